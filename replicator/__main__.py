@@ -1,0 +1,50 @@
+"""`python -m replicator`: without arguments the action's entry, gated by `decide`; else the command line."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+
+from replicator import decide
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import NoReturn, TextIO
+
+_PREFIX = "INPUT_"
+
+
+def main(argv: list[str], env: Mapping[str, str], stdout: TextIO) -> int:
+    """Run the action, or the command that the arguments name. Returns the exit code."""
+    if argv:
+        from replicator import cli
+
+        return cli.main(argv, env, stdout)
+    try:
+        decision = decide.from_env(env)
+    except decide.WrongInput as error:
+        return decide.report_wrong_input(error, env, stdout)
+    if not decision.replicate:
+        decide.report(decision, env, stdout)
+        return 0
+    # Nothing but the standard library is imported before there is something to do.
+    from replicator import run, settings
+
+    names = [*settings.Settings.model_fields, *settings.READ_ELSEWHERE]
+    given = {name: env.get(_PREFIX + name.upper(), "") for name in names}
+    return run.run(given, env, stdout, commands=True)
+
+
+def entry() -> NoReturn:
+    """The process: leaves at once even while threads wait for answers that nobody needs any more."""
+    code = main(sys.argv[1:], os.environ, sys.stdout)
+    sys.stdout.flush()
+    if threading.active_count() > 1:
+        os._exit(code)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    entry()

@@ -1,0 +1,91 @@
+"""The runner: log lines, groups, annotations, outputs and the job summary, each harmless whatever it quotes.
+
+`protocol` does what must work before anything is installed; actions_toolkit does the rest.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from actions_toolkit import core
+
+from replicator import protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from typing import TextIO
+
+#: The runner drops a step's summary whole when it is larger.
+LARGEST_SUMMARY = 2**20
+
+Level = Literal["error", "warning", "notice"]
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """One remark for the run's page."""
+
+    level: Level
+    title: str
+    message: str
+
+
+class Runner:
+    """Writes to the log and to the runner's files; without a runner, plain text to the terminal."""
+
+    def __init__(self, env: Mapping[str, str], stdout: TextIO, *, commands: bool) -> None:
+        self._env = env
+        self._stdout = stdout
+        self._commands = commands
+
+    def line(self, text: str, *, indent: int = 0) -> None:
+        """One line of the log; what it quotes can start no workflow command."""
+        protocol.write_line(self._stdout, " " * indent + protocol.plain(text) if text else "")
+
+    def table(self, rows: Sequence[Sequence[str]]) -> None:
+        """Lines with aligned columns."""
+        plain = [[protocol.plain(cell) for cell in row] for row in rows]
+        widths = [max(len(row[column]) for row in plain) for column in range(len(plain[0]))] if plain else []
+        for row in plain:
+            cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+            protocol.write_line(self._stdout, ("  " + "  ".join(cells)).rstrip())
+
+    @contextlib.contextmanager
+    def group(self, title: str) -> Iterator[None]:
+        """Lines that the runner folds."""
+        if not self._commands:
+            self.line(title)
+            yield
+            return
+        self._stdout.flush()
+        with contextlib.redirect_stdout(self._stdout):
+            core.start_group(protocol.plain(title))
+        try:
+            yield
+        finally:
+            with contextlib.redirect_stdout(self._stdout):
+                core.end_group()
+            self._stdout.flush()
+
+    def annotate(self, annotations: Sequence[Annotation]) -> None:
+        """Show remarks: what exceeds the runner's budget of a type stands together in the last one that it shows."""
+        for level in ("error", "warning", "notice"):
+            pairs = [(item.title, item.message) for item in annotations if item.level == level]
+            for title, message in protocol.within_budget(pairs, f"more {level}s"):
+                if self._commands:
+                    protocol.write_line(self._stdout, protocol.annotation(level, message, title=title))
+                else:
+                    self.line(f"{level}: {title}: {message}")
+
+    def outputs(self, values: Mapping[str, str]) -> None:
+        """The step's outputs, all in one write."""
+        protocol.write_outputs(self._env, values)
+
+    def summary(self, markdown: str) -> None:
+        """The job summary. Raises ValueError where it is larger than the runner takes."""
+        data = markdown.encode("utf-8", "backslashreplace")
+        if len(data) > LARGEST_SUMMARY:
+            raise ValueError(f"the summary has {len(data)} bytes")
+        protocol.append(self._env.get("GITHUB_STEP_SUMMARY", ""), markdown)

@@ -1,0 +1,271 @@
+"""Every failure once: what happened, why, what to do; with its exit code, or the reason that a replica's row shows.
+
+`ReplicatorError`s end the run; `ReplicaError`s end one replica, and the others go on.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+REPORT_TO = "https://github.com/gce-image-replicator/gce-image-replicator/issues"
+
+
+class ReplicatorError(Exception):
+    """A failure that ends the run before, or instead of, its replicas."""
+
+    exit_code: int
+    why: ClassVar[str] = ""
+    remedy: ClassVar[str] = ""
+
+    def __init__(self, what: str, *, remedy: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.todo = remedy or self.remedy
+
+    @property
+    def message(self) -> str:
+        """The three sentences that a person needs, in one paragraph."""
+        return " ".join(part for part in (_sentence(self.what), self.why, self.todo) if part)
+
+
+class BadSettings(ReplicatorError):
+    """Inputs that cannot be carried out; nothing was called or changed."""
+
+    exit_code = 2
+
+    def __init__(self, problems: list[tuple[str, str]]) -> None:
+        super().__init__("; ".join(f"{name}: {text}" for name, text in problems))
+        self.problems = problems
+        """(input, what is wrong with its value, what is allowed, what to do), in the order of the inputs."""
+
+
+class NoCredentials(ReplicatorError):
+    """No Application Default Credentials, or they are refused."""
+
+    exit_code = 3
+    why = "The action uses Application Default Credentials and takes no key."
+    remedy = (
+        "Put google-github-actions/auth before this step (after checkout), with `permissions: id-token: write` "
+        "on the job; on your machine run `gcloud auth application-default login`."
+    )
+
+
+class SourceMissing(ReplicatorError):
+    """The source image does not exist."""
+
+    exit_code = 3
+    remedy = (
+        "Check the name and the project (`gcloud compute images list --project PROJECT`), "
+        "and that this step runs after the build."
+    )
+
+
+class SourceUnreadable(ReplicatorError):
+    """The source image, or its policy, may not be read."""
+
+    exit_code = 3
+    remedy = "Grant the identity of this step a role that allows it on the source's project."
+
+
+class SourceUnusable(ReplicatorError):
+    """The source exists and cannot be copied as it is."""
+
+    exit_code = 3
+
+
+class EndpointUnreachable(ReplicatorError):
+    """The API did not answer for a minute."""
+
+    exit_code = 3
+    remedy = "Check the network and the input compute_endpoint; then run this again: what was made is kept."
+
+
+class Interrupted(ReplicatorError):
+    """SIGINT or SIGTERM."""
+
+    def __init__(self, name: str, exit_code: int) -> None:
+        super().__init__(f"The run was interrupted by {name}")
+        self.exit_code = exit_code
+
+    remedy = "Copies that were under way go on in Compute Engine: run this again and it takes them over."
+
+
+class Unforeseen(ReplicatorError):
+    """A defect of this program."""
+
+    exit_code = 70
+    remedy = f"This is a defect of the replicator. Please report it with the lines above: {REPORT_TO}"
+
+
+class ReplicaError(Exception):
+    """A failure that ends one replica."""
+
+    reason: ClassVar[str]
+    why: ClassVar[str] = ""
+    remedy: ClassVar[str]
+    interrupts: ClassVar[bool] = False
+    """Whether the replica may yet come to be by itself: outcome `interrupted` instead of `failed`."""
+    of_setup: ClassVar[bool] = False
+    """Whether, where it meets every replica, the set-up is at fault and the run exits with 3."""
+
+    def __init__(self, what: str, *, remedy: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.todo = remedy or self.remedy
+
+    @property
+    def message(self) -> str:
+        """The three sentences that a person needs, in one paragraph."""
+        return " ".join(part for part in (_sentence(self.what), self.why, self.todo) if part)
+
+
+class Conflict(ReplicaError):
+    """Someone else's image stands under the replica's name."""
+
+    reason = "conflict"
+    why = "A name is not an identity: this image is not a copy of the source in this location, so it is left alone."
+    remedy = "Rename or remove that image, or choose another name_template."
+
+
+class Unproven(ReplicaError):
+    """An image under the replica's name whose parent is gone."""
+
+    reason = "unproven"
+    why = "It was copied from an image that no longer exists, so nobody can tell whether it holds this source."
+    remedy = "Look at it; if it can go, delete it and run this again, or choose another name_template."
+
+
+class Drift(ReplicaError):
+    """A replica that differs from what is wanted and can't be repaired."""
+
+    reason = "drift"
+    remedy = "Delete the image and run this again to make it anew."
+
+
+class ImageFailed(ReplicaError):
+    """A copy that Compute Engine marked FAILED."""
+
+    reason = "image_failed"
+    why = "Compute Engine could not make this copy, and its name stays taken."
+    remedy = "Remove it and run this again, or set replace_failed: true."
+
+
+class OperationFailed(ReplicaError):
+    """Compute Engine refused or could not do what was asked, for a reason that has no word of its own here."""
+
+    reason = "operation_failed"
+    remedy = "Read the message of Compute Engine; then run this again."
+
+
+class OrgPolicy(ReplicaError):
+    """An organisation's policy forbids the location."""
+
+    reason = "org_policy"
+    why = "An organisation policy forbids it; waiting does not help."
+    remedy = "Take the location out of `locations`, or ask for an exception to the constraint that is named."
+
+
+class AccessBlocked(ReplicaError):
+    """An organisation's policy forbids the access asked for."""
+
+    reason = "access_blocked"
+    why = "Domain-restricted sharing (constraints/iam.allowedPolicyMemberDomains) forbids these members."
+    remedy = (
+        "Set access: private, or ask for an exception to that constraint for the project (public images "
+        "need allAuthenticatedUsers)."
+    )
+
+
+class Forbidden(ReplicaError):
+    """The identity of this step lacks a permission."""
+
+    reason = "forbidden"
+    of_setup = True
+    remedy = "Grant it the permission that is named; the README lists the roles."
+
+
+class ApiDisabled(ReplicaError):
+    """The Compute Engine API is off in the project."""
+
+    reason = "api_disabled"
+    of_setup = True
+    remedy = "Run `gcloud services enable compute.googleapis.com --project PROJECT` and wait a few minutes."
+
+
+class ProjectNotFound(ReplicaError):
+    """There is no such project, or it is not to be seen."""
+
+    reason = "project_not_found"
+    of_setup = True
+    remedy = "Check project_id and replica_project, and that this step's identity may see the project."
+
+
+class Quota(ReplicaError):
+    """A quota that does not refill by itself is used up."""
+
+    reason = "quota"
+    remedy = "Delete images that nobody needs, or ask for more quota; then run this again."
+
+
+class Rate(ReplicaError):
+    """Too many requests a minute; repeated while there is time."""
+
+    reason = "rate"
+    remedy = "Run this again later, or raise timeout_minutes."
+
+
+class SourceRate(ReplicaError):
+    """Too many copies of one source; repeated while there is time."""
+
+    reason = "source_rate"
+    why = "A source may be copied about six times an hour."
+    remedy = "Run this again in an hour: it goes on where it stopped. Or raise timeout_minutes."
+
+
+class SourceChanged(ReplicaError):
+    """The source was deleted or replaced while the run went on."""
+
+    reason = "source_changed"
+    why = "Another image stands under the source's name now, or none."
+    remedy = "Run this again with the source that is meant; delete the replica if it holds the wrong image."
+
+
+class NotReady(ReplicaError):
+    """The source, or something that it needs, is not ready; repeated while there is time."""
+
+    reason = "not_ready"
+    remedy = "Run this again when the source is READY, or raise timeout_minutes."
+
+
+class Unreachable(ReplicaError):
+    """The API could not be reached or did not answer in its own words; repeated while there is time."""
+
+    reason = "unreachable"
+    remedy = "Check the network and the input compute_endpoint; then run this again."
+
+
+class Deadline(ReplicaError):
+    """timeout_minutes passed."""
+
+    reason = "deadline"
+    interrupts = True
+    remedy = "Run this again: it takes over what was begun. Or raise timeout_minutes."
+
+
+class Signalled(ReplicaError):
+    """SIGINT or SIGTERM reached the run."""
+
+    reason = "signal"
+    interrupts = True
+    remedy = "A copy that was under way goes on in Compute Engine: run this again and it is taken over."
+
+
+class Internal(ReplicaError):
+    """A defect of this program met one replica."""
+
+    reason = "internal"
+    remedy = f"This is a defect of the replicator. Please report it with the log: {REPORT_TO}"
+
+
+def _sentence(text: str) -> str:
+    return text if not text or text.endswith((".", "!", "?")) else f"{text}."

@@ -1,0 +1,318 @@
+"""Compute Engine: the only module that imports google.cloud.compute. Answers with values of our own.
+
+Each method is one HTTP request, without retries of the library's own: `calls` repeats, by the table in `faults`.
+`insert().result()` of the library is not used: it asks the public endpoint whatever endpoint was given, and answers
+with success for an operation that failed without an HTTP status (measured with google-cloud-compute 1.56).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import unquote
+
+import google.auth
+import requests
+from google.api_core.client_options import ClientOptions
+from google.api_core.exceptions import GoogleAPICallError
+from google.auth import exceptions as auth_errors
+from google.auth.credentials import AnonymousCredentials
+from google.cloud import compute_v1
+from google.protobuf.json_format import ParseError
+from requests.adapters import HTTPAdapter
+
+from replicator.faults import Credentials, Refusal
+from replicator.model import Binding, Image, ImageRef, Operation, Policy, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+_Answer = TypeVar("_Answer")
+
+_SCOPES = ["https://www.googleapis.com/auth/cloud-platform"]
+
+#: Seconds for a request that answers at once; globalOperations.wait holds its answer back for two minutes.
+_ANSWER_SECONDS = 60.0
+_WAIT_SECONDS = 150.0
+
+#: Every location waits in a connection of its own.
+_CONNECTIONS = 64
+
+_POLICY_VERSION = 3
+
+#: A proxy's page may stand where the API's sentence is expected.
+_LONGEST_MESSAGE = 600
+_REF = re.compile(r"(?:^|/)projects/(?P<project>[^/]+)/global/images/(?P<name>[^/]+)$")
+
+_OPERATION = re.compile(r"/projects/(?P<project>[^/]+)/global/operations/")
+
+
+class Garbled(ValueError):
+    """An answer that lacks what every answer of Compute Engine has."""
+
+
+class Compute:
+    """The calls of the Compute Engine API that replication needs.
+
+    Every method raises Refusal when the call is refused or not answered, and Credentials when there are none.
+    """
+
+    def __init__(self, endpoint: str = "", *, anonymous: bool = False) -> None:
+        try:
+            credentials: Any = (
+                AnonymousCredentials()  # type: ignore[no-untyped-call]
+                if anonymous
+                else google.auth.default(scopes=_SCOPES)[0]
+            )
+        except auth_errors.GoogleAuthError as error:
+            raise Credentials(str(error)) from error
+        options = ClientOptions(api_endpoint=endpoint) if endpoint else None
+        self._images = compute_v1.ImagesClient(credentials=credentials, client_options=options)
+        self._operations = compute_v1.GlobalOperationsClient(credentials=credentials, client_options=options)
+        for transport in (self._images.transport, self._operations.transport):
+            session: Any = transport._session  # type: ignore[union-attr]  # noqa: SLF001 - no public way to size it
+            for scheme in ("https://", "http://"):
+                session.mount(scheme, HTTPAdapter(pool_maxsize=_CONNECTIONS))
+
+    def get(self, ref: ImageRef) -> Image:
+        """Read one image."""
+        return self._call("compute.images.get", self._images.get, {"project": ref.project, "image": ref.name}, _image)
+
+    def find(self, project: str, names: Iterable[str]) -> dict[ImageRef, Image]:
+        """Read those of the named images that exist, in one list request (more where the answer has pages)."""
+        wanted = " OR ".join(f'(name = "{name}")' for name in names)
+        found: dict[ImageRef, Image] = {}
+        token = ""
+        while True:
+            request = {"project": project, "filter": wanted, "page_token": token}
+            images, token = self._call("compute.images.list", self._images.list, request, _page)
+            found.update((image.ref, image) for image in images)
+            if not token:
+                return found
+
+    def family_head(self, project: str, family: str) -> Image:
+        """The image that a family resolves to; a family without one is a Refusal with status 404."""
+        request = {"project": project, "family": family}
+        return self._call("compute.images.getFromFamily", self._images.get_from_family, request, _image)
+
+    def get_policy(self, ref: ImageRef) -> Policy:
+        """Read the image's own access policy, conditions included."""
+        request = {
+            "project": ref.project,
+            "resource": ref.name,
+            "options_requested_policy_version": _POLICY_VERSION,
+        }
+        return self._call("compute.images.getIamPolicy", self._images.get_iam_policy, request, _policy)
+
+    def set_policy(self, ref: ImageRef, policy: Policy) -> Policy:
+        """Replace the image's own access policy, guarded by the policy's etag; answers with the one now in force."""
+        body = compute_v1.Policy(
+            version=_POLICY_VERSION,
+            etag=policy.etag,
+            bindings=[
+                compute_v1.Binding(
+                    role=binding.role,
+                    members=sorted(binding.members),
+                    condition=compute_v1.Expr(json.loads(binding.condition)) if binding.condition else None,
+                )
+                for binding in policy.bindings
+            ],
+        )
+        request = {
+            "project": ref.project,
+            "resource": ref.name,
+            "global_set_policy_request_resource": compute_v1.GlobalSetPolicyRequest(policy=body),
+        }
+        return self._call("compute.images.setIamPolicy", self._images.set_iam_policy, request, _policy)
+
+    def insert(
+        self,
+        ref: ImageRef,
+        *,
+        source: ImageRef,
+        location: str,
+        labels: Mapping[str, str],
+        description: str,
+        request_id: str,
+    ) -> Operation:
+        """Begin to copy an image into a location. The copy has no family yet and nobody may use it."""
+        body = compute_v1.Image(
+            name=ref.name,
+            source_image=source.uri,
+            storage_locations=[location],
+            labels=dict(labels),
+            description=description,
+        )
+        request = {"project": ref.project, "image_resource": body, "request_id": request_id}
+        return self._call("compute.images.insert", self._images.insert_unary, request, _operation)
+
+    def patch(
+        self, ref: ImageRef, *, family: str | None = None, description: str | None = None, request_id: str
+    ) -> Operation:
+        """Change the family or the description of an image."""
+        body = compute_v1.Image()
+        if family is not None:
+            body.family = family
+        if description is not None:
+            body.description = description
+        request = {
+            "project": ref.project,
+            "image": ref.name,
+            "image_resource": body,
+            "request_id": request_id,
+        }
+        return self._call("compute.images.patch", self._images.patch_unary, request, _operation)
+
+    def set_labels(self, ref: ImageRef, labels: Mapping[str, str], fingerprint: str) -> Operation:
+        """Replace an image's labels, guarded by the fingerprint that they were read with."""
+        body = compute_v1.GlobalSetLabelsRequest(labels=dict(labels), label_fingerprint=fingerprint)
+        request = {"project": ref.project, "resource": ref.name, "global_set_labels_request_resource": body}
+        return self._call("compute.images.setLabels", self._images.set_labels_unary, request, _operation)
+
+    def delete(self, ref: ImageRef, *, request_id: str) -> Operation:
+        """Begin to delete an image."""
+        request = {"project": ref.project, "image": ref.name, "request_id": request_id}
+        return self._call("compute.images.delete", self._images.delete_unary, request, _operation)
+
+    def wait(self, operation: Operation) -> Operation:
+        """Wait for an operation, two minutes at most: the answer may still be under way."""
+        request = {"project": operation.project, "operation": operation.name}
+        wait = self._operations.wait
+        return self._call("compute.globalOperations.wait", wait, request, _operation, _WAIT_SECONDS)
+
+    def _call(
+        self,
+        method: str,
+        send: Callable[..., Any],
+        request: dict[str, Any],
+        read: Callable[[Any], _Answer],
+        timeout: float = _ANSWER_SECONDS,
+    ) -> _Answer:
+        try:
+            return read(send(request=request, retry=None, timeout=timeout))
+        except GoogleAPICallError as error:
+            raise _refusal(method, error) from error
+        except auth_errors.TransportError as error:
+            raise Refusal(method, message=_first_line(error)) from error
+        except auth_errors.RefreshError as error:
+            if error.retryable:
+                raise Refusal(method, message=_first_line(error)) from error
+            raise Credentials(_first_line(error)) from error
+        except auth_errors.GoogleAuthError as error:
+            raise Credentials(_first_line(error)) from error
+        except (ParseError, Garbled, AttributeError) as error:
+            # AttributeError: the library takes for granted that the JSON of an error has the usual shape.
+            message = f"the answer is not Compute Engine's (a proxy's page?): {_first_line(error)}"
+            raise Refusal(method, message=message) from error
+        except (requests.RequestException, OSError) as error:
+            raise Refusal(method, message=_connection_trouble(error)) from error
+
+
+def parse_ref(uri: str) -> ImageRef | None:
+    """The image that a URL or partial URI names, whatever its host; None where it names none."""
+    match = _REF.search(unquote(uri))
+    return ImageRef(match["project"], match["name"]) if match else None
+
+
+def _image(answer: Any) -> Image:
+    own = parse_ref(answer.self_link)
+    if own is None or not answer.creation_timestamp:
+        raise Garbled("an image without a selfLink or a creationTimestamp")
+    return Image(
+        ref=own,
+        id=str(answer.id),
+        status=answer.status,
+        created=datetime.fromisoformat(answer.creation_timestamp),
+        storage_locations=tuple(answer.storage_locations),
+        source_image=parse_ref(answer.source_image),
+        source_image_id=answer.source_image_id,
+        family=answer.family,
+        description=answer.description,
+        labels=dict(answer.labels),
+        label_fingerprint=answer.label_fingerprint,
+        disk_size_gb=answer.disk_size_gb,
+        archive_size_bytes=answer.archive_size_bytes,
+        architecture=answer.architecture,
+        guest_os_features=frozenset(feature.type_ for feature in answer.guest_os_features),
+        licenses=frozenset(_from_projects(uri) for uri in answer.licenses),
+        deprecated="" if answer.deprecated.state == "ACTIVE" else answer.deprecated.state,
+        encrypted="image_encryption_key" in answer,
+    )
+
+
+def _page(pager: Any) -> tuple[list[Image], str]:
+    page = next(pager.pages)
+    return [_image(item) for item in page.items], page.next_page_token
+
+
+def _policy(answer: Any) -> Policy:
+    return Policy(tuple(_bindings(answer.bindings)), answer.etag)
+
+
+def _bindings(bindings: Iterable[Any]) -> Iterator[Binding]:
+    for binding in bindings:
+        condition = ""
+        if "condition" in binding:
+            fields = type(binding.condition).to_dict(binding.condition)
+            condition = json.dumps({key: value for key, value in fields.items() if value}, sort_keys=True)
+        yield Binding(binding.role, frozenset(binding.members), condition)
+
+
+def _operation(answer: Any) -> Operation:
+    place = _OPERATION.search(answer.self_link)
+    if place is None:
+        raise Garbled("an operation without a selfLink")
+    problem = None
+    first = next(iter(answer.error.errors), None)
+    if first is not None or answer.http_error_status_code >= 400:
+        problem = Problem(
+            code=first.code if first is not None else "",
+            message=(first.message if first is not None else "") or answer.http_error_message,
+            http_status=answer.http_error_status_code,
+        )
+    return Operation(
+        project=unquote(place["project"]),
+        name=answer.name,
+        done=answer.status == compute_v1.Operation.Status.DONE,
+        progress=answer.progress,
+        problem=problem,
+    )
+
+
+def _refusal(method: str, error: GoogleAPICallError) -> Refusal:
+    listed: list[Mapping[str, Any]] = [item for item in error.errors if isinstance(item, dict)]
+    details: list[Mapping[str, Any]] = [item for item in error.details if isinstance(item, dict)]
+    codes = [str(item.get("reason", "")) for item in (*listed, *details)]
+    response = error.response
+    after = response.headers.get("retry-after", "") if isinstance(response, requests.Response) else ""
+    return Refusal(
+        method,
+        status=error.code,
+        codes=tuple(code for code in codes if code),
+        # The library puts the method and the whole URL, request id included, before the API's own words.
+        message=re.sub(r"^[A-Z]+ https?://\S+: ", "", error.message or "")[:_LONGEST_MESSAGE],
+        retry_after=float(after) if re.fullmatch(r"\d{1,6}", after) else 0.0,
+    )
+
+
+def _from_projects(uri: str) -> str:
+    return uri[uri.find("projects/") :]
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:500]
+
+
+def _connection_trouble(error: BaseException) -> str:
+    words = {
+        requests.exceptions.ConnectTimeout: "no connection within the time allowed",
+        requests.exceptions.ReadTimeout: "no answer within the time allowed",
+        requests.exceptions.SSLError: "the encrypted connection could not be made",
+        requests.exceptions.ChunkedEncodingError: "the connection was lost in the middle of the answer",
+        requests.exceptions.ConnectionError: "the connection could not be made or was lost",
+    }
+    said = next((text for kind, text in words.items() if isinstance(error, kind)), "the connection failed")
+    cause = re.search(r"\[Errno [^\]]*\] [^')]*|Connection aborted|Name or service not known", str(error))
+    return f"{said} ({cause[0]})" if cause else said

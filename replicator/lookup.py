@@ -1,0 +1,159 @@
+"""What exists: the source, its policy, and what stands under the replicas' names. Reads only."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+
+from replicator import errors, faults, verify
+from replicator.faults import Credentials, Refusal
+from replicator.model import Access, Existing, Image, ImageRef, Lineage, Policy
+from replicator.source import FamilyRef
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from replicator.calls import Calls
+    from replicator.errors import ReplicaError
+    from replicator.source import SourceRef
+
+_T = TypeVar("_T")
+
+#: The run's own calls are given up when nobody answers for this many seconds.
+PATIENCE = 60.0
+#: A source that is still being made is read again after these seconds.
+_SOURCE_PAUSE = 10.0
+#: Copies of copies: no chain that we make is longer, and a longer one proves nothing.
+_LONGEST_CHAIN = 10
+
+
+async def read_source(calls: Calls, reference: SourceRef) -> Image:
+    """Read the source and wait until it is READY.
+
+    Raises a ReplicatorError with exit code 3 where it is missing, may not be read, or can't be copied.
+    """
+    image = await _own(calls, lambda: _find(calls, reference), doing=f"Reading the source {reference}")
+    while image.status == "PENDING":
+        try:
+            await calls.pause(_SOURCE_PAUSE, where="source", because=f"The source {image.ref} is PENDING.")
+        except errors.Deadline as error:
+            raise errors.SourceUnusable(error.what, remedy=errors.NotReady.remedy) from error
+        ref = image.ref
+        image = await _own(calls, lambda: calls.compute.get(ref), doing=f"Reading the source {ref}")  # noqa: B023
+    if image.status != "READY":
+        raise errors.SourceUnusable(f"The source {image.ref} is in state {image.status}", remedy="Build it anew.")
+    if image.deprecated in {"OBSOLETE", "DELETED"}:
+        raise errors.SourceUnusable(
+            f"The source {image.ref} is marked {image.deprecated}, and Compute Engine copies no such image",
+            remedy=f"`gcloud compute images deprecate {image.ref.name} --project {image.ref.project} --state ACTIVE` "
+            "makes it usable again.",
+        )
+    if image.encrypted:
+        raise errors.SourceUnusable(
+            f"The source {image.ref} is encrypted with a key of its own (imageEncryptionKey)",
+            remedy="A copy would silently fall back to Google's key; build the image without a key to replicate it.",
+        )
+    return image
+
+
+async def read_source_policy(calls: Calls, source: Image, access: Access) -> Policy | None:
+    """The source's own access policy; None where it may not be read and `access` does not need it.
+
+    Raises SourceUnreadable where it is needed.
+    """
+    try:
+        doing = f"Reading who may use {source.ref}"
+        return await _own(calls, lambda: calls.compute.get_policy(source.ref), doing=doing)
+    except errors.SourceUnreadable as error:
+        if access is not Access.SOURCE:
+            return None
+        remedy = "Grant compute.images.getIamPolicy on the source's project, or set access to public or private."
+        raise errors.SourceUnreadable(error.what, remedy=remedy) from error
+
+
+async def read_existing(
+    calls: Calls, source: Image, refs: Iterable[ImageRef]
+) -> dict[ImageRef, Existing | ReplicaError]:
+    """What stands under the names, by one list request for each project; or why it can't be told."""
+    by_project: dict[str, list[str]] = {}
+    for ref in refs:
+        by_project.setdefault(ref.project, []).append(ref.name)
+
+    async def one_project(project: str, names: list[str]) -> dict[ImageRef, Existing | ReplicaError]:
+        doing = f"Looking for replicas in {project}"
+        try:
+            find = partial(calls.compute.find, project, names)
+            found = await calls(find, doing=doing, where=project, patience=PATIENCE)
+        except Refusal as refusal:
+            return {ImageRef(project, name): faults.error_of(refusal, doing=doing) for name in names}
+        examined = await asyncio.gather(*(examine(calls, source, image) for image in found.values()))
+        return dict(zip(found, examined, strict=True))
+
+    try:
+        parts = await asyncio.gather(*(one_project(project, names) for project, names in by_project.items()))
+    except errors.Deadline as error:
+        raise errors.EndpointUnreachable(error.what) from error
+    except Credentials as error:
+        raise errors.NoCredentials(f"The credentials can't be used: {error}") from error
+    return {ref: existing for part in parts for ref, existing in part.items()}
+
+
+async def examine(calls: Calls, source: Image, image: Image) -> Existing | ReplicaError:
+    """Where an existing image comes from and, if it is our own and READY, who may use it."""
+    doing = f"Examining {image.ref}"
+    try:
+        parents = [] if image.source_image_id in {source.id, ""} else await ancestors(calls, image)
+        lineage = verify.lineage(source.id, image, parents)
+        policy = None
+        if lineage is Lineage.OURS and image.status == "READY":
+            policy = await calls(lambda: calls.compute.get_policy(image.ref), doing=doing, where=image.ref.name)
+    except Refusal as refusal:
+        return faults.error_of(refusal, doing=doing)
+    return Existing(image=image, lineage=lineage, policy=policy)
+
+
+async def ancestors(calls: Calls, image: Image) -> list[Image]:
+    """The images that this one was copied from, nearest first, as far as they still exist under their names.
+
+    Raises Refusal where one can't be read for another reason than that it is gone.
+    """
+    chain: list[Image] = []
+    child = image
+    while child.source_image is not None and len(chain) < _LONGEST_CHAIN:
+        ref = child.source_image
+        try:
+            parent = await calls(lambda: calls.compute.get(ref), doing=f"Reading {ref}", where=image.ref.name)  # noqa: B023
+        except Refusal as refusal:
+            if refusal.status == 404:
+                break
+            raise
+        if parent.id != child.source_image_id:
+            break
+        chain.append(parent)
+        child = parent
+    return chain
+
+
+def _find(calls: Calls, reference: SourceRef) -> Image:
+    if isinstance(reference, FamilyRef):
+        return calls.compute.family_head(reference.project, reference.family)
+    return calls.compute.get(reference)
+
+
+async def _own(calls: Calls, send: Callable[[], _T], *, doing: str) -> _T:
+    try:
+        return await calls(send, doing=doing, where="source", patience=PATIENCE)
+    except Credentials as error:
+        raise errors.NoCredentials(f"{doing} needs credentials that can be used: {error}") from error
+    except errors.Deadline as error:
+        raise errors.EndpointUnreachable(error.what) from error
+    except Refusal as refusal:
+        failed = faults.error_of(refusal, doing=doing)
+        if isinstance(failed, errors.Unreachable):
+            raise errors.EndpointUnreachable(failed.what) from refusal
+        if refusal.status == 401:
+            raise errors.NoCredentials(failed.what) from refusal
+        if refusal.status == 404 and not isinstance(failed, errors.ProjectNotFound):
+            raise errors.SourceMissing(failed.what) from refusal
+        raise errors.SourceUnreadable(failed.what, remedy=failed.todo) from refusal

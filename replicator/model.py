@@ -1,0 +1,259 @@
+"""The words of the product as plain frozen values (README, "Words"). No clock, no network, no environment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from replicator.errors import ReplicaError
+
+
+class Outcome(StrEnum):
+    """What became of one replica."""
+
+    SOURCE = "source"
+    CREATED = "created"
+    ADOPTED = "adopted"
+    REPAIRED = "repaired"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+    PLANNED = "planned"
+
+    @property
+    def verified(self) -> bool:
+        """Whether the image exists and is as wanted."""
+        return self in {Outcome.SOURCE, Outcome.CREATED, Outcome.ADOPTED, Outcome.REPAIRED}
+
+
+class Result(StrEnum):
+    """What became of the run."""
+
+    COMPLETE = "complete"
+    PARTIAL = "partial"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    PLANNED = "planned"
+
+
+class Access(StrEnum):
+    """Who may use the replicas: the input `access`."""
+
+    SOURCE = "source"
+    PUBLIC = "public"
+    PRIVATE = "private"
+
+
+class Held(StrEnum):
+    """A verified replica that does not carry its family, and why: the reasons that are no failure."""
+
+    FAMILY_IS_NEWER = "family_is_newer"
+    WOULD_TAKE_FAMILY = "would_take_family"
+    REQUIRED_FAILED = "required_failed"
+    PROMOTE_OFF = "promote_off"
+    SIGNAL = "signal"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ImageRef:
+    """The place of an image: its project and its name, which is unique in the project."""
+
+    project: str
+    name: str
+
+    @property
+    def uri(self) -> str:
+        """`projects/P/global/images/N`, whatever the endpoint."""
+        return f"projects/{self.project}/global/images/{self.name}"
+
+    def __str__(self) -> str:
+        return self.uri
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """An image as the API answered it."""
+
+    ref: ImageRef
+    id: str
+    status: str
+    """PENDING, READY, FAILED or DELETING."""
+    created: datetime
+    storage_locations: tuple[str, ...]
+    source_image: ImageRef | None
+    """What it was copied from, if it is a copy. The image under that name may be another one by now."""
+    source_image_id: str
+    family: str
+    description: str
+    labels: Mapping[str, str]
+    label_fingerprint: str
+    disk_size_gb: int
+    archive_size_bytes: int
+    """What its storage is billed by; 0 while it is unknown."""
+    architecture: str
+    guest_os_features: frozenset[str]
+    licenses: frozenset[str]
+    deprecated: str
+    """DEPRECATED, OBSOLETE, DELETED or nothing."""
+    encrypted: bool
+    """Whether it has an `imageEncryptionKey`."""
+
+    @property
+    def home(self) -> str:
+        """The location that it is stored in; nothing where that is not exactly one."""
+        return self.storage_locations[0] if len(self.storage_locations) == 1 else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """Members that have a role, under a condition (as canonical JSON) or none."""
+
+    role: str
+    members: frozenset[str]
+    condition: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """An image's own access policy. Access inherited from the project can't be seen in it."""
+
+    bindings: tuple[Binding, ...] = ()
+    etag: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What an operation that ended in error says of itself."""
+
+    code: str
+    message: str
+    http_status: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """A change that Compute Engine carries out: DONE says that it ended, `problem` whether it failed."""
+
+    project: str
+    name: str
+    done: bool
+    progress: int
+    """Percent."""
+    problem: Problem | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One field of an image that is not as wanted."""
+
+    field: str
+    wanted: str
+    found: str
+
+    def __str__(self) -> str:
+        return f"{self.field}: wanted {self.wanted}, found {self.found}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replica:
+    """The image wanted in one location."""
+
+    location: str
+    ref: ImageRef
+    family: str
+    labels: Mapping[str, str]
+    description: str
+    required: bool
+
+
+class Lineage(StrEnum):
+    """Whether an existing image was made from the source."""
+
+    OURS = "ours"
+    FOREIGN = "foreign"
+    UNPROVEN = "unproven"
+    """It was copied from an image that is gone, so nobody can tell."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Existing:
+    """What stands already under a replica's name."""
+
+    image: Image
+    lineage: Lineage
+    policy: Policy | None = None
+    """Read where the image is ours and READY."""
+
+
+class Action(StrEnum):
+    """What a step of the plan does; the value is the word that people read."""
+
+    SERVE = "source"
+    COPY = "copy"
+    WAIT = "wait"
+    CHECK = "check"
+    REPLACE = "replace"
+    REFUSE = "refuse"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One location of the plan: the replica, what exists, and what will be done about it."""
+
+    replica: Replica
+    action: Action
+    existing: Existing | None = None
+    changes: tuple[Difference, ...] = ()
+    """What a check will repair."""
+    error: ReplicaError | None = None
+    """Why it is refused."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The source and all replicas, computed before anything is changed."""
+
+    source: Image
+    source_policy: Policy | None
+    """None where it could not be read and is not needed."""
+    readers: tuple[Binding, ...]
+    """Who must be able to use each replica."""
+    steps: tuple[Step, ...]
+    leads: Mapping[tuple[str, str], str]
+    """(project, family) that several images share → the location whose replica must stay its head."""
+    promote: bool
+    replace_failed: bool
+    warnings: tuple[str, ...] = ()
+
+    def lead_of(self, replica: Replica) -> str:
+        """The location whose replica leads this one's family; nothing where the family is its own."""
+        return self.leads.get((replica.ref.project, replica.family), "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplicaResult:
+    """What became of one replica: a row of the output `replicas`, with the image that it speaks of."""
+
+    replica: Replica
+    outcome: Outcome
+    image: Image | None = None
+    promoted: bool = False
+    public: bool = False
+    error: ReplicaError | None = None
+    held: Held | None = None
+    message: str = ""
+    operation: str = ""
+    seconds: float = 0.0
+    notes: tuple[str, ...] = field(default=())
+    """What people should know although nothing is wrong with it: members that we did not add, for instance."""
+
+    @property
+    def reason(self) -> str:
+        """The word of design's closed list; nothing where all is well."""
+        if self.error:
+            return self.error.reason
+        return self.held or ""

@@ -1,0 +1,231 @@
+"""What will be done, computed from settings and what exists before anything is changed. Pure."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+from replicator import access, errors, names, verify
+from replicator.model import Action, Existing, Image, ImageRef, Lineage, Plan, Replica, Step
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from replicator.model import Binding, Policy
+    from replicator.settings import Settings
+
+#: Documented as "at most 6 requests in 60 minutes" for one source; for whom exactly is disputed.
+COPIES_AN_HOUR = 6
+
+
+def replicas(settings: Settings, source: Image) -> tuple[Replica, ...]:
+    """The images wanted, in the order of the input; a home copy that a shared family needs is put first.
+
+    Raises BadSettings where a template makes no valid name of this source's name or family, or would give a replica
+    the source's own place.
+    """
+    wanted = [_replica(settings, source, location) for location in settings.locations]
+    shared = is_shared(source, wanted)
+    if shared and source.home and source.home not in settings.locations:
+        wanted.insert(0, _replica(settings, source, source.home))
+    for replica in wanted:
+        if replica.ref == source.ref and not serves_itself(settings, source, replica, shared=shared):
+            problem = f"'{settings.name_template}' gives the replica in {replica.location} the source's own name"
+            remedy = "put {location} into it, or set replica_project"
+            raise errors.BadSettings([("name_template", f"{problem}: {remedy}")])
+    return tuple(wanted)
+
+
+def serves_itself(settings: Settings, source: Image, replica: Replica, *, shared: bool) -> bool:
+    """Whether the source is what this location needs already, so that nothing is copied."""
+    return (
+        replica.location == source.home
+        and replica.ref.project == source.ref.project
+        and settings.home_copy == "auto"
+        and not shared
+    )
+
+
+def places(settings: Settings, source: Image, wanted: Sequence[Replica]) -> list[ImageRef]:
+    """Where replicas will stand: all but what the source serves itself."""
+    shared = is_shared(source, wanted)
+    return [replica.ref for replica in wanted if not serves_itself(settings, source, replica, shared=shared)]
+
+
+def make(
+    settings: Settings,
+    source: Image,
+    source_policy: Policy | None,
+    wanted: Sequence[Replica],
+    found: Mapping[ImageRef, Existing | errors.ReplicaError],
+) -> Plan:
+    """Say for every wanted replica what will be done, by what stands under its name already."""
+    readers = access.readers(settings.access, source_policy)
+    shared = is_shared(source, wanted)
+    steps = []
+    for replica in wanted:
+        if serves_itself(settings, source, replica, shared=shared):
+            home = Replica(
+                location=replica.location,
+                ref=source.ref,
+                family=source.family,
+                labels=source.labels,
+                description=source.description,
+                required=replica.required,
+            )
+            steps.append(Step(replica=home, action=Action.SERVE))
+        else:
+            steps.append(step_for(source, readers, replica, found.get(replica.ref), replace=settings.replace_failed))
+    return Plan(
+        source=source,
+        source_policy=source_policy,
+        readers=readers,
+        steps=tuple(steps),
+        leads=_leads(source, steps),
+        promote=settings.promote,
+        replace_failed=settings.replace_failed,
+        warnings=tuple(_warnings(source, steps)),
+    )
+
+
+def is_shared(source: Image, wanted: Sequence[Replica]) -> bool:
+    """Whether a replica away from home is to carry the source's own family in the source's project."""
+    return any(
+        replica.family and (replica.ref.project, replica.family) == (source.ref.project, source.family)
+        for replica in wanted
+        if replica.location != source.home
+    )
+
+
+def step_for(
+    source: Image,
+    readers: Sequence[Binding],
+    replica: Replica,
+    found: Existing | errors.ReplicaError | None,
+    *,
+    replace: bool,
+) -> Step:
+    """What is done about one replica: the table of what may stand under its name."""
+    if found is None:
+        return Step(replica=replica, action=Action.COPY)
+    if isinstance(found, errors.ReplicaError):
+        return Step(replica=replica, action=Action.REFUSE, error=found)
+    image = found.image
+    refused = _refusal(source, replica, found, replace=replace)
+    if refused:
+        return Step(replica=replica, action=Action.REFUSE, existing=found, error=refused)
+    if image.status == "FAILED":
+        return Step(replica=replica, action=Action.REPLACE, existing=found)
+    if image.status != "READY":
+        return Step(replica=replica, action=Action.WAIT, existing=found)
+    changes = (
+        *verify.description(replica, image),
+        *verify.labels(replica, image),
+        *(verify.readers(readers, found.policy) if found.policy is not None else ()),
+        *verify.family(replica, image),
+    )
+    return Step(replica=replica, action=Action.CHECK, existing=found, changes=changes)
+
+
+def removal(ref: ImageRef) -> str:
+    """The command that removes an image."""
+    return f"gcloud compute images delete {shlex.quote(ref.name)} --project {shlex.quote(ref.project)}"
+
+
+def _refusal(source: Image, replica: Replica, found: Existing, *, replace: bool) -> errors.ReplicaError | None:
+    image = found.image
+    if found.lineage is Lineage.UNPROVEN:
+        parent = image.source_image.uri if image.source_image else "an image"
+        return errors.Unproven(f"{image.ref} was copied from {parent} (id {image.source_image_id}), which is gone")
+    if found.lineage is Lineage.FOREIGN:
+        made_of = f"a copy of the image with id {image.source_image_id}" if image.source_image_id else "no copy"
+        return errors.Conflict(f"{image.ref} exists already and is {made_of}; the source has id {source.id}")
+    if image.storage_locations != (replica.location,):
+        stored = ", ".join(image.storage_locations) or "an unknown location"
+        return errors.Conflict(f"{image.ref} exists already and is stored in {stored}, not in {replica.location}")
+    if image.status == "FAILED":
+        if replace and not image.family:
+            return None
+        what = f"{image.ref} is in state FAILED"
+        if replace:
+            what += f" and carries the family {image.family}, so it is not replaced"
+        return image_failed(image.ref, what)
+    if image.deprecated in {"OBSOLETE", "DELETED"}:
+        return errors.Drift(
+            f"{image.ref} is marked {image.deprecated}, so nobody can use it",
+            remedy=f"If that was no intention: gcloud compute images deprecate {shlex.quote(image.ref.name)} "
+            f"--project {shlex.quote(image.ref.project)} --state ACTIVE",
+        )
+    differences = verify.content(source, replica, image) if image.status == "READY" else ()
+    return drift(image.ref, differences) if differences else None
+
+
+def image_failed(ref: ImageRef, what: str) -> errors.ImageFailed:
+    """The error for a copy that failed, with the command that makes room for the next."""
+    return errors.ImageFailed(
+        what, remedy=f"Remove it with `{removal(ref)}` and run this again, or set replace_failed: true."
+    )
+
+
+def drift(ref: ImageRef, differences: Sequence[object]) -> errors.Drift:
+    """The error for a replica that differs in what can't be changed."""
+    listed = "; ".join(str(difference) for difference in differences)
+    return errors.Drift(
+        f"{ref} is not as wanted: {listed}", remedy=f"Remove it with `{removal(ref)}` and run this again."
+    )
+
+
+def _replica(settings: Settings, source: Image, location: str) -> Replica:
+    problems = []
+    name = family = ""
+    try:
+        name = names.make(settings.name_template, source.ref.name, location=location)
+    except names.BadTemplate as error:
+        problems.append(("name_template", str(error)))
+    try:
+        family = names.make(settings.family_template, source.family, location=location) if source.family else ""
+    except names.BadTemplate as error:
+        problems.append(("family_template", str(error)))
+    if problems:
+        raise errors.BadSettings(problems)
+    project = settings.replica_project or "{project}"
+    return Replica(
+        location=location,
+        ref=ImageRef(project.format(project=source.ref.project, location=location), name),
+        family=family,
+        labels={**source.labels, **settings.labels},
+        description=source.description,
+        # A home copy that was added belongs to those that are all required, when all are.
+        required=location in settings.required_locations
+        or (bool(settings.required_locations) and set(settings.required_locations) == set(settings.locations)),
+    )
+
+
+def _leads(source: Image, steps: Sequence[Step]) -> dict[tuple[str, str], str]:
+    """Families that would otherwise resolve to whichever replica was made last.
+
+    In the source's own family, and wherever home's replica is one of them, home leads; else the first location.
+    """
+    groups: dict[tuple[str, str], list[str]] = {}
+    for step in steps:
+        replica = step.replica
+        if replica.family and step.action is not Action.SERVE:
+            groups.setdefault((replica.ref.project, replica.family), []).append(replica.location)
+    return {
+        key: source.home if source.home in locations else locations[0]
+        for key, locations in groups.items()
+        if len(locations) > 1
+    }
+
+
+def _warnings(source: Image, steps: Sequence[Step]) -> list[str]:
+    warnings = []
+    if source.deprecated:
+        warnings.append(f"The source {source.ref} is marked {source.deprecated}: its replicas are made all the same.")
+    copies = sum(step.action in {Action.COPY, Action.REPLACE} for step in steps)
+    if copies > COPIES_AN_HOUR:
+        warnings.append(
+            f"{copies} copies of one source are planned; about {COPIES_AN_HOUR} an hour are documented, so later ones "
+            "may have to wait (timeout_minutes bounds the wait; a rerun goes on where this run stops)."
+        )
+    return warnings

@@ -1,0 +1,113 @@
+"""The runner's language: workflow commands, output records, and text from outside made harmless.
+
+Standard library only and Python 3.8, because `decide` uses it before anything is installed.
+Source of the escaping rules: actions/toolkit `command.ts` and actions/runner `ActionCommand.cs`, which
+reads `::name::` at the start of a line, blanks before it allowed, and the older `##[name]` anywhere in it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import unicodedata
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import TextIO
+
+#: Every output of the action with the value that it has when there is nothing to say: JSON ones are valid even then.
+EMPTY_OUTPUTS = {
+    "decision": "",
+    "reason": "",
+    "result": "",
+    "images": "{}",
+    "image_names": "{}",
+    "image_us": "",
+    "image_eu": "",
+    "image_asia": "",
+    "failed_locations": "",
+    "replicas": "[]",
+    "index_path": "",
+    "index_digest": "",
+}
+
+#: The runner shows this many annotations of one type per step and drops the rest without a word.
+ANNOTATIONS_PER_TYPE = 10
+
+#: The runner cuts an annotation at 4096 characters; escaping may triple a character.
+_LONGEST_MESSAGE = 3500
+
+_OUTPUT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+
+
+def plain(text: object) -> str:
+    """Text from outside as one harmless line: no control, format or line-breaking character, no workflow command.
+
+    Escape sequences, bidirectional controls and lone surrogates become visible as `\\x1b` or `\\u202e`.
+    """
+    words = " ".join(str(text).splitlines()).replace("\t", " ").rstrip()
+    shown = "".join(
+        char if unicodedata.category(char)[0] != "C" else char.encode("unicode_escape").decode() for char in words
+    )
+    return re.sub(r"^(\s*)::", r"\1: :", shown).replace("##[", "# #[")
+
+
+def command(name: str, message: str, **properties: str) -> str:
+    """One workflow command as a line without its end; properties that are empty are left out."""
+    listed = ",".join(f"{key}={_property(value)}" for key, value in properties.items() if value)
+    return "::{}{}{}::{}".format(name, " " if listed else "", listed, _data(message))
+
+
+def annotation(level: str, message: str, *, title: str, file: str = "", line: str = "") -> str:
+    """An annotation (`notice`, `warning` or `error`) as a line without its end."""
+    text = "\n".join(plain(part) for part in message.splitlines())
+    if len(text) > _LONGEST_MESSAGE:
+        text = text[: _LONGEST_MESSAGE - 2] + " …"
+    return command(level, text, file=plain(file), line=line, title=plain(title))
+
+
+def within_budget(messages: list[tuple[str, str]], more: str) -> list[tuple[str, str]]:
+    """At most ten of these (title, message) pairs: what exceeds the runner's budget stands together in the tenth."""
+    if len(messages) <= ANNOTATIONS_PER_TYPE:
+        return messages
+    kept, rest = messages[: ANNOTATIONS_PER_TYPE - 1], messages[ANNOTATIONS_PER_TYPE - 1 :]
+    return [*kept, (f"{len(rest)} {more}", "\n".join("{}: {}".format(*pair) for pair in rest))]
+
+
+def output_record(name: str, value: str) -> str:
+    """One record of the runner's output file.
+
+    Raises ValueError where name or value could forge a second record.
+    """
+    delimiter = "ghadelimiter_" + os.urandom(16).hex()
+    if not _OUTPUT_NAME.fullmatch(name) or delimiter in value:
+        raise ValueError(f"not an output record: {name!r}")
+    return f"{name}<<{delimiter}\n{value}\n{delimiter}\n"
+
+
+def write_outputs(env: Mapping[str, str], values: Mapping[str, str]) -> None:
+    """Append the outputs to the runner's file; where there is none (no runner), nothing happens."""
+    append(env.get("GITHUB_OUTPUT", ""), "".join(output_record(name, value) for name, value in values.items()))
+
+
+def append(path: str, text: str) -> None:
+    """Append to one of the runner's command files, in one write; no path means no such file here."""
+    if path:
+        with open(path, "ab") as file:  # noqa: PTH123 - pathlib costs the skip path a third of its time
+            file.write(text.encode("utf-8", "backslashreplace"))
+
+
+def write_line(stdout: TextIO, line: str) -> None:
+    """Print a line whatever the stream's encoding; what it lacks is shown escaped."""
+    encoding = getattr(stdout, "encoding", None) or "utf-8"
+    stdout.write(line.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+    stdout.flush()
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")

@@ -1,0 +1,175 @@
+"""What people and later steps are told: the plan before acting, a line at each change, and everything at the end."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from replicator import results
+from replicator.actions import Annotation
+from replicator.model import Access, Action, Outcome
+from replicator.summary import size
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from replicator.actions import Runner
+    from replicator.model import Plan, ReplicaResult, Step
+    from replicator.results import Verdict
+    from replicator.work import Work
+
+_WORDS = {
+    Action.SERVE: "source     nothing to do: the source is stored here",
+    Action.COPY: "copy",
+    Action.WAIT: "wait       a copy is being made already",
+    Action.CHECK: "keep       exists and is right",
+    Action.REPLACE: "replace    the copy that failed",
+    Action.REFUSE: "refuse",
+}
+
+
+def show_plan(runner: Runner, plan: Plan) -> None:
+    """Print what will be done, and what it will store."""
+    source = plan.source
+    with runner.group(f"Plan for {source.ref} (id {source.id})"):
+        runner.line(
+            f"source: stored in {', '.join(source.storage_locations) or 'an unknown location'}, "
+            f"{source.disk_size_gb} GB disk, {size(source.archive_size_bytes)} archive, "
+            f"{source.architecture or 'architecture unknown'}, family {source.family or 'none'}",
+            indent=2,
+        )
+        runner.table([_plan_row(plan, step) for step in plan.steps])
+        copies = sum(step.action in {Action.COPY, Action.REPLACE} for step in plan.steps)
+        each = source.archive_size_bytes
+        total = f" = {size(copies * each)} more in storage" if each else ""
+        runner.line(f"{copies} to copy, {size(each)} each{total}" if copies else "nothing to copy", indent=2)
+        for warning in plan.warnings:
+            runner.line(f"warning: {warning}", indent=2)
+
+
+def _plan_row(plan: Plan, step: Step) -> list[str]:
+    replica = step.replica
+    word = _WORDS[step.action]
+    if step.action is Action.CHECK and step.changes:
+        word = "repair     " + ", ".join(difference.field for difference in step.changes)
+    if step.error:
+        word = f"refuse     {step.error.reason}: {step.error.what}"
+    family = f"family {replica.family}" if replica.family else "no family"
+    if plan.lead_of(replica) == replica.location:
+        family += " (leads)"
+    return [replica.location, replica.ref.uri, family, "required" if replica.required else "", word]
+
+
+def show_progress(runner: Runner, works: Sequence[Work], seconds: float) -> None:
+    """One line about all that is still going on."""
+    going = [f"{work.replica.location} {_state(work)}" for work in works if work.running]
+    if going:
+        runner.line(f"{seconds:5.0f} s  under way: {', '.join(going)}", indent=1)
+
+
+def _state(work: Work) -> str:
+    return f"{work.state} {work.percent} %" if work.state == "copying" and work.percent else work.state
+
+
+def show_end(runner: Runner, verdict: Verdict, rows: Sequence[ReplicaResult]) -> None:
+    """The table of what exists where, and the verdict."""
+    if rows:
+        runner.line("")
+        runner.table(
+            [
+                [
+                    row.replica.location,
+                    row.outcome + (f" ({row.reason})" if row.reason else ""),
+                    row.replica.ref.uri,
+                    _family(row),
+                    ("public" if row.public else "private") if row.outcome.verified else "",
+                    f"{row.seconds:.1f} s",
+                ]
+                for row in rows
+            ]
+        )
+    runner.line("")
+    runner.line(f"{verdict.result}: {verdict.reason}.")
+
+
+def _family(row: ReplicaResult) -> str:
+    if not row.replica.family:
+        return "no family"
+    return f"family {row.replica.family}" if row.promoted else f"not in family {row.replica.family}"
+
+
+def remarks(rows: Sequence[ReplicaResult], notes: Sequence[Annotation]) -> list[Annotation]:
+    """One remark for each replica, titled with its location, after those about the whole run."""
+    return [*notes, *(_annotation(row) for row in rows)]
+
+
+def _annotation(row: ReplicaResult) -> Annotation:
+    said = results.message(row)
+    what = f"{row.replica.ref.uri}: {row.outcome}"
+    if row.outcome.verified or row.outcome is Outcome.PLANNED:
+        details = ["public" if row.public else "private"] if row.outcome.verified else []
+        details += [_family(row)] if row.replica.family else []
+        text = f"{', '.join([what, *details])}. {said}".strip()
+        return Annotation("warning" if row.error else "notice", row.replica.location, text)
+    return Annotation("error" if row.replica.required else "warning", row.replica.location, f"{what}. {said}")
+
+
+def privacy_note(plan: Plan, access: Access, rows: Sequence[ReplicaResult]) -> list[Annotation]:
+    """A word to whoever expects public replicas of a source that is not public."""
+    if access is not Access.SOURCE or any(row.public for row in rows):
+        return []
+    return [
+        Annotation(
+            "notice",
+            "Access",
+            f"The replicas are private, like the source {plan.source.ref}: set access: public, or put this step after "
+            "the one that opens it.",
+        )
+    ]
+
+
+def outputs(
+    *, decision: str, verdict: Verdict, rows: Sequence[ReplicaResult], index_path: str, index_digest: str
+) -> dict[str, str]:
+    """Every output of the action, as the runner's file takes it."""
+    verified = {row.replica.location: row.replica.ref for row in rows if row.outcome.verified}
+    failed = [row.replica.location for row in rows if row.outcome in {Outcome.FAILED, Outcome.INTERRUPTED}]
+    return {
+        "decision": decision,
+        "reason": verdict.reason,
+        "result": str(verdict.result),
+        "images": to_json({location: ref.uri for location, ref in verified.items()}),
+        "image_names": to_json({location: ref.name for location, ref in verified.items()}),
+        **{
+            f"image_{location}": verified[location].uri if location in verified else ""
+            for location in ("us", "eu", "asia")
+        },
+        "failed_locations": ",".join(failed),
+        "replicas": to_json([as_dict(row) for row in rows]),
+        "index_path": index_path,
+        "index_digest": index_digest,
+    }
+
+
+def as_dict(row: ReplicaResult) -> Mapping[str, object]:
+    """One replica as the output `replicas` has it."""
+    return {
+        "location": row.replica.location,
+        "project": row.replica.ref.project,
+        "name": row.replica.ref.name,
+        "uri": row.replica.ref.uri,
+        "id": row.image.id if row.image else "",
+        "outcome": str(row.outcome),
+        "promoted": row.promoted,
+        "access": "public" if row.public else "private",
+        "reason": str(row.reason),
+        "message": results.message(row),
+        "operation": row.operation,
+        "seconds": row.seconds,
+        "required": row.replica.required,
+    }
+
+
+def to_json(value: object) -> str:
+    """JSON in one line."""
+    return json.dumps(value, ensure_ascii=False, sort_keys=False)

@@ -1,0 +1,78 @@
+"""What the rows say together: the run's result, its exit code, and one sentence for people. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from replicator.model import Held, Outcome, Result
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from replicator.model import ReplicaResult
+
+EXIT_REQUIRED = 1
+EXIT_SETUP = 3
+EXIT_INTERNAL = 70
+
+_HELD = {
+    Held.FAMILY_IS_NEWER: "The family {family} belongs to a newer source already, so it was not taken back.",
+    Held.WOULD_TAKE_FAMILY: "It is younger than the replica that leads the family {family} (or that one failed), so it "
+    "would take the family away from home. The next release gets it.",
+    Held.REQUIRED_FAILED: "The family {family} was not moved because a required location failed.",
+    Held.PROMOTE_OFF: "The family {family} was not moved because promote is false.",
+    Held.SIGNAL: "The run was interrupted before the family {family} was moved.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The run's result, the exit code that goes with it, and why in one sentence."""
+
+    result: Result
+    exit_code: int
+    reason: str
+
+
+def judge(rows: Sequence[ReplicaResult]) -> Verdict:
+    """The verdict over a run that came to its end by itself."""
+    if any(row.outcome is Outcome.PLANNED for row in rows):
+        refused = [row.replica.location for row in rows if row.error]
+        but = f"; {_listed(refused)} would fail" if refused else ""
+        return Verdict(Result.PLANNED, 0, f"Dry run: nothing was changed{but}")
+    copies = [row for row in rows if row.outcome is not Outcome.SOURCE]
+    failed = [row for row in copies if not row.outcome.verified]
+    reasons = {row.reason for row in failed}
+    names = _listed([f"{row.replica.location} ({row.reason})" for row in failed])
+    if "internal" in reasons:
+        return Verdict(Result.FAILED, EXIT_INTERNAL, f"A defect of the replicator met {names}")
+    if not failed:
+        return Verdict(Result.COMPLETE, 0, _complete(rows))
+    if len(failed) == len(copies) and len(reasons) == 1 and failed[0].error and failed[0].error.of_setup:
+        return Verdict(Result.FAILED, EXIT_SETUP, f"Every replica was refused for the same reason: {names}")
+    if any(row.replica.required for row in failed):
+        return Verdict(Result.FAILED, EXIT_REQUIRED, f"A required location failed: {names}; no family was moved")
+    if len(failed) == len(copies):
+        return Verdict(Result.FAILED, 0, f"No replica was made: {names}; the source is untouched")
+    good = f"{len(copies) - len(failed)} of {len(copies)} replicas are verified"
+    return Verdict(Result.PARTIAL, 0, f"{good}; failed: {names}")
+
+
+def message(row: ReplicaResult) -> str:
+    """What a person needs to know about one replica beside its outcome; nothing where all is well."""
+    parts = [row.error.message] if row.error else []
+    if row.held:
+        parts.append(_HELD[row.held].format(family=row.replica.family))
+    return " ".join([*parts, *row.notes])
+
+
+def _complete(rows: Sequence[ReplicaResult]) -> str:
+    verified = _listed([row.replica.location for row in rows])
+    held = [row.replica.location for row in rows if row.held]
+    but = f"; without their family: {_listed(held)}" if held else ""
+    return f"The image is verified in {verified}{but}"
+
+
+def _listed(words: Sequence[str]) -> str:
+    return ", ".join(words)

@@ -1,0 +1,241 @@
+"""One run from inputs to results: settings → source → plan → replicate → index, report."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import threading
+import traceback
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from replicator import errors, index, lookup, report, results, settings, summary, work
+from replicator import plan as planning
+from replicator.actions import Annotation, Runner
+from replicator.calls import Calls
+from replicator.faults import Credentials
+from replicator.model import Held, Result
+from replicator.replicate import Replication
+from replicator.results import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from types import FrameType
+    from typing import TextIO
+
+    from replicator.gce import Compute
+    from replicator.model import Image, Plan, ReplicaResult
+    from replicator.settings import Request
+    from replicator.work import Work
+
+#: Seconds after which people are told what is still under way; then every last one of them again.
+_TICKS = (5.0, 10.0, 15.0, 30.0)
+
+
+@dataclass(kw_only=True)
+class Run:
+    """What is known of the run so far: whatever ends it, this is what gets reported."""
+
+    runner: Runner
+    env: Mapping[str, str]
+    request: Request | None = None
+    source: Image | None = None
+    plan: Plan | None = None
+    works: list[Work] = field(default_factory=list)
+    rows: list[ReplicaResult] = field(default_factory=list)
+    notes: list[Annotation] = field(default_factory=list)
+
+
+def run(
+    given: Mapping[str, str],
+    env: Mapping[str, str],
+    stdout: TextIO,
+    *,
+    commands: bool,
+    loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
+) -> int:
+    """Carry out a decision to replicate. Results are written whatever happens. Returns the exit code.
+
+    `given` maps inputs to their text; with `commands` the runner's workflow commands are written, else plain text.
+    `loop_factory` makes the event loop, whose clock is the run's only one.
+    """
+    this = Run(runner=Runner(env, stdout, commands=commands), env=env)
+    with _signals() as signals:
+        try:
+            this.request = settings.load(given, env)
+            with asyncio.Runner(loop_factory=loop_factory) as runner:
+                runner.run(_go(this, signals))
+            verdict = results.judge(this.rows)
+        except errors.ReplicatorError as error:
+            verdict = _failed(this, error)
+        except asyncio.CancelledError:
+            verdict = _failed(this, signals.caught or errors.Unforeseen("The run was cancelled"))
+        except Exception as error:  # noqa: BLE001 - results are written always
+            for line in traceback.format_exc().splitlines():
+                this.runner.line(line, indent=2)
+            verdict = _failed(this, errors.Unforeseen(f"{type(error).__name__}: {error}"))
+        signals.deaf = True
+        return _report(this, verdict)
+
+
+async def _go(this: Run, signals: Signals) -> None:
+    loop = asyncio.get_running_loop()
+    task = asyncio.current_task()
+    began = loop.time()
+
+    def tell(where: str, text: str) -> None:
+        this.runner.line(f"{loop.time() - began:5.0f} s  {where}: {text}", indent=1)
+
+    def changed(work: Work, text: str) -> None:
+        tell(work.replica.location, text)
+
+    with signals.calling(lambda: loop.call_soon_threadsafe(task.cancel) if task else None):
+        calls, plan = await _plan(this, tell)
+        request = this.request
+        if request is None or request.settings.dry_run:
+            this.rows = [work.planned(step, plan) for step in plan.steps]
+            return
+        this.works = work.start(plan, loop.time())
+        ticker = asyncio.create_task(_tick(this, began))
+        try:
+            await Replication(plan=plan, calls=calls, works=this.works, changed=changed).run()
+        finally:
+            ticker.cancel()
+            this.rows = _rows(this, plan, signals, loop.time())
+    this.notes += report.privacy_note(plan, request.settings.access, this.rows)
+
+
+async def _plan(this: Run, tell: Callable[[str, str], None]) -> tuple[Calls, Plan]:
+    """Read what exists, decide what will be done about it, and print that."""
+    if this.request is None:
+        raise errors.Unforeseen("A run without settings")
+    wanted = this.request.settings
+    deadline = asyncio.get_running_loop().time() + 60 * wanted.timeout_minutes
+    calls = Calls(_compute(this.request), deadline=deadline, tell=tell)
+    source = this.source = await lookup.read_source(calls, this.request.source)
+    replicas = planning.replicas(wanted, source)
+    policy, found = await asyncio.gather(
+        lookup.read_source_policy(calls, source, wanted.access),
+        lookup.read_existing(calls, source, planning.places(wanted, source, replicas)),
+    )
+    plan = this.plan = planning.make(wanted, source, policy, replicas, found)
+    this.notes += [Annotation("warning", "Plan", warning) for warning in plan.warnings]
+    report.show_plan(this.runner, plan)
+    return calls, plan
+
+
+def _compute(request: Request) -> Compute:
+    # Costs 1.5 s and 150 MB: paid once, after the settings are known to be right.
+    from replicator.gce import Compute
+
+    try:
+        return Compute(request.settings.compute_endpoint, anonymous=request.anonymous)
+    except Credentials as error:
+        raise errors.NoCredentials(str(error)) from error
+
+
+async def _tick(this: Run, began: float) -> None:
+    loop = asyncio.get_running_loop()
+    for number in range(10**6):
+        await asyncio.sleep(_TICKS[min(number, len(_TICKS) - 1)])
+        report.show_progress(this.runner, this.works, loop.time() - began)
+
+
+def _rows(this: Run, plan: Plan, signals: Signals, now: float) -> list[ReplicaResult]:
+    if signals.caught:
+        for item in this.works:
+            if item.running:
+                item.end(now, errors.Signalled(f"{signals.caught.what} while {item.replica.ref} was {item.state}"))
+            elif item.verified:
+                item.held = item.held or Held.SIGNAL
+    return [work.result(plan, item, now) for item in this.works]
+
+
+def _failed(this: Run, error: errors.ReplicatorError) -> Verdict:
+    problems = error.problems if isinstance(error, errors.BadSettings) else []
+    this.notes += [Annotation("error", f"Input {name}", f"{name}: {text}") for name, text in problems]
+    if not problems:
+        this.notes.append(Annotation("error", type(error).__name__, error.message))
+    return Verdict(Result.FAILED, error.exit_code, error.message.rstrip("."))
+
+
+def _report(this: Run, verdict: Verdict) -> int:
+    """Write the index, then say everything everywhere; a place that can't be written stops none of the others."""
+    path = identity = ""
+    dry = this.request is not None and this.request.settings.dry_run
+    if this.source is not None and this.request is not None and not dry:
+        with _tolerant(this, "index"):
+            data = index.to_bytes(index.build(this.source, this.rows, this.request.settings.revision))
+            path = str(index.write(data, Path(this.env.get("RUNNER_TEMP") or ".")))
+            identity = index.digest(data)
+    values = report.outputs(
+        decision="replicate", verdict=verdict, rows=this.rows, index_path=path, index_digest=identity
+    )
+    with _tolerant(this, "outputs"):
+        this.runner.outputs(values)
+    with _tolerant(this, "log"):
+        report.show_end(this.runner, verdict, this.rows)
+        if path:
+            this.runner.line(f"index: {path} ({identity})")
+    loud = verdict.result is Result.FAILED and not verdict.exit_code
+    if loud:
+        this.notes.append(Annotation("warning", "No replica was made", f"{verdict.reason}."))
+    with _tolerant(this, "annotations"):
+        this.runner.annotate(report.remarks(this.rows, this.notes))
+    with _tolerant(this, "summary"):
+        notes = [note.message for note in this.notes if not note.message.startswith(verdict.reason)]
+        this.runner.summary(summary.render(verdict, this.source, this.rows, notes))
+    return verdict.exit_code
+
+
+@contextlib.contextmanager
+def _tolerant(this: Run, what: str) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        with contextlib.suppress(OSError, ValueError):
+            this.runner.line(f"warning: the {what} could not be written: {error}")
+
+
+class Signals:
+    """SIGINT and SIGTERM: the first one ends the run in good order, later ones do not disturb that."""
+
+    def __init__(self) -> None:
+        self.caught: errors.Interrupted | None = None
+        self.deaf = False
+        """Set while results are written."""
+        self._call: Callable[[], object] | None = None
+
+    def handle(self, number: int, _frame: FrameType | None) -> None:
+        """What the interpreter calls."""
+        if self.deaf or self.caught:
+            return
+        self.caught = errors.Interrupted(signal.Signals(number).name, 128 + number)
+        if self._call is None:
+            raise self.caught
+        self._call()
+
+    @contextlib.contextmanager
+    def calling(self, call: Callable[[], object]) -> Iterator[None]:
+        """Within it a signal calls this instead of raising Interrupted wherever the interpreter is."""
+        self._call = call
+        try:
+            yield
+        finally:
+            self._call = None
+
+
+@contextlib.contextmanager
+def _signals() -> Iterator[Signals]:
+    signals = Signals()
+    if threading.current_thread() is not threading.main_thread():
+        yield signals
+        return
+    before = {number: signal.signal(number, signals.handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield signals
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,127 @@
+"""One replica on its way: the only state that changes while a run goes on."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from replicator import access
+from replicator.model import Action, Held, Lineage, Outcome, ReplicaResult
+
+if TYPE_CHECKING:
+    from replicator.errors import ReplicaError
+    from replicator.model import Binding, Image, Plan, Policy, Replica, Step
+
+
+@dataclass(kw_only=True)
+class Work:
+    """A step of the plan being carried out."""
+
+    step: Step
+    began: float
+    """Seconds on the event loop's clock, as is `ended`."""
+    ended: float | None = None
+    state: str = "waiting"
+    """What people read while it goes on."""
+    percent: int = 0
+    operation: str = ""
+    """The name of the last operation that was begun for it."""
+    image: Image | None = None
+    policy: Policy | None = None
+    made: bool = False
+    """Whether this run made the image."""
+    changed: bool = False
+    """Whether this run changed anything about it."""
+    verified: bool = False
+    error: ReplicaError | None = None
+    held: Held | None = None
+    placed: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when its insert was accepted, gave up or has to wait: a shared family's lead may be inserted then."""
+
+    @property
+    def replica(self) -> Replica:
+        """The image wanted."""
+        return self.step.replica
+
+    @property
+    def running(self) -> bool:
+        """Whether it has not come to an end."""
+        return self.ended is None
+
+    def end(self, now: float, error: ReplicaError | None = None) -> None:
+        """It came to an end, well or with an error."""
+        self.ended = now
+        self.error = error
+        self.placed.set()
+
+    @property
+    def outcome(self) -> Outcome:
+        """What became of it so far."""
+        if self.step.action is Action.SERVE:
+            return Outcome.SOURCE
+        if self.error is not None:
+            return Outcome.INTERRUPTED if self.error.interrupts else Outcome.FAILED
+        if self.made:
+            return Outcome.CREATED
+        return Outcome.REPAIRED if self.changed else Outcome.ADOPTED
+
+
+def start(plan: Plan, now: float) -> list[Work]:
+    """The work of a plan, in its order; what needs none has ended already."""
+    works = []
+    for step in plan.steps:
+        work = Work(step=step, began=now)
+        if step.action is Action.SERVE:
+            work.image, work.policy, work.verified = plan.source, plan.source_policy, True
+            work.end(now)
+        elif step.existing and step.existing.lineage is not Lineage.FOREIGN:
+            work.image, work.policy = step.existing.image, step.existing.policy
+        if step.action is Action.REFUSE:
+            work.end(now, step.error)
+        works.append(work)
+    return works
+
+
+def result(plan: Plan, work: Work, now: float) -> ReplicaResult:
+    """The row that reports it."""
+    outcome, image, replica = work.outcome, work.image, work.replica
+    carries = image is not None and bool(image.family) and image.family == replica.family
+    return ReplicaResult(
+        replica=replica,
+        outcome=outcome,
+        image=image,
+        promoted=carries,
+        public=access.is_public(work.policy),
+        error=work.error,
+        held=work.held if outcome.verified and not carries else None,
+        operation=work.operation,
+        seconds=round((now if work.ended is None else work.ended) - work.began, 1),
+        notes=_notes(plan.readers, work) if outcome.verified and outcome is not Outcome.SOURCE else (),
+    )
+
+
+def planned(step: Step, plan: Plan) -> ReplicaResult:
+    """The row of a dry run."""
+    if step.action is Action.SERVE:
+        return result(plan, start(plan, 0.0)[plan.steps.index(step)], 0.0)
+    image = step.existing.image if step.existing else None
+    return ReplicaResult(
+        replica=step.replica,
+        outcome=Outcome.PLANNED,
+        image=image,
+        promoted=image is not None and bool(step.replica.family) and image.family == step.replica.family,
+        public=access.is_public(step.existing.policy if step.existing else None),
+        error=step.error,
+    )
+
+
+def _notes(readers: tuple[Binding, ...], work: Work) -> tuple[str, ...]:
+    notes = []
+    if work.policy is not None:
+        more = access.beyond(work.policy, readers)
+        if more:
+            notes.append(f"Also open to {access.describe(more)}, which was left as it is.")
+    if work.image is not None and work.image.deprecated:
+        notes.append(f"It is marked {work.image.deprecated}, so its family passes it over.")
+    return tuple(notes)
