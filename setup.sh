@@ -1,0 +1,88 @@
+#!/usr/bin/env bash
+# Makes the private virtual environment that the action replicates with, and outputs its Python.
+#
+# It lies under RUNNER_TEMP, is keyed by lock, interpreter and the action's own path, and is used again by later steps of the job. Everything
+# comes from requirements.txt: each wheel is checked by hash, nothing is resolved or built.
+set -euo pipefail
+
+action=${GITHUB_ACTION_PATH%/}
+lock=$action/requirements.txt
+temp=${RUNNER_TEMP:-${TMPDIR:-/tmp}}
+
+# The workspace belongs to the caller: nothing in it may steer Python or pip. Index, proxy and certificate settings of
+# the runner stay in force, which the hashes make safe.
+unset PYTHONPATH PYTHONHOME PYTHONSTARTUP PIP_TARGET PIP_PREFIX PIP_USER PIP_CONSTRAINT PIP_REQUIREMENT PIP_REQUIRE_VIRTUALENV
+cd "$temp"
+
+any_python=""
+fail() {
+  "$any_python" -I -X utf8 "$action/replicator/decide.py" --failed "$*" || true
+  exit 1
+}
+
+python=""
+for candidate in "${INPUT_PYTHON:-}" python3 python; do
+  if [ -z "$candidate" ] || ! command -v -- "$candidate" >/dev/null; then continue; fi
+  any_python=${any_python:-$candidate}
+  if "$candidate" -I -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+    python=$candidate
+    break
+  fi
+done
+if [ -z "$python" ]; then
+  fail "Python 3.11 or newer is needed; this machine has $("$any_python" -I -c 'import platform; print(platform.python_version())'). Put actions/setup-python before this step, or name a newer one with the input python."
+fi
+
+key=$("$python" -I - "$lock" "$action" <<'PY'
+import hashlib, pathlib, sys
+
+lock, action = sys.argv[1:]
+parts = [pathlib.Path(lock).read_bytes(), action.encode(), sys.version.encode(), sys.executable.encode()]
+print(hashlib.sha256(b"\0".join(parts)).hexdigest()[:16])
+PY
+)
+venv=$temp/replicator-$key
+
+interpreter() {
+  for path in "$venv/bin/python" "$venv/Scripts/python.exe"; do
+    if [ -x "$path" ]; then printf '%s' "$path"; return; fi
+  done
+}
+
+child=""
+stop() {
+  [ -z "$child" ] || kill "$child" 2>/dev/null || true
+  rm -rf "$venv"
+  fail "The set-up was interrupted; nothing was replicated. Run this again."
+}
+trap stop INT TERM
+
+# In the background, because bash answers a signal only between commands, and the runner gives us ten seconds.
+run() {
+  "$@" &
+  child=$!
+  wait "$child"
+}
+
+if [ ! -e "$venv/complete" ]; then
+  echo "Setting up with $("$python" --version), once per job"
+  rm -rf "$venv"
+  run "$python" -I -m venv "$venv" || {
+    rm -rf "$venv"
+    fail "This Python can't make a virtual environment. On Debian and Ubuntu install python3-venv, or put actions/setup-python before this step."
+  }
+  run "$(interpreter)" -I -m pip --quiet --disable-pip-version-check --no-input install \
+    --no-deps --require-hashes --only-binary :all: -r "$lock" || {
+    rm -rf "$venv"
+    fail "The packages that the action needs could not be installed (pip's message stands above). Check that the runner reaches a Python package index; PIP_INDEX_URL names a mirror."
+  }
+  # A path entry instead of a build: a build would fetch a backend that no lock pins.
+  "$(interpreter)" -I - "$action" <<'PY'
+import pathlib, sys, sysconfig
+
+pathlib.Path(sysconfig.get_path("purelib"), "replicator.pth").write_text(sys.argv[1] + "\n", encoding="utf-8")
+PY
+  touch "$venv/complete"
+fi
+
+printf 'python=%s\n' "$(interpreter)" >>"${GITHUB_OUTPUT:-/dev/null}"
