@@ -1,0 +1,71 @@
+"""gcloud's batches: several requests in one `multipart/mixed` envelope, each answered as if it had come alone.
+
+Shape as recorded from gcloud 528: parts of `application/http` with `Content-ID: <UUID+N>`, lines ended by a bare
+newline; answered by parts with `Content-ID: <response-UUID+N>`.
+"""
+
+from __future__ import annotations
+
+import email
+from dataclasses import dataclass
+from email.message import Message
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from emulator import errors
+from emulator.app import App, Incoming, refusal
+from emulator.wire import Reply
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+PATH = "/batch/compute/v1"
+PARTS_AT_MOST = 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """One request of a batch."""
+
+    content_id: str
+    request: Incoming
+
+
+async def answer(app: App, content_type: str, content: bytes, gone: Callable[[], Awaitable[None]]) -> Reply:
+    """Answer a batch, its parts one after the other. Raises Cut if any part's connection is to end."""
+    try:
+        parts = _parts(content_type, content, gone)
+    except errors.ApiError as error:
+        return refusal(error)
+    boundary = f"batch_{uuid4().hex}"
+    body = b""
+    for part in parts:
+        reply = await app.exchange(part.request)
+        head = f"--{boundary}\r\nContent-Type: application/http\r\nContent-ID: {part.content_id}\r\n\r\n"
+        body += head.encode() + reply.encoded() + b"\r\n"
+    body += f"--{boundary}--\r\n".encode()
+    return Reply(status=200, content=body, media_type=f"multipart/mixed; boundary={boundary}")
+
+
+def _parts(content_type: str, content: bytes, gone: Callable[[], Awaitable[None]]) -> list[Part]:
+    envelope = email.message_from_bytes(f"Content-Type: {content_type}\r\n\r\n".encode("latin-1") + content)
+    inner = envelope.get_payload()
+    if envelope.get_content_type() != "multipart/mixed" or not isinstance(inner, list) or not inner:
+        raise errors.bad_request("The batch is no multipart/mixed message.", "badRequest")
+    if len(inner) > PARTS_AT_MOST:
+        raise errors.bad_request(f"The batch has more than {PARTS_AT_MOST} parts.", "badRequest")
+    return [_part(part, gone) for part in inner if isinstance(part, Message)]
+
+
+def _part(part: Message, gone: Callable[[], Awaitable[None]]) -> Part:
+    payload = part.get_payload(decode=True)
+    if part.get_content_type() != "application/http" or not isinstance(payload, bytes):
+        raise errors.bad_request("A part of the batch is not application/http.", "badRequest")
+    head, _, body = payload.replace(b"\r\n", b"\n").partition(b"\n\n")
+    words = head.split(b"\n")[0].decode("latin-1").split()
+    if len(words) < 2:
+        raise errors.bad_request("A part of the batch has no request line.", "badRequest")
+    path, _, query = words[1].partition("?")
+    name = "".join(each for each in str(part.get("Content-ID", "")) if " " < each < "\x7f").strip("<>")
+    request = Incoming(verb=words[0], raw_path=path, query_string=query, body=body, gone=gone)
+    return Part(content_id=f"<response-{name}>", request=request)

@@ -1,0 +1,49 @@
+"""Time is handed in, so that whoever drives it can make copies end when they like."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Protocol
+
+# The service writes Pacific time; without a time zone database at hand, its winter offset stands for the whole year.
+PACIFIC = timezone(timedelta(hours=-8))
+
+
+class Clock(Protocol):
+    """What the emulator knows of time."""
+
+    def now(self) -> float:
+        """Seconds since 1970."""
+
+    def monotonic(self) -> float:
+        """Seconds since some moment, never going back."""
+
+    async def sleep_until(self, moment: float) -> None:
+        """Return once `now()` is not before `moment`; never, if that is infinity."""
+
+
+class RealClock:
+    """The machine's time, read once and then carried on monotonically, so that no correction undoes a deadline."""
+
+    def __init__(self) -> None:
+        self._offset = time.time() - time.monotonic()
+
+    def now(self) -> float:
+        """Seconds since 1970."""
+        return time.monotonic() + self._offset
+
+    def monotonic(self) -> float:
+        """Seconds since some moment, never going back."""
+        return time.monotonic()
+
+    async def sleep_until(self, moment: float) -> None:
+        """Return once `now()` is not before `moment`; never, if that is infinity."""
+        while (left := moment - self.now()) > 0:  # noqa: ASYNC110 -- only time ends this wait
+            await asyncio.sleep(min(left, 3600.0))
+
+
+def timestamp(moment: float) -> str:
+    """RFC 3339 with milliseconds and offset, as the service writes it: `2026-11-21T04:05:06.123-08:00`."""
+    return datetime.fromtimestamp(moment, UTC).astimezone(PACIFIC).isoformat(timespec="milliseconds")

@@ -1,0 +1,306 @@
+"""Images: how they come into being, what a copy inherits, and every method on them but the policy's.
+
+Sources: the discovery document; requests recorded from gcloud 528; Terraform's resource, which marks what the service
+fills in. No text says what a copy inherits: the list is inferred from that. Each guess says so where it stands.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+from emulator import errors, forms, operations, pages, references
+from emulator.calls import Answer, Call, Handler
+from emulator.clock import timestamp
+from emulator.schema import decoded
+from emulator.state import Change, Image, Operation, fingerprint
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+INHERITED = (
+    "licenses",
+    "licenseCodes",
+    "guestOsFeatures",
+    "architecture",
+    "shieldedInstanceInitialState",
+    "diskSizeGb",
+    "archiveSizeBytes",
+)
+JOINED = ("licenses", "licenseCodes", "guestOsFeatures")
+SOURCES = ("rawDisk", "sourceDisk", "sourceSnapshot", "sourceImage")
+UNUSABLE = ("OBSOLETE", "DELETED")
+PATCHABLE = frozenset({"family", "description", "deprecated"})
+
+# Guesses, for images whose source has nothing to inherit.
+DEFAULT_LOCATION = "us"
+DEFAULT_SIZE_GB = 10
+DEFAULT_ARCHITECTURE = "X86_64"
+ARCHIVE_BYTES_PER_GB = 50_000_000
+
+
+def label_fingerprint(labels: Mapping[str, str]) -> str:
+    """The fingerprint of a set of labels, base64."""
+    return fingerprint(json.dumps(dict(labels), sort_keys=True))
+
+
+def render(image: Image, now: float) -> dict[str, Any]:
+    """The API's form."""
+    shown: dict[str, Any] = {
+        "kind": "compute#image",
+        "id": image.id,
+        "creationTimestamp": timestamp(image.created / 1000),
+        "name": image.name,
+        "selfLink": references.link(image.path),
+        "sourceType": "RAW",
+        "status": image.status(now),
+        "labelFingerprint": label_fingerprint(image.labels),
+        **image.fields,
+    }
+    if image.labels:
+        shown["labels"] = dict(image.labels)
+    return shown
+
+
+def _found(call: Call, parameter: str = "image") -> Image:
+    name = call.parameters[parameter]
+    image = call.state.image(call.project, name, call.now)
+    if image is None:
+        raise errors.not_found(f"projects/{call.project}/global/images/{name}")
+    return image
+
+
+def get(call: Call) -> Answer:
+    """images.get."""
+    return Answer(body=render(_found(call), call.now))
+
+
+def listed(call: Call) -> Answer:
+    """images.list."""
+    path = f"projects/{call.project}/global/images"
+    items, rest = pages.page(call, [render(image, call.now) for image in call.state.images(call.project, call.now)])
+    body: dict[str, Any] = {"kind": "compute#imageList", "id": path, "selfLink": references.link(path)}
+    return Answer(body=body | ({"items": items} if items else {}) | rest)
+
+
+def from_family(call: Call) -> Answer:
+    """images.getFromFamily."""
+    return Answer(body=render(_head(call), call.now))
+
+
+def family_view(call: Call) -> Answer:
+    """imageFamilyViews.get; roll-outs by zone do not exist here."""
+    return Answer(body={"image": render(_head(call), call.now)})
+
+
+def _head(call: Call) -> Image:
+    family = call.parameters["family"]
+    image = call.state.head(call.project, family, call.now)
+    if image is None:
+        raise errors.not_found(f"projects/{call.project}/global/images/family/{family}")
+    return image
+
+
+def insert(call: Call) -> Answer:
+    """images.insert.
+
+    Order of the checks is a guess: form, name taken, source.
+    """
+    body = call.body
+    forms.check_name("resource.name", body["name"])
+    if family := body.get("family"):
+        forms.check_name("resource.family", family)
+    labels = dict(body.get("labels") or {})
+    forms.check_labels("resource.labels", labels)
+    location = forms.location(body.get("storageLocations") or ())
+    kind = _source_kind(body)
+    path = f"projects/{call.project}/global/images/{body['name']}"
+    if call.state.image(call.project, body["name"], call.now):
+        raise errors.already_exists(path)
+    fields, seconds = (_copied(call) if kind == "sourceImage" else _made(call, kind))
+    fields["storageLocations"] = [location] if location else fields["storageLocations"]
+    fields |= forms.encryption(body.get("imageEncryptionKey"))
+    for key in ("description", "family"):
+        if body.get(key):
+            fields[key] = body[key]
+    identifier = call.state.new_id()
+    operation = operations.start(call, "insert", path, identifier, seconds)
+    image = Image(
+        project=call.project,
+        id=identifier,
+        name=body["name"],
+        created=call.state.creation_time(call.now),
+        settles=_settles(call, operation, seconds),
+        becomes=_becomes(call),
+        fields=fields,
+        labels=labels,
+    )
+    return _started(operation, call, Change(images=(image,), operation=operation))
+
+
+def _settles(call: Call, operation: Operation, seconds: float) -> float:
+    return call.now + seconds if operation.gone else operation.ends
+
+
+def _becomes(call: Call) -> str:
+    """What a PENDING image turns into; an image whose operation is gone becomes READY in its time."""
+    if call.fault is None or not call.fault.code:
+        return "READY"
+    return {"nothing": "", "failed": "FAILED", "ready": "READY"}[call.fault.leaves]
+
+
+def _started(operation: Operation, call: Call, change: Change) -> Answer:
+    return Answer(body=operations.render(operation, call.now, polls=0), change=change)
+
+
+def _source_kind(body: Mapping[str, Any]) -> str:
+    given = [key for key in SOURCES if body.get(key) and (key != "rawDisk" or body[key].get("source"))]
+    if len(given) != 1:
+        raise errors.bad_request("Must specify exactly one source for an image.")
+    return given[0]
+
+
+def _size(body: Mapping[str, Any]) -> int | None:
+    """The size asked for, in GB. Raises ApiError 400 for one below 1."""
+    if "diskSizeGb" not in body:
+        return None
+    size = int(body["diskSizeGb"])
+    if size < 1:
+        raise errors.invalid("resource.diskSizeGb", size, "Must be at least 1.")
+    return size
+
+
+def _made(call: Call, kind: str) -> tuple[dict[str, Any], float]:
+    """Fields of an image from a disk, snapshot or file, each of which exists; and the seconds it takes."""
+    body = call.body
+    size = _size(body) or DEFAULT_SIZE_GB
+    fields: dict[str, Any] = {
+        "diskSizeGb": str(size),
+        "archiveSizeBytes": str(size * ARCHIVE_BYTES_PER_GB),
+        "architecture": DEFAULT_ARCHITECTURE,
+        "storageLocations": [DEFAULT_LOCATION],
+    }
+    fields |= {key: _plain(body[key]) for key in INHERITED if body.get(key)}
+    if kind == "rawDisk":
+        fields["rawDisk"] = {"source": "", "containerType": "TAR"}
+    else:
+        link = references.other(body[kind], kind, call.project)
+        # The same disk has the same id each time.
+        number = int.from_bytes(sha256(link.encode()).digest()[:7], "big")
+        fields |= {kind: link, f"{kind}Id": str(10**18 + number)}
+    return fields, call.timing.other
+
+
+def _copied(call: Call) -> tuple[dict[str, Any], float]:
+    """Fields of a copy of another image, and the seconds it takes."""
+    body = call.body
+    source = references.image(call.state, body["sourceImage"], "resource.sourceImage", call.project, call.now)
+    # That a FAILED source is refused like a PENDING one is a guess.
+    if source.status(call.now) != "READY":
+        raise errors.not_ready(source.path)
+    state = source.fields.get("deprecated", {}).get("state", "ACTIVE")
+    if state in UNUSABLE:
+        why = f"The referenced image resource is {state} and cannot be used."
+        raise errors.invalid("resource.sourceImage", body["sourceImage"], why)
+    fields = {key: source.fields[key] for key in INHERITED if key in source.fields}
+    size = _size(body)
+    if size is not None and size < int(source.fields["diskSizeGb"]):
+        why = f"The image cannot be smaller than its source, {source.fields['diskSizeGb']} GB."
+        raise errors.invalid("resource.diskSizeGb", size, why)
+    # The stored size stays the source's, whatever the client says.
+    own = {key: _plain(body[key]) for key in INHERITED if body.get(key) and key != "archiveSizeBytes"}
+    fields |= own
+    # That licences and features of the request join the source's is a guess.
+    fields |= {key: _joined(source.fields.get(key, []), own[key]) for key in JOINED if key in own}
+    fields |= {"sourceImage": references.link(source.path), "sourceImageId": source.id}
+    fields["storageLocations"] = list(source.fields["storageLocations"])
+    return fields, call.timing.copy
+
+
+def _plain(value: Any) -> Any:
+    """A number from a client as the string that the API writes, in lists too."""
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    return str(value) if isinstance(value, int) else value
+
+
+def _joined(inherited: list[Any], added: list[Any]) -> list[Any]:
+    return [*inherited, *(value for value in added if value not in inherited)]
+
+
+def patch(call: Call) -> Answer:
+    """images.patch: family, description and deprecation; null or "" clears.
+
+    Other fields must be as they are, which is a guess.
+    """
+    image = _found(call)
+    shown = render(image, call.now)
+    fields = dict(image.fields)
+    for key, value in call.body.items():
+        if key not in PATCHABLE:
+            if value is not None and value != shown.get(key):
+                raise errors.invalid(f"resource.{key}", value, "The field cannot be changed.")
+        elif not value:
+            fields.pop(key, None)
+        else:
+            fields[key] = _deprecation(call, value) if key == "deprecated" else value
+    if fields.get("family"):
+        forms.check_name("resource.family", fields["family"])
+    return _changed(call, image, replace(image, fields=fields), "patch", call.timing.other)
+
+
+def deprecate(call: Call) -> Answer:
+    """images.deprecate: `{}` clears; a replacement is kept as a canonical link."""
+    image = _found(call)
+    fields = dict(image.fields)
+    fields.pop("deprecated", None)
+    if deprecated := _deprecation(call, call.body):
+        fields["deprecated"] = deprecated
+    return _changed(call, image, replace(image, fields=fields), "deprecate", call.timing.other)
+
+
+def _deprecation(call: Call, body: Mapping[str, Any]) -> dict[str, Any]:
+    kept = {key: value for key, value in body.items() if value}
+    if "replacement" in kept:
+        kept["replacement"] = references.image_link(kept["replacement"], "resource.replacement", call.project)
+    return kept
+
+
+def set_labels(call: Call) -> Answer:
+    """images.setLabels: replaces all labels; without a map, clears them. Needs the fingerprint as read."""
+    image = _found(call, "resource")
+    labels = dict(call.body.get("labels") or {})
+    given = call.body.get("labelFingerprint") or ""
+    if decoded(given) != decoded(label_fingerprint(image.labels)):
+        raise errors.condition_not_met("Labels fingerprint either invalid or resource labels have changed")
+    forms.check_labels("labels", labels)
+    return _changed(call, image, replace(image, labels=labels), "setLabels", 0.0)
+
+
+def delete(call: Call) -> Answer:
+    """images.delete: the image is gone at once, whatever its status; its copies stay."""
+    image = _found(call)
+    operation = operations.start(call, "delete", image.path, image.id, call.timing.other)
+    removed = (image,) if operations.applies(call) else ()
+    return _started(operation, call, Change(removed=removed, operation=operation))
+
+
+def _changed(call: Call, image: Image, after: Image, kind: str, seconds: float) -> Answer:
+    operation = operations.start(call, kind, image.path, image.id, seconds)
+    images = (after,) if operations.applies(call) else ()
+    return _started(operation, call, Change(images=images, operation=operation))
+
+
+HANDLERS: dict[str, Handler] = {
+    "compute.images.insert": insert,
+    "compute.images.get": get,
+    "compute.images.list": listed,
+    "compute.images.patch": patch,
+    "compute.images.setLabels": set_labels,
+    "compute.images.deprecate": deprecate,
+    "compute.images.delete": delete,
+    "compute.images.getFromFamily": from_family,
+    "compute.imageFamilyViews.get": family_view,
+}

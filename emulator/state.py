@@ -1,0 +1,177 @@
+"""What exists: frozen values, held together by one object that only `commit` changes. No input, no output, no clock."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+# The etag of a policy that nobody has set yet, as the service gives it.
+UNSET_ETAG = "ACAB"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """An image's IAM policy: bindings as the API writes them, and a base64 etag."""
+
+    bindings: tuple[Mapping[str, Any], ...] = ()
+    etag: str = UNSET_ETAG
+
+
+@dataclass(frozen=True, kw_only=True)
+class Image:
+    """An image.
+
+    `created` is in milliseconds since 1970; `settles` (seconds since 1970) is when it stops being PENDING and becomes
+    READY or FAILED, or with "" vanishes; `fields` are those of the API that need no computing.
+    """
+
+    project: str
+    id: str
+    name: str
+    created: int
+    settles: float = 0.0
+    becomes: str = "READY"
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    policy: Policy = field(default_factory=Policy)
+
+    @property
+    def path(self) -> str:
+        """`projects/P/global/images/N`."""
+        return f"projects/{self.project}/global/images/{self.name}"
+
+    def status(self, now: float) -> str:
+        """PENDING, READY or FAILED; "" once it has vanished."""
+        return "PENDING" if now < self.settles else self.becomes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """How an operation ends that fails; without `http_status` the operation shows no HTTP fields at all."""
+
+    code: str
+    message: str
+    http_status: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operation:
+    """An operation; times in seconds since 1970, `ends` is infinite for one that is stuck."""
+
+    project: str
+    id: str
+    name: str
+    type: str
+    target: str
+    target_id: str
+    inserted: float
+    ends: float
+    client_operation_id: str = ""
+    failure: Failure | None = None
+    gone: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """What a request changes, all of it or nothing."""
+
+    images: tuple[Image, ...] = ()
+    removed: tuple[Image, ...] = ()
+    operation: Operation | None = None
+    forgotten: Operation | None = None
+
+
+class State:
+    """Images and operations of every project."""
+
+    def __init__(self, *, first_id: int = 10**18) -> None:
+        self._serial = itertools.count(first_id)
+        self._newest = 0
+        self._images: dict[tuple[str, str], Image] = {}
+        self._operations: dict[tuple[str, str], Operation] = {}
+        self._requests: dict[tuple[str, str], tuple[str, str]] = {}
+
+    def commit(self, change: Change) -> None:
+        """Make a change; the only way to make one."""
+        for image in change.removed:
+            self._images.pop((image.project, image.name), None)
+        for image in change.images:
+            self._images[image.project, image.name] = image
+            self._newest = max(self._newest, image.created)
+        if operation := change.operation:
+            key = (operation.project, operation.name)
+            self._operations[key] = operation
+            if operation.client_operation_id:
+                self._requests[operation.project, operation.client_operation_id] = key
+        if gone := change.forgotten:
+            self._operations.pop((gone.project, gone.name), None)
+
+    def clear(self) -> None:
+        """Forget everything but the ids and creation times already given out."""
+        self._images.clear()
+        self._operations.clear()
+        self._requests.clear()
+
+    def new_id(self) -> str:
+        """A decimal id that was never given out before."""
+        return str(next(self._serial))
+
+    def creation_time(self, now: float) -> int:
+        """Milliseconds since 1970, later than every image's so far."""
+        return max(int(now * 1000), self._newest + 1)
+
+    def image(self, project: str, key: str, now: float) -> Image | None:
+        """An image by name or by numeric id; None if there is none or it has vanished."""
+        image = self._images.get((project, key))
+        if image is None and key.isdecimal():
+            image = next((each for each in self.images(project, now) if each.id == key), None)
+        return image if image and image.status(now) else None
+
+    def images(self, project: str | None, now: float) -> Iterator[Image]:
+        """All images of a project, or of all; in no promised order."""
+        for image in self._images.values():
+            if project in {None, image.project} and image.status(now):
+                yield image
+
+    def head(self, project: str, family: str, now: float) -> Image | None:
+        """The image a family stands for: the newest that is READY and not deprecated, wherever it is stored.
+
+        That a PENDING image heads no family is a guess; the rest is from the description of images.getFromFamily.
+        """
+        members = (
+            image
+            for image in self.images(project, now)
+            if image.fields.get("family") == family
+            and image.status(now) == "READY"
+            and image.fields.get("deprecated", {}).get("state", "ACTIVE") == "ACTIVE"
+        )
+        return max(members, key=lambda image: image.created, default=None)
+
+    def operation(self, project: str, key: str) -> Operation | None:
+        """An operation by name or by numeric id; None if there is none or it is gone."""
+        operation = self._operations.get((project, key))
+        if operation is None and key.isdecimal():
+            operation = next((each for each in self.operations(project) if each.id == key), None)
+        return None if operation is None or operation.gone else operation
+
+    def operations(self, project: str | None) -> Iterator[Operation]:
+        """All operations of a project, or of all, without those that are gone."""
+        for operation in self._operations.values():
+            if project in {None, operation.project} and not operation.gone:
+                yield operation
+
+    def repeated(self, project: str, request_id: str) -> Operation | None:
+        """The operation that a request with this id has started before, gone or not."""
+        key = self._requests.get((project, request_id.lower()))
+        return self._operations.get(key) if key else None
+
+
+def fingerprint(text: str) -> str:
+    """A base64 fingerprint of some text, 8 bytes of its SHA-256 (which bytes the service takes is not known)."""
+    return base64.b64encode(sha256(text.encode()).digest()[:8]).decode()

@@ -1,0 +1,88 @@
+"""What happens to connections beneath HTTP: closing, resetting and cutting answers short. Knows nothing of Compute."""
+
+from __future__ import annotations
+
+import socket
+import struct
+from dataclasses import dataclass, field
+from http.client import responses
+from typing import TYPE_CHECKING, Any
+
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Mapping
+
+    from uvicorn.config import Config
+    from uvicorn.server import ServerState
+
+JSON = "application/json; charset=UTF-8"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reply:
+    """A whole answer; `reason` is for the journal only."""
+
+    status: int
+    content: bytes
+    media_type: str = JSON
+    headers: Mapping[str, str] = field(default_factory=dict)
+    reason: str | None = None
+
+    @property
+    def lines(self) -> dict[str, str]:
+        """All header lines but those of the transport."""
+        typed = {"content-type": self.media_type} if self.content else {}
+        return {**typed, **{name.lower(): value for name, value in self.headers.items()}}
+
+    def encoded(self) -> bytes:
+        """The answer as HTTP/1.1 puts it on the wire."""
+        first = f"HTTP/1.1 {self.status} {responses.get(self.status, '')}"
+        lines = [f"{name}: {value}" for name, value in self.lines.items()]
+        return "\r\n".join([first, *lines, f"content-length: {len(self.content)}", "", ""]).encode() + self.content
+
+
+class Cut(Exception):
+    """The connection is to end now, by `close` or `reset`; with a reply, after half of it."""
+
+    def __init__(self, how: str, reply: Reply | None = None) -> None:
+        super().__init__(how)
+        self.how, self.reply = how, reply
+
+
+class Wire:
+    """A handle on one connection."""
+
+    def __init__(self, protocol: H11Protocol) -> None:
+        self._protocol = protocol
+
+    def cut(self, cut: Cut) -> None:
+        """End the connection. The application must then return without sending anything."""
+        transport = self._protocol.transport
+        if self._protocol.cycle is not None:
+            # Keeps uvicorn from answering 500 in the name of an application that sent nothing.
+            self._protocol.cycle.disconnected = True
+        if cut.reply is not None:
+            whole = cut.reply.encoded()
+            transport.write(whole[: len(whole) - (len(cut.reply.content) + 1) // 2])
+        if cut.how == "reset":
+            connection = transport.get_extra_info("socket")
+            if connection is not None:
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            transport.abort()
+        else:
+            transport.close()
+
+
+class Protocol(H11Protocol):
+    """uvicorn's HTTP/1.1, with a `Wire` in every request's `state`."""
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, {**app_state, "wire": Wire(self)}, _loop)
