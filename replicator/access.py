@@ -26,12 +26,18 @@ def readers(access: Access, source_policy: Policy | None) -> tuple[Binding, ...]
     return _merged(binding for binding in source_policy.bindings if binding.role == READER_ROLE)
 
 
-def is_public(policy: Policy | None) -> bool:
-    """Whether everybody who is signed in to Google may use the image, without a condition."""
-    return policy is not None and any(
+def found(policy: Policy | None) -> str:
+    """`public` where everybody who is signed in to Google may use the image without a condition, else `private`.
+
+    Nothing where the policy is not known.
+    """
+    if policy is None:
+        return ""
+    everybody = any(
         binding.role == READER_ROLE and not binding.condition and EVERYBODY in binding.members
         for binding in policy.bindings
     )
+    return "public" if everybody else "private"
 
 
 def missing(policy: Policy, wanted: Iterable[Binding]) -> tuple[Binding, ...]:

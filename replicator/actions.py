@@ -14,7 +14,7 @@ from actions_toolkit import core
 from replicator import protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import TextIO
 
 #: The runner drops a step's summary whole when it is larger.
@@ -42,7 +42,7 @@ class Runner:
 
     def line(self, text: str, *, indent: int = 0) -> None:
         """One line of the log; what it quotes can start no workflow command."""
-        protocol.write_line(self._stdout, " " * indent + protocol.plain(text) if text else "")
+        self._write(" " * indent + protocol.plain(text) if text else "")
 
     def table(self, rows: Sequence[Sequence[str]]) -> None:
         """Lines with aligned columns."""
@@ -50,7 +50,7 @@ class Runner:
         widths = [max(len(row[column]) for row in plain) for column in range(len(plain[0]))] if plain else []
         for row in plain:
             cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
-            protocol.write_line(self._stdout, ("  " + "  ".join(cells)).rstrip())
+            self._write(("  " + "  ".join(cells)).rstrip())
 
     @contextlib.contextmanager
     def group(self, title: str) -> Iterator[None]:
@@ -59,15 +59,11 @@ class Runner:
             self.line(title)
             yield
             return
-        self._stdout.flush()
-        with contextlib.redirect_stdout(self._stdout):
-            core.start_group(protocol.plain(title))
+        self._toolkit(core.start_group, protocol.plain(title))
         try:
             yield
         finally:
-            with contextlib.redirect_stdout(self._stdout):
-                core.end_group()
-            self._stdout.flush()
+            self._toolkit(core.end_group)
 
     def annotate(self, annotations: Sequence[Annotation]) -> None:
         """Show remarks: what exceeds the runner's budget of a type stands together in the last one that it shows."""
@@ -75,9 +71,20 @@ class Runner:
             pairs = [(item.title, item.message) for item in annotations if item.level == level]
             for title, message in protocol.within_budget(pairs, f"more {level}s"):
                 if self._commands:
-                    protocol.write_line(self._stdout, protocol.annotation(level, message, title=title))
+                    self._write(protocol.annotation(level, message, title=title))
                 else:
                     self.line(f"{level}: {title}: {message}")
+
+    def _toolkit(self, say: Callable[..., None], *words: str) -> None:
+        # It prints to sys.stdout, unflushed.
+        with contextlib.suppress(OSError, ValueError), contextlib.redirect_stdout(self._stdout):
+            say(*words)
+            self._stdout.flush()
+
+    def _write(self, line: str) -> None:
+        # A log that nobody reads any more is no reason to leave a copy half made.
+        with contextlib.suppress(OSError, ValueError):
+            protocol.write_line(self._stdout, line)
 
     def outputs(self, values: Mapping[str, str]) -> None:
         """The step's outputs, all in one write."""

@@ -42,6 +42,9 @@ class DaemonThreads(Executor):
         future: Future[_T] = Future()
 
         def run() -> None:
+            # From here on a cancelled wait lets go of the answer instead of taking it from the thread.
+            if not future.set_running_or_notify_cancel():
+                return
             try:
                 answer = fn(*args, **kwargs)
             except BaseException as error:  # noqa: BLE001 - it is handed to whoever waits for the answer

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from replicator.model import Image, ReplicaResult
@@ -31,8 +31,10 @@ class Revision:
     commit: str
 
 
-def build(source: Image, results: Sequence[ReplicaResult], revision: Revision | None) -> dict[str, Any]:
-    """The index of one source and its verified replicas."""
+def build(
+    source: Image, wanted: Iterable[str], results: Sequence[ReplicaResult], revision: Revision | None
+) -> dict[str, Any]:
+    """The index of one source and its verified replicas; `wanted` are the locations asked for, made or not."""
     return {
         "schema": SCHEMA_VERSION,
         "images": [
@@ -48,7 +50,7 @@ def build(source: Image, results: Sequence[ReplicaResult], revision: Revision | 
                     "storage_location": source.home,
                     "family": source.family or None,
                 },
-                "wanted_locations": sorted(row.replica.location for row in results),
+                "wanted_locations": sorted({*wanted, *(row.replica.location for row in results)}),
                 "locations": {
                     row.replica.location: _location(row, row.image)
                     for row in results
@@ -87,7 +89,7 @@ def _location(row: ReplicaResult, image: Image) -> dict[str, Any]:
         "source_image_id": image.source_image_id,
         "copied_from": image.source_image.uri if image.source_image else None,
         "family": row.replica.family or None,
-        "public": row.public,
+        "public": row.access == "public",
         "disk_size_gb": str(image.disk_size_gb),
         "labels": dict(row.replica.labels),
     }

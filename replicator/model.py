@@ -242,7 +242,8 @@ class ReplicaResult:
     outcome: Outcome
     image: Image | None = None
     promoted: bool = False
-    public: bool = False
+    access: str = ""
+    """`public` or `private` as found in its own policy; nothing where that was not read."""
     error: ReplicaError | None = None
     held: Held | None = None
     message: str = ""

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import uuid
 from typing import TYPE_CHECKING
 
 from replicator import errors, lookup, verify
 from replicator.faults import Refusal
-from replicator.model import Action, Held, Image
+from replicator.model import Action, Held
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from replicator.model import Plan, Replica
-    from replicator.replicate import Replication
+    from replicator.model import Image, Plan, Replica
+    from replicator.session import Session
     from replicator.work import Work
 
 
@@ -37,21 +34,21 @@ def held(
     return None
 
 
-async def families(replication: Replication) -> None:
+async def families(session: Session) -> None:
     """Give every verified replica its family, if every required one is verified.
 
     Leads go first, so that a shared family stays where it leads at every moment.
     """
-    plan, works = replication.plan, replication.works
-    waiting = [work for work in works if _wants_family(work)]
-    reason = _held_all(plan, works)
+    plan = session.plan
+    waiting = [work for work in session.works if _wants_family(work)]
+    reason = _reason_to_hold_all(session)
     if reason:
         for work in waiting:
             work.held = reason
         return
     leads = [work for work in waiting if plan.lead_of(work.replica) == work.replica.location]
     for group in (leads, [work for work in waiting if work not in leads]):
-        await asyncio.gather(*(_one(replication, work) for work in group))
+        await session.all_of(group, "Promoting", _promote)
 
 
 def _wants_family(work: Work) -> bool:
@@ -63,42 +60,35 @@ def _wants_family(work: Work) -> bool:
     )
 
 
-def _held_all(plan: Plan, works: Sequence[Work]) -> Held | None:
-    if any(work.replica.required and not work.verified for work in works):
+def _reason_to_hold_all(session: Session) -> Held | None:
+    if any(work.replica.required and not work.verified for work in session.works):
         return Held.REQUIRED_FAILED
-    return None if plan.promote else Held.PROMOTE_OFF
+    return None if session.plan.promote else Held.PROMOTE_OFF
 
 
-async def _one(replication: Replication, work: Work) -> None:
-    async def steps() -> None:
-        calls, replica, image = replication.calls, work.replica, work.image
-        if image is None:
-            return
-        project, family = replica.ref.project, replica.family
-        head, origin = await _head(replication, work, project, family)
-        work.held = held(
-            replication.plan, replica, image, head=head, head_origin=origin, lead=_lead(replication, replica)
-        )
-        if work.held:
-            replication.say(work, "verified", f"left without the family {family} ({work.held})")
-            return
-        request_id, ref = str(uuid.uuid4()), image.ref
-        await replication.change(
-            work,
-            lambda: calls.compute.patch(ref, family=family, request_id=request_id),
-            doing=f"Moving the family {family} to {image.ref}",
-        )
-        image = await replication.read(work)
-        left = verify.family(replica, image)
-        if left:
-            raise errors.Drift(f"{image.ref} does not carry its family: {left[0]}", remedy="Run this again.")
-        replication.say(work, "promoted", f"carries the family {family}")
-
-    await replication.guarded(work, f"Promoting {work.replica.ref}", steps)
+async def _promote(session: Session, work: Work) -> None:
+    calls, replica, image = session.calls, work.replica, work.image
+    if image is None:
+        return
+    family, ref, request_id = replica.family, image.ref, str(uuid.uuid4())
+    work.state = "being promoted"
+    head, origin = await _head(session, work)
+    work.held = held(session.plan, replica, image, head=head, head_origin=origin, lead=_lead(session, replica))
+    if work.held:
+        session.say(work, "verified", f"left without the family {family} ({work.held})")
+        return
+    doing = f"Moving the family {family} to {ref}"
+    await session.change(work, lambda: calls.compute.patch(ref, family=family, request_id=request_id), doing=doing)
+    image = await session.read(work)
+    left = verify.family(replica, image)
+    if left:
+        raise errors.Drift(f"{ref} does not carry its family: {left[0]}", remedy="Run this again.")
+    session.say(work, "promoted", f"carries the family {family}")
 
 
-async def _head(replication: Replication, work: Work, project: str, family: str) -> tuple[Image | None, Image | None]:
-    calls = replication.calls
+async def _head(session: Session, work: Work) -> tuple[Image | None, Image | None]:
+    """The family's head, and the oldest image that it is known to be copied from."""
+    calls, project, family = session.calls, work.replica.ref.project, work.replica.family
     try:
         head = await calls(
             lambda: calls.compute.family_head(project, family),
@@ -109,16 +99,24 @@ async def _head(replication: Replication, work: Work, project: str, family: str)
         if refusal.status == 404:
             return None, None
         raise
-    source = replication.plan.source
-    if head.id == source.id or head.source_image_id == source.id:
+    source = session.plan.source
+    if source.id in {head.id, head.source_image_id}:
         return head, source
     older = await lookup.ancestors(calls, head)
     return head, older[-1] if older else head
 
 
-def _lead(replication: Replication, replica: Replica) -> Image | None:
-    where = replication.plan.lead_of(replica)
-    for work in replication.works:
-        if work.replica.location == where and work.image is not None and work.verified:
-            return work.image if not verify.family(work.replica, work.image) else None
-    return None
+def _lead(session: Session, replica: Replica) -> Image | None:
+    """The image of the replica that leads this one's family, if that is verified and carries the family."""
+    where = session.plan.lead_of(replica)
+    return next(
+        (
+            work.image
+            for work in session.works
+            if work.replica.location == where
+            and work.verified
+            and work.image is not None
+            and not verify.family(work.replica, work.image)
+        ),
+        None,
+    )

@@ -82,7 +82,7 @@ def show_end(runner: Runner, verdict: Verdict, rows: Sequence[ReplicaResult]) ->
                     row.outcome + (f" ({row.reason})" if row.reason else ""),
                     row.replica.ref.uri,
                     _family(row),
-                    ("public" if row.public else "private") if row.outcome.verified else "",
+                    row.access if row.outcome.verified else "",
                     f"{row.seconds:.1f} s",
                 ]
                 for row in rows
@@ -107,7 +107,7 @@ def _annotation(row: ReplicaResult) -> Annotation:
     said = results.message(row)
     what = f"{row.replica.ref.uri}: {row.outcome}"
     if row.outcome.verified or row.outcome is Outcome.PLANNED:
-        details = ["public" if row.public else "private"] if row.outcome.verified else []
+        details = [row.access] if row.access else []
         details += [_family(row)] if row.replica.family else []
         text = f"{', '.join([what, *details])}. {said}".strip()
         return Annotation("warning" if row.error else "notice", row.replica.location, text)
@@ -116,7 +116,7 @@ def _annotation(row: ReplicaResult) -> Annotation:
 
 def privacy_note(plan: Plan, access: Access, rows: Sequence[ReplicaResult]) -> list[Annotation]:
     """A word to whoever expects public replicas of a source that is not public."""
-    if access is not Access.SOURCE or any(row.public for row in rows):
+    if access is not Access.SOURCE or any(row.access == "public" for row in rows):
         return []
     return [
         Annotation(
@@ -161,7 +161,7 @@ def as_dict(row: ReplicaResult) -> Mapping[str, object]:
         "id": row.image.id if row.image else "",
         "outcome": str(row.outcome),
         "promoted": row.promoted,
-        "access": "public" if row.public else "private",
+        "access": row.access,
         "reason": str(row.reason),
         "message": results.message(row),
         "operation": row.operation,

@@ -17,8 +17,9 @@ from replicator.actions import Annotation, Runner
 from replicator.calls import Calls
 from replicator.faults import Credentials
 from replicator.model import Held, Result
-from replicator.replicate import Replication
+from replicator.replicate import replicate
 from replicator.results import Verdict
+from replicator.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -100,7 +101,7 @@ async def _go(this: Run, signals: Signals) -> None:
         this.works = work.start(plan, loop.time())
         ticker = asyncio.create_task(_tick(this, began))
         try:
-            await Replication(plan=plan, calls=calls, works=this.works, changed=changed).run()
+            await replicate(Session(plan=plan, calls=calls, works=this.works, changed=changed))
         finally:
             ticker.cancel()
             this.rows = _rows(this, plan, signals, loop.time())
@@ -167,7 +168,8 @@ def _report(this: Run, verdict: Verdict) -> int:
     dry = this.request is not None and this.request.settings.dry_run
     if this.source is not None and this.request is not None and not dry:
         with _tolerant(this, "index"):
-            data = index.to_bytes(index.build(this.source, this.rows, this.request.settings.revision))
+            wanted = this.request.settings
+            data = index.to_bytes(index.build(this.source, wanted.locations, this.rows, wanted.revision))
             path = str(index.write(data, Path(this.env.get("RUNNER_TEMP") or ".")))
             identity = index.digest(data)
     values = report.outputs(

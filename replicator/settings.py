@@ -58,26 +58,66 @@ Words = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 class Settings(BaseModel):
     """What the user asks for. Field by field what `action.yml` describes; empty inputs never get here."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, use_attribute_docstrings=True)
 
     source_image: str = ""
+    """The image that the build made: a name (with `project_id`), `projects/PROJECT/global/images/NAME`, its full URL,
+    or `projects/PROJECT/global/images/family/FAMILY`. Either this or `packer_manifest`.
+    """
     packer_manifest: str = ""
+    """The file that Packer's manifest post-processor wrote, relative to the workspace. The one `googlecompute` build
+    of its last run is the source.
+    """
     project_id: str = ""
+    """The source's project, where the reference does not say it. Else it comes from the manifest's
+    `custom_data.project_id` or from the variables that google-github-actions/auth sets.
+    """
     locations: Words = ("us", "eu", "asia")
+    """The storage locations in which the image must be available: `us`, `eu`, `asia` or regions."""
     required_locations: Words = ()
+    """Those whose failure fails the run and keeps every family where it was: part of `locations`, or `all`. The others
+    are best effort.
+    """
     replica_project: str = ""
+    """The project that replicas are made in; `{project}` and `{location}` are filled in. Empty: the source's."""
     name_template: str = "{name}-{location}"
+    """The name of a replica; `{name}` and `{location}` are filled in. Too long a name is cut in its stem and gets a
+    hash.
+    """
     family_template: str = "{family}-{location}"
+    """The family of a replica; `{family}` and `{location}` are filled in. `{family}` alone shares one family, which
+    then stays at home. A source without family has replicas without.
+    """
     home_copy: Literal["auto", "true"] = "auto"
+    """`auto`: the source itself serves the location that it is stored in. `true`: a copy is made there as well."""
     labels: dict[str, str] = Field(default_factory=dict)
+    """Labels on top of the source's, `key=value`, one a line or by commas."""
     access: Access = Access.SOURCE
+    """Who may use the replicas: `source` (whoever may use the source by its own policy), `public`
+    (`allAuthenticatedUsers` too) or `private` (nobody is added). Members are only ever added.
+    """
     promote: Flag = True
+    """Whether verified replicas get their family."""
     replace_failed: Flag = False
+    """Whether a copy of the source that is in state FAILED may be deleted and made anew. Nothing else is ever
+    deleted.
+    """
     revision: Revision | None = None
+    """What the image was built from, for the index: empty, `auto` (repository, ref and commit of this run), or a JSON
+    object with these three.
+    """
     config: str = ""
+    """Reserved for a configuration file; this version accepts none."""
     dry_run: Flag = False
+    """Whether to stop after the plan, with nothing changed."""
     timeout_minutes: float = 60.0
+    """How long copies may take, waits for quotas included. What is not ready by then is reported as interrupted, and a
+    rerun takes it over.
+    """
     compute_endpoint: str = ""
+    """Another endpoint of the Compute Engine API (Private Service Connect, an emulator): `https`, or `http` on
+    loopback. Empty: that of `CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE`, or Google's.
+    """
 
     @field_validator("locations")
     @classmethod

@@ -74,16 +74,10 @@ def _table_row(row: ReplicaResult) -> str:
         code(replica.ref.uri),
         outcome + (f" ({text(row.reason)})" if row.reason else ""),
         family,
-        _access(row),
+        row.access if row.outcome.verified else "",
         f"{row.seconds:g}",
     ]
     return f"| {' | '.join(cells)} |"
-
-
-def _access(row: ReplicaResult) -> str:
-    if not row.outcome.verified:
-        return ""
-    return "public" if row.public else "private"
 
 
 def _remark(row: ReplicaResult) -> str:

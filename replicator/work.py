@@ -92,7 +92,7 @@ def result(plan: Plan, work: Work, now: float) -> ReplicaResult:
         outcome=outcome,
         image=image,
         promoted=carries,
-        public=access.is_public(work.policy),
+        access=access.found(work.policy),
         error=work.error,
         held=work.held if outcome.verified and not carries else None,
         operation=work.operation,
@@ -111,7 +111,7 @@ def planned(step: Step, plan: Plan) -> ReplicaResult:
         outcome=Outcome.PLANNED,
         image=image,
         promoted=image is not None and bool(step.replica.family) and image.family == step.replica.family,
-        public=access.is_public(step.existing.policy if step.existing else None),
+        access=access.found(step.existing.policy if step.existing else None),
         error=step.error,
     )
 

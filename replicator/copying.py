@@ -1,0 +1,144 @@
+"""From nothing, or from whatever stands there already, to a READY copy of the source."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from typing import TYPE_CHECKING
+
+from replicator import errors, faults, lookup
+from replicator import plan as planning
+from replicator.faults import Refusal, Then
+from replicator.model import Action, Existing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from replicator.model import Image, Operation
+    from replicator.session import Session
+    from replicator.work import Work
+
+#: A copy that someone else began is read again after these seconds: there is no operation of ours to wait for.
+_PENDING_PAUSE = 5.0
+
+
+async def make_ready(session: Session, work: Work) -> Image:
+    """Do what the plan says about a replica's image, until it is READY. Not verified, opened or promoted yet."""
+    step = work.step
+    if step.action is Action.CHECK and step.existing:
+        return step.existing.image
+    if step.action is Action.WAIT:
+        return await _await_ready(session, work)
+    if step.action is Action.REPLACE:
+        await _remove_failed(session, work)
+    return await _copy(session, work)
+
+
+async def _copy(session: Session, work: Work) -> Image:
+    """Insert, wait for the operation, read back. A try after an operation that failed is a new request."""
+    where = work.replica.location
+    doing = f"Copying to {where}"
+    await _turn_to_insert(session, work)
+    failures = 0
+    while True:
+        session.say(work, "inserting" if not failures else "inserting again")
+        operation = await _insert(session, work, doing)
+        if operation is None:
+            return await _look(session, work)
+        problem = (await session.finish(work, operation, doing=doing, progress=_progress(session, work))).problem
+        if problem is None:
+            return await _await_ready(session, work)
+        failures += 1
+        fault = faults.of_problem(problem)
+        said = problem.message or problem.code
+        if fault.then is not Then.REPEAT:
+            code = "" if problem.code in said else f" ({problem.code})"
+            raise fault.error(f"{doing} failed: {said}{code}")
+        work.state = "waiting"
+        await session.calls.pause(fault.seconds(failures), where=where, because=f"{doing}: {said}")
+
+
+async def _turn_to_insert(session: Session, work: Work) -> None:
+    """The lead of a shared family is inserted last: the youngest image is the family's head."""
+    location = work.replica.location
+    if session.plan.lead_of(work.replica) == location:
+        others = [other for other in session.works if session.plan.lead_of(other.replica) == location]
+        await asyncio.gather(*(other.placed.wait() for other in others if other is not work))
+
+
+async def _insert(session: Session, work: Work, doing: str) -> Operation | None:
+    """Begin a copy; None where something stands under its name already."""
+    replica, request_id = work.replica, str(uuid.uuid4())
+    try:
+        operation = await session.calls(
+            lambda: session.calls.compute.insert(
+                replica.ref,
+                source=session.plan.source.ref,
+                location=replica.location,
+                labels=replica.labels,
+                description=replica.description,
+                request_id=request_id,
+            ),
+            doing=doing,
+            where=replica.location,
+            before_wait=work.placed.set,
+        )
+    except Refusal as refusal:
+        if faults.of_refusal(refusal).then is Then.LOOK:
+            return None
+        raise
+    work.made = True
+    work.operation = operation.name
+    work.placed.set()
+    session.say(work, "copying", f"copying ({operation.name})")
+    return operation
+
+
+def _progress(session: Session, work: Work) -> Callable[[int], None]:
+    def progress(percent: int) -> None:
+        work.percent = percent
+        if percent < 100:
+            session.changed(work, f"copying, {percent} %")
+
+    return progress
+
+
+async def _look(session: Session, work: Work) -> Image:
+    """Something stands under the name since the look-up (another run, or an insert whose answer was lost)."""
+    image = await session.read(work)
+    found = await lookup.examine(session.calls, session.plan.source, image)
+    step = planning.step_for(session.plan.source, session.plan.readers, work.replica, found, replace=False)
+    work.placed.set()
+    if step.error:
+        raise step.error
+    work.step = step
+    work.policy = found.policy if isinstance(found, Existing) else None
+    session.say(work, "checking", f"{work.replica.ref.name} exists already and is a copy of the source")
+    return image if step.action is Action.CHECK else await _await_ready(session, work)
+
+
+async def _await_ready(session: Session, work: Work) -> Image:
+    image = await session.read(work)
+    while image.status == "PENDING":
+        work.placed.set()
+        work.state = "pending"
+        await session.calls.pause(_PENDING_PAUSE, where=work.replica.location, because=f"{image.ref.name} is PENDING.")
+        image = await session.read(work)
+    if image.status != "READY":
+        raise planning.image_failed(image.ref, f"{image.ref} is in state {image.status}")
+    return image
+
+
+async def _remove_failed(session: Session, work: Work) -> None:
+    """Delete a failed copy of ours, if it is still what the plan saw."""
+    existing = work.step.existing
+    image = await session.read(work)
+    if existing is None or image != existing.image:
+        raise errors.ImageFailed(
+            f"{image.ref} changed since the plan was made, so it was not replaced", remedy="Run this again."
+        )
+    session.say(work, "replacing", f"removing {image.ref.name}, a FAILED copy of the source")
+    request_id = str(uuid.uuid4())
+    delete = lambda: session.calls.compute.delete(image.ref, request_id=request_id)  # noqa: E731
+    await session.change(work, delete, doing=f"Removing {image.ref}")
+    work.image = None

@@ -1,0 +1,104 @@
+"""What carrying out one plan needs: the plan, the way to the API, and who listens; with one place for each failure."""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from replicator import errors, faults
+from replicator.faults import Credentials, Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from replicator.calls import Calls
+    from replicator.model import Image, Operation, Plan
+    from replicator.work import Work
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """One plan being carried out."""
+
+    plan: Plan
+    calls: Calls
+    works: Sequence[Work]
+    changed: Callable[[Work, str], None]
+    """Called with a line for people at each change of a replica's state."""
+
+    def say(self, work: Work, state: str, text: str = "") -> None:
+        """Note and tell a replica's new state."""
+        work.state = state
+        self.changed(work, text or state)
+
+    def fail(self, work: Work, error: errors.ReplicaError) -> None:
+        """A replica came to its end with an error."""
+        work.end(asyncio.get_running_loop().time(), error)
+        self.say(work, "interrupted" if error.interrupts else "failed", error.message)
+
+    async def read(self, work: Work) -> Image:
+        """Read a replica's image again. Raises Drift where another one stands under its name by now."""
+        before, ref = work.image, work.replica.ref
+        image = await self.calls(
+            lambda: self.calls.compute.get(ref), doing=f"Reading {ref}", where=work.replica.location
+        )
+        if before is not None and before.id != image.id:
+            raise errors.Drift(f"{ref} was replaced by someone else during the run", remedy="Run this again.")
+        work.image = image
+        return image
+
+    async def change(self, work: Work, send: Callable[[], Operation], *, doing: str) -> None:
+        """Send a mutating request for a replica's image and wait for its operation; raises where that fails."""
+        work.changed = True
+        where = work.replica.location
+        operation = await self.calls(send, doing=doing, where=where)
+        # Of a copy the operation that made it stays the one to look for.
+        work.operation = work.operation if work.made else operation.name
+        problem = (await self.finish(work, operation, doing=doing)).problem
+        if problem:
+            raise faults.of_problem(problem).error(f"{doing} failed: {problem.message or problem.code}")
+
+    async def finish(
+        self, work: Work, operation: Operation, *, doing: str, progress: Callable[[int], None] | None = None
+    ) -> Operation:
+        """Wait until an operation is DONE, or is gone: they are kept for a while only, and the image tells the rest."""
+        where = work.replica.location
+        try:
+            return await self.calls.finish(operation, doing=doing, where=where, progress=progress)
+        except Refusal as refusal:
+            if refusal.status != 404:
+                raise
+            self.changed(work, f"the operation {operation.name} is gone; looking at the image")
+            return operation
+
+    async def guarded(self, work: Work, doing: str, act: Callable[[Session, Work], Awaitable[None]]) -> None:
+        """Do something for one replica; whatever it raises becomes that replica's error and nobody else's."""
+        try:
+            await act(self, work)
+        except errors.ReplicaError as error:
+            self.fail(work, error)
+        except Refusal as refusal:
+            self.fail(work, faults.error_of(refusal, doing=doing))
+        except Credentials as error:
+            self.fail(work, errors.Forbidden(f"{doing}: the credentials can't be used: {error}"))
+        except Exception as error:  # noqa: BLE001 - one location's failure never stops another's copy
+            for line in traceback.format_exc().splitlines():
+                self.changed(work, line)
+            self.fail(work, errors.Internal(f"{doing}: {type(error).__name__}: {error}"))
+
+    async def all_of(self, works: Sequence[Work], doing: str, act: Callable[[Session, Work], Awaitable[None]]) -> None:
+        """Do something for several replicas at once, until the deadline: what is not done by then is interrupted."""
+        tasks = {asyncio.create_task(self.guarded(work, f"{doing} {work.replica.ref}", act)): work for work in works}
+        pending = set(tasks)
+        try:
+            if tasks:
+                left = self.calls.deadline - asyncio.get_running_loop().time()
+                _, pending = await asyncio.wait(tasks, timeout=max(left, 0))
+        finally:
+            for task in pending:
+                task.cancel()
+        for task in pending:
+            work = tasks[task]
+            self.fail(work, errors.Deadline(f"timeout_minutes passed while {work.replica.ref} was {work.state}"))

@@ -1,0 +1,121 @@
+"""Verify a READY image, then repair what can be: description, labels, and last its access, so that nothing becomes
+public before it is verified.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING
+
+from replicator import access, errors, faults, verify
+from replicator import plan as planning
+from replicator.faults import Refusal, Then
+from replicator.model import Policy
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from replicator.model import Image
+    from replicator.session import Session
+    from replicator.work import Work
+
+#: How often a fingerprint or etag may be found stale before we stop competing with whoever changes the image.
+_STALE_READS = 5
+
+
+async def settle(session: Session, work: Work, image: Image) -> None:
+    """Verify what can't be changed, then repair what can: description, labels, access."""
+    replica, plan = work.replica, session.plan
+    if image.source_image_id != plan.source.id and work.made:
+        raise errors.SourceChanged(
+            f"{image.ref} was copied from the image with id {image.source_image_id or 'unknown'}, "
+            f"but the source had id {plan.source.id}",
+            remedy=f"Remove it with `{planning.removal(image.ref)}` and run this again with the source you mean.",
+        )
+    differences = verify.content(plan.source, replica, image)
+    if differences:
+        raise planning.drift(image.ref, differences)
+    undescribed, unlabelled = verify.description(replica, image), verify.labels(replica, image)
+    if undescribed:
+        await _describe(session, work, image)
+    if unlabelled:
+        await _label(session, work)
+    if undescribed or unlabelled:
+        image = await session.read(work)
+        left = (*verify.description(replica, image), *verify.labels(replica, image))
+        if left:
+            raise planning.drift(image.ref, left)
+    await _open(session, work)
+
+
+async def _describe(session: Session, work: Work, image: Image) -> None:
+    request_id = str(uuid.uuid4())
+    text = work.replica.description
+    await session.change(
+        work,
+        lambda: session.calls.compute.patch(image.ref, description=text, request_id=request_id),
+        doing=f"Describing {image.ref}",
+    )
+
+
+async def _label(session: Session, work: Work) -> None:
+    async def set_them() -> None:
+        image = work.image or await session.read(work)
+        labels = {**image.labels, **work.replica.labels}
+        await session.change(
+            work,
+            lambda: session.calls.compute.set_labels(image.ref, labels, image.label_fingerprint),
+            doing=f"Labelling {image.ref}",
+        )
+
+    async def reread() -> None:
+        await session.read(work)
+
+    await _until_fresh(session, work, set_them, reread)
+
+
+async def _open(session: Session, work: Work) -> None:
+    """Add the readers that the image's own policy lacks, and check the policy that is then in force."""
+    compute, ref, wanted = session.calls.compute, work.replica.ref, session.plan.readers
+
+    async def read_policy() -> None:
+        work.policy = await session.calls(
+            lambda: compute.get_policy(ref), doing=f"Reading who may use {ref}", where=work.replica.location
+        )
+
+    async def add() -> None:
+        policy = work.policy or Policy()
+        if not access.missing(policy, wanted):
+            return
+        work.changed = True
+        work.policy = await session.calls(
+            lambda: compute.set_policy(ref, access.with_added(policy, wanted)),
+            doing=f"Opening {ref} to {access.describe(wanted)}",
+            where=work.replica.location,
+        )
+
+    if work.policy is None:
+        await read_policy()
+    await _until_fresh(session, work, add, read_policy)
+    lacking = verify.readers(wanted, work.policy or Policy())
+    if lacking:
+        raise errors.Drift(f"{ref} is not open as wanted after it was opened: {lacking[0]}", remedy="Run this again.")
+
+
+async def _until_fresh(
+    session: Session, work: Work, act: Callable[[], Awaitable[None]], reread: Callable[[], Awaitable[None]]
+) -> None:
+    """Do something that is guarded by a fingerprint or etag; when that is stale, read again and repeat."""
+    for attempt in range(1, _STALE_READS + 1):
+        try:
+            await act()
+        except Refusal as refusal:
+            fault = faults.of_refusal(refusal)
+            if fault.then is not Then.READ_AGAIN or attempt == _STALE_READS:
+                raise
+            await session.calls.pause(
+                fault.seconds(attempt), where=work.replica.location, because="Someone changed the image meanwhile."
+            )
+            await reread()
+        else:
+            return

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+import pytest
+
+from replicator import __version__, cli
+from replicator.__main__ import main
+from replicator.settings import Settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.conftest import Action
+
+
+def run(action: Action, folder: Path, *argv: str, **env: str) -> tuple[int, str]:
+    stdout = io.StringIO()
+    variables = {
+        "RUNNER_TEMP": str(folder),
+        "CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE": action.emulator.url,
+        "CLOUDSDK_AUTH_DISABLE_CREDENTIALS": "true",
+        **env,
+    }
+    return main(list(argv), variables, stdout), stdout.getvalue()
+
+
+def test_plan_changes_nothing(action: Action, tmp_path: Path) -> None:
+    code, text = run(action, tmp_path, "plan", "--source-image", "projects/p1/global/images/web-1")
+    assert code == 0
+    assert not action.mutations()
+    assert "web-1-eu" in text
+    assert "::" not in text
+
+
+def test_replicate_is_not_gated_by_the_event(action: Action, tmp_path: Path) -> None:
+    code, text = run(
+        action, tmp_path, "replicate", "--source-image", "web-1", "--project-id", "p1", "--locations", "us,eu",
+        GITHUB_EVENT_NAME="pull_request",
+    )  # fmt: skip
+    assert code == 0
+    assert "complete: The image is verified in us, eu." in text
+    assert (tmp_path / "image-index.json").exists()
+
+
+def test_annotations_are_commands_in_the_runner(action: Action, tmp_path: Path) -> None:
+    _, text = run(action, tmp_path, "plan", "--source-image", "x_", GITHUB_ACTIONS="true")
+    assert "::error title=Input source_image::" in text
+
+
+def test_decide(action: Action, tmp_path: Path) -> None:
+    code, text = run(action, tmp_path, "decide", "--distribute", "true", GITHUB_EVENT_NAME="push")
+    assert (code, text) == (0, "Replicating: distribute is true on push.\n")
+
+
+@pytest.mark.parametrize(("argv", "code"), [(["nonsense"], 2), (["plan", "--nonsense"], 2), (["--help"], 0)])
+def test_arguments(action: Action, tmp_path: Path, argv: list[str], code: int) -> None:
+    found, text = run(action, tmp_path, *argv)
+    assert found == code
+    assert "usage: replicator" in text
+
+
+def test_version(action: Action, tmp_path: Path) -> None:
+    assert run(action, tmp_path, "--version") == (0, f"replicator {__version__}\n")
+
+
+def test_every_input_is_an_option_with_help() -> None:
+    stdout = io.StringIO()
+    assert cli.main(["replicate", "--help"], {}, stdout) == 0
+    for field, info in Settings.model_fields.items():
+        assert f"--{field.replace('_', '-')} " in stdout.getvalue()
+        assert info.description

@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+import ast
+import io
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from replicator import decide, protocol
+from tests.conftest import read_outputs
+
+ROOT = Path(__file__).parents[1]
+YES, NO, WARNED = "replicate", "skip", "skip with a warning"
+GIVEN = {"empty": "", "auto": "auto", "true": "true", "True": "True", "false": "false", "FALSE": "FALSE"}
+
+#: event, ref → what comes of distribute empty or auto, true, false
+TABLE = [
+    ("push", "refs/tags/v1.0.0", (YES, YES, NO)),
+    ("push", "refs/tags/v1/2", (YES, YES, NO)),
+    ("push", "refs/tags/V1", (NO, YES, NO)),
+    ("push", "refs/tags/boot-v1", (NO, YES, NO)),
+    ("push", "refs/heads/main", (NO, YES, NO)),
+    ("push", "refs/heads/v1", (NO, YES, NO)),
+    ("workflow_dispatch", "refs/heads/main", (NO, YES, NO)),
+    ("workflow_dispatch", "refs/tags/v1", (NO, YES, NO)),
+    ("schedule", "refs/heads/main", (NO, YES, NO)),
+    ("release", "refs/tags/v1", (NO, YES, NO)),
+    ("repository_dispatch", "refs/heads/main", (NO, YES, NO)),
+    ("pull_request", "refs/pull/7/merge", (NO, NO, NO)),
+    ("pull_request", "refs/tags/v1", (NO, NO, NO)),
+    ("pull_request_target", "refs/heads/main", (NO, WARNED, NO)),
+    ("workflow_run", "refs/heads/main", (NO, WARNED, NO)),
+    ("merge_group", "refs/heads/gh-readonly-queue/main/pr-1", (NO, WARNED, NO)),
+    ("issue_comment", "refs/heads/main", (NO, WARNED, NO)),
+    ("something_new", "refs/tags/v1", (NO, WARNED, NO)),
+    ("", "refs/tags/v1", (NO, WARNED, NO)),
+]
+
+
+@pytest.mark.parametrize("distribute", GIVEN.values(), ids=GIVEN)
+@pytest.mark.parametrize(("event", "ref", "expected"), TABLE)
+def test_table(event: str, ref: str, expected: tuple[str, str, str], distribute: str) -> None:
+    found = decide.from_env({"GITHUB_EVENT_NAME": event, "GITHUB_REF": ref, "INPUT_DISTRIBUTE": distribute})
+    column = {"": 0, "auto": 0, "true": 1, "false": 2}[distribute.lower()]
+    assert (f"{found.word} with a warning" if found.warn else found.word) == expected[column]
+    assert found.reason
+
+
+@pytest.mark.parametrize("value", ["yes", "1", "on", "tRUE", "'true'", "null", "AUTO", "::error::x"])
+def test_wrong_distribute_is_an_error_on_every_event(value: str) -> None:
+    for event, ref, _ in TABLE:
+        with pytest.raises(decide.WrongInput) as caught:
+            decide.from_env({"GITHUB_EVENT_NAME": event, "GITHUB_REF": ref, "INPUT_DISTRIBUTE": value})
+        assert [name for name, _ in caught.value.problems] == ["distribute"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "tag", "matches"),
+    [
+        ("v*", "v1", True),
+        ("v*, boot-v*", "boot-v2", True),
+        ("v[0-9]*\nrelease-?", "release-7", True),
+        ("v[0-9]*", "vnext", False),
+        ("*", "a/b/c", True),
+        ("V*", "v1", False),
+        ("1.*", "v1.0", False),
+    ],
+)
+def test_tag_pattern(pattern: str, tag: str, matches: bool) -> None:
+    env = {"GITHUB_EVENT_NAME": "push", "GITHUB_REF": f"refs/tags/{tag}", "INPUT_TAG_PATTERN": pattern}
+    assert decide.from_env(env).replicate is matches
+
+
+@pytest.mark.parametrize("pattern", ["v*,v*", "refs/tags/v*", "refs/heads/main"])
+def test_wrong_tag_pattern(pattern: str) -> None:
+    with pytest.raises(decide.WrongInput) as caught:
+        decide.from_env({"GITHUB_EVENT_NAME": "push", "GITHUB_REF": "refs/tags/v1", "INPUT_TAG_PATTERN": pattern})
+    assert caught.value.problems[0][0] == "tag_pattern"
+
+
+def test_both_wrong_inputs_are_reported() -> None:
+    with pytest.raises(decide.WrongInput) as caught:
+        decide.from_env({"INPUT_DISTRIBUTE": "maybe", "INPUT_TAG_PATTERN": "a a"})
+    assert [name for name, _ in caught.value.problems] == ["distribute", "tag_pattern"]
+
+
+@pytest.mark.parametrize(
+    ("payload", "sha", "skipped"),
+    [
+        ('{"deleted": true}', "1234", True),
+        ('{"deleted": false}', "0" * 40, True),
+        ('{"deleted": false}', "1234", False),
+        ('{"deleted": "true"}', "1234", False),
+        ("[1]", "1234", False),
+        ("no json", "1234", False),
+        ("[" * 100_000, "1234", False),
+        (None, "1234", False),
+    ],
+)
+def test_deleted_ref(tmp_path: Path, payload: str | None, sha: str, skipped: bool) -> None:
+    path = tmp_path / "event.json"
+    if payload is not None:
+        path.write_text(payload)
+    env = {
+        "GITHUB_EVENT_NAME": "push",
+        "GITHUB_REF": "refs/tags/v1",
+        "GITHUB_SHA": sha,
+        "GITHUB_EVENT_PATH": str(path),
+        "INPUT_DISTRIBUTE": "true",
+    }
+    assert decide.from_env(env).replicate is not skipped
+
+
+def test_ref_type_serves_where_the_ref_is_missing() -> None:
+    env = {"GITHUB_EVENT_NAME": "push", "GITHUB_REF_TYPE": "tag", "GITHUB_REF_NAME": "v1"}
+    assert decide.from_env(env).replicate
+
+
+class TestMain:
+    def run(self, tmp_path: Path, argv: list[str] | None = None, **env: str) -> tuple[int, str, dict[str, str]]:
+        stdout = io.StringIO()
+        code = decide.main(argv or [], {"GITHUB_OUTPUT": str(tmp_path / "o"), **env}, stdout)
+        return code, stdout.getvalue(), read_outputs(tmp_path / "o")
+
+    def test_skip_writes_every_output(self, tmp_path: Path) -> None:
+        code, log, outputs = self.run(tmp_path, GITHUB_EVENT_NAME="pull_request")
+        assert code == 0
+        assert outputs == {
+            **protocol.EMPTY_OUTPUTS,
+            "decision": "skip",
+            "result": "skipped",
+            "reason": "a pull request builds the source image only",
+        }
+        assert json.loads(outputs["images"]) == {}
+        assert log == "Skipped: a pull request builds the source image only.\n"
+
+    def test_replicate_leaves_the_rest_to_the_step_that_does_it(self, tmp_path: Path) -> None:
+        _, _, outputs = self.run(tmp_path, GITHUB_EVENT_NAME="push", GITHUB_REF="refs/tags/v1")
+        assert outputs == {"decision": "replicate"}
+
+    def test_warning(self, tmp_path: Path) -> None:
+        _, log, _ = self.run(tmp_path, GITHUB_EVENT_NAME="workflow_run", INPUT_DISTRIBUTE="true")
+        assert log.splitlines()[1].startswith("::warning title=Skipped::Nothing was replicated although")
+
+    def test_wrong_input(self, tmp_path: Path) -> None:
+        code, log, outputs = self.run(tmp_path, INPUT_DISTRIBUTE="%0A::error::x\n##[group]")
+        assert (code, outputs["result"]) == (2, "failed")
+        assert log.startswith("::error title=Input distribute::distribute: '%250A::error::x # #[group]' is not one of")
+        assert log.count("\n") == 1
+
+    def test_failed_set_up(self, tmp_path: Path) -> None:
+        code, log, outputs = self.run(tmp_path, ["--failed", "No venv."])
+        assert (code, outputs["result"], outputs["reason"]) == (1, "failed", "No venv.")
+        assert log == "::error title=Set-up::No venv.\n"
+
+
+@pytest.mark.parametrize("python", ["python3.8", "python3.9", "python3", sys.executable])
+def test_runs_as_a_script_anywhere(tmp_path: Path, python: str) -> None:
+    """Isolated, from the caller's folder with look-alikes of our modules and the standard library's in it."""
+    if shutil.which(python) is None or subprocess.run([python, "-c", ""], capture_output=True).returncode:
+        pytest.skip(f"{python} is not on this machine")
+    for name in ("json.py", "re.py", "replicator.py", "sitecustomize.py"):
+        (tmp_path / name).write_text("raise SystemExit('the workspace was executed')")
+    env = {"GITHUB_EVENT_NAME": "schedule", "PYTHONPATH": ".", "PATH": "/usr/bin:/bin"}
+    script = str(ROOT / "replicator" / "decide.py")
+    which = shutil.which(python)
+    assert which
+    done = subprocess.run(
+        [which, "-I", "-X", "utf8", script], cwd=tmp_path, env=env, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("Skipped: ")
+
+
+@pytest.mark.parametrize("module", ["decide.py", "protocol.py", "__init__.py"])
+def test_syntax_of_python_3_8(module: str) -> None:
+    ast.parse((ROOT / "replicator" / module).read_text(encoding="utf-8"), feature_version=(3, 8))
+
+
+def test_skip_path_imports_nothing_heavy() -> None:
+    code = (
+        "import sys, replicator.__main__ as m; assert m.main([], {'GITHUB_EVENT_NAME': 'schedule'}, sys.stdout) == 0;"
+        "heavy = {'pydantic', 'google', 'asyncio', 'requests', 'dataclasses', 'typing'} & set(sys.modules);"
+        "assert not heavy, heavy"
+    )
+    # Without site: the .pth files of other packages import things of their own.
+    done = subprocess.run([sys.executable, "-S", "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
