@@ -55,7 +55,8 @@ async def _copy(session: Session, work: Work) -> Image:
             code = "" if problem.code in said else f" ({problem.code})"
             raise fault.error(f"{doing} failed: {said}{code}")
         work.state = "waiting"
-        await session.calls.pause(fault.seconds(failures), where=where, because=f"{doing}: {said}")
+        because = " ".join([f"{doing}: {said}", fault.error.why]).strip()
+        await session.calls.pause(fault.seconds(failures), where=where, because=because)
 
 
 async def _turn_to_insert(session: Session, work: Work) -> None:

@@ -6,8 +6,8 @@ import json
 from typing import TYPE_CHECKING
 
 from replicator import results
-from replicator.actions import Annotation
-from replicator.model import Access, Action, Outcome
+from replicator.actions import Annotation, Level
+from replicator.model import Access, Action, Outcome, Result
 from replicator.summary import size
 
 if TYPE_CHECKING:
@@ -98,9 +98,17 @@ def _family(row: ReplicaResult) -> str:
     return f"family {row.replica.family}" if row.promoted else f"not in family {row.replica.family}"
 
 
-def remarks(rows: Sequence[ReplicaResult], notes: Sequence[Annotation]) -> list[Annotation]:
-    """One remark for each replica, titled with its location, after those about the whole run."""
-    return [*notes, *(_annotation(row) for row in rows)]
+def remarks(verdict: Verdict, rows: Sequence[ReplicaResult], notes: Sequence[Annotation]) -> list[Annotation]:
+    """One remark for each replica, titled with its location, after those about the whole run.
+
+    A run that fails says so loudly: by an error where it exits with one, else by a warning.
+    """
+    said = [*notes, *(_annotation(row) for row in rows)]
+    if verdict.result is Result.FAILED:
+        level: Level = "error" if verdict.exit_code else "warning"
+        if level == "warning" or not any(item.level == "error" for item in said):
+            said.insert(0, Annotation(level, "Nothing was replicated", f"{verdict.reason}."))
+    return said
 
 
 def _annotation(row: ReplicaResult) -> Annotation:

@@ -181,11 +181,8 @@ def _report(this: Run, verdict: Verdict) -> int:
         report.show_end(this.runner, verdict, this.rows)
         if path:
             this.runner.line(f"index: {path} ({identity})")
-    loud = verdict.result is Result.FAILED and not verdict.exit_code
-    if loud:
-        this.notes.append(Annotation("warning", "No replica was made", f"{verdict.reason}."))
     with _tolerant(this, "annotations"):
-        this.runner.annotate(report.remarks(this.rows, this.notes))
+        this.runner.annotate(report.remarks(verdict, this.rows, this.notes))
     with _tolerant(this, "summary"):
         notes = [note.message for note in this.notes if not note.message.startswith(verdict.reason)]
         this.runner.summary(summary.render(verdict, this.source, this.rows, notes))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from replicator import gce
 from tests.conftest import Action
 
 if TYPE_CHECKING:
@@ -144,6 +145,19 @@ class TestOrderOfAReplica:
         assert run.replicas["eu"]["reason"] == "drift"
         assert "diskSizeGb: wanted 20, found 99" in run.replicas["eu"]["message"]
         assert not [call for call in action.mutations() if call["target"].endswith("-eu")]
+
+    def test_a_fresh_copy_is_verified_first(self, action: Action, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The service stores it elsewhere than it was told: nobody may use it, and no family points at it."""
+        insert = gce.Compute.insert
+
+        def elsewhere(self: gce.Compute, ref: Any, **named: Any) -> Any:
+            return insert(self, ref, **{**named, "location": "us-central1"})
+
+        monkeypatch.setattr(gce.Compute, "insert", elsewhere)
+        run = action()
+        assert run.column("reason") == {"us": "", "eu": "drift", "asia": "drift"}
+        assert "storageLocations: wanted eu, found us-central1" in run.replicas["eu"]["message"]
+        assert {call["method"] for call in action.mutations()} == {"compute.images.insert"}
 
 
 class TestPromotionIsSetWise:
@@ -406,6 +420,7 @@ class TestResultsAreWrittenAlways:
             assert isinstance(json.loads(run.outputs[name]), kind)
         assert run.outputs["reason"]
         assert run.summary.startswith("### ")
+        assert any(level == "error" for level, _, _ in run.annotations) is bool(exit_code)
 
     def test_deadline(self, action: Action) -> None:
         stuck = {

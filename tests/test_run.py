@@ -125,7 +125,7 @@ class TestReport:
         action.emulator.faults([{"method": "compute.images.insert", "times": None, "action": fault}])
         done = action()
         assert (done.exit_code, done.result) == (0, "failed")
-        assert ("warning", "No replica was made") in [item[:2] for item in done.annotations]
+        assert ("warning", "Nothing was replicated") in [item[:2] for item in done.annotations]
 
     def test_plan_before_acting(self, action: Action) -> None:
         action.emulator.add_image(project="p1", name="web-1-asia", location="asia")
