@@ -11,13 +11,13 @@ temp=${RUNNER_TEMP:-${TMPDIR:-/tmp}}
 
 # The workspace belongs to the caller: nothing in it may steer Python or pip. Index, proxy and certificate settings of
 # the runner stay in force, which the hashes make safe.
-unset PYTHONPATH PYTHONHOME PYTHONSTARTUP PIP_TARGET PIP_PREFIX PIP_USER PIP_CONSTRAINT PIP_REQUIREMENT PIP_REQUIRE_VIRTUALENV
+unset PYTHONPATH PYTHONHOME PYTHONSTARTUP PIP_TARGET PIP_PREFIX PIP_USER PIP_CONSTRAINT PIP_REQUIREMENT \
+  PIP_REQUIRE_VIRTUALENV
 cd "$temp"
 
 any_python=""
 fail() {
-  "$any_python" -I -X utf8 "$action/replicator/decide.py" --failed "$*" || true
-  exit 1
+  "$any_python" -I -X utf8 "$action/replicator/decide.py" --failed "$*" || exit 3
 }
 
 python=""

@@ -228,7 +228,7 @@ def _http(fields: _Fields) -> Action:
         when=fields.one_of("when", WHEN),
         code=fields.whole("code", low=400, high=599),
         reason=fields.text("reason"),
-        message=fields.text("message", ""),
+        message=fields.text("message", optional=True) or "",
         headers=headers,
         details=tuple(details),
     )
@@ -271,7 +271,7 @@ def _operation(fields: _Fields) -> Action:
     status = None if fields.value("http_status") is None else fields.whole("http_status", low=400, high=599)
     return OperationFault(
         code=code,
-        message=fields.text("message", OPERATION_MESSAGES.get(code, "The operation failed.")),
+        message=fields.text("message", optional=True) or OPERATION_MESSAGES.get(code, "The operation failed."),
         http_status=status,
         leaves=fields.one_of("leaves", ("nothing", "failed", "ready")),
         state="",

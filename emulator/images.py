@@ -119,7 +119,7 @@ def insert(call: Call) -> Answer:
     path = f"projects/{call.project}/global/images/{body['name']}"
     if call.state.image(call.project, body["name"], call.now):
         raise errors.already_exists(path)
-    fields, seconds = (_copied(call) if kind == "sourceImage" else _made(call, kind))
+    fields, seconds = _copied(call) if kind == "sourceImage" else _made(call, kind)
     fields["storageLocations"] = [location] if location else fields["storageLocations"]
     fields |= forms.encryption(body.get("imageEncryptionKey"))
     for key in ("description", "family"):

@@ -104,7 +104,6 @@ class Server(uvicorn.Server):
                 timeout_keep_alive=600,
             )
         )
-        self._app = app
         self._listening = listening
         self._stopping = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -132,10 +131,9 @@ class Server(uvicorn.Server):
             self.stop()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:  # noqa: ARG002 -- uvicorn's signature
-        """Close everything; requests that wait are broken off."""
+        """Close everything; requests that wait are broken off, since their clients are gone."""
         for server in self.servers:
             server.close()
-        self._app.free()
         for connection in list(self.server_state.connections):
             connection.transport.abort()
         if tasks := list(self.server_state.tasks):

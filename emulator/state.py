@@ -168,7 +168,7 @@ class State:
 
     def repeated(self, project: str, request_id: str) -> Operation | None:
         """The operation that a request with this id has started before, gone or not."""
-        key = self._requests.get((project, request_id.lower()))
+        key = self._requests.get((project, request_id))
         return self._operations.get(key) if key else None
 
 

@@ -1,9 +1,9 @@
 """The emulator inside a test's own process.
 
-    with running(copy_seconds=0.05) as emulator:
-        emulator.add_image(project="p1", name="web", family="web", public=True)
-        ...  # talk to emulator.url
-        assert emulator.journal()[-1]["method"] == "compute.images.insert"
+with running(copy_seconds=0.05) as emulator:
+    emulator.add_image(project="p1", name="web", family="web", public=True)
+    ...  # talk to emulator.url
+    assert emulator.journal()[-1]["method"] == "compute.images.insert"
 """
 
 from __future__ import annotations

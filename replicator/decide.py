@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 DEFAULT_TAG_PATTERN = "v*"
 EXIT_BAD_SETTINGS = 2
+EXIT_SETUP = 3
 
 _SWITCH = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 
@@ -112,7 +113,7 @@ def main(argv: list[str], env: Mapping[str, str], stdout: TextIO) -> int:
     """
     if argv[:1] == ["--failed"]:
         write_failure(env, stdout, " ".join(argv[1:]), title="Set-up")
-        return 1
+        return EXIT_SETUP
     try:
         decision = from_env(env)
     except WrongInput as error:

@@ -124,7 +124,7 @@ class Conflict(ReplicaError):
 
     reason = "conflict"
     why = "A name is not an identity: this image is not a copy of the source in this location, so it is left alone."
-    remedy = "Rename or remove that image, or choose another name_template."
+    remedy = "Remove that image if nobody needs it, or choose another name_template."
 
 
 class Unproven(ReplicaError):
@@ -161,7 +161,7 @@ class OrgPolicy(ReplicaError):
     """An organisation's policy forbids the location."""
 
     reason = "org_policy"
-    why = "An organisation policy forbids it; waiting does not help."
+    why = "Waiting does not help."
     remedy = "Take the location out of `locations`, or ask for an exception to the constraint that is named."
 
 

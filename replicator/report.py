@@ -116,7 +116,7 @@ def _annotation(row: ReplicaResult) -> Annotation:
     what = f"{row.replica.ref.uri}: {row.outcome}"
     if row.outcome.verified or row.outcome is Outcome.PLANNED:
         details = [row.access] if row.access else []
-        details += [_family(row)] if row.replica.family else []
+        details += [_family(row)] if row.replica.family and row.outcome.verified else []
         text = f"{', '.join([what, *details])}. {said}".strip()
         return Annotation("warning" if row.error else "notice", row.replica.location, text)
     return Annotation("error" if row.replica.required else "warning", row.replica.location, f"{what}. {said}")

@@ -154,7 +154,7 @@ class TestMain:
 
     def test_failed_set_up(self, tmp_path: Path) -> None:
         code, log, outputs = self.run(tmp_path, ["--failed", "No venv."])
-        assert (code, outputs["result"], outputs["reason"]) == (1, "failed", "No venv.")
+        assert (code, outputs["result"], outputs["reason"]) == (3, "failed", "No venv.")
         assert log == "::error title=Set-up::No venv.\n"
 
 

@@ -24,7 +24,9 @@ RIGHT: dict[str, Any] = {
 }
 
 
-def meanwhile(monkeypatch: pytest.MonkeyPatch, method: str, happens: Callable[[Any], object], name: str = "-eu") -> None:
+def meanwhile(
+    monkeypatch: pytest.MonkeyPatch, method: str, happens: Callable[[Any], object], name: str = "-eu"
+) -> None:
     """Let something happen once, just before a call for an image whose name ends so."""
     original = getattr(gce.Compute, method)
     done: list[Any] = []
@@ -183,9 +185,12 @@ class TestRepairs:
         action.emulator.faults([refuse("web-eu", method="getFromFamily")])
         assert action().replicas["eu"]["reason"] == "forbidden"
 
-
     def test_a_family_that_never_moves(self, action: Action) -> None:
-        stuck = {"method": "compute.images.patch", "match": "web-1-eu", "action": {"kind": "operation", "state": "stuck"}}
+        stuck = {
+            "method": "compute.images.patch",
+            "match": "web-1-eu",
+            "action": {"kind": "operation", "state": "stuck"},
+        }
         action.emulator.faults([stuck])
         done = action(timeout_minutes="1")
         assert (done.replicas["eu"]["outcome"], done.replicas["eu"]["reason"]) == ("interrupted", "deadline")

@@ -38,6 +38,7 @@ def test_an_image_is_made_public_with_all_authenticated_users(still: Client) -> 
 def test_all_users_are_refused(still: Client) -> None:
     answer = put(still, {"role": ROLE, "members": ["allUsers"]})
     assert (answer.status, answer.reason) == (400, "invalid")
+    assert "allUsers cannot be granted access" in answer.message
     assert read(still) == {"etag": "ACAB"}
 
 

@@ -41,7 +41,10 @@ def test_the_journal_tells_what_was_asked_and_answered(still: Client) -> None:
 
 
 def test_the_journal_holds_no_credentials(still: Client) -> None:
-    key = {"imageEncryptionKey": {"rawKey": "c2VjcmV0LWtleQ=="}, "sourceImageEncryptionKey": {"rsaEncryptedKey": "c2VjcmV0"}}
+    key = {
+        "imageEncryptionKey": {"rawKey": "c2VjcmV0LWtleQ=="},
+        "sourceImageEncryptionKey": {"rsaEncryptedKey": "c2VjcmV0"},
+    }
     headers = {"Authorization": "Bearer secret-token"}
     body = {"name": "copy", "sourceImage": "global/images/web", **key}
     path = "/compute/v1/projects/p1/global/images?access_token=secret-token&oauth_token=secret-token&key=secret-token"

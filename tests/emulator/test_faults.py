@@ -67,7 +67,7 @@ def test_injected_errors_look_like_native_ones(still: Client) -> None:
 
 @pytest.mark.parametrize("how", ["close", "reset"])
 @pytest.mark.parametrize(("when", "made"), [("before", False), ("after", True)])
-def test_a_dropped_connection(still: Client, when: str, made: bool, how: str) -> None:
+def test_a_dropped_connection(still: Client, when: str, made: bool, how: str, caplog: pytest.LogCaptureFixture) -> None:
     order(still, {"kind": "drop", "when": when, "how": how}, method=INSERT)
     with pytest.raises(ConnectionResetError) as caught:
         still.insert("copy")
@@ -76,6 +76,7 @@ def test_a_dropped_connection(still: Client, when: str, made: bool, how: str) ->
     entry = still.emulator.journal()[-1]
     assert (entry["dropped"], entry["answered"], entry["status"]) == (True, None, None)
     assert entry["committed"] is made
+    assert not caplog.records
 
 
 @pytest.mark.parametrize("how", ["close", "reset"])
@@ -212,8 +213,13 @@ def test_a_skipped_request_may_meet_a_later_fault(still: Client) -> None:
 
 def test_match_looks_at_the_target_then_at_the_body(still: Client) -> None:
     order(still, RATE, match='"sourceImage":"projects/p1/global/images/web","storageLocations":\\["eu"\\]')
-    assert still.insert("copy-us", storageLocations=["us"]).status == 200
-    assert still.insert("copy-eu", storageLocations=["eu"]).status == 403
+    for location, status in (("us", 200), ("eu", 403)):
+        body = {
+            "storageLocations": [location],
+            "sourceImage": "projects/p1/global/images/web",
+            "name": f"copy-{location}",
+        }
+        assert still.post("/images", body).status == status
     order(still, RATE, match="^projects/p1/global/images/copy-asia$")
     assert still.insert("copy-asia").status == 403
 
@@ -263,7 +269,14 @@ def test_wrong_faults_set_nothing(still: Client, faults: Any) -> None:
 
 
 def test_faults_over_http(still: Client) -> None:
-    spec = {"id": "x", "method": INSERT, "match": None, "skip": 1, "times": None, "action": {"kind": "delay", "seconds": 0}}
+    spec = {
+        "id": "x",
+        "method": INSERT,
+        "match": None,
+        "skip": 1,
+        "times": None,
+        "action": {"kind": "delay", "seconds": 0},
+    }
     assert still.send("POST", "/_emulator/faults", [spec]).status == 200
     shown = still.send("GET", "/_emulator/faults").json
     assert shown == [{**spec, "seen": 0, "fired": 0, "left": None}]

@@ -66,7 +66,8 @@ def test_the_recorded_requests_are_answered(still: Client) -> None:
 
 def batch(*requests: str, kind: str = "application/http") -> bytes:
     parts = "".join(
-        f"--===\nContent-Type: {kind}\nContent-ID: <abc+{number}>\n\n{request}\n" for number, request in enumerate(requests)
+        f"--===\nContent-Type: {kind}\nContent-ID: <abc+{number}>\n\n{request}\n"
+        for number, request in enumerate(requests)
     )
     return f"{parts}--===--\n".encode()
 
@@ -170,11 +171,25 @@ def gcloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Running, 
 @needs_gcloud
 def test_gcloud_makes_and_copies_images(gcloud: tuple[Running, Callable[..., Any]]) -> None:
     emulator, run = gcloud
-    run("images", "create", "src", "--source-uri=gs://b/f.tar.gz", "--family=fam", "--labels=a=b", "--storage-location=us")
+    run(
+        "images",
+        "create",
+        "src",
+        "--source-uri=gs://b/f.tar.gz",
+        "--family=fam",
+        "--labels=a=b",
+        "--storage-location=us",
+    )
     (copy,) = run("images", "create", "dst", "--source-image-family=fam", "--family=fam", "--storage-location=eu")
     assert (copy["status"], copy["storageLocations"]) == ("READY", ["eu"])
     assert copy["sourceImageId"] == emulator.state()["images"][0]["id"]
-    run("images", "create", "dst", "--source-image=src", fails="The resource 'projects/p1/global/images/dst' already exists")
+    run(
+        "images",
+        "create",
+        "dst",
+        "--source-image=src",
+        fails="The resource 'projects/p1/global/images/dst' already exists",
+    )
     listed = run("images", "list", "--no-standard-images", "--filter=family=fam AND name:dst")
     assert [image["name"] for image in listed] == ["dst"]
     assert run("images", "describe-from-family", "fam")["name"] == "dst"

@@ -18,7 +18,10 @@ CANONICAL = "https://www.googleapis.com/compute/v1/projects/p1/global/images/"
 @pytest.mark.parametrize(
     ("source", "shown"),
     [
-        ({"rawDisk": {"source": "https://storage.googleapis.com/b/f.tar.gz"}}, {"rawDisk": {"source": "", "containerType": "TAR"}}),
+        (
+            {"rawDisk": {"source": "https://storage.googleapis.com/b/f.tar.gz"}},
+            {"rawDisk": {"source": "", "containerType": "TAR"}},
+        ),
         (
             {"sourceDisk": "zones/us-east1-b/disks/d"},
             {"sourceDisk": "https://www.googleapis.com/compute/v1/projects/p1/zones/us-east1-b/disks/d"},
@@ -173,7 +176,9 @@ def test_a_source_that_is_not_ready_is_refused(still: Client) -> None:
     assert still.insert("copy-of-broken", "broken").reason == "resourceNotReady"
 
 
-@pytest.mark.parametrize(("state", "status"), [("ACTIVE", 200), ("DEPRECATED", 200), ("OBSOLETE", 400), ("DELETED", 400)])
+@pytest.mark.parametrize(
+    ("state", "status"), [("ACTIVE", 200), ("DEPRECATED", 200), ("OBSOLETE", 400), ("DELETED", 400)]
+)
 def test_deprecation_and_copying(still: Client, state: str, status: int) -> None:
     still.wait(still.post("/images/web/deprecate", {"state": state}))
     assert still.insert("copy").status == status

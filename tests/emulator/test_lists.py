@@ -113,9 +113,7 @@ restrictions = st.tuples(st.sampled_from(["name", "family"]), st.sampled_from(["
 def test_and_of_ors_means_what_it_says(clauses: list[list[tuple[str, str, str]]], name: str, family: str) -> None:
     resource = {"name": name, "family": family}
     text = " AND ".join(" OR ".join(f"{field} {op} {value}" for field, op, value in clause) for clause in clauses)
-    expected = all(
-        any((resource[field] == value) == (op == "=") for field, op, value in clause) for clause in clauses
-    )
+    expected = all(any((resource[field] == value) == (op == "=") for field, op, value in clause) for clause in clauses)
     assert parse(text, FIELDS)(resource) is expected
     assert parse(f"NOT ({text})", FIELDS)(resource) is not expected
 
@@ -158,7 +156,13 @@ def test_wrong_pages_are_refused(still: Client) -> None:
     still.emulator.add_image(project="p1", name="a")
     token = still.get("/images", maxResults=1).json["nextPageToken"]
     assert still.get("/images", pageToken=token, orderBy="creationTimestamp desc").reason == "invalid"
-    for query in ({"pageToken": "x"}, {"pageToken": "e30="}, {"pageToken": "é"}, {"maxResults": 501}, {"maxResults": -1}):
+    for query in (
+        {"pageToken": "x"},
+        {"pageToken": "e30="},
+        {"pageToken": "é"},
+        {"maxResults": 501},
+        {"maxResults": -1},
+    ):
         assert still.get("/images", **query).reason == "invalid"
     assert still.get("/images", filter="nothing here").reason == "invalid"
 

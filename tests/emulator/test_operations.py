@@ -126,7 +126,11 @@ def test_wait_ends_when_time_is_moved(still: Client) -> None:
 
 
 def test_missing_operations(still: Client) -> None:
-    for answer in (still.get("/operations/none"), still.post("/operations/none/wait"), still.delete("/operations/none")):
+    for answer in (
+        still.get("/operations/none"),
+        still.post("/operations/none/wait"),
+        still.delete("/operations/none"),
+    ):
         assert (answer.status, answer.reason) == (404, "notFound")
 
 

@@ -60,7 +60,9 @@ def test_garbage_harms_nobody_else(still: Client, content: bytes) -> None:
     assert still.get("/images/web").status == 200
 
 
-@pytest.mark.parametrize("path", ["/%00", "/%ff%fe", "/../../etc/passwd", "/images/%2e%2e", "/images/a%2Fb", "/images/%0d%0a"])
+@pytest.mark.parametrize(
+    "path", ["/%00", "/%ff%fe", "/../../etc/passwd", "/images/%2e%2e", "/images/a%2Fb", "/images/%0d%0a"]
+)
 def test_odd_paths(still: Client, path: str) -> None:
     assert still.get(path).status in {400, 404}
 
@@ -74,9 +76,11 @@ def test_any_path_query_and_body_is_answered(still: Client, path: str, query: st
 
 
 def test_too_large_a_body_is_refused(still: Client) -> None:
-    head = HEAD + f"Content-Length: {BODY_LIMIT + 100}\r\n\r\n".encode()
+    head = HEAD + f"Connection: close\r\nContent-Length: {BODY_LIMIT + 1}\r\n\r\n".encode()
     answer = talk(still, head + b" " * (BODY_LIMIT + 1))
+    # Where the client is still sending, the end of the connection may overtake the answer.
     assert answer.startswith(b"HTTP/1.1 413") or answer == b""
+    assert still.emulator.journal() == []
     assert still.get("/images/web").status == 200
 
 

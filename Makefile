@@ -1,0 +1,47 @@
+# Two commands do everything: `make demo` and `make test`. Each sets up what it needs.
+
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+READY := $(VENV)/ready-$(shell cksum < requirements-dev.txt | cut -d ' ' -f 1)
+
+.PHONY: help setup demo test lint bench docs lock clean
+
+help:
+	@echo 'make demo    the main job on the embedded emulator: one image in, three locations out'
+	@echo 'make test    all tests'
+	@echo 'make lint    ruff, mypy, zizmor, schema checks, shellcheck, actionlint where present'
+	@echo 'make bench   benchmarks'
+	@echo 'make docs    the README tables again, from action.yml and the code'
+	@echo 'make lock    the hashed locks again, from requirements*.in (needs uv)'
+
+setup: $(READY)
+
+$(READY):
+	@bash scripts/venv.sh "$(PYTHON)" "$(VENV)" requirements-dev.txt
+	@touch $@
+
+demo: setup
+	@$(PY) -I scripts/demo.py
+
+test: setup
+	@$(PY) -m pytest -q -n 2 $(ARGS)
+
+lint: setup
+	@bash scripts/lint.sh "$(VENV)"
+
+bench: setup
+	@$(PY) -I -m benchmarks
+
+docs: setup
+	@$(PY) -I scripts/docs.py
+
+lock:
+	uv pip compile --quiet --universal --generate-hashes --no-annotate --python-version 3.11 --upgrade \
+		--custom-compile-command 'make lock' --override requirements-overrides.txt requirements.in -o requirements.txt
+	uv pip compile --quiet --universal --generate-hashes --no-annotate --python-version 3.11 --upgrade \
+		--custom-compile-command 'make lock' --override requirements-overrides.txt \
+		-c requirements.txt requirements-dev.in -o requirements-dev.txt
+
+clean:
+	rm -rf $(VENV)

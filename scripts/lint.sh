@@ -1,0 +1,67 @@
+#!/usr/bin/env bash
+# All checks that need no network: lint.sh VENV. Runs every one, then says which failed and which were skipped.
+set -uo pipefail
+cd "$(dirname -- "${BASH_SOURCE[0]}")/.." || exit 1
+
+venv=${1:-.venv}
+[ -x "$venv/bin/python" ] || { echo "lint: there is no $venv/bin/python; run make setup" >&2; exit 1; }
+
+failed=() skipped=()
+
+# check NAME PROGRAM ARGUMENT…: a program of the virtual environment, else of the machine; skipped where there is none.
+check() {
+  local name=$1 program=$2 found
+  shift 2
+  if [ -x "$venv/bin/$program" ]; then
+    found=$venv/bin/$program
+  elif ! found=$(command -v -- "$program"); then
+    echo "skipped  $name"
+    skipped+=("$name: '$program' is neither in $venv nor on PATH")
+    return
+  fi
+  local said code=0
+  said=$("$found" "$@" 2>&1 </dev/null) || code=$?
+  if [ "$code" = 0 ]; then
+    echo "ok       $name"
+  else
+    echo "FAILED   $name (exit code $code)"
+    printf '%s\n' "$said"
+    failed+=("$name")
+  fi
+}
+
+code=()
+for folder in replicator emulator tests scripts benchmarks; do
+  [ -d "$folder" ] && code+=("$folder")
+done
+workflows=()
+for file in workflows-examples/*.yml .github/workflows/*.yml; do
+  [ -e "$file" ] && workflows+=("$file")
+done
+shells=()
+for file in *.sh scripts/*.sh .ci/run; do
+  [ -e "$file" ] && shells+=("$file")
+done
+
+check "ruff" ruff check --quiet .
+check "ruff format" ruff format --check --quiet .
+check "mypy --strict" mypy --no-error-summary "${code[@]}"
+check "zizmor" zizmor --offline --quiet action.yml "${workflows[@]}"
+check "schema of action.yml" check-jsonschema --builtin-schema vendor.github-actions action.yml
+check "schema of workflows" check-jsonschema --builtin-schema vendor.github-workflows "${workflows[@]}"
+check "timeouts of workflows" check-jsonschema --builtin-schema custom.github-workflows-require-timeout "${workflows[@]}"
+check "shellcheck" shellcheck "${shells[@]}"
+# It hands the `run:` parts of workflows to the shellcheck that it finds.
+PATH=$venv/bin:$PATH check "actionlint" actionlint "${workflows[@]}"
+check "tables of README.md" python -I scripts/docs.py --check
+
+for reason in ${skipped[@]+"${skipped[@]}"}; do
+  case $reason in
+    actionlint:*) reason+=" (with Go: go install github.com/rhysd/actionlint/cmd/actionlint@v1.7.12)" ;;
+  esac
+  echo "skipped: $reason"
+done
+if [ "${#failed[@]}" -gt 0 ]; then
+  printf 'failed: %s\n' "${failed[@]}"
+  exit 1
+fi
