@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 #: The runner drops a step's summary whole when it is larger.
 LARGEST_SUMMARY = 2**20
 
+#: The runner shows this many annotations of one type per step and drops the rest without a word.
+ANNOTATIONS_PER_TYPE = 10
+
 Level = Literal["error", "warning", "notice"]
 
 
@@ -30,6 +33,19 @@ class Annotation:
     level: Level
     title: str
     message: str
+    file: str = ""
+    """The file that it is about, as the runner shows it in a pull request; nothing for most."""
+    line: int = 0
+
+
+def within_budget(annotations: Sequence[Annotation]) -> Sequence[Annotation]:
+    """At most ten remarks of one type: what exceeds the runner's budget stands together in the tenth."""
+    if len(annotations) <= ANNOTATIONS_PER_TYPE:
+        return annotations
+    kept, rest = annotations[: ANNOTATIONS_PER_TYPE - 1], annotations[ANNOTATIONS_PER_TYPE - 1 :]
+    level = rest[0].level
+    together = "\n".join(f"{item.title}: {item.message}" for item in rest)
+    return [*kept, Annotation(level, f"{len(rest)} more {level}s", together)]
 
 
 class Runner:
@@ -66,14 +82,14 @@ class Runner:
             self._toolkit(core.end_group)
 
     def annotate(self, annotations: Sequence[Annotation]) -> None:
-        """Show remarks: what exceeds the runner's budget of a type stands together in the last one that it shows."""
+        """Show remarks, each type within the runner's budget."""
         for level in ("error", "warning", "notice"):
-            pairs = [(item.title, item.message) for item in annotations if item.level == level]
-            for title, message in protocol.within_budget(pairs, f"more {level}s"):
+            for item in within_budget([item for item in annotations if item.level == level]):
                 if self._commands:
-                    self._write(protocol.annotation(level, message, title=title))
+                    line = str(item.line or "")
+                    self._write(protocol.annotation(level, item.message, title=item.title, file=item.file, line=line))
                 else:
-                    self.line(f"{level}: {title}: {message}")
+                    self.line(f"{level}: {item.title}: {item.message}")
 
     def _toolkit(self, say: Callable[..., None], *words: str) -> None:
         # It prints to sys.stdout, unflushed.

@@ -32,9 +32,6 @@ EMPTY_OUTPUTS = {
     "index_digest": "",
 }
 
-#: The runner shows this many annotations of one type per step and drops the rest without a word.
-ANNOTATIONS_PER_TYPE = 10
-
 #: The runner cuts an annotation at 4096 characters; escaping may triple a character.
 _LONGEST_MESSAGE = 3500
 
@@ -65,14 +62,6 @@ def annotation(level: str, message: str, *, title: str, file: str = "", line: st
     if len(text) > _LONGEST_MESSAGE:
         text = text[: _LONGEST_MESSAGE - 2] + " …"
     return command(level, text, file=plain(file), line=line, title=plain(title))
-
-
-def within_budget(messages: list[tuple[str, str]], more: str) -> list[tuple[str, str]]:
-    """At most ten of these (title, message) pairs: what exceeds the runner's budget stands together in the tenth."""
-    if len(messages) <= ANNOTATIONS_PER_TYPE:
-        return messages
-    kept, rest = messages[: ANNOTATIONS_PER_TYPE - 1], messages[ANNOTATIONS_PER_TYPE - 1 :]
-    return [*kept, (f"{len(rest)} {more}", "\n".join("{}: {}".format(*pair) for pair in rest))]
 
 
 def output_record(name: str, value: str) -> str:

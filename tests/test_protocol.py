@@ -67,16 +67,6 @@ def test_outputs_go_nowhere_without_a_runner(tmp_path: Path) -> None:
     assert read_outputs(tmp_path / "o") == {"a": "x\ny\\ud800", "b": ""}
 
 
-@pytest.mark.parametrize(("count", "shown"), [(0, 0), (9, 9), (10, 10), (11, 10), (43, 10)])
-def test_budget(count: int, shown: int) -> None:
-    kept = protocol.within_budget([(f"t{number}", f"m{number}") for number in range(count)], "more notices")
-    assert len(kept) == shown
-    if count > shown:
-        assert kept[-1][0] == f"{count - 9} more notices"
-        assert kept[-1][1].count("\n") == count - 10
-        assert f"t{count - 1}: m{count - 1}" in kept[-1][1]
-
-
 def test_log_in_a_narrow_encoding() -> None:
     raw = io.BytesIO()
     stream = io.TextIOWrapper(raw, encoding="cp1252", newline="\n")

@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from replicator.actions import Annotation, Runner, within_budget
+
+
+@pytest.mark.parametrize(("count", "shown"), [(0, 0), (9, 9), (10, 10), (11, 10), (43, 10)])
+def test_budget(count: int, shown: int) -> None:
+    kept = within_budget([Annotation("notice", f"t{number}", f"m{number}") for number in range(count)])
+    assert len(kept) == shown
+    if count > shown:
+        assert kept[-1].title == f"{count - 9} more notices"
+        assert kept[-1].message.count("\n") == count - 10
+        assert f"t{count - 1}: m{count - 1}" in kept[-1].message
+
+
+def test_where_an_annotation_is_shown() -> None:
+    stdout = io.StringIO()
+    remark = Annotation("error", "Input config", "No such key.", file="a,b:c.yaml", line=7)
+    Runner({}, stdout, commands=True).annotate([remark])
+    assert stdout.getvalue() == "::error file=a%2Cb%3Ac.yaml,line=7,title=Input config::No such key.\n"
+
+
+def test_groups() -> None:
+    stdout = io.StringIO()
+    with Runner({}, stdout, commands=True).group("A\n::error::b"):
+        pass
+    assert stdout.getvalue() == "::group::A ::error::b\n::endgroup::\n"
+    stdout = io.StringIO()
+    with Runner({}, stdout, commands=False).group("A"):
+        pass
+    assert stdout.getvalue() == "A\n"
+
+
+def test_tables_are_aligned() -> None:
+    stdout = io.StringIO()
+    Runner({}, stdout, commands=True).table([["a", "bbb", "c"], ["aaa", "b\n", ""]])
+    assert stdout.getvalue() == "  a    bbb  c\n  aaa  b\n"
