@@ -78,6 +78,7 @@ async def _insert(session: Session, work: Work, doing: str) -> Operation | None:
                 location=replica.location,
                 labels=replica.labels,
                 description=replica.description,
+                kms_key=replica.kms_key,
                 request_id=request_id,
             ),
             doing=doing,

@@ -5,7 +5,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 REPORT_TO = "https://github.com/gce-image-replicator/gce-image-replicator/issues"
 
@@ -28,15 +32,30 @@ class ReplicatorError(Exception):
         return " ".join(part for part in (_sentence(self.what), self.why, self.todo) if part)
 
 
+@dataclass(frozen=True, slots=True)
+class InputProblem:
+    """An input whose value can't be carried out: what is wrong, what is allowed, what to do."""
+
+    input: str
+    text: str
+    file: str = ""
+    """The file that the input names, where the problem lies in it, and the line, counted from 1."""
+    line: int = 0
+
+    def __str__(self) -> str:
+        where = f"{self.file}, line {self.line}: " if self.line else ""
+        return f"{self.input}: {where}{self.text}"
+
+
 class BadSettings(ReplicatorError):
     """Inputs that cannot be carried out; nothing was called or changed."""
 
     exit_code = 2
 
-    def __init__(self, problems: list[tuple[str, str]]) -> None:
-        super().__init__("; ".join(f"{name}: {text}" for name, text in problems))
+    def __init__(self, problems: Sequence[InputProblem]) -> None:
+        super().__init__("; ".join(map(str, problems)))
         self.problems = problems
-        """(input, what is wrong with its value, what is allowed, what to do), in the order of the inputs."""
+        """In the order of the inputs."""
 
 
 class NoCredentials(ReplicatorError):

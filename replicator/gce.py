@@ -24,7 +24,7 @@ from google.protobuf.json_format import ParseError
 from requests.adapters import HTTPAdapter
 
 from replicator.faults import Credentials, Refusal
-from replicator.model import Binding, Image, ImageRef, Operation, Policy, Problem
+from replicator.model import CUSTOMER_SUPPLIED, Binding, Image, ImageRef, Operation, Policy, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -135,6 +135,7 @@ class Compute:
         location: str,
         labels: Mapping[str, str],
         description: str,
+        kms_key: str,
         request_id: str,
     ) -> Operation:
         """Begin to copy an image into a location. The copy has no family yet and nobody may use it."""
@@ -145,6 +146,8 @@ class Compute:
             labels=dict(labels),
             description=description,
         )
+        if kms_key:
+            body.image_encryption_key = compute_v1.CustomerEncryptionKey(kms_key_name=kms_key)
         request = {"project": ref.project, "image_resource": body, "request_id": request_id}
         return self._call("compute.images.insert", self._images.insert_unary, request, _operation)
 
@@ -238,8 +241,15 @@ def _image(answer: Any) -> Image:
         guest_os_features=frozenset(feature.type_ for feature in answer.guest_os_features),
         licenses=frozenset(_from_projects(uri) for uri in answer.licenses),
         deprecated="" if answer.deprecated.state == "ACTIVE" else answer.deprecated.state,
-        encrypted="image_encryption_key" in answer,
+        encryption=_encryption(answer),
     )
+
+
+def _encryption(answer: Any) -> str:
+    if "image_encryption_key" not in answer:
+        return ""
+    # The key's version is the service's choice: what is wanted names none.
+    return answer.image_encryption_key.kms_key_name.partition("/cryptoKeyVersions/")[0] or CUSTOMER_SUPPLIED
 
 
 def _page(pager: Any) -> tuple[list[Image], str]:

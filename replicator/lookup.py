@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from replicator import errors, faults, verify
 from replicator.faults import Credentials, Refusal
-from replicator.model import Access, Existing, Image, ImageRef, Lineage, Policy
+from replicator.model import CUSTOMER_SUPPLIED, Access, Existing, Image, ImageRef, Lineage, Policy
 from replicator.source import FamilyRef
 
 if TYPE_CHECKING:
@@ -49,10 +49,10 @@ async def read_source(calls: Calls, reference: SourceRef) -> Image:
             remedy=f"`gcloud compute images deprecate {image.ref.name} --project {image.ref.project} --state ACTIVE` "
             "makes it usable again.",
         )
-    if image.encrypted:
+    if image.encryption == CUSTOMER_SUPPLIED:
         raise errors.SourceUnusable(
-            f"The source {image.ref} is encrypted with a key of its own (imageEncryptionKey)",
-            remedy="A copy would silently fall back to Google's key; build the image without a key to replicate it.",
+            f"The source {image.ref} is encrypted with a customer-supplied key, which this tool never takes",
+            remedy="Build it without one, or with a Cloud KMS key.",
         )
     return image
 

@@ -48,6 +48,10 @@ class Access(StrEnum):
     PRIVATE = "private"
 
 
+#: Stands for a key that its owner sends with each request: nobody else can copy an image that has one.
+CUSTOMER_SUPPLIED = "customer-supplied"
+
+
 class Held(StrEnum):
     """A verified replica that does not carry its family, and why: the reasons that are no failure."""
 
@@ -99,8 +103,8 @@ class Image:
     licenses: frozenset[str]
     deprecated: str
     """DEPRECATED, OBSOLETE, DELETED or nothing."""
-    encrypted: bool
-    """Whether it has an `imageEncryptionKey`."""
+    encryption: str
+    """Its Cloud KMS key, without a version, or CUSTOMER_SUPPLIED; nothing where Google's own key is used."""
 
     @property
     def home(self) -> str:
@@ -168,6 +172,8 @@ class Replica:
     labels: Mapping[str, str]
     description: str
     required: bool
+    kms_key: str = ""
+    """The Cloud KMS key that it is encrypted with; nothing for Google's own."""
 
 
 class Lineage(StrEnum):

@@ -22,7 +22,7 @@ def replicas(settings: Settings, source: Image) -> tuple[Replica, ...]:
     """The images wanted, in the order of the input; a home copy that a shared family needs is put first.
 
     Raises BadSettings where a template makes no valid name of this source's name or family, or would give a replica
-    the source's own place.
+    the source's own place, and SourceUnusable where copies would lose the source's encryption.
     """
     wanted = [_replica(settings, source, location) for location in settings.locations]
     shared = is_shared(source, wanted)
@@ -32,7 +32,8 @@ def replicas(settings: Settings, source: Image) -> tuple[Replica, ...]:
         if replica.ref == source.ref and not serves_itself(settings, source, replica, shared=shared):
             problem = f"'{settings.name_template}' gives the replica in {replica.location} the source's own name"
             remedy = "put {location} into it, or set replica_project"
-            raise errors.BadSettings([("name_template", f"{problem}: {remedy}")])
+            raise errors.BadSettings([errors.InputProblem("name_template", f"{problem}: {remedy}")])
+    _check_encryption(source, [item for item in wanted if not serves_itself(settings, source, item, shared=shared)])
     return tuple(wanted)
 
 
@@ -176,29 +177,38 @@ def drift(ref: ImageRef, differences: Sequence[object]) -> errors.Drift:
 
 
 def _replica(settings: Settings, source: Image, location: str) -> Replica:
+    wanted = settings.wanted(location)
     problems = []
     name = family = ""
     try:
-        name = names.make(settings.name_template, source.ref.name, location=location)
+        name = names.make(wanted.name, source.ref.name, location=location)
     except names.BadTemplate as error:
-        problems.append(("name_template", str(error)))
+        problems.append(errors.InputProblem("name_template", str(error)))
     try:
-        family = names.make(settings.family_template, source.family, location=location) if source.family else ""
+        family = names.make(wanted.family, source.family, location=location) if source.family else ""
     except names.BadTemplate as error:
-        problems.append(("family_template", str(error)))
+        problems.append(errors.InputProblem("family_template", str(error)))
     if problems:
         raise errors.BadSettings(problems)
-    project = settings.replica_project or "{project}"
     return Replica(
         location=location,
-        ref=ImageRef(project.format(project=source.ref.project, location=location), name),
+        ref=ImageRef(wanted.project.format(project=source.ref.project, location=location), name),
         family=family,
-        labels={**source.labels, **settings.labels},
+        labels={**source.labels, **wanted.labels},
         description=source.description,
-        # A home copy that was added belongs to those that are all required, when all are.
-        required=location in settings.required_locations
-        or (bool(settings.required_locations) and set(settings.required_locations) == set(settings.locations)),
+        required=wanted.required,
+        kms_key=wanted.kms_key,
     )
+
+
+def _check_encryption(source: Image, copies: Sequence[Replica]) -> None:
+    without = [replica.location for replica in copies if not replica.kms_key]
+    if source.encryption and without:
+        raise errors.SourceUnusable(
+            f"The source {source.ref} is encrypted with a key of its own ({source.encryption})",
+            remedy="A copy without one would silently fall back to Google's key: give a kms_key in the config file for "
+            f"{', '.join(without)}.",
+        )
 
 
 def _leads(source: Image, steps: Sequence[Step]) -> dict[tuple[str, str], str]:

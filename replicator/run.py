@@ -156,7 +156,10 @@ def _rows(this: Run, plan: Plan, signals: Signals, now: float) -> list[ReplicaRe
 
 def _failed(this: Run, error: errors.ReplicatorError) -> Verdict:
     problems = error.problems if isinstance(error, errors.BadSettings) else []
-    this.notes += [Annotation("error", f"Input {name}", f"{name}: {text}") for name, text in problems]
+    this.notes += [
+        Annotation("error", f"Input {problem.input}", str(problem), file=problem.file, line=problem.line)
+        for problem in problems
+    ]
     if not problems:
         this.notes.append(Annotation("error", type(error).__name__, error.message))
     return Verdict(Result.FAILED, error.exit_code, error.message.rstrip("."))

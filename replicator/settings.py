@@ -13,8 +13,10 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
-from replicator import names, source
-from replicator.errors import BadSettings
+from replicator import forms, names, source
+from replicator.config import BadConfig, Config, Place
+from replicator.config import read as read_config
+from replicator.errors import BadSettings, InputProblem
 from replicator.index import Revision
 from replicator.model import Access
 
@@ -23,13 +25,7 @@ if TYPE_CHECKING:
 
     from replicator.source import SourceRef
 
-_LOCATION = re.compile(r"us|eu|asia|[a-z]+-[a-z]+[0-9]+")
-_LABEL_KEY = re.compile(r"[a-z][a-z0-9_-]{0,62}")
-_LABEL_VALUE = re.compile(r"[a-z0-9_-]{0,63}")
-_MOST_LABELS = 64
 _BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
-_MULTI_REGIONS = {"europe": "eu", "america": "us", "usa": "us", "united-states": "us"}
-_DUAL_REGIONS = {"nam4", "eur4", "asia1"}
 
 #: Inputs that other parts of the action read: `decide` and `setup.sh`.
 READ_ELSEWHERE = frozenset({"distribute", "tag_pattern", "python"})
@@ -78,6 +74,10 @@ class Settings(BaseModel):
     """Those whose failure fails the run and keeps every family where it was: part of `locations`, or `all`. The others
     are best effort.
     """
+    config: Config | None = None
+    """A YAML file, relative to the workspace, that says which locations are wanted and what is special about each:
+    required or not, project, name, family, labels, kms_key. Its JSON Schema is `schemas/replicate-config.schema.json`.
+    """
     replica_project: str = ""
     """The project that replicas are made in; `{project}` and `{location}` are filled in. Empty: the source's."""
     name_template: str = "{name}-{location}"
@@ -106,8 +106,6 @@ class Settings(BaseModel):
     """What the image was built from, for the index: empty, `auto` (repository, ref and commit of this run), or a JSON
     object with these three.
     """
-    config: str = ""
-    """Reserved for a configuration file; this version accepts none."""
     dry_run: Flag = False
     """Whether to stop after the plan, with nothing changed."""
     timeout_minutes: float = 60.0
@@ -122,8 +120,8 @@ class Settings(BaseModel):
     @field_validator("locations")
     @classmethod
     def _locations(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        wrong = (location for location in dict.fromkeys(value) if not _LOCATION.fullmatch(location))
-        _refuse([*_duplicates(value), *(f"'{word}' is no storage location{_location_hint(word)}" for word in wrong)])
+        wrong = [problem for word in dict.fromkeys(value) if (problem := forms.location_problem(word))]
+        forms.refuse([*_duplicates(value), *wrong])
         return value
 
     @field_validator("required_locations")
@@ -134,7 +132,7 @@ class Settings(BaseModel):
             return tuple(wanted)
         stray = [word for word in dict.fromkeys(value) if wanted is not None and word not in wanted]
         allowed = f"is not among locations ({', '.join(wanted or ())}); write part of them, or all"
-        _refuse([*_duplicates(value), *(f"'{word}' {allowed}" for word in stray)])
+        forms.refuse([*_duplicates(value), *(f"'{word}' {allowed}" for word in stray)])
         return value
 
     @field_validator("replica_project")
@@ -142,25 +140,28 @@ class Settings(BaseModel):
     def _replica_project(cls, value: str, info: ValidationInfo) -> str:
         names.check(value, frozenset({"project", "location"}))
         for location in info.data.get("locations", ()):
-            project = value.format(project="project", location=location)
-            if value and not source.is_project(project):
-                raise ValueError(f"'{value}' makes '{project}', which can't be the id of a project")
+            template = _place(info, location).project or value
+            project = template.format(project="project", location=location)
+            if template and not source.is_project(project):
+                raise ValueError(f"'{template}' makes '{project}', which can't be the id of a project")
         return value
 
     @field_validator("name_template")
     @classmethod
     def _name_template(cls, value: str, info: ValidationInfo) -> str:
         names.check(value, frozenset({"name", "location"}))
-        locations, project = info.data.get("locations", ()), info.data.get("replica_project", "{location}")
-        places = [
-            (project.format(project="project", location=location), names.make(value, "name", location=location))
-            for location in locations
-        ]
-        if len(set(places)) < len(places):
-            raise ValueError(
-                f"'{value}' gives several locations the same name, and names are unique in a project: "
-                "put {location} into it, or into replica_project"
-            )
+        general = info.data.get("replica_project", "{location}")
+        taken: dict[tuple[str, str], str] = {}
+        for location in info.data.get("locations", ()):
+            place = _place(info, location)
+            project = (place.project or general).format(project="project", location=location)
+            name = names.make(place.name or value, "name", location=location)
+            other = taken.setdefault((project, name), location)
+            if other != location:
+                raise ValueError(
+                    f"'{place.name or value}' gives {other} and {location} the same name, and names are unique in a "
+                    "project: put {location} into it, or into replica_project"
+                )
         return value
 
     @field_validator("family_template")
@@ -168,7 +169,7 @@ class Settings(BaseModel):
     def _family_template(cls, value: str, info: ValidationInfo) -> str:
         names.check(value, frozenset({"family", "location"}))
         for location in info.data.get("locations", ()):
-            names.make(value, "family", location=location)
+            names.make(_place(info, location).family or value, "family", location=location)
         return value
 
     @field_validator("labels", mode="before")
@@ -189,13 +190,6 @@ class Settings(BaseModel):
         if not isinstance(read, dict) or set(read) != set(keys) or not all(isinstance(read[key], str) for key in keys):
             raise ValueError(f"'{value}' is neither auto nor a JSON object with the strings {', '.join(keys)}")
         return Revision(**read)
-
-    @field_validator("config")
-    @classmethod
-    def _config(cls, value: str) -> str:
-        if value:
-            raise ValueError(f"'{value}': this version reads no config file; leave it empty and use the other inputs")
-        return value
 
     @field_validator("timeout_minutes", mode="before")
     @classmethod
@@ -225,6 +219,26 @@ class Settings(BaseModel):
             raise ValueError(f"'{value}' would get credentials unencrypted: use https (http is for loopback only)")
         return bare
 
+    def wanted(self, location: str) -> Place:
+        """What is wanted in a location: the config file's word, else the inputs'."""
+        place = self.config.place(location) if self.config else Place()
+        return Place(
+            required=place.required
+            or location in self.required_locations
+            # A home copy that was added belongs to those that are all required, when all are.
+            or (bool(self.required_locations) and set(self.required_locations) >= set(self.locations)),
+            project=place.project or self.replica_project or "{project}",
+            name=place.name or self.name_template,
+            family=place.family or self.family_template,
+            labels={**self.labels, **place.labels},
+            kms_key=place.kms_key,
+        )
+
+
+def _place(info: ValidationInfo, location: str) -> Place:
+    config = info.data.get("config")
+    return config.place(location) if config else Place()
+
 
 class Request(BaseModel):
     """Everything that a run needs to know before its first call."""
@@ -242,7 +256,8 @@ def load(given: Mapping[str, str], env: Mapping[str, str]) -> Request:
 
     Raises BadSettings with every problem.
     """
-    values = {name: text.strip() for name, text in given.items() if text.strip() and name not in READ_ELSEWHERE}
+    own = {name: text.strip() for name, text in given.items() if name not in READ_ELSEWHERE}
+    values: dict[str, Any] = {name: text for name, text in own.items() if text}
     if values.get("revision") == "auto":
         values["revision"] = json.dumps(
             {
@@ -253,7 +268,7 @@ def load(given: Mapping[str, str], env: Mapping[str, str]) -> Request:
         )
     if not values.get("compute_endpoint") and env.get(ENDPOINT_VARIABLE):
         values["compute_endpoint"] = env[ENDPOINT_VARIABLE]
-    problems: list[tuple[str, str]] = []
+    problems = _take_config(values, env)
     settings = None
     try:
         settings = Settings.model_validate(values)
@@ -263,10 +278,10 @@ def load(given: Mapping[str, str], env: Mapping[str, str]) -> Request:
     try:
         reference = _source(values, env)
     except source.BadSource as error:
-        problems.append((error.input, str(error)))
+        problems.append(InputProblem(error.input, str(error)))
     if settings is None or reference is None or problems:
         order = list(Settings.model_fields)
-        raise BadSettings(sorted(problems, key=lambda problem: order.index(problem[0]) if problem[0] in order else -1))
+        raise BadSettings(sorted(problems, key=lambda item: order.index(item.input) if item.input in order else -1))
     anonymous = env.get(ANONYMOUS_VARIABLE, "").lower() in {"true", "1", "yes", "on"}
     return Request(settings=settings, source=reference, anonymous=anonymous)
 
@@ -285,37 +300,38 @@ def _source(values: Mapping[str, str], env: Mapping[str, str]) -> SourceRef:
     return source.from_manifest(source.read_manifest(path), project, env)
 
 
-def _problem(item: Any) -> tuple[str, str]:
+def _take_config(values: dict[str, Any], env: Mapping[str, str]) -> list[InputProblem]:
+    """Read the config file into its place among the values; it says the locations, too."""
+    given = values.pop("config", "")
+    if not given:
+        return []
+    try:
+        config = read_config(Path(env.get("GITHUB_WORKSPACE", "")) / given)
+    except BadConfig as error:
+        return [InputProblem("config", text, given if line else "", line) for line, text in error.problems]
+    values["config"] = config
+    # The runner always passes the default of action.yml, which therefore counts as nothing said.
+    if tuple(_listed(values.pop("locations", ""))) not in {("",), Settings.model_fields["locations"].default}:
+        return [InputProblem("locations", "stand in the config file; leave the input out beside it")]
+    values["locations"] = tuple(config.locations)
+    return []
+
+
+def _problem(item: Any) -> InputProblem:
     name = str(item["loc"][0]) if item["loc"] else "settings"
     if item["type"] == "value_error":
-        return name, str(item["ctx"]["error"])
-    if item["type"] in {"enum", "literal_error"}:
-        return name, f"'{item['input']}' is not one of {item['ctx']['expected'].replace(chr(39), '')}"
-    if item["type"] == "extra_forbidden":
-        return name, "is no input of this version"
-    return name, f"'{item['input']}': {item['msg']}"
+        text = str(item["ctx"]["error"])
+    elif item["type"] in {"enum", "literal_error"}:
+        text = f"'{item['input']}' is not one of {item['ctx']['expected'].replace(chr(39), '')}"
+    elif item["type"] == "extra_forbidden":
+        text = "is no input of this version"
+    else:
+        text = f"'{item['input']}': {item['msg']}"
+    return InputProblem(name, text)
 
 
 def _duplicates(values: Sequence[str]) -> list[str]:
     return [f"'{word}' is given {count} times" for word, count in Counter(values).items() if count > 1]
-
-
-def _refuse(problems: Sequence[str]) -> None:
-    if problems:
-        raise ValueError("; ".join(problems))
-
-
-def _location_hint(location: str) -> str:
-    lower = location.lower()
-    if lower in _DUAL_REGIONS:
-        return ": that is a dual-region of Cloud Storage; images take us, eu, asia or one region"
-    if lower in _MULTI_REGIONS:
-        return f": write '{_MULTI_REGIONS[lower]}'"
-    if lower != location and _LOCATION.fullmatch(lower):
-        return f": write '{lower}'"
-    if re.fullmatch(r"[a-z]+-[a-z]+[0-9]+-[a-z]", lower):
-        return f": that is a zone; write its region, '{lower[:-2]}'"
-    return ": write us, eu, asia or a region such as us-central1"
 
 
 def _read_labels(text: str) -> dict[str, str]:
@@ -326,16 +342,13 @@ def _read_labels(text: str) -> dict[str, str]:
         if not equals:
             problems.append(f"'{item}' has no '='; write key=value, one a line or by commas")
             continue
-        if not _LABEL_KEY.fullmatch(key):
-            problems.append(f"'{key}' is no label key: a lower case letter, then at most 62 of a-z, 0-9, _ and -")
-        if not _LABEL_VALUE.fullmatch(value):
-            problems.append(f"'{value}' (of '{key}') is no label value: at most 63 of a-z, 0-9, _ and -")
         if key in labels:
             problems.append(f"'{key}' is given twice")
+        problems += forms.label_problems(key, value)
         labels[key] = value
-    if len(labels) > _MOST_LABELS:
-        problems.append(f"{len(labels)} labels are given; an image can have {_MOST_LABELS}")
-    _refuse(problems)
+    if not problems:
+        problems = forms.labels_problems(labels)
+    forms.refuse(problems)
     return labels
 
 

@@ -59,6 +59,7 @@ def content(source: Image, replica: Replica, image: Image) -> tuple[Difference, 
             sorted(source.guest_os_features),
             sorted(image.guest_os_features),
         ),
+        _unless(image.encryption == replica.kms_key, "kmsKeyName", replica.kms_key, image.encryption),
         _unless(image.licenses >= source.licenses, "licenses", sorted(source.licenses), sorted(image.licenses)),
     ]
     return tuple(difference for difference in differences if difference)

@@ -1,4 +1,4 @@
-"""Write the tables of README.md again, from action.yml and the code; with --check say whether they are stale.
+"""Write README.md's tables and the configuration's schema again, from action.yml and the code; --check only compares.
 
 A table stands between `<!-- BEGIN name -->` and `<!-- END name -->`, so that what people read can't drift from what
 the action does.
@@ -6,6 +6,7 @@ the action does.
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from replicator import errors
+from replicator import config, errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -79,21 +80,23 @@ def main(argv: list[str], stdout: TextIO, root: Path = ROOT) -> int:
     if argv not in ([], ["--check"]):
         stdout.write("usage: docs.py [--check]\n")
         return 2
-    path = root / "README.md"
-    before = path.read_text(encoding="utf-8")
+    action = yaml.safe_load((root / "action.yml").read_text(encoding="utf-8"))
     try:
-        after = fill(before, yaml.safe_load((root / "action.yml").read_text(encoding="utf-8")))
+        wanted = {
+            "README.md": fill((root / "README.md").read_text(encoding="utf-8"), action),
+            "schemas/replicate-config.schema.json": json.dumps(config.schema(), indent=2) + "\n",
+        }
     except ValueError as error:
         stdout.write(f"{error}\n")
         return 1
-    if before == after:
-        return 0
-    if argv:
-        stdout.write("README.md is stale: its tables differ from action.yml or the code. Run `make docs`.\n")
-        return 1
-    path.write_text(after, encoding="utf-8")
-    stdout.write("README.md: tables written again\n")
-    return 0
+    stale = [name for name, text in wanted.items() if (root / name).read_text(encoding="utf-8") != text]
+    for name in stale:
+        if argv:
+            stdout.write(f"{name} is stale: it differs from action.yml or the code. Run `make docs`.\n")
+        else:
+            (root / name).write_text(wanted[name], encoding="utf-8")
+            stdout.write(f"{name}: written again\n")
+    return 1 if stale and argv else 0
 
 
 def _first_paragraph(error: type) -> str:

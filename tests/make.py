@@ -30,7 +30,7 @@ def image(name: str = "web-1", *, project: str = "p1", age: float = 0, **fields:
         "guest_os_features": frozenset({"UEFI_COMPATIBLE"}),
         "licenses": frozenset({"projects/d/global/licenses/l"}),
         "deprecated": "",
-        "encrypted": False,
+        "encryption": "",
     }
     return Image(ref=ImageRef(project, name), created=DAY_ZERO + timedelta(seconds=age), **{**usual, **fields})
 

@@ -31,7 +31,7 @@ class TestSource:
             ({"status": "FAILED"}, "is in state FAILED"),
             ({"deprecated": {"state": "OBSOLETE"}}, "is marked OBSOLETE"),
             ({"deprecated": {"state": "DELETED"}}, "is marked DELETED"),
-            ({"encrypted": True}, "imageEncryptionKey"),
+            ({"encrypted": True}, "give a kms_key in the config file for eu, asia"),
             ({"status": "PENDING"}, "is PENDING"),
         ],
         ids=lambda value: str(value)[:30],

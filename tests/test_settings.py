@@ -24,7 +24,7 @@ def load(**given: str) -> Settings:
 def problems(env: dict[str, str] | None = None, **given: str) -> dict[str, str]:
     with pytest.raises(BadSettings) as caught:
         settings.load({**SOURCE, **given}, env or {})
-    return dict(caught.value.problems)
+    return {problem.input: problem.text for problem in caught.value.problems}
 
 
 def test_defaults_are_those_of_action_yml() -> None:
@@ -106,7 +106,7 @@ def test_good_values(name: str, text: str, value: Any) -> None:
         ("revision", "main", "neither auto nor a JSON object"),
         ("revision", '{"repository": "o/r"}', "neither auto nor a JSON object"),
         ("revision", '{"repository": 1, "ref": "", "commit": ""}', "neither auto nor a JSON object"),
-        ("config", "replicate.yaml", "reads no config file"),
+        ("config", "replicate.yaml", "can't be read"),
         ("source_image", "Web_1", "'Web_1' is no image"),
         ("packer_manifest", "m.json", "exactly one is needed, both are given"),
         ("project_id", "p2", "'p2' is not the project of source_image ('p1')"),

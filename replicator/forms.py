@@ -1,0 +1,59 @@
+"""What a location and a label may look like, said once, with a hint for what people write instead."""
+
+from __future__ import annotations
+
+import re
+
+_LOCATION = re.compile(r"us|eu|asia|[a-z]+-[a-z]+[0-9]+")
+_LABEL_KEY = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+_LABEL_VALUE = re.compile(r"[a-z0-9_-]{0,63}")
+_MULTI_REGIONS = {"europe": "eu", "america": "us", "usa": "us", "united-states": "us"}
+_DUAL_REGIONS = {"nam4", "eur4", "asia1"}
+
+#: Compute Engine allows an image this many labels.
+MOST_LABELS = 64
+
+
+def location_problem(location: str) -> str:
+    """Why a text is no storage location, with what was probably meant; nothing where it is one.
+
+    By its form, not from a list: regions come to be faster than releases of this program.
+    """
+    if _LOCATION.fullmatch(location):
+        return ""
+    lower = location.lower()
+    if lower in _DUAL_REGIONS:
+        hint = "that is a dual-region of Cloud Storage; images take us, eu, asia or one region"
+    elif lower in _MULTI_REGIONS:
+        hint = f"write '{_MULTI_REGIONS[lower]}'"
+    elif _LOCATION.fullmatch(lower):
+        hint = f"write '{lower}'"
+    elif re.fullmatch(r"[a-z]+-[a-z]+[0-9]+-[a-z]", lower):
+        hint = f"that is a zone; write its region, '{lower[:-2]}'"
+    else:
+        hint = "write us, eu, asia or a region such as us-central1"
+    return f"'{location}' is no storage location: {hint}"
+
+
+def label_problems(key: str, value: str) -> list[str]:
+    """Why key and value are no label, if they are none."""
+    problems = []
+    if not _LABEL_KEY.fullmatch(key):
+        problems.append(f"'{key}' is no label key: a lower case letter, then at most 62 of a-z, 0-9, _ and -")
+    if not _LABEL_VALUE.fullmatch(value):
+        problems.append(f"'{value}' (of '{key}') is no label value: at most 63 of a-z, 0-9, _ and -")
+    return problems
+
+
+def labels_problems(labels: dict[str, str]) -> list[str]:
+    """Why these are no labels of one image, if they are none."""
+    problems = [problem for key, value in labels.items() for problem in label_problems(key, value)]
+    if len(labels) > MOST_LABELS:
+        problems.append(f"{len(labels)} labels are given; an image can have {MOST_LABELS}")
+    return problems
+
+
+def refuse(problems: list[str]) -> None:
+    """Raise ValueError with all the problems, if there are any."""
+    if problems:
+        raise ValueError("; ".join(problems))
