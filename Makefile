@@ -25,7 +25,7 @@ demo: setup
 	@$(PY) -I scripts/demo.py
 
 test: setup
-	@$(PY) -m pytest -q -n 2 $(ARGS)
+	@$(PY) -m pytest -q -n 2 --dist worksteal $(ARGS)
 
 lint: setup
 	@bash scripts/lint.sh "$(VENV)"

@@ -16,8 +16,10 @@ unset PYTHONPATH PYTHONHOME PYTHONSTARTUP PIP_TARGET PIP_PREFIX PIP_USER PIP_CON
 cd "$temp"
 
 any_python=""
+code=3
 fail() {
-  "$any_python" -I -X utf8 "$action/replicator/decide.py" --failed "$*" || exit 3
+  "$any_python" -I -X utf8 "$action/replicator/decide.py" --failed "$*" || true
+  exit "$code"
 }
 
 python=""
@@ -51,11 +53,13 @@ interpreter() {
 
 child=""
 stop() {
+  code=$1
   [ -z "$child" ] || kill "$child" 2>/dev/null || true
   rm -rf "$venv"
   fail "The set-up was interrupted; nothing was replicated. Run this again."
 }
-trap stop INT TERM
+trap 'stop 130' INT
+trap 'stop 143' TERM
 
 # In the background, because bash answers a signal only between commands, and the runner gives us ten seconds.
 run() {

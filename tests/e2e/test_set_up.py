@@ -1,0 +1,115 @@
+"""The action's environment: made once, of nothing that the workspace holds; and the ways in which that fails."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.e2e.conftest import MANIFEST, Caller, SetUp
+from tests.e2e.harness import tag_push
+
+if TYPE_CHECKING:
+    from tests.e2e.harness import Run, Under
+    from tests.e2e.records import Annotation
+
+
+class TestSetUpFails:
+    """Its own step says why, writes the outputs, and is the last one."""
+
+    def check(self, caller: Caller, run: Run, words: str, exit_code: int = 3) -> Annotation:
+        assert run.exit_code == exit_code
+        assert run.ran == ["decide", "setup"]
+        (error,) = run.annotations
+        assert (error.level, error.title) == ("error", "Set-up")
+        assert words in error.message
+        assert (run.outputs["decision"], run.outputs["result"]) == ("replicate", "failed")
+        assert run.outputs["reason"] in error.message
+        assert caller.emulator.journal() == []
+        assert not list(caller.job.temp.glob("replicator-*/complete"))
+        return error
+
+    def test_python_is_too_old(self, new_caller: Caller, tmp_path: Path) -> None:
+        new_caller.job.search_path = machine_without_python(tmp_path)
+        old = fake_python(tmp_path / "python3.9", "*version_info*) exit 1 ;;", "*python_version*) echo 3.9.18; exit ;;")
+        run = new_caller.replicate({"python": str(old)})
+        error = self.check(new_caller, run, "3.11 or newer is needed; this machine has 3.9.18")
+        assert "actions/setup-python" in error.message
+
+    def test_python_has_no_venv(self, new_caller: Caller, tmp_path: Path) -> None:
+        bare = fake_python(tmp_path / "bare", '*"-m venv"*) echo "ensurepip is not available"; exit 1 ;;')
+        run = new_caller.replicate({"python": str(bare)})
+        error = self.check(new_caller, run, "can't make a virtual environment")
+        assert "python3-venv" in error.message
+        assert "ensurepip is not available" in run.log
+
+    def test_no_package_index(self, new_caller: Caller) -> None:
+        new_caller.job.env |= {"PIP_NO_INDEX": "1"}
+        error = self.check(new_caller, new_caller.replicate(), "could not be installed")
+        assert "PIP_INDEX_URL" in error.message
+
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    def test_interrupted(self, new_caller: Caller, number: signal.Signals) -> None:
+        sent: list[float] = []
+
+        def watch(under: Under, line: str) -> None:
+            if line.startswith("Setting up with"):
+                under.signal(number)
+                sent.append(time.monotonic())
+
+        new_caller.job.env |= {"PIP_NO_INDEX": "1"}
+        run = new_caller.replicate(on_line=watch)
+        self.check(new_caller, run, "interrupted", exit_code=128 + number)
+        assert time.monotonic() - sent[0] < 7.5
+
+    def test_no_python_at_all(self, new_caller: Caller, tmp_path: Path) -> None:
+        new_caller.job.search_path = machine_without_python(tmp_path)
+        run = new_caller.replicate()
+        assert (run.exit_code, run.ran) == (3, ["decide"])
+        (error,) = run.annotations
+        assert (error.level, error.title) == ("error", "Python")
+        assert "actions/setup-python" in error.message
+        assert (run.outputs["decision"], run.outputs["result"]) == ("skip", "failed")
+
+
+def machine_without_python(folder: Path) -> str:
+    """A PATH with the POSIX utilities that the action uses, and no Python."""
+    tools = folder / "tools"
+    tools.mkdir()
+    for name in ("bash", "env", "rm", "touch", "mkdir", "cat", "uname"):
+        found = shutil.which(name)
+        assert found
+        (tools / name).symlink_to(found)
+    return str(tools)
+
+
+def fake_python(path: Path, *cases: str) -> Path:
+    """An interpreter that behaves otherwise in some cases (of bash, over all arguments)."""
+    real = Path(sys.base_prefix) / "bin" / "python3"
+    script = ["#!/bin/bash", 'case "$*" in', *cases, "esac", f'exec "{real}" "$@"', ""]
+    path.write_text("\n".join(script), "utf-8")
+    path.chmod(0o755)
+    return path
+
+
+class TestSetUp:
+    def test_a_second_use_installs_nothing(self, caller: Caller, set_up: SetUp) -> None:
+        assert "Setting up with Python" in set_up.log
+        (environment,) = set_up.environments
+        before = (environment / "complete").stat().st_mtime_ns
+        # An index that can't be reached: what asks it, fails.
+        caller.job.env |= {"PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_NO_INDEX": "1"}
+        run = caller(tag_push("v1"), {**MANIFEST, "dry_run": "true"})
+        assert run.outputs["result"] == "planned"
+        assert run.steps[1].lines == ()
+        assert run.steps[1].seconds < 3
+        assert (environment / "complete").stat().st_mtime_ns == before
+
+    def test_executed_nothing_of_a_hostile_workspace(self, set_up: SetUp) -> None:
+        assert set_up.executed == ""
+        assert set_up.exit_code == 2
