@@ -16,8 +16,12 @@ if TYPE_CHECKING:
 _COMMANDS = {
     "replicate": "make what is asked for, and say what exists where",
     "plan": "say what `replicate` would do, and change nothing",
+    "verify": "hold what exists against an index, or against a source and settings, and change nothing",
     "decide": "say whether the action would replicate in this environment, and why",
 }
+
+#: Settings that say how something is made, where nothing is.
+_MEANINGLESS = {"plan": {"dry_run"}, "verify": {"dry_run", "promote", "replace_failed", "timeout_minutes", "revision"}}
 
 
 def main(argv: list[str], env: Mapping[str, str], stdout: TextIO) -> int:
@@ -31,8 +35,11 @@ def main(argv: list[str], env: Mapping[str, str], stdout: TextIO) -> int:
     if command == "decide":
         given = {f"INPUT_{name.upper()}": value for name, value in options.items() if value}
         return decide.main([], {**env, **given}, stdout)
-    from replicator import run
+    from replicator import audit, run
 
+    if command == "verify":
+        file, as_json = options.pop("index"), options.pop("json")
+        return audit.run(options, env, stdout, index_file=file, as_json=as_json)
     if command == "plan":
         options["dry_run"] = "true"
     return run.run(
@@ -57,8 +64,11 @@ def _parser() -> argparse.ArgumentParser:
             for option in sorted(READ_ELSEWHERE - {"python"}):
                 command.add_argument(_option(option), default="", metavar="TEXT")
             continue
+        if name == "verify":
+            command.add_argument("--index", default="", metavar="FILE", help="An image-index.json to verify.")
+            command.add_argument("--json", action="store_true", help="Print one JSON document and nothing else.")
         for field, info in Settings.model_fields.items():
-            if name == "plan" and field == "dry_run":
+            if field in _MEANINGLESS.get(name, ()):
                 continue
             command.add_argument(
                 _option(field), dest=field, default="", metavar="TEXT", help=(info.description or "").replace("%", "%%")

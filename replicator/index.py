@@ -9,8 +9,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import stat
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -21,6 +24,9 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 FILE_NAME = "image-index.json"
 
+#: An index of all regions and several architectures has some hundred kilobytes.
+_LARGEST = 16 * 2**20
+
 
 @dataclass(frozen=True, slots=True)
 class Revision:
@@ -29,6 +35,62 @@ class Revision:
     repository: str
     ref: str
     commit: str
+
+
+class Served(BaseModel):
+    """The image that serves one location, as an index names it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    project: str
+    name: str
+    id: str
+    uri: str
+    source_image_id: str
+    copied_from: str | None
+    family: str | None
+    public: bool
+    disk_size_gb: str
+    labels: dict[str, str]
+
+
+class Origin(BaseModel):
+    """The source of an entry."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    project: str
+    name: str
+    id: str
+    uri: str
+    storage_location: str
+    family: str | None
+
+
+class Entry(BaseModel):
+    """One image of an index: its source, and what serves each location."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    architecture: str
+    variant: str
+    revision: Revision | None
+    source: Origin
+    wanted_locations: list[str]
+    locations: dict[str, Served]
+
+
+class Index(BaseModel):
+    """An index as it is read from a file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    schema_version: Literal[1] = Field(alias="schema")
+    images: list[Entry] = Field(min_length=1)
+
+
+class BadIndex(ValueError):
+    """A file that is no index; the message says why."""
 
 
 def build(
@@ -78,6 +140,21 @@ def write(data: bytes, folder: Path) -> Path:
     part.write_bytes(data)
     part.replace(path)
     return path
+
+
+def read(path: Path) -> Index:
+    """Read an index. Raises BadIndex where the file can't be read or is none."""
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode) or status.st_size > _LARGEST:
+            raise BadIndex(f"'{path}' is no file, or too large for an index")
+        return Index.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise BadIndex(f"'{path}' can't be read ({error.strerror or error})") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise BadIndex(f"'{path}' is no index of ours: {where or 'the file'}: {first['msg']}") from None
 
 
 def _location(row: ReplicaResult, image: Image) -> dict[str, Any]:

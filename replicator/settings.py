@@ -282,8 +282,24 @@ def load(given: Mapping[str, str], env: Mapping[str, str]) -> Request:
     if settings is None or reference is None or problems:
         order = list(Settings.model_fields)
         raise BadSettings(sorted(problems, key=lambda item: order.index(item.input) if item.input in order else -1))
-    anonymous = env.get(ANONYMOUS_VARIABLE, "").lower() in {"true", "1", "yes", "on"}
-    return Request(settings=settings, source=reference, anonymous=anonymous)
+    return Request(settings=settings, source=reference, anonymous=_is_anonymous(env))
+
+
+def load_connection(given: Mapping[str, str], env: Mapping[str, str]) -> tuple[str, bool]:
+    """The endpoint, and whether to call it without credentials, for a command that needs nothing else.
+
+    Raises BadSettings.
+    """
+    endpoint = given.get("compute_endpoint", "").strip() or env.get(ENDPOINT_VARIABLE, "")
+    try:
+        settings = Settings.model_validate({"compute_endpoint": endpoint})
+    except ValidationError as error:
+        raise BadSettings([_problem(item) for item in error.errors()]) from None
+    return settings.compute_endpoint, _is_anonymous(env)
+
+
+def _is_anonymous(env: Mapping[str, str]) -> bool:
+    return env.get(ANONYMOUS_VARIABLE, "").lower() in {"true", "1", "yes", "on"}
 
 
 def _source(values: Mapping[str, str], env: Mapping[str, str]) -> SourceRef:

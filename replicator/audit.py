@@ -1,0 +1,236 @@
+"""`replicator verify`: what exists held against an index, or against a source and settings. Changes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from replicator import access, errors, faults, index, lookup, settings
+from replicator.actions import Runner
+from replicator.calls import Calls
+from replicator.faults import Credentials, Refusal
+from replicator.model import Action, Difference, Image, ImageRef
+from replicator.run import connect, survey
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from typing import TextIO
+
+    from replicator.index import Entry, Index, Served
+    from replicator.model import Plan, Policy, Step
+
+EXIT_WRONG = 1
+EXIT_UNREACHABLE = 4
+#: Seconds in which everything must be read: nothing here waits for copies.
+_TIME = 600.0
+
+
+class State(StrEnum):
+    """How one location was found."""
+
+    CORRECT = "correct"
+    DRIFTED = "drifted"
+    MISSING = "missing"
+    UNREACHABLE = "unreachable"
+    """It could not be read, which says nothing about it."""
+    UNPROVEN = "unproven"
+    NOT_PROMOTED = "not_promoted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One location of one architecture: how it was found, and each difference by field."""
+
+    location: str
+    uri: str
+    state: State
+    architecture: str = ""
+    differences: tuple[Difference, ...] = ()
+    message: str = ""
+
+
+def run(given: Mapping[str, str], env: Mapping[str, str], stdout: TextIO, *, index_file: str, as_json: bool) -> int:
+    """Verify and say what was found. Returns the exit code: 0, 1, 4, or that of an error."""
+    runner = Runner(env, stdout, commands=False)
+    try:
+        findings = asyncio.run(_against_index(given, env, index_file) if index_file else _against_settings(given, env))
+    except errors.ReplicatorError as error:
+        problems = error.problems if isinstance(error, errors.BadSettings) else [error.message]
+        if as_json:
+            stdout.write(
+                json.dumps({"result": "error", "findings": [], "problems": [str(item) for item in problems]}) + "\n"
+            )
+        else:
+            for problem in problems:
+                runner.line(f"error: {problem}")
+        return EXIT_UNREACHABLE if isinstance(error, errors.EndpointUnreachable) else error.exit_code
+    code = exit_code(findings)
+    if as_json:
+        stdout.write(
+            json.dumps({"result": "wrong" if code else "correct", "findings": [as_dict(item) for item in findings]})
+            + "\n"
+        )
+        return code
+    runner.table(
+        [[item.location, item.architecture, item.state.replace("_", " "), item.uri, _told(item)] for item in findings]
+    )
+    counts = {state: sum(item.state is state for item in findings) for state in State}
+    runner.line(", ".join(f"{count} {state.replace('_', ' ')}" for state, count in counts.items() if count))
+    return code
+
+
+def exit_code(findings: Iterable[Finding]) -> int:
+    """What is known to be wrong counts before what could not be read."""
+    states = {item.state for item in findings}
+    if states & {State.DRIFTED, State.MISSING, State.UNPROVEN, State.NOT_PROMOTED}:
+        return EXIT_WRONG
+    return EXIT_UNREACHABLE if State.UNREACHABLE in states else 0
+
+
+def as_dict(finding: Finding) -> dict[str, Any]:
+    """One finding for machines."""
+    return {
+        "location": finding.location,
+        "architecture": finding.architecture,
+        "uri": finding.uri,
+        "state": str(finding.state),
+        "differences": [
+            {"field": item.field, "wanted": item.wanted, "found": item.found} for item in finding.differences
+        ],
+        "message": finding.message,
+    }
+
+
+def of_step(plan: Plan, step: Step) -> Finding:
+    """What a plan's step says of its location: whatever the plan would do is what is wrong."""
+    found = partial(
+        Finding, location=step.replica.location, uri=step.replica.ref.uri, architecture=plan.source.architecture
+    )
+    error = step.error
+    if isinstance(error, errors.Unproven):
+        return found(state=State.UNPROVEN, message=error.message)
+    if isinstance(error, (errors.Conflict, errors.Drift, errors.ImageFailed)):
+        return found(state=State.DRIFTED, message=error.message)
+    if error:
+        return found(state=State.UNREACHABLE, message=error.message)
+    if step.action is Action.COPY:
+        return found(state=State.MISSING)
+    if step.action in {Action.WAIT, Action.REPLACE} and step.existing:
+        return found(state=State.DRIFTED, differences=(Difference("status", "READY", step.existing.image.status),))
+    only_family = step.changes and all(change.field == "family" for change in step.changes)
+    state = State.NOT_PROMOTED if only_family else State.DRIFTED
+    return found(state=state if step.changes else State.CORRECT, differences=step.changes)
+
+
+def of_entry(
+    entry: Entry, location: str, served: Served, image: Image | errors.ReplicaError | None, policy: Policy | None
+) -> Finding:
+    """One entry of an index against the image under its name."""
+    found = partial(Finding, location=location, uri=served.uri, architecture=entry.architecture)
+    if image is None:
+        return found(state=State.MISSING)
+    if isinstance(image, errors.ReplicaError):
+        return found(state=State.UNREACHABLE, message=image.message)
+    pairs = [
+        ("id", served.id, image.id),
+        ("sourceImageId", served.source_image_id, image.source_image_id),
+        ("status", "READY", image.status),
+        ("storageLocations", location, ", ".join(image.storage_locations)),
+        ("architecture", entry.architecture, image.architecture or "ARCHITECTURE_UNSPECIFIED"),
+        ("diskSizeGb", served.disk_size_gb, str(image.disk_size_gb)),
+        ("deprecated", "", "" if image.deprecated == "DEPRECATED" else image.deprecated),
+        *((f"labels.{key}", value, image.labels.get(key, "")) for key, value in sorted(served.labels.items())),
+        *([("access", "public", access.found(policy))] if served.public else []),
+    ]
+    differences = tuple(Difference(field, wanted, is_now) for field, wanted, is_now in pairs if wanted != is_now)
+    if differences:
+        return found(state=State.DRIFTED, differences=differences)
+    if served.family and image.family != served.family:
+        return found(state=State.NOT_PROMOTED, differences=(Difference("family", served.family, image.family),))
+    return found(state=State.CORRECT)
+
+
+def _told(finding: Finding) -> str:
+    return "; ".join([*(str(difference) for difference in finding.differences), *filter(None, [finding.message])])
+
+
+def _silent(_where: str, _text: str) -> None:
+    """Waits of a verification are short, and its output may be read by a machine."""
+
+
+async def _against_settings(given: Mapping[str, str], env: Mapping[str, str]) -> list[Finding]:
+    request = settings.load(given, env)
+    compute = connect(request.settings.compute_endpoint, anonymous=request.anonymous)
+    calls = Calls(compute, deadline=asyncio.get_running_loop().time() + _TIME, tell=_silent)
+    source = await lookup.read_source(calls, request.source)
+    plan = await survey(calls, request.settings, source)
+    return [of_step(plan, step) for step in plan.steps]
+
+
+async def _against_index(given: Mapping[str, str], env: Mapping[str, str], file: str) -> list[Finding]:
+    try:
+        read = index.read(Path(file))
+    except index.BadIndex as error:
+        raise errors.BadSettings([errors.InputProblem("index", str(error))]) from None
+    endpoint, anonymous = settings.load_connection(given, env)
+    calls = Calls(
+        connect(endpoint, anonymous=anonymous), deadline=asyncio.get_running_loop().time() + _TIME, tell=_silent
+    )
+    try:
+        return await _check(calls, read)
+    except Credentials as error:
+        raise errors.NoCredentials(f"The credentials can't be used: {error}") from error
+    except errors.Deadline as error:
+        raise errors.EndpointUnreachable(error.what) from error
+
+
+async def _check(calls: Calls, read: Index) -> list[Finding]:
+    served = [(entry, location, image) for entry in read.images for location, image in sorted(entry.locations.items())]
+    images = await _read_images(calls, [ImageRef(image.project, image.name) for _, _, image in served])
+    findings = await asyncio.gather(*(_one(calls, *item, images) for item in served))
+    lacking = [
+        Finding(location=location, uri="", state=State.MISSING, architecture=entry.architecture)
+        for entry in read.images
+        for location in entry.wanted_locations
+        if location not in entry.locations
+    ]
+    return [*findings, *lacking]
+
+
+async def _read_images(calls: Calls, refs: Sequence[ImageRef]) -> dict[ImageRef, Image | errors.ReplicaError]:
+    by_project: dict[str, list[str]] = {}
+    for ref in refs:
+        by_project.setdefault(ref.project, []).append(ref.name)
+
+    async def project_images(project: str, names: list[str]) -> dict[ImageRef, Image | errors.ReplicaError]:
+        doing = f"Looking for images in {project}"
+        try:
+            find = partial(calls.compute.find, project, names)
+            return dict(await calls(find, doing=doing, where=project, patience=lookup.PATIENCE))
+        except Refusal as refusal:
+            return {ImageRef(project, name): faults.error_of(refusal, doing=doing) for name in names}
+
+    parts = await asyncio.gather(*(project_images(project, names) for project, names in by_project.items()))
+    return {ref: image for part in parts for ref, image in part.items()}
+
+
+async def _one(
+    calls: Calls, entry: Entry, location: str, served: Served, images: Mapping[ImageRef, Image | errors.ReplicaError]
+) -> Finding:
+    ref = ImageRef(served.project, served.name)
+    image = images.get(ref)
+    policy = None
+    if served.public and isinstance(image, Image):
+        doing = f"Reading who may use {ref}"
+        try:
+            policy = await calls(
+                lambda: calls.compute.get_policy(ref), doing=doing, where=location, patience=lookup.PATIENCE
+            )
+        except Refusal as refusal:
+            image = faults.error_of(refusal, doing=doing)
+    return of_entry(entry, location, served, image, policy)
