@@ -169,7 +169,7 @@ class TestSnippets:
         from replicator import cli
 
         named = set(re.findall(r"-m replicator (\w+) ", README))
-        assert named == {"plan", "replicate", "decide"}
+        assert named == {"plan", "replicate", "verify", "decide"}
         for command in named:
             assert cli.main([command, "--help"], {}, io.StringIO()) == 0
 
