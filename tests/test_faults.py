@@ -28,6 +28,7 @@ DOMAIN = "One or more users named in the policy do not belong to a permitted cus
         (INSERT, 403, ("forbidden", "SERVICE_DISABLED"), "", "api_disabled", Then.GIVE_UP),
         (INSERT, 400, ("resourceNotReady",), "", "not_ready", Then.REPEAT),
         (INSERT, 409, ("alreadyExists",), "", "conflict", Then.LOOK),
+        (INSERT, 412, ("conditionNotMet",), "Conditions not met", "org_policy", Then.GIVE_UP),
         (INSERT, 412, ("conditionNotMet",), ORG, "org_policy", Then.GIVE_UP),
         (INSERT, 404, ("notFound",), "The resource 'projects/p1/global/images/web' was not found", "source_changed", None),
         (INSERT, 404, ("notFound",), "The resource 'projects/p1' was not found", "project_not_found", None),

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from emulator.testing import running
-from replicator import run
+from replicator import index, run
 from tests.conftest import Action, read_outputs
 
 if TYPE_CHECKING:
@@ -210,6 +210,18 @@ class TestSignals:
         done = action()
         assert (done.exit_code, done.result, done.replicas) == (143, "failed", {})
         assert "SIGTERM" in done.outputs["reason"]
+
+    def test_while_results_are_written(self, action: Action, monkeypatch: pytest.MonkeyPatch) -> None:
+        to_bytes = index.to_bytes
+
+        def interrupted(built: dict[str, Any]) -> bytes:
+            os.kill(os.getpid(), signal.SIGTERM)
+            return to_bytes(built)
+
+        monkeypatch.setattr("replicator.index.to_bytes", interrupted)
+        done = action()
+        assert (done.exit_code, done.result) == (0, "complete")
+        assert done.index
 
     def test_handlers_are_put_back(self, action: Action) -> None:
         before = signal.getsignal(signal.SIGINT)
