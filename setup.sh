@@ -7,32 +7,44 @@ set -euo pipefail
 
 action=${GITHUB_ACTION_PATH%/}
 lock=$action/requirements.txt
-temp=${RUNNER_TEMP:-${TMPDIR:-/tmp}}
+# Without a runner a folder that nobody else can have prepared.
+temp=${RUNNER_TEMP:-$(mktemp -d)}
 
 # The workspace belongs to the caller: nothing in it may steer Python or pip. Index, proxy and certificate settings of
 # the runner stay in force, which the hashes make safe.
-unset PYTHONPATH PYTHONHOME PYTHONSTARTUP PIP_TARGET PIP_PREFIX PIP_USER PIP_CONSTRAINT PIP_REQUIREMENT \
-  PIP_REQUIRE_VIRTUALENV
+unset PYTHONPATH PYTHONHOME PYTHONSTARTUP
+for name in "${!PIP_@}"; do
+  case $name in
+    PIP_*INDEX* | PIP_FIND_LINKS | PIP_PROXY | PIP_*CERT | PIP_TRUSTED_HOST | PIP_CACHE_DIR | PIP_NO_CACHE_DIR) ;;
+    PIP_RETRIES | PIP_*TIMEOUT) ;;
+    *) unset "$name" ;;
+  esac
+done
 cd "$temp"
 
-any_python=""
+first_of() {
+  for name in "$@"; do
+    if [ -n "$name" ] && command -v -- "$name" >/dev/null; then
+      printf '%s' "$name"
+      return
+    fi
+  done
+}
+
 code=3
 fail() {
-  "$any_python" -I -X utf8 "$action/replicator/decide.py" --failed "$*" || true
+  "$(first_of python3 python "${INPUT_PYTHON:-}")" -I -X utf8 "$action/replicator/decide.py" --failed "$*" || true
   exit "$code"
 }
 
-python=""
-for candidate in "${INPUT_PYTHON:-}" python3 python; do
-  if [ -z "$candidate" ] || ! command -v -- "$candidate" >/dev/null; then continue; fi
-  any_python=${any_python:-$candidate}
-  if "$candidate" -I -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
-    python=$candidate
-    break
-  fi
-done
+# A Python that is named is the only candidate: another one than was asked for would be a surprise.
+python=$(first_of "${INPUT_PYTHON:-python3}" "${INPUT_PYTHON:-python}")
 if [ -z "$python" ]; then
-  fail "Python 3.11 or newer is needed; this machine has $("$any_python" -I -c 'import platform; print(platform.python_version())'). Put actions/setup-python before this step, or name a newer one with the input python."
+  fail "The input python names '$INPUT_PYTHON', which is not on this machine. Name one that is, or leave it empty for the machine's python3."
+fi
+if ! "$python" -I -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+  version=$("$python" -I -c 'import platform; print(platform.python_version())' 2>/dev/null || echo "no Python that starts")
+  fail "Python 3.11 or newer is needed; $python is $version. Put actions/setup-python before this step, or name a newer one with the input python."
 fi
 
 key=$("$python" -I - "$lock" "$action" <<'PY'

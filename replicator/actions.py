@@ -54,7 +54,8 @@ class Runner:
     def __init__(self, env: Mapping[str, str], stdout: TextIO, *, commands: bool) -> None:
         self._env = env
         self._stdout = stdout
-        self._commands = commands
+        self.commands = commands
+        """Whether workflow commands are written; plain text otherwise."""
 
     def line(self, text: str, *, indent: int = 0) -> None:
         """One line of the log; what it quotes can start no workflow command."""
@@ -71,7 +72,7 @@ class Runner:
     @contextlib.contextmanager
     def group(self, title: str) -> Iterator[None]:
         """Lines that the runner folds."""
-        if not self._commands:
+        if not self.commands:
             self.line(title)
             yield
             return
@@ -82,10 +83,11 @@ class Runner:
             self._toolkit(core.end_group)
 
     def annotate(self, annotations: Sequence[Annotation]) -> None:
-        """Show remarks, each type within the runner's budget."""
+        """Show remarks; in the runner each type within its budget."""
         for level in ("error", "warning", "notice"):
-            for item in within_budget([item for item in annotations if item.level == level]):
-                if self._commands:
+            items = [item for item in annotations if item.level == level]
+            for item in within_budget(items) if self.commands else items:
+                if self.commands:
                     line = str(item.line or "")
                     self._write(protocol.annotation(level, item.message, title=item.title, file=item.file, line=line))
                 else:

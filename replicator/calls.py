@@ -146,12 +146,13 @@ class Calls:
                 pause = min(2 * pause, _LONGEST_PAUSE)
         return operation
 
-    async def pause(self, seconds: float, *, where: str, because: str) -> None:
-        """Wait, if the deadline allows; people are told. Raises Deadline where it does not."""
+    async def pause(self, seconds: float, *, where: str, because: str = "") -> None:
+        """Wait, and tell people why, where a reason is given. Raises Deadline where the wait would end too late."""
         waiting = _with_jitter(seconds)
         if asyncio.get_running_loop().time() + waiting > self.deadline:
-            raise errors.Deadline(f"{because} Waiting {waiting:.0f} s would go beyond timeout_minutes")
-        self._tell(where, f"{because} Trying again in {waiting:.0f} s.")
+            raise errors.Deadline(f"{because} Waiting {waiting:.0f} s would go beyond timeout_minutes".strip())
+        if because:
+            self._tell(where, f"{because} Trying again in {waiting:.0f} s.")
         await asyncio.sleep(waiting)
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-from typing import TYPE_CHECKING
+import sys
+from typing import TYPE_CHECKING, Any
 
 from replicator import __version__, decide
 from replicator.settings import READ_ELSEWHERE, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from collections.abc import Set as AbstractSet
     from typing import TextIO
 
 _COMMANDS = {
@@ -22,31 +24,80 @@ _COMMANDS = {
 
 #: Settings that say how something is made, where nothing is.
 _MEANINGLESS = {"plan": {"dry_run"}, "verify": {"dry_run", "promote", "replace_failed", "timeout_minutes", "revision"}}
+_SOURCE = "projects/PROJECT/global/images/web-v1"
+_EXAMPLES = {
+    "replicate": (
+        f"replicate --source-image {_SOURCE}",
+        f"replicate --source-image {_SOURCE} --locations us,eu,asia-east1 --required-locations us,eu",
+        "replicate --packer-manifest packer-manifest.json --access public",
+        f"replicate --source-image {_SOURCE} --json | jq .images",
+    ),
+    "plan": (
+        f"plan --source-image {_SOURCE}",
+        "plan --source-image projects/PROJECT/global/images/family/web --json | jq '.plan[].action'",
+    ),
+    "verify": ("verify --index image-index.json", f"verify --source-image {_SOURCE} --json"),
+    "decide": ("decide --distribute true",),
+}
+
+#: Options stand under these headings in the help.
+_GROUPS = {
+    "which image": ("source_image", "packer_manifest", "project_id"),
+    "where": ("locations", "required_locations", "config", "replica_project", "home_copy"),
+    "what it is called": ("name_template", "family_template", "labels"),
+    "what may be done": ("access", "promote", "replace_failed", "dry_run", "timeout_minutes"),
+}
+_METAVARS = {
+    "source_image": "IMAGE",
+    "packer_manifest": "FILE",
+    "project_id": "PROJECT",
+    "locations": "LOCATIONS",
+    "required_locations": "LOCATIONS",
+    "config": "FILE",
+    "replica_project": "TEMPLATE",
+    "name_template": "TEMPLATE",
+    "family_template": "TEMPLATE",
+    "home_copy": "auto|true",
+    "labels": "KEY=VALUE,...",
+    "access": "source|public|private",
+    "timeout_minutes": "MINUTES",
+    "compute_endpoint": "URL",
+}
+_EPILOG = """{examples}
+
+`replicator COMMAND --help` explains a command's options; they are named as the inputs of the action.
+Credentials: Application Default Credentials (`gcloud auth application-default login`).
+Exit codes: 0 complete, partial, planned or skipped; 1 a required location failed, or verify found something wrong;
+2 wrong arguments; 3 credentials, source or set-up; 4 verify could not read something; 70 a defect; 130 or 143 a signal.
+"""
 
 
 def main(argv: list[str], env: Mapping[str, str], stdout: TextIO) -> int:
     """Run the command that the arguments name. Returns the exit code; 2 for arguments that make no sense."""
+    # Whoever asked for JSON reads nothing else from stdout.
+    people = sys.stderr if "--json" in argv else stdout
     try:
-        with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stdout):
+        with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(people):
             options = vars(_parser().parse_args(argv))
     except SystemExit as leave:
         return leave.code if isinstance(leave.code, int) else 2
-    command = options.pop("command")
+    command, as_json = options.pop("command"), options.pop("json", False)
     if command == "decide":
         given = {f"INPUT_{name.upper()}": value for name, value in options.items() if value}
         return decide.main([], {**env, **given}, stdout)
     from replicator import audit, run
 
     if command == "verify":
-        file, as_json = options.pop("index"), options.pop("json")
+        file = options.pop("index")
         return audit.run(options, env, stdout, index_file=file, as_json=as_json)
     if command == "plan":
         options["dry_run"] = "true"
     return run.run(
         {name: value or "" for name, value in options.items()},
         env,
-        stdout,
+        people,
         commands=env.get("GITHUB_ACTIONS") == "true",
+        document=stdout if as_json else None,
     )
 
 
@@ -54,26 +105,58 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="replicator",
         description="Makes one Compute Engine image available in every storage location asked for.",
-        epilog="Credentials: Application Default Credentials (`gcloud auth application-default login`).",
+        epilog=_EPILOG.format(examples=_examples(*(lines[0] for lines in _EXAMPLES.values()))),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"replicator {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, text in _COMMANDS.items():
-        command = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+        command = commands.add_parser(
+            name,
+            help=text,
+            description=f"{text[0].upper()}{text[1:]}.",
+            usage=f"replicator {name} [OPTIONS]",
+            epilog=_examples(*_EXAMPLES[name]),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
         if name == "decide":
             for option in sorted(READ_ELSEWHERE - {"python"}):
                 command.add_argument(_option(option), default="", metavar="TEXT")
             continue
         if name == "verify":
             command.add_argument("--index", default="", metavar="FILE", help="An image-index.json to verify.")
-            command.add_argument("--json", action="store_true", help="Print one JSON document and nothing else.")
-        for field, info in Settings.model_fields.items():
-            if field in _MEANINGLESS.get(name, ()):
-                continue
-            command.add_argument(
-                _option(field), dest=field, default="", metavar="TEXT", help=(info.description or "").replace("%", "%%")
-            )
+        command.add_argument("--json", action="store_true", help="Print one JSON document to stdout and nothing else.")
+        _add_settings(command, _MEANINGLESS.get(name, frozenset()))
     return parser
+
+
+def _add_settings(command: argparse.ArgumentParser, left_out: AbstractSet[str]) -> None:
+    """An option for each setting, in groups that say what it is about."""
+    left = {name: field for name, field in Settings.model_fields.items() if name not in left_out}
+    for title, names in {**_GROUPS, "others": tuple(left)}.items():
+        group = command.add_argument_group(title)
+        for name in names:
+            if name in left:
+                field = left.pop(name)
+                text = " ".join((field.description or "").split()) + _default(
+                    field.get_default(call_default_factory=True)
+                )
+                metavar = _METAVARS.get(name, "true|false" if isinstance(field.default, bool) else "TEXT")
+                group.add_argument(_option(name), dest=name, default="", metavar=metavar, help=text.replace("%", "%%"))
+
+
+def _default(value: Any) -> str:
+    if isinstance(value, bool):
+        text = str(value).lower()
+    elif isinstance(value, tuple):
+        text = ",".join(value)
+    else:
+        text = f"{value:g}" if isinstance(value, float) else str(value or "")
+    return f" Default: {text}." if text else ""
+
+
+def _examples(*lines: str) -> str:
+    return "\n".join(["examples:", *(f"  replicator {line}" for line in lines)])
 
 
 def _option(field: str) -> str:

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from replicator.session import Session
     from replicator.work import Work
 
-#: A copy that someone else began is read again after these seconds: there is no operation of ours to wait for.
-_PENDING_PAUSE = 5.0
+#: A copy that someone else began is read again after so many seconds: there is no operation of ours to wait for.
+_SHORTEST_PAUSE = 5.0
+_LONGEST_PAUSE = 30.0
 
 
 async def make_ready(session: Session, work: Work) -> Image:
@@ -36,12 +37,11 @@ async def make_ready(session: Session, work: Work) -> Image:
 
 async def _copy(session: Session, work: Work) -> Image:
     """Insert, wait for the operation, read back. A try after an operation that failed is a new request."""
-    where = work.replica.location
-    doing = f"Copying to {where}"
+    doing = f"Copying to {work.replica.location}"
     await _turn_to_insert(session, work)
     failures = 0
     while True:
-        session.say(work, "inserting" if not failures else "inserting again")
+        session.say(work, "asking for the copy" if not failures else "asking for the copy again")
         operation = await _insert(session, work, doing)
         if operation is None:
             return await _look(session, work)
@@ -49,14 +49,7 @@ async def _copy(session: Session, work: Work) -> Image:
         if problem is None:
             return await _await_ready(session, work)
         failures += 1
-        fault = faults.of_problem(problem)
-        said = problem.message or problem.code
-        if fault.then is not Then.REPEAT:
-            code = "" if problem.code in said else f" ({problem.code})"
-            raise fault.error(f"{doing} failed: {said}{code}")
-        work.state = "waiting"
-        because = " ".join([f"{doing}: {said}", fault.error.why]).strip()
-        await session.calls.pause(fault.seconds(failures), where=where, because=because)
+        await session.wait_out(work, problem, failures, doing=doing)
 
 
 async def _turn_to_insert(session: Session, work: Work) -> None:
@@ -91,6 +84,7 @@ async def _insert(session: Session, work: Work, doing: str) -> Operation | None:
         raise
     work.made = True
     work.operation = operation.name
+    work.copying_since, work.percent = asyncio.get_running_loop().time(), None
     work.placed.set()
     session.say(work, "copying", f"copying ({operation.name})")
     return operation
@@ -98,8 +92,8 @@ async def _insert(session: Session, work: Work, doing: str) -> Operation | None:
 
 def _progress(session: Session, work: Work) -> Callable[[int], None]:
     def progress(percent: int) -> None:
-        work.percent = percent
-        if percent < 100:
+        before, work.percent = work.percent, percent
+        if percent != before and percent < 100:
             session.changed(work, f"copying, {percent} %")
 
     return progress
@@ -109,7 +103,7 @@ async def _look(session: Session, work: Work) -> Image:
     """Something stands under the name since the look-up (another run, or an insert whose answer was lost)."""
     image = await session.read(work)
     found = await lookup.examine(session.calls, session.plan.source, image)
-    step = planning.step_for(session.plan.source, session.plan.readers, work.replica, found, replace=False)
+    step = planning.step_for(session.plan.source, session.plan.readers, work.replica, found, replace_failed=False)
     work.placed.set()
     if step.error:
         raise step.error
@@ -121,10 +115,13 @@ async def _look(session: Session, work: Work) -> Image:
 
 async def _await_ready(session: Session, work: Work) -> Image:
     image = await session.read(work)
+    pause = _SHORTEST_PAUSE
     while image.status == "PENDING":
+        if work.state != "being made":
+            session.say(work, "being made", f"{image.ref.name} is PENDING; waiting for whoever makes it")
         work.placed.set()
-        work.state = "pending"
-        await session.calls.pause(_PENDING_PAUSE, where=work.replica.location, because=f"{image.ref.name} is PENDING.")
+        await session.calls.pause(pause, where=work.replica.location)
+        pause = min(2 * pause, _LONGEST_PAUSE)
         image = await session.read(work)
     if image.status != "READY":
         raise planning.image_failed(image.ref, f"{image.ref} is in state {image.status}")
@@ -140,7 +137,7 @@ async def _remove_failed(session: Session, work: Work) -> None:
             f"{image.ref} changed since the plan was made, so it was not replaced", remedy="Run this again."
         )
     session.say(work, "replacing", f"removing {image.ref.name}, a FAILED copy of the source")
-    request_id = str(uuid.uuid4())
-    delete = lambda: session.calls.compute.delete(image.ref, request_id=request_id)  # noqa: E731
-    await session.change(work, delete, doing=f"Removing {image.ref}")
+    delete = session.calls.compute.delete
+    doing = f"Removing {image.ref}"
+    await session.change(work, lambda request_id: delete(image.ref, request_id=request_id), doing=doing)
     work.image = None

@@ -88,7 +88,8 @@ class Compute:
         while True:
             request = {"project": project, "filter": wanted, "page_token": token}
             images, token = self._call("compute.images.list", self._images.list, request, _page)
-            found.update((image.ref, image) for image in images)
+            # Keyed as asked for: the answer may call the project by another of its names.
+            found.update((ImageRef(project, image.ref.name), image) for image in images)
             if not token:
                 return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
@@ -12,7 +13,7 @@ from replicator.model import CUSTOMER_SUPPLIED, Access, Existing, Image, ImageRe
 from replicator.source import FamilyRef
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import AsyncIterator, Callable, Iterable
 
     from replicator.calls import Calls
     from replicator.errors import ReplicaError
@@ -103,7 +104,8 @@ async def examine(calls: Calls, source: Image, image: Image) -> Existing | Repli
     """Where an existing image comes from and, if it is our own and READY, who may use it."""
     doing = f"Examining {image.ref}"
     try:
-        parents = [] if image.source_image_id in {source.id, ""} else await ancestors(calls, image)
+        direct = image.source_image_id in {source.id, ""}
+        parents = [] if direct else [parent async for parent in ancestors(calls, image)]
         lineage = verify.lineage(source.id, image, parents)
         policy = None
         if lineage is Lineage.OURS and image.status == "READY":
@@ -113,26 +115,35 @@ async def examine(calls: Calls, source: Image, image: Image) -> Existing | Repli
     return Existing(image=image, lineage=lineage, policy=policy)
 
 
-async def ancestors(calls: Calls, image: Image) -> list[Image]:
+async def ancestors(calls: Calls, image: Image) -> AsyncIterator[Image]:
     """The images that this one was copied from, nearest first, as far as they still exist under their names.
 
     Raises Refusal where one can't be read for another reason than that it is gone.
     """
-    chain: list[Image] = []
     child = image
-    while child.source_image is not None and len(chain) < _LONGEST_CHAIN:
+    for _ in range(_LONGEST_CHAIN):
         ref = child.source_image
+        if ref is None:
+            return
         try:
-            parent = await calls(lambda: calls.compute.get(ref), doing=f"Reading {ref}", where=image.ref.name)  # noqa: B023
+            parent = await calls(partial(calls.compute.get, ref), doing=f"Reading {ref}", where=image.ref.name)
         except Refusal as refusal:
             if refusal.status == 404:
-                break
+                return
             raise
         if parent.id != child.source_image_id:
-            break
-        chain.append(parent)
+            return
+        yield parent
         child = parent
-    return chain
+
+
+async def origin(calls: Calls, image: Image) -> Image:
+    """The oldest image that this one is known to be copied from; itself where it is no copy, or nobody can tell."""
+    oldest = image
+    with contextlib.suppress(Refusal):
+        async for parent in ancestors(calls, image):
+            oldest = parent
+    return oldest
 
 
 def _find(calls: Calls, reference: SourceRef) -> Image:

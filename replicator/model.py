@@ -255,6 +255,9 @@ class ReplicaResult:
     message: str = ""
     operation: str = ""
     seconds: float = 0.0
+    """How long it took since the plan was made."""
+    began: float | None = None
+    """Seconds between the plan and the beginning of its copy; None where none was begun."""
     notes: tuple[str, ...] = field(default=())
     """What people should know although nothing is wrong with it: members that we did not add, for instance."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from replicator import access, errors, names, verify
@@ -26,14 +27,18 @@ def replicas(settings: Settings, source: Image) -> tuple[Replica, ...]:
     """
     wanted = [_replica(settings, source, location) for location in settings.locations]
     shared = is_shared(source, wanted)
-    if shared and source.home and source.home not in settings.locations:
-        wanted.insert(0, _replica(settings, source, source.home))
-    for replica in wanted:
-        if replica.ref == source.ref and not serves_itself(settings, source, replica, shared=shared):
-            problem = f"'{settings.name_template}' gives the replica in {replica.location} the source's own name"
-            remedy = "put {location} into it, or set replica_project"
-            raise errors.BadSettings([errors.InputProblem("name_template", f"{problem}: {remedy}")])
-    _check_encryption(source, [item for item in wanted if not serves_itself(settings, source, item, shared=shared)])
+    if shared and not source.home:
+        stored = ", ".join(source.storage_locations) or "an unknown location"
+        problem = f"'{settings.family_template}' shares the source's own family, whose head must stay at home"
+        remedy = f"but the source is stored in {stored}: put {{location}} into it"
+        raise errors.BadSettings([errors.InputProblem("family_template", f"{problem}, {remedy}")])
+    if shared and source.home not in settings.locations:
+        home = _replica(settings, source, source.home)
+        # It belongs to those that are all required, when all are.
+        wanted.insert(0, replace(home, required=all(replica.required for replica in wanted)))
+    copies = [replica for replica in wanted if not serves_itself(settings, source, replica, shared=shared)]
+    _check_places(source, copies)
+    _check_encryption(source, copies)
     return tuple(wanted)
 
 
@@ -76,7 +81,9 @@ def make(
             )
             steps.append(Step(replica=home, action=Action.SERVE))
         else:
-            steps.append(step_for(source, readers, replica, found.get(replica.ref), replace=settings.replace_failed))
+            steps.append(
+                step_for(source, readers, replica, found.get(replica.ref), replace_failed=settings.replace_failed)
+            )
     return Plan(
         source=source,
         source_policy=source_policy,
@@ -104,7 +111,7 @@ def step_for(
     replica: Replica,
     found: Existing | errors.ReplicaError | None,
     *,
-    replace: bool,
+    replace_failed: bool,
 ) -> Step:
     """What is done about one replica: the table of what may stand under its name."""
     if found is None:
@@ -112,7 +119,7 @@ def step_for(
     if isinstance(found, errors.ReplicaError):
         return Step(replica=replica, action=Action.REFUSE, error=found)
     image = found.image
-    refused = _refusal(source, replica, found, replace=replace)
+    refused = _refusal(source, replica, found, replace_failed=replace_failed)
     if refused:
         return Step(replica=replica, action=Action.REFUSE, existing=found, error=refused)
     if image.status == "FAILED":
@@ -133,7 +140,7 @@ def removal(ref: ImageRef) -> str:
     return f"gcloud compute images delete {shlex.quote(ref.name)} --project {shlex.quote(ref.project)}"
 
 
-def _refusal(source: Image, replica: Replica, found: Existing, *, replace: bool) -> errors.ReplicaError | None:
+def _refusal(source: Image, replica: Replica, found: Existing, *, replace_failed: bool) -> errors.ReplicaError | None:
     image = found.image
     if found.lineage is Lineage.UNPROVEN:
         parent = image.source_image.uri if image.source_image else "an image"
@@ -145,17 +152,17 @@ def _refusal(source: Image, replica: Replica, found: Existing, *, replace: bool)
         stored = ", ".join(image.storage_locations) or "an unknown location"
         return errors.Conflict(f"{image.ref} exists already and is stored in {stored}, not in {replica.location}")
     if image.status == "FAILED":
-        if replace and not image.family:
+        if replace_failed and not image.family:
             return None
         what = f"{image.ref} is in state FAILED"
-        if replace:
+        if replace_failed:
             what += f" and carries the family {image.family}, so it is not replaced"
         return image_failed(image.ref, what)
     if image.deprecated in {"OBSOLETE", "DELETED"}:
         return errors.Drift(
             f"{image.ref} is marked {image.deprecated}, so nobody can use it",
-            remedy=f"If that was no intention: gcloud compute images deprecate {shlex.quote(image.ref.name)} "
-            f"--project {shlex.quote(image.ref.project)} --state ACTIVE",
+            remedy=f"If that was no intention: `gcloud compute images deprecate {shlex.quote(image.ref.name)} "
+            f"--project {shlex.quote(image.ref.project)} --state ACTIVE`.",
         )
     differences = verify.content(source, replica, image) if image.status == "READY" else ()
     return drift(image.ref, differences) if differences else None
@@ -199,6 +206,20 @@ def _replica(settings: Settings, source: Image, location: str) -> Replica:
         required=wanted.required,
         kms_key=wanted.kms_key,
     )
+
+
+def _check_places(source: Image, copies: Sequence[Replica]) -> None:
+    taken = {source.ref: f"the source, stored in {source.home or 'several locations'},"}
+    for replica in copies:
+        other = taken.setdefault(replica.ref, replica.location)
+        if other != replica.location:
+            problem = f"gives {other} and the replica in {replica.location} the same image, {replica.ref}"
+            remedy = "put {location} into the name, or set another project"
+            raise errors.BadSettings([errors.InputProblem("name_template", f"{problem}: {remedy}")])
+        if replica.ref.project.isdigit() and replica.ref.project != source.ref.project:
+            # A project has two names; Compute Engine answers with the other one, and the source could hide behind it.
+            problem = f"'{replica.ref.project}' is a project's number: write its id"
+            raise errors.BadSettings([errors.InputProblem("replica_project", problem)])
 
 
 def _check_encryption(source: Image, copies: Sequence[Replica]) -> None:

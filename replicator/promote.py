@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
+from functools import partial
 from typing import TYPE_CHECKING
 
 from replicator import errors, lookup, verify
@@ -16,17 +16,25 @@ if TYPE_CHECKING:
 
 
 def held(
-    plan: Plan, replica: Replica, image: Image, *, head: Image | None, head_origin: Image | None, lead: Image | None
+    plan: Plan,
+    replica: Replica,
+    image: Image,
+    *,
+    origin: Image,
+    head: Image | None,
+    head_origin: Image | None,
+    lead: Image | None,
 ) -> Held | None:
     """Whether giving this verified image its family would take the family back, or away from its lead.
 
-    A family resolves to its youngest image that is not deprecated. `head` is that image now, and `head_origin` the
-    oldest image that it is known to be copied from (itself, where it is no copy or its parent is gone). `lead` is
-    the image that leads a shared family, if that carries the family; it counts only where another one leads.
+    A family resolves to its youngest image that is not deprecated. `head` is that image now. Releases are told apart
+    by the age of the oldest image that each is known to be copied from: `origin` is the plan's source's, `head_origin`
+    the head's. `lead` is the image that leads a shared family, if that carries the family; it counts only where
+    another replica leads.
     """
     if head is not None and head_origin is not None and head.id != image.id:
         takes_over = image.created >= head.created
-        if takes_over and plan.source.created < head_origin.created:
+        if takes_over and origin.created < head_origin.created:
             return Held.FAMILY_IS_NEWER
     leads = plan.lead_of(replica)
     if leads not in {"", replica.location} and (lead is None or image.created >= lead.created):
@@ -40,18 +48,22 @@ async def families(session: Session) -> None:
     Leads go first, so that a shared family stays where it leads at every moment.
     """
     plan = session.plan
-    waiting = [work for work in session.works if _wants_family(work)]
+    waiting = [work for work in session.works if wants_family(work)]
     reason = _reason_to_hold_all(session)
     if reason:
         for work in waiting:
             work.held = reason
         return
+    if not waiting:
+        return
+    act = partial(_promote, await lookup.origin(session.calls, plan.source))
     leads = [work for work in waiting if plan.lead_of(work.replica) == work.replica.location]
     for group in (leads, [work for work in waiting if work not in leads]):
-        await session.all_of(group, "Promoting", _promote)
+        await session.all_of(group, "Promoting", act)
 
 
-def _wants_family(work: Work) -> bool:
+def wants_family(work: Work) -> bool:
+    """Whether a replica is verified and only its family is still to be moved."""
     return (
         work.step.action is not Action.SERVE
         and work.verified
@@ -66,27 +78,37 @@ def _reason_to_hold_all(session: Session) -> Held | None:
     return None if session.plan.promote else Held.PROMOTE_OFF
 
 
-async def _promote(session: Session, work: Work) -> None:
+async def _promote(origin: Image, session: Session, work: Work) -> None:
     calls, replica, image = session.calls, work.replica, work.image
     if image is None:
         return
-    family, ref, request_id = replica.family, image.ref, str(uuid.uuid4())
+    family, ref = replica.family, image.ref
     work.state = "being promoted"
-    head, origin = await _head(session, work)
-    work.held = held(session.plan, replica, image, head=head, head_origin=origin, lead=_lead(session, replica))
+    head, head_origin = await _head(session, work, origin)
+    work.held = held(
+        session.plan, replica, image, origin=origin, head=head, head_origin=head_origin, lead=_lead(session, replica)
+    )
     if work.held:
         session.say(work, "verified", f"left without the family {family} ({work.held})")
         return
-    doing = f"Moving the family {family} to {ref}"
-    await session.change(work, lambda: calls.compute.patch(ref, family=family, request_id=request_id), doing=doing)
+    await session.change(
+        work,
+        lambda request_id: calls.compute.patch(ref, family=family, request_id=request_id),
+        doing=f"Moving the family {family} to {ref}",
+    )
     image = await session.read(work)
     left = verify.family(replica, image)
     if left:
         raise errors.Drift(f"{ref} does not carry its family: {left[0]}", remedy="Run this again.")
+    if head is not None and head.created > image.created and session.plan.lead_of(replica) in {"", replica.location}:
+        work.notes.append(
+            f"It carries the family {family}, which still resolves to {head.ref}, because that is younger; to change "
+            f"that: `gcloud compute images deprecate {head.ref.name} --project {head.ref.project} --state DEPRECATED`."
+        )
     session.say(work, "promoted", f"carries the family {family}")
 
 
-async def _head(session: Session, work: Work) -> tuple[Image | None, Image | None]:
+async def _head(session: Session, work: Work, origin: Image) -> tuple[Image | None, Image | None]:
     """The family's head, and the oldest image that it is known to be copied from."""
     calls, project, family = session.calls, work.replica.ref.project, work.replica.family
     try:
@@ -99,11 +121,9 @@ async def _head(session: Session, work: Work) -> tuple[Image | None, Image | Non
         if refusal.status == 404:
             return None, None
         raise
-    source = session.plan.source
-    if source.id in {head.id, head.source_image_id}:
-        return head, source
-    older = await lookup.ancestors(calls, head)
-    return head, older[-1] if older else head
+    if session.plan.source.id in {head.id, head.source_image_id}:
+        return head, origin
+    return head, await lookup.origin(calls, head)
 
 
 def _lead(session: Session, replica: Replica) -> Image | None:

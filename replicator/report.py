@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from replicator import results
@@ -26,6 +28,10 @@ _WORDS = {
     Action.REPLACE: "replace    the copy that failed",
     Action.REFUSE: "refuse",
 }
+
+
+#: So many locations are told by name in one line.
+_MOST_NAMED = 8
 
 
 def show_plan(runner: Runner, plan: Plan) -> None:
@@ -60,11 +66,20 @@ def _plan_row(plan: Plan, step: Step) -> list[str]:
     return [replica.location, replica.ref.uri, family, "required" if replica.required else "", word]
 
 
+def heading(works: Sequence[Work]) -> str:
+    """What stands above the lines about the replicas being made."""
+    going = [work.replica.location for work in works if work.running]
+    return f"Replicating to {', '.join(going) if len(going) <= _MOST_NAMED else f'{len(going)} locations'}"
+
+
 def show_progress(runner: Runner, works: Sequence[Work], seconds: float) -> None:
     """One line about all that is still going on."""
-    going = [f"{work.replica.location} {_state(work)}" for work in works if work.running]
+    going = [work for work in works if work.running]
     if going:
-        runner.line(f"{seconds:5.0f} s  under way: {', '.join(going)}", indent=1)
+        each = [f"{work.replica.location} {_state(work)}" for work in going]
+        if len(going) > _MOST_NAMED:
+            each = [f"{count} {state}" for state, count in Counter(work.state for work in going).items()]
+        runner.line(f"{seconds:5.0f} s  under way: {', '.join(each)}", indent=1)
 
 
 def _state(work: Work) -> str:
@@ -81,15 +96,15 @@ def show_end(runner: Runner, verdict: Verdict, rows: Sequence[ReplicaResult]) ->
                     row.replica.location,
                     row.outcome + (f" ({row.reason})" if row.reason else ""),
                     row.replica.ref.uri,
-                    _family(row),
+                    _family(row) if row.outcome.verified else "",
                     row.access if row.outcome.verified else "",
-                    f"{row.seconds:.1f} s",
+                    f"{row.seconds:.1f} s" if row.seconds else "",
                 ]
                 for row in rows
             ]
         )
     runner.line("")
-    runner.line(f"{verdict.result}: {verdict.reason}.")
+    runner.line(f"{verdict.result}: {verdict.headline}.")
 
 
 def _family(row: ReplicaResult) -> str:
@@ -98,12 +113,15 @@ def _family(row: ReplicaResult) -> str:
     return f"family {row.replica.family}" if row.promoted else f"not in family {row.replica.family}"
 
 
-def remarks(verdict: Verdict, rows: Sequence[ReplicaResult], notes: Sequence[Annotation]) -> list[Annotation]:
+def remarks(
+    verdict: Verdict, rows: Sequence[ReplicaResult], notes: Sequence[Annotation], *, every: bool
+) -> list[Annotation]:
     """One remark for each replica, titled with its location, after those about the whole run.
 
-    A run that fails says so loudly: by an error where it exits with one, else by a warning.
+    Unless it is to be `every` replica, those go without of which the table at the end says everything. A run that
+    fails says so loudly: by an error where it exits with one, else by a warning.
     """
-    said = [*notes, *(_annotation(row) for row in rows)]
+    said = [*notes, *(_annotation(row) for row in rows if every or results.message(row))]
     if verdict.result is Result.FAILED:
         level: Level = "error" if verdict.exit_code else "warning"
         if level == "warning" or not any(item.level == "error" for item in said):
@@ -156,6 +174,40 @@ def outputs(
         "replicas": to_json([as_dict(row) for row in rows]),
         "index_path": index_path,
         "index_digest": index_digest,
+    }
+
+
+def document(
+    verdict: Verdict, rows: Sequence[ReplicaResult], plan: Plan | None, index_path: str, index_digest: str
+) -> str:
+    """Everything for machines, as one JSON document in one line: what `--json` prints."""
+    return (
+        json.dumps(
+            {
+                "result": str(verdict.result),
+                "reason": verdict.reason,
+                "exit_code": verdict.exit_code,
+                "images": {row.replica.location: row.replica.ref.uri for row in rows if row.outcome.verified},
+                "replicas": [as_dict(row) for row in rows],
+                "plan": [_step(step) for step in plan.steps] if plan else [],
+                "index_path": index_path,
+                "index_digest": index_digest,
+            }
+        )
+        + "\n"
+    )
+
+
+def _step(step: Step) -> Mapping[str, object]:
+    return {
+        "location": step.replica.location,
+        "uri": step.replica.ref.uri,
+        "family": step.replica.family,
+        "required": step.replica.required,
+        "action": str(step.action),
+        "changes": [asdict(change) for change in step.changes],
+        "reason": step.error.reason if step.error else "",
+        "message": step.error.message if step.error else "",
     }
 
 

@@ -5,16 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from replicator.errors import BadSettings
 from replicator.model import Held, Outcome, Result
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from replicator.errors import ReplicatorError
     from replicator.model import ReplicaResult
 
 EXIT_REQUIRED = 1
 EXIT_SETUP = 3
 EXIT_INTERNAL = 70
+
+#: So many locations are named in one sentence.
+_MOST_LISTED = 6
 
 _HELD = {
     Held.FAMILY_IS_NEWER: "The family {family} belongs to a newer source already, so it was not taken back.",
@@ -33,6 +38,16 @@ class Verdict:
     result: Result
     exit_code: int
     reason: str
+    error: ReplicatorError | None = None
+    """What ended the run before its replicas came to their end."""
+
+    @property
+    def headline(self) -> str:
+        """What happened, without why and what to do."""
+        if isinstance(self.error, BadSettings):
+            count = len(self.error.problems)
+            return f"{'An input is' if count == 1 else f'{count} inputs are'} wrong, so nothing was called or changed"
+        return self.error.what if self.error else self.reason
 
 
 def judge(rows: Sequence[ReplicaResult]) -> Verdict:
@@ -44,7 +59,7 @@ def judge(rows: Sequence[ReplicaResult]) -> Verdict:
     copies = [row for row in rows if row.outcome is not Outcome.SOURCE]
     failed = [row for row in copies if not row.outcome.verified]
     reasons = {row.reason for row in failed}
-    names = _listed([f"{row.replica.location} ({row.reason})" for row in failed])
+    names = _named(failed)
     if "internal" in reasons:
         return Verdict(Result.FAILED, EXIT_INTERNAL, f"A defect of the replicator met {names}")
     if not failed:
@@ -52,27 +67,48 @@ def judge(rows: Sequence[ReplicaResult]) -> Verdict:
     if len(failed) == len(copies) and len(reasons) == 1 and failed[0].error and failed[0].error.of_setup:
         return Verdict(Result.FAILED, EXIT_SETUP, f"Every replica was refused for the same reason: {names}")
     if any(row.replica.required for row in failed):
-        return Verdict(Result.FAILED, EXIT_REQUIRED, f"A required location failed: {names}; no family was moved")
+        return Verdict(Result.FAILED, EXIT_REQUIRED, _required(rows, failed))
     if len(failed) == len(copies):
         return Verdict(Result.FAILED, 0, f"No replica was made: {names}; the source is untouched")
-    good = f"{len(copies) - len(failed)} of {len(copies)} replicas are verified"
+    count = len(copies) - len(failed)
+    good = f"{count} of {len(copies)} replicas {'is' if count == 1 else 'are'} verified"
     return Verdict(Result.PARTIAL, 0, f"{good}; failed: {names}")
+
+
+def _required(rows: Sequence[ReplicaResult], failed: Sequence[ReplicaResult]) -> str:
+    told = _named([row for row in failed if row.replica.required])
+    others = [row for row in failed if not row.replica.required]
+    also = f"; also failed: {_named(others)}" if others else ""
+    held = any(row.held is Held.REQUIRED_FAILED for row in rows)
+    return f"A required location failed: {told}{also}" + ("; no family was moved" if held else "")
+
+
+def _named(rows: Sequence[ReplicaResult]) -> str:
+    return _listed([f"{row.replica.location} ({row.reason})" for row in rows])
 
 
 def message(row: ReplicaResult) -> str:
     """What a person needs to know about one replica beside its outcome; nothing where all is well."""
     parts = [row.error.message] if row.error else []
     if row.held:
-        parts.append(_HELD[row.held].format(family=row.replica.family))
+        parts.append(held(row))
     return " ".join([*parts, *row.notes])
+
+
+def held(row: ReplicaResult, *, alike: bool = False) -> str:
+    """Why a verified replica does not carry its family; in words that fit several families where many are `alike`."""
+    return _HELD[row.held].format(family="of each" if alike else row.replica.family) if row.held else ""
 
 
 def _complete(rows: Sequence[ReplicaResult]) -> str:
     verified = _listed([row.replica.location for row in rows])
-    held = [row.replica.location for row in rows if row.held]
-    but = f"; without their family: {_listed(held)}" if held else ""
+    without = [row.replica.location for row in rows if row.held]
+    but = f"; without their family: {_listed(without)}" if without else ""
     return f"The image is verified in {verified}{but}"
 
 
 def _listed(words: Sequence[str]) -> str:
-    return ", ".join(words)
+    """All of them where one sentence can hold them."""
+    if len(words) <= _MOST_LISTED:
+        return ", ".join(words)
+    return f"{', '.join(words[: _MOST_LISTED - 1])} and {len(words) - _MOST_LISTED + 1} more"

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from replicator import errors, index, lookup, report, results, settings, summary, work
+from replicator import errors, index, lookup, promote, report, results, settings, snippets, summary, terminal, work
 from replicator import plan as planning
 from replicator.actions import Annotation, Runner
 from replicator.calls import Calls
@@ -40,13 +40,19 @@ class Run:
     """What is known of the run so far: whatever ends it, this is what gets reported."""
 
     runner: Runner
+    given: Mapping[str, str]
     env: Mapping[str, str]
+    stdout: TextIO
+    screen: terminal.Screen | None = None
+    """A live table, where and while there is one."""
     request: Request | None = None
     source: Image | None = None
     plan: Plan | None = None
     works: list[Work] = field(default_factory=list)
     rows: list[ReplicaResult] = field(default_factory=list)
     notes: list[Annotation] = field(default_factory=list)
+    defective: bool = False
+    """Whether telling the results met a defect of this program."""
 
 
 def run(
@@ -55,14 +61,16 @@ def run(
     stdout: TextIO,
     *,
     commands: bool,
+    document: TextIO | None = None,
     loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
 ) -> int:
     """Carry out a decision to replicate. Results are written whatever happens. Returns the exit code.
 
     `given` maps inputs to their text; with `commands` the runner's workflow commands are written, else plain text.
+    A `document` gets the results as one JSON document.
     `loop_factory` makes the event loop, whose clock is the run's only one.
     """
-    this = Run(runner=Runner(env, stdout, commands=commands), env=env)
+    this = Run(runner=Runner(env, stdout, commands=commands), given=given, env=env, stdout=stdout)
     with _signals() as signals:
         try:
             this.request = settings.load(given, env)
@@ -70,7 +78,7 @@ def run(
                 runner.run(_go(this, signals))
             verdict = results.judge(this.rows)
         except errors.ReplicatorError as error:
-            verdict = _failed(this, error)
+            verdict = _failed(this, signals.caught or error)
         except asyncio.CancelledError:
             verdict = _failed(this, signals.caught or errors.Unforeseen("The run was cancelled"))
         except Exception as error:  # noqa: BLE001 - results are written always
@@ -78,7 +86,7 @@ def run(
                 this.runner.line(line, indent=2)
             verdict = _failed(this, errors.Unforeseen(f"{type(error).__name__}: {error}"))
         signals.deaf = True
-        return _report(this, verdict)
+        return _report(this, verdict, document)
 
 
 async def _go(this: Run, signals: Signals) -> None:
@@ -87,7 +95,10 @@ async def _go(this: Run, signals: Signals) -> None:
     began = loop.time()
 
     def tell(where: str, text: str) -> None:
-        this.runner.line(f"{loop.time() - began:5.0f} s  {where}: {text}", indent=1)
+        if this.screen:
+            this.screen.say(where, text)
+        else:
+            this.runner.line(f"{loop.time() - began:5.0f} s  {where}: {text}", indent=1)
 
     def changed(work: Work, text: str) -> None:
         tell(work.replica.location, text)
@@ -99,11 +110,10 @@ async def _go(this: Run, signals: Signals) -> None:
             this.rows = [work.planned(step, plan) for step in plan.steps]
             return
         this.works = work.start(plan, loop.time())
-        ticker = asyncio.create_task(_tick(this, began))
         try:
-            await replicate(Session(plan=plan, calls=calls, works=this.works, changed=changed))
+            with _watched(this, began):
+                await replicate(Session(plan=plan, calls=calls, works=this.works, changed=changed))
         finally:
-            ticker.cancel()
             this.rows = _rows(this, plan, signals, loop.time())
     this.notes += report.privacy_note(plan, request.settings.access, this.rows)
 
@@ -144,6 +154,20 @@ def connect(endpoint: str, *, anonymous: bool) -> Compute:
         raise errors.NoCredentials(str(error)) from error
 
 
+@contextlib.contextmanager
+def _watched(this: Run, began: float) -> Iterator[None]:
+    """What people see while replicas are made: a live table on a terminal, else lines, which the runner folds."""
+    with contextlib.ExitStack() as stack:
+        if any(item.running for item in this.works):
+            clock = asyncio.get_running_loop().time
+            this.screen = stack.enter_context(terminal.live(this.stdout, this.env, this.works, clock))
+            stack.callback(setattr, this, "screen", None)
+            if this.screen is None:
+                stack.enter_context(this.runner.group(report.heading(this.works)))
+                stack.callback(asyncio.create_task(_tick(this, began)).cancel)
+        yield
+
+
 async def _tick(this: Run, began: float) -> None:
     loop = asyncio.get_running_loop()
     for number in range(10**6):
@@ -156,7 +180,7 @@ def _rows(this: Run, plan: Plan, signals: Signals, now: float) -> list[ReplicaRe
         for item in this.works:
             if item.running:
                 item.end(now, errors.Signalled(f"{signals.caught.what} while {item.replica.ref} was {item.state}"))
-            elif item.verified:
+            elif promote.wants_family(item):
                 item.held = item.held or Held.SIGNAL
     return [work.result(plan, item, now) for item in this.works]
 
@@ -169,10 +193,10 @@ def _failed(this: Run, error: errors.ReplicatorError) -> Verdict:
     ]
     if not problems:
         this.notes.append(Annotation("error", type(error).__name__, error.message))
-    return Verdict(Result.FAILED, error.exit_code, error.message.rstrip("."))
+    return Verdict(Result.FAILED, error.exit_code, error.message.rstrip("."), error)
 
 
-def _report(this: Run, verdict: Verdict) -> int:
+def _report(this: Run, verdict: Verdict, document: TextIO | None) -> int:
     """Write the index, then say everything everywhere; a place that can't be written stops none of the others."""
     path = identity = ""
     dry = this.request is not None and this.request.settings.dry_run
@@ -182,21 +206,27 @@ def _report(this: Run, verdict: Verdict) -> int:
             data = index.to_bytes(index.build(this.source, wanted.locations, this.rows, wanted.revision))
             path = str(index.write(data, Path(this.env.get("RUNNER_TEMP") or ".")))
             identity = index.digest(data)
-    values = report.outputs(
-        decision="replicate", verdict=verdict, rows=this.rows, index_path=path, index_digest=identity
-    )
     with _tolerant(this, "outputs"):
-        this.runner.outputs(values)
+        said = report.outputs(
+            decision="replicate", verdict=verdict, rows=this.rows, index_path=path, index_digest=identity
+        )
+        this.runner.outputs(said)
+    with _tolerant(this, "document"):
+        if document:
+            document.write(report.document(verdict, this.rows, this.plan, path, identity))
+            document.flush()
+    with _tolerant(this, "annotations"):
+        every = this.runner.commands
+        this.runner.annotate(report.remarks(verdict, this.rows, this.notes, every=every))
     with _tolerant(this, "log"):
         report.show_end(this.runner, verdict, this.rows)
         if path:
             this.runner.line(f"index: {path} ({identity})")
-    with _tolerant(this, "annotations"):
-        this.runner.annotate(report.remarks(verdict, this.rows, this.notes))
     with _tolerant(this, "summary"):
-        notes = [note.message for note in this.notes if not note.message.startswith(verdict.reason)]
-        this.runner.summary(summary.render(verdict, this.source, this.rows, notes))
-    return verdict.exit_code
+        notes = [note.message for note in this.notes if note.level != "error"]
+        again = snippets.again(this.request.settings, this.given, this.source) if this.request and this.source else ()
+        this.runner.summary(summary.render(verdict, this.source, this.rows, notes, again))
+    return verdict.exit_code or (results.EXIT_INTERNAL if this.defective else 0)
 
 
 @contextlib.contextmanager
@@ -204,8 +234,14 @@ def _tolerant(this: Run, what: str) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError) as error:
-        with contextlib.suppress(OSError, ValueError):
-            this.runner.line(f"warning: the {what} could not be written: {error}")
+        said = f"The {what} could not be written: {error}"
+        this.runner.line(f"warning: {said}")
+        this.notes.append(Annotation("warning", what, said))
+    except Exception:  # noqa: BLE001 - what can't be said in one place is said in the others
+        this.defective = True
+        this.runner.line(f"error: the {what} could not be made; {errors.Unforeseen.remedy}")
+        for line in traceback.format_exc().splitlines():
+            this.runner.line(line, indent=2)
 
 
 class Signals:

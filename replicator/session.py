@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import traceback
+import uuid
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from replicator import errors, faults
-from replicator.faults import Credentials, Refusal
+from replicator.faults import Credentials, Refusal, Then
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from replicator.calls import Calls
-    from replicator.model import Image, Operation, Plan
+    from replicator.model import Image, Operation, Plan, Problem
     from replicator.work import Work
 
 
@@ -49,16 +51,34 @@ class Session:
         work.image = image
         return image
 
-    async def change(self, work: Work, send: Callable[[], Operation], *, doing: str) -> None:
-        """Send a mutating request for a replica's image and wait for its operation; raises where that fails."""
+    async def change(self, work: Work, send: Callable[[str], Operation], *, doing: str) -> None:
+        """Send a mutating request for a replica's image and wait for its operation; raises where that fails.
+
+        `send` takes the requestId: the same for a request that is repeated, a new one after an operation that failed.
+        """
         work.changed = True
-        where = work.replica.location
-        operation = await self.calls(send, doing=doing, where=where)
-        # Of a copy the operation that made it stays the one to look for.
-        work.operation = work.operation if work.made else operation.name
-        problem = (await self.finish(work, operation, doing=doing)).problem
-        if problem:
-            raise faults.of_problem(problem).error(f"{doing} failed: {problem.message or problem.code}")
+        failures = 0
+        while True:
+            request_id = str(uuid.uuid4())
+            operation = await self.calls(partial(send, request_id), doing=doing, where=work.replica.location)
+            # Of a copy the operation that made it stays the one to look for.
+            work.operation = work.operation if work.made else operation.name
+            problem = (await self.finish(work, operation, doing=doing)).problem
+            if problem is None:
+                return
+            failures += 1
+            await self.wait_out(work, problem, failures, doing=doing)
+
+    async def wait_out(self, work: Work, problem: Problem, failures: int, *, doing: str) -> None:
+        """Wait after an operation that ended in error, where waiting helps and the deadline allows; else raise."""
+        fault = faults.of_problem(problem)
+        said = problem.message or problem.code
+        if fault.then is not Then.REPEAT:
+            code = "" if problem.code in said else f" ({problem.code})"
+            raise fault.error(f"{doing} failed: {said}{code}")
+        work.state = "waiting"
+        because = " ".join([f"{doing}: {said}", fault.error.why]).strip()
+        await self.calls.pause(fault.seconds(failures), where=work.replica.location, because=because)
 
     async def finish(
         self, work: Work, operation: Operation, *, doing: str, progress: Callable[[int], None] | None = None
@@ -82,7 +102,8 @@ class Session:
         except Refusal as refusal:
             self.fail(work, faults.error_of(refusal, doing=doing))
         except Credentials as error:
-            self.fail(work, errors.Forbidden(f"{doing}: the credentials can't be used: {error}"))
+            what = f"{doing}: the credentials can't be used: {error}"
+            self.fail(work, errors.Forbidden(what, remedy=errors.NoCredentials.remedy))
         except Exception as error:  # noqa: BLE001 - one location's failure never stops another's copy
             for line in traceback.format_exc().splitlines():
                 self.changed(work, line)

@@ -47,6 +47,9 @@ def _boolean(value: Any) -> Any:
     return _BOOLEANS[value]
 
 
+#: What `revision: auto` is made of.
+_REVISION = {"repository": "GITHUB_REPOSITORY", "ref": "GITHUB_REF", "commit": "GITHUB_SHA"}
+
 Flag = Annotated[bool, BeforeValidator(_boolean)]
 Words = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 
@@ -154,7 +157,7 @@ class Settings(BaseModel):
         taken: dict[tuple[str, str], str] = {}
         for location in info.data.get("locations", ()):
             place = _place(info, location)
-            project = (place.project or general).format(project="project", location=location)
+            project = (place.project or general or "{project}").format(project="project", location=location)
             name = names.make(place.name or value, "name", location=location)
             other = taken.setdefault((project, name), location)
             if other != location:
@@ -189,6 +192,8 @@ class Settings(BaseModel):
         keys = ("repository", "ref", "commit")
         if not isinstance(read, dict) or set(read) != set(keys) or not all(isinstance(read[key], str) for key in keys):
             raise ValueError(f"'{value}' is neither auto nor a JSON object with the strings {', '.join(keys)}")
+        if not all(read.values()):
+            raise ValueError(f"says nothing in one of {', '.join(keys)}; auto takes {', '.join(_REVISION.values())}")
         return Revision(**read)
 
     @field_validator("timeout_minutes", mode="before")
@@ -213,7 +218,8 @@ class Settings(BaseModel):
             port_is_right = parts.port is None or parts.port > 0
         except ValueError:
             parts, port_is_right = urlsplit(""), False
-        if parts.scheme not in {"https", "http"} or not parts.hostname or not port_is_right or parts.path:
+        extra = parts.path or parts.query or parts.fragment or parts.username is not None
+        if parts.scheme not in {"https", "http"} or not parts.hostname or not port_is_right or extra:
             raise ValueError(f"'{value}' is no endpoint; write https://HOST, or http://127.0.0.1:PORT for an emulator")
         if parts.scheme == "http" and not _is_loopback(parts.hostname):
             raise ValueError(f"'{value}' would get credentials unencrypted: use https (http is for loopback only)")
@@ -223,10 +229,7 @@ class Settings(BaseModel):
         """What is wanted in a location: the config file's word, else the inputs'."""
         place = self.config.place(location) if self.config else Place()
         return Place(
-            required=place.required
-            or location in self.required_locations
-            # A home copy that was added belongs to those that are all required, when all are.
-            or (bool(self.required_locations) and set(self.required_locations) >= set(self.locations)),
+            required=place.required or location in self.required_locations,
             project=place.project or self.replica_project or "{project}",
             name=place.name or self.name_template,
             family=place.family or self.family_template,
@@ -259,13 +262,7 @@ def load(given: Mapping[str, str], env: Mapping[str, str]) -> Request:
     own = {name: text.strip() for name, text in given.items() if name not in READ_ELSEWHERE}
     values: dict[str, Any] = {name: text for name, text in own.items() if text}
     if values.get("revision") == "auto":
-        values["revision"] = json.dumps(
-            {
-                "repository": env.get("GITHUB_REPOSITORY", ""),
-                "ref": env.get("GITHUB_REF", ""),
-                "commit": env.get("GITHUB_SHA", ""),
-            }
-        )
+        values["revision"] = json.dumps({key: env.get(name, "") for key, name in _REVISION.items()})
     if not values.get("compute_endpoint") and env.get(ENDPOINT_VARIABLE):
         values["compute_endpoint"] = env[ENDPOINT_VARIABLE]
     problems = _take_config(values, env)

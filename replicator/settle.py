@@ -4,7 +4,6 @@ public before it is verified.
 
 from __future__ import annotations
 
-import uuid
 from typing import TYPE_CHECKING
 
 from replicator import access, errors, faults, verify
@@ -49,11 +48,10 @@ async def settle(session: Session, work: Work, image: Image) -> None:
 
 
 async def _describe(session: Session, work: Work, image: Image) -> None:
-    request_id = str(uuid.uuid4())
-    text = work.replica.description
+    text, patch = work.replica.description, session.calls.compute.patch
     await session.change(
         work,
-        lambda: session.calls.compute.patch(image.ref, description=text, request_id=request_id),
+        lambda request_id: patch(image.ref, description=text, request_id=request_id),
         doing=f"Describing {image.ref}",
     )
 
@@ -61,10 +59,13 @@ async def _describe(session: Session, work: Work, image: Image) -> None:
 async def _label(session: Session, work: Work) -> None:
     async def set_them() -> None:
         image = work.image or await session.read(work)
+        if not verify.labels(work.replica, image):
+            return
         labels = {**image.labels, **work.replica.labels}
         await session.change(
             work,
-            lambda: session.calls.compute.set_labels(image.ref, labels, image.label_fingerprint),
+            # Guarded by the fingerprint: setLabels takes no requestId.
+            lambda _: session.calls.compute.set_labels(image.ref, labels, image.label_fingerprint),
             doing=f"Labelling {image.ref}",
         )
 

@@ -1,26 +1,37 @@
-"""The job summary, in the Markdown that GitHub renders. Pure; every quoted text is escaped."""
+"""The job summary, in the Markdown that GitHub renders. Pure; every quoted text is escaped.
+
+What a stranger needs first comes first: what is wrong and what to type, then what exists, then how to use it.
+"""
 
 from __future__ import annotations
 
 import html
 import re
+import shlex
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
-from replicator import protocol, results
+from replicator import chart, errors, protocol, results, snippets
 from replicator.model import Outcome, Result
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
-    from replicator.model import Image, ReplicaResult
+    from replicator.model import Image, ImageRef, ReplicaResult
     from replicator.results import Verdict
 
-#: Half of what the runner takes leaves room for what is masked or escaped on the way.
-_LARGEST = 2**19
-_LONGEST_CELL = 300
+#: What each part of the summary may take of the runner's 1 MiB, in bytes; half of it is left for masking.
+_ROOM = 2**17
+_LONGEST_TEXT = 1000
+#: More locations than there are.
+_MOST_USED = 200
 
 # What starts something in GitHub's Markdown, mentions, emoji and bare links included; & and # belong to our escapes.
 _MARKUP = re.compile(r"[\\`*_{}\[\]+!|~$@:]|(?<=www)\.|(?<!&)#")
+_QUOTED = re.compile(r"`([^`]+)`")
+
+_CONSOLE = "https://console.cloud.google.com/compute/imagesDetail/"
+_HOME = errors.REPORT_TO.removesuffix("/issues")
 
 _SIGN = {
     Result.COMPLETE: "✅",
@@ -29,23 +40,43 @@ _SIGN = {
     Result.SKIPPED: "⏭️",
     Result.PLANNED: "📝",
 }
+_ROW_SIGN = {
+    Outcome.SOURCE: "🏠",
+    Outcome.FAILED: "❌",
+    Outcome.INTERRUPTED: "⏳",
+    Outcome.PLANNED: "📝",
+}
 
 
-def render(verdict: Verdict, source: Image | None, rows: Sequence[ReplicaResult], notes: Sequence[str]) -> str:
-    """The whole summary: a headline, a table of what exists where, and what failed with its remedy."""
-    parts = [f"### {_SIGN[verdict.result]} {text(verdict.reason)}", ""]
+def render(
+    verdict: Verdict,
+    source: Image | None,
+    rows: Sequence[ReplicaResult],
+    notes: Sequence[str],
+    again: Sequence[str] = (),
+) -> str:
+    """The whole summary. `again` is the command that repeats the run, shown where something is left to be done."""
+    wrong = [row for row in rows if row.error]
+    parts = [f"### {_SIGN[verdict.result]} {text(verdict.headline)}", ""]
+    if verdict.error:
+        parts += _error(verdict.error)
     if source is not None:
-        facts = f"{source.disk_size_gb} GB disk, {size(source.archive_size_bytes)} archive"
-        parts += [f"Source: {code(source.ref.uri)}, stored in {text(source.home or 'several locations')}, {facts}", ""]
+        facts = f"stored in {text(source.home or 'several locations')}, {source.disk_size_gb} GB disk"
+        facts += f", {size(source.archive_size_bytes)} archive"
+        parts += [f"Source: {_link(source.ref, source.ref.uri)}, {facts}", ""]
     parts += [f"> {text(note)}\n" for note in notes]
+    parts += _cut(_trouble(wrong), "… {} more lines, see the log")
+    if again and (verdict.result is Result.FAILED or wrong):
+        parts += _again(again)
     if rows:
-        parts += ["| Location | Image | Outcome | Family | Access | Seconds |", "|---|---|---|---|---|--:|"]
-        parts += _cut([_table_row(row) for row in rows], "| … | {} more | | | | |")
-    remarks = [row for row in rows if results.message(row)]
-    if remarks:
-        parts += ["", "#### What to know and to do", ""]
-        parts += _cut([_remark(row) for row in remarks], "- … {} more")
-    return "\n".join(parts) + "\n"
+        parts += ["#### What exists where", ""] if wrong else []
+        parts += ["| Location | Image | Outcome | Family | Access | GB (disk / archive) |", "|---|---|---|---|---|--:|"]
+        parts += [*_cut([_table_row(row) for row in rows], "| … | {} more | | | | |"), ""]
+    parts += [*_cut(list(_remarks(rows)), "- … {} more"), ""]
+    gantt = chart.gantt(rows)
+    parts += [_fence("mermaid", gantt)] if gantt else []
+    parts += _usage([row for row in rows if row.outcome.verified])
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(parts)).rstrip() + "\n"
 
 
 def text(value: str) -> str:
@@ -66,28 +97,126 @@ def size(count: int) -> str:
 
 def _table_row(row: ReplicaResult) -> str:
     replica, good = row.replica, row.outcome.verified
-    outcome = f"{'' if good or row.outcome is Outcome.PLANNED else '**'}{row.outcome}"
-    outcome += "" if good or row.outcome is Outcome.PLANNED else "**"
-    family = f"{text(replica.family)}{'' if row.promoted else ' (not moved)'}" if replica.family else "none"
+    outcome = str(row.outcome) if good or row.outcome is Outcome.PLANNED else f"**{row.outcome}**"
+    family = text(replica.family) if replica.family else "none"
+    if replica.family and good and not row.promoted:
+        family += f" (not moved: {text(row.held)})" if row.held else " (not moved)"
     cells = [
         text(replica.location) + (" (required)" if replica.required else ""),
-        code(replica.ref.uri),
-        outcome + (f" ({text(row.reason)})" if row.reason else ""),
-        family,
-        row.access if row.outcome.verified else "",
-        f"{row.seconds:g}",
+        _link(replica.ref, replica.ref.name) if row.image else code(replica.ref.name),
+        f"{_ROW_SIGN.get(row.outcome, '✅')}&nbsp;{outcome}"
+        + (f" ({text(row.reason)})" if row.error else "")
+        + (f",&nbsp;{_seconds(row.seconds)}" if row.seconds else ""),
+        family if good or row.outcome is Outcome.PLANNED else "",
+        row.access if good else "",
+        f"{row.image.disk_size_gb}&nbsp;/&nbsp;{row.image.archive_size_bytes / 10**9:.1f}" if row.image else "",
     ]
     return f"| {' | '.join(cells)} |"
 
 
-def _remark(row: ReplicaResult) -> str:
-    said = results.message(row)
-    return f"- **{text(row.replica.location)}**: {text(said if len(said) < 10 * _LONGEST_CELL else said[:3000] + ' …')}"
+def _error(error: errors.ReplicatorError) -> list[str]:
+    """What ended the run before its replicas did."""
+    if isinstance(error, errors.BadSettings):
+        return [*_cut([f"- {text(str(problem))}" for problem in error.problems], "- … {} more"), ""]
+    return [f"{text(error.why)}\n"] * bool(error.why) + _todo([(error.todo, "")])
+
+
+def _trouble(rows: Sequence[ReplicaResult]) -> list[str]:
+    """What failed, why and what to do: each reason once, however many locations it met."""
+    lines = []
+    for reason in dict.fromkeys(row.reason for row in rows):
+        met = [(row, row.error) for row in rows if row.error and row.reason == reason]
+        where = ", ".join(text(row.replica.location) for row, _ in met)
+        lines += [f"#### {_ROW_SIGN[met[0][0].outcome]} {where}: [{text(reason)}]({_HOME}#reasons-and-what-to-do)", ""]
+        alike: dict[str, list[str]] = {}
+        for row, error in met:
+            alike.setdefault(error.what.replace(row.replica.location, ""), []).append(error.what)
+        for whats in alike.values():
+            more = f" (and {len(whats) - 1} more like this)" if len(whats) > 1 else ""
+            lines.append(f"- {_shortened(whats[0])}{more}")
+        lines += ["", *(f"{text(why)}\n" for why in dict.fromkeys(error.why for _, error in met) if why)]
+        lines += _todo([(error.todo, row.replica.ref.project) for row, error in met])
+    return lines
+
+
+def _todo(remedies: Iterable[tuple[str, str]]) -> list[str]:
+    """Remedies as sentences, each once, and the commands in them as code that can be copied.
+
+    Each remedy comes with the project that it speaks of, if that is known.
+    """
+    sentences, commands = [], []
+    for remedy, project in remedies:
+        words = _QUOTED.split(remedy)
+        for number, word in enumerate(words):
+            if number % 2 and word.startswith("gcloud "):
+                commands.append(word.replace("PROJECT", shlex.quote(project or "PROJECT")))
+                words[number] = "the command below"
+            elif number % 2:
+                words[number] = code(word)
+            else:
+                words[number] = text(word) + " " * word.endswith(" ")
+        sentences.append("".join(words))
+    lines = [f"**What to do:** {sentence}\n" for sentence in dict.fromkeys(sentences) if sentence]
+    return [*lines, _fence("sh", list(dict.fromkeys(commands)))] if commands else lines
+
+
+def _again(command: Sequence[str]) -> list[str]:
+    return [
+        "#### 🔁 Then run it again",
+        "",
+        "What is right is kept, what is missing is made. A rerun of the whole job may build another image: repeat the",
+        f"replication alone, on the [command line]({_HOME}#command-line)",
+        "",
+        _fence("sh", command),
+        "or with these inputs of the action: <code>source_image</code> as above, <code>distribute: true</code>.",
+        "",
+    ]
+
+
+def _remarks(rows: Sequence[ReplicaResult]) -> Iterable[str]:
+    """What people should know of replicas that did not fail; what holds for several is said once."""
+    said: dict[str, list[str]] = {}
+    for row in rows:
+        alike = sum(other.held == row.held for other in rows) > 1
+        for remark in [*([results.held(row, alike=alike)] if row.held else []), *row.notes]:
+            said.setdefault(remark, []).append(text(row.replica.location))
+    return (f"- **{', '.join(where)}**: {_shortened(remark)}" for remark, where in said.items())
+
+
+def _usage(rows: Sequence[ReplicaResult]) -> list[str]:
+    if not rows:
+        return []
+    return [
+        "<details><summary>Use these images with gcloud or Terraform</summary>",
+        "",
+        _fence("sh", snippets.gcloud(rows[:_MOST_USED])),
+        _fence("hcl", snippets.terraform(rows[:_MOST_USED])),
+        "</details>",
+    ]
+
+
+def _seconds(count: float) -> str:
+    return f"{count:.0f}&nbsp;s" if count >= 10 else f"{count:.1f}&nbsp;s"
+
+
+def _link(ref: ImageRef, shown: str) -> str:
+    return f"[{code(shown)}]({_CONSOLE}{quote(ref.uri, errors='replace')})"
+
+
+def _fence(language: str, lines: Sequence[str]) -> str:
+    """A block of code that nothing in it can end, and that is cut as a whole or not at all."""
+    content = "\n".join(map(protocol.plain, lines))
+    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", content)), default=0))
+    return f"{fence}{language}\n{content}\n{fence}\n"
+
+
+def _shortened(value: str) -> str:
+    return text(value if len(value) <= _LONGEST_TEXT else f"{value[:_LONGEST_TEXT]} …")
 
 
 def _cut(lines: list[str], more: str) -> list[str]:
     kept: list[str] = []
-    room = _LARGEST // 2
+    room = _ROOM
     for number, line in enumerate(lines):
         room -= len(line.encode("utf-8", "backslashreplace")) + 1
         if room < 0:

@@ -24,7 +24,10 @@ class Work:
     ended: float | None = None
     state: str = "waiting"
     """What people read while it goes on."""
-    percent: int = 0
+    percent: int | None = None
+    """Of its copy; None until Compute Engine has said."""
+    copying_since: float | None = None
+    """When its copy was begun, on the event loop's clock."""
     operation: str = ""
     """The name of the last operation that was begun for it."""
     image: Image | None = None
@@ -36,6 +39,8 @@ class Work:
     verified: bool = False
     error: ReplicaError | None = None
     held: Held | None = None
+    notes: list[str] = field(default_factory=list)
+    """What people should know although nothing is wrong."""
     placed: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when its insert was accepted, gave up or has to wait: a shared family's lead may be inserted then."""
 
@@ -62,6 +67,8 @@ class Work:
             return Outcome.SOURCE
         if self.error is not None:
             return Outcome.INTERRUPTED if self.error.interrupts else Outcome.FAILED
+        if not self.verified:
+            return Outcome.INTERRUPTED
         if self.made:
             return Outcome.CREATED
         return Outcome.REPAIRED if self.changed else Outcome.ADOPTED
@@ -97,6 +104,7 @@ def result(plan: Plan, work: Work, now: float) -> ReplicaResult:
         held=work.held if outcome.verified and not carries else None,
         operation=work.operation,
         seconds=round((now if work.ended is None else work.ended) - work.began, 1),
+        began=None if work.copying_since is None else round(work.copying_since - work.began, 1),
         notes=_notes(plan.readers, work) if outcome.verified and outcome is not Outcome.SOURCE else (),
     )
 
@@ -117,7 +125,7 @@ def planned(step: Step, plan: Plan) -> ReplicaResult:
 
 
 def _notes(readers: tuple[Binding, ...], work: Work) -> tuple[str, ...]:
-    notes = []
+    notes = [*work.notes]
     if work.policy is not None:
         more = access.beyond(work.policy, readers)
         if more:

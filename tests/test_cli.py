@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -71,3 +72,49 @@ def test_every_input_is_an_option_with_help() -> None:
     for field, info in Settings.model_fields.items():
         assert f"--{field.replace('_', '-')} " in stdout.getvalue()
         assert info.description
+
+
+@pytest.mark.parametrize(("command", "result"), [("plan", "planned"), ("replicate", "complete")])
+def test_json_is_all_that_stdout_holds(
+    action: Action, tmp_path: Path, command: str, result: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, text = run(action, tmp_path, command, "--source-image", "projects/p1/global/images/web-1", "--json")
+    found = json.loads(text)
+    assert (code, found["exit_code"], found["result"]) == (0, 0, result)
+    assert [step["action"] for step in found["plan"]] == ["source", "copy", "copy"]
+    assert bool(found["index_path"]) is (command == "replicate")
+    assert set(found) == {
+        "result", "reason", "exit_code", "images", "replicas", "plan", "index_path", "index_digest",
+    }  # fmt: skip
+    told = capsys.readouterr()
+    assert "Plan for projects/p1/global/images/web-1" in told.err
+    assert told.out == ""
+
+
+def test_json_after_a_failure(action: Action, tmp_path: Path) -> None:
+    code, text = run(action, tmp_path, "replicate", "--source-image", "x_", "--json")
+    assert (code, json.loads(text)["exit_code"]) == (2, 2)
+    assert "source_image" in json.loads(text)["reason"]
+
+
+def test_wrong_arguments_are_no_json(action: Action, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(action, tmp_path, "plan", "--json", "--nonsense") == (2, "")
+    assert "unrecognized arguments: --nonsense" in capsys.readouterr().err
+
+
+def test_examples_in_the_help_can_be_typed() -> None:
+    for command in ("replicate", "plan", "verify", "decide"):
+        stdout = io.StringIO()
+        assert cli.main([command, "--help"], {}, stdout) == 0
+        examples = stdout.getvalue().partition("examples:\n")[2].splitlines()
+        assert examples
+        for line in examples:
+            typed = line.partition(" | ")[0].split()
+            assert typed[:2] == ["replicator", command]
+            cli._parser().parse_args(typed[1:])
+
+
+def test_every_setting_stands_under_a_heading() -> None:
+    grouped = [name for names in cli._GROUPS.values() for name in names]
+    assert len(grouped) == len(set(grouped))
+    assert set(grouped) <= set(Settings.model_fields)

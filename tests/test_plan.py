@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from replicator import errors, plan
+from replicator.config import Config
 from replicator.model import Action, Existing, Image, ImageRef, Lineage, Plan, Policy
 from replicator.settings import Settings
 from tests.make import PUBLIC, copy, image, replica
@@ -46,7 +47,7 @@ class TestHome:
             ImageRef("p1-asia", "web-1"),
         ]
         assert actions(make(name_template="{name}", locations="us")) == {"us": "source"}
-        with pytest.raises(errors.BadSettings, match="the source's own name"):
+        with pytest.raises(errors.BadSettings, match="the same image"):
             make(name_template="{name}", locations="eu")
 
     def test_source_in_several_locations_is_copied_everywhere(self) -> None:
@@ -64,6 +65,10 @@ class TestFamily:
         assert actions(planned) == {"us": "copy", "eu": "copy", "asia": "copy"}
         assert {step.replica.family for step in planned.steps} == {"web"}
         assert dict(planned.leads) == {("p1", "web"): "us"}
+
+    def test_a_source_without_one_home_shares_nothing(self) -> None:
+        with pytest.raises(errors.BadSettings, match="must stay at home"):
+            make(image(storage_locations=("eu", "us")), family_template="{family}")
 
     def test_home_alone_shares_with_nobody(self) -> None:
         assert actions(make(family_template="{family}", locations="us")) == {"us": "source"}
@@ -105,13 +110,13 @@ class TestWhatExists:
         ],
     )
     def test_table(self, found: Any, action: Action, reason: str) -> None:
-        step = plan.step_for(image(), PUBLIC.bindings, replica(), found, replace=False)
+        step = plan.step_for(image(), PUBLIC.bindings, replica(), found, replace_failed=False)
         assert step.action is action
         assert (step.error.reason if step.error else "") == reason
 
     def test_changes_are_listed(self) -> None:
         found = existing(copy(labels={}, description="", family=""), policy=Policy())
-        step = plan.step_for(image(), PUBLIC.bindings, replica(), found, replace=False)
+        step = plan.step_for(image(), PUBLIC.bindings, replica(), found, replace_failed=False)
         assert [change.field for change in step.changes] == ["description", "labels.a", "access", "family"]
 
     @pytest.mark.parametrize(
@@ -125,7 +130,7 @@ class TestWhatExists:
         ],
     )
     def test_replace_failed(self, found: Existing, action: Action) -> None:
-        assert plan.step_for(image(), (), replica(), found, replace=True).action is action
+        assert plan.step_for(image(), (), replica(), found, replace_failed=True).action is action
 
 
 def test_warnings() -> None:
@@ -133,6 +138,19 @@ def test_warnings() -> None:
     assert not make().warnings
     assert "7 copies of one source" in make(locations=many).warnings[0]
     assert "marked DEPRECATED" in make(image(deprecated="DEPRECATED")).warnings[0]
+
+
+def test_places() -> None:
+    with pytest.raises(errors.BadSettings, match="a project's number"):
+        make(replica_project="123456")
+    place = Config.model_validate({"locations": {"eu": {"name": "{name}-us", "family": "{family}"}}})
+    with pytest.raises(errors.BadSettings, match="gives us and the replica in eu the same image"):
+        plan.replicas(Settings(config=place, locations=("eu",)), image())
+    place = Config.model_validate(
+        {"locations": {"eu": {"project": "p1", "name": "{name}-x"}, "asia": {"name": "{name}-x"}}}
+    )
+    with pytest.raises(errors.BadSettings, match="the same image"):
+        plan.replicas(Settings(config=place, locations=("eu", "asia")), image())
 
 
 def test_required() -> None:

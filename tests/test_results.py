@@ -51,6 +51,14 @@ def test_table(states: list[Any], required: tuple[int, ...], result: str, exit_c
     assert verdict.reason
 
 
+def test_what_failed_is_told_as_it_is() -> None:
+    required, best_effort = row(FORBIDDEN, "eu", required=True), row(QUOTA, "asia")
+    left = row(GOOD, "us", held=Held.REQUIRED_FAILED)
+    reason = results.judge([left, required, best_effort]).reason
+    assert reason == "A required location failed: eu (forbidden); also failed: asia (quota); no family was moved"
+    assert "no family was moved" not in results.judge([row(GOOD, "us"), required]).reason
+
+
 def test_messages() -> None:
     assert results.message(row(GOOD)) == ""
     assert results.message(row(QUOTA)).startswith("what. Delete images")

@@ -236,6 +236,33 @@ class TestPromotionNeverGoesBackwards:
         run = action(source_image="projects/p1/global/images/web-10", locations="asia")
         assert run.replicas["asia"]["reason"] == "family_is_newer"
 
+    def test_sources_that_are_copies_themselves(self, emulator: Running, tmp_path: Path) -> None:
+        """Staging to production: releases are told apart by what they were first made from."""
+        action = Action(emulator, tmp_path)
+        staged = [emulator.add_image(project="staging", name=name) for name in ("web-10", "web-11")]
+        for image in staged:
+            made_of = {"source_image": image["selfLink"], "source_image_id": image["id"]}
+            emulator.add_image(project="p1", name=image["name"], family="web", public=True, **made_of)
+        assert action(source_image="projects/p1/global/images/web-11", locations="eu").column("promoted") == {
+            "eu": True
+        }
+        run = action(source_image="projects/p1/global/images/web-10", locations="eu")
+        assert run.replicas["eu"]["reason"] == "family_is_newer"
+
+    def test_promoted_late_and_not_the_head(self, emulator: Running, tmp_path: Path) -> None:
+        """The newer release was copied first and promoted last: people are told that the family does not follow."""
+        action = Action(emulator, tmp_path)
+        for name in ("web-10", "web-11"):
+            emulator.add_image(project="p1", name=name, family="web", public=True)
+        newer = {"source_image": "projects/p1/global/images/web-11", "locations": "eu"}
+        action(**newer, promote="false")
+        assert action(source_image="projects/p1/global/images/web-10", locations="eu").column("promoted") == {
+            "eu": True
+        }
+        row = action(**newer).replicas["eu"]
+        assert row["promoted"] is True
+        assert "still resolves to projects/p1/global/images/web-10-eu" in row["message"]
+
     def test_newer_release_takes_the_family(self, emulator: Running, tmp_path: Path) -> None:
         action = Action(emulator, tmp_path)
         for name in ("web-10", "web-11"):
@@ -515,6 +542,34 @@ class TestWaitsAreRepeated:
         run = action(timeout_minutes="5")
         assert (run.replicas["eu"]["outcome"], run.replicas["eu"]["reason"]) == ("interrupted", "deadline")
         assert run.replicas["asia"]["promoted"] is True
+
+    def test_a_failed_operation_of_any_change_is_repeated(self, action: Action) -> None:
+        fault = {
+            "kind": "operation",
+            "code": "CONCURRENT_OPERATIONS_QUOTA_EXCEEDED",
+            "message": "Slow.",
+            "leaves": "nothing",
+        }
+        action.emulator.faults([{"method": "compute.images.patch", "match": "-eu", "times": 2, "action": fault}])
+        run = action()
+        assert run.result == "complete", run.log
+        patches = action.calls("patch", "web-1-eu")
+        assert len({call["query"]["requestId"] for call in patches}) == len(patches) == 3
+
+    def test_a_label_request_whose_answer_was_lost(self, action: Action, source: dict[str, Any]) -> None:
+        action(labels="a=b", locations="eu")
+        action.emulator.faults(
+            [{"method": "compute.images.setLabels", "action": {"kind": "drop", "how": "close", "when": "after"}}]
+        )
+        assert action(labels="a=c", locations="eu").replicas["eu"]["outcome"] == "repaired"
+        assert [call["committed"] for call in action.calls("setLabels")] == [True, False]
+
+    def test_etags_are_sent_back(self, action: Action) -> None:
+        """Without the etag a grant that somebody else makes meanwhile would be lost."""
+        action()
+        for call in action.calls("setIamPolicy"):
+            assert call["body"]["policy"]["etag"]
+            assert call["body"]["policy"]["version"] == 3
 
     def test_a_stale_etag_is_read_again(self, action: Action) -> None:
         for code in (409, 412):

@@ -164,6 +164,29 @@ class TestReport:
             action()
         assert read_outputs(tmp_path / "temp2" / "output")["result"] == "complete"
 
+    @pytest.mark.parametrize("where", ["index.build", "summary.render", "report.outputs", "report.remarks"])
+    def test_a_defect_in_telling(self, action: Action, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+        """What one place can't be told is told in the others, and the exit code says that something is wrong."""
+
+        def defect(*_: Any, **__: Any) -> Any:
+            raise KeyError("defect")
+
+        monkeypatch.setattr(f"replicator.{where}", defect)
+        folder = action.folder
+        env = {
+            "GITHUB_OUTPUT": str(folder / "output"),
+            "GITHUB_STEP_SUMMARY": str(folder / "summary"),
+            "RUNNER_TEMP": str(folder),
+            "CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE": action.emulator.url,
+            "CLOUDSDK_AUTH_DISABLE_CREDENTIALS": "true",
+        }
+        stdout = io.StringIO()
+        assert run.run({"source_image": "projects/p1/global/images/web-1"}, env, stdout, commands=True) == 70
+        assert "KeyError" in stdout.getvalue()
+        written = {path.name for path in folder.iterdir()}
+        missing = {"index.build": "image-index.json", "summary.render": "summary", "report.outputs": "output"}.get(where)
+        assert written == {"image-index.json", "output", "summary"} - {missing}
+
     def test_a_closed_log_stops_nothing(self, action: Action, tmp_path: Path) -> None:
         stdout = io.StringIO()
         stdout.close()

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from replicator import errors, results, summary
-from replicator.model import Held, Outcome, ReplicaResult
+from replicator import plan as planning
+from replicator.model import Held, Outcome, ReplicaResult, Result
 from tests.make import copy, image, replica
 from tests.test_protocol import hostile
 
@@ -23,22 +24,94 @@ def render(rows: list[ReplicaResult], notes: list[str] | None = None) -> str:
     return summary.render(results.judge(rows), image(), rows, notes or [])
 
 
+CONSOLE = "https://console.cloud.google.com/compute/imagesDetail/projects/p1/global/images"
+
+
 def test_what_a_person_reads() -> None:
     text = render(ROWS, ["A note."])
     lines = text.splitlines()
     assert lines[0].startswith("### ❌ A required location failed&#58; asia (quota)")
     assert (
-        "| eu | <code>projects/p1/global/images/web-1-eu</code> | created (family&#95;is&#95;newer) | web-eu (not moved) | public | 61.5 |"
-        in lines
+        f"| eu | [<code>web-1-eu</code>]({CONSOLE}/web-1-eu) | ✅&nbsp;created,&nbsp;62&nbsp;s "
+        "| web-eu (not moved: family&#95;is&#95;newer) | public | 20&nbsp;/&nbsp;1.0 |"
+    ) in lines
+    assert (
+        "| asia (required) | <code>web-1-asia</code> | ❌&nbsp;**failed** (quota),&nbsp;3.0&nbsp;s |  |  |  |"
+    ) in lines
+    assert "> A note." in lines
+    assert "- Used up" in lines
+    assert "**What to do:** Delete images that nobody needs, or ask for more quota; then run this again." in lines
+    assert any(line.startswith("- **eu**: The family web-eu belongs to a newer source already") for line in lines)
+
+
+def test_what_is_wrong_stands_before_what_is_right() -> None:
+    text = summary.render(results.judge(ROWS), image(), ROWS, [], ["python -m replicator replicate"])
+    order = ["### ❌", "#### ❌ asia", "What to do", "Then run it again", "| Location |", "```mermaid", "<details>"]
+    places = [text.index(word) for word in order if word != "```mermaid"]
+    assert places == sorted(places)
+    good = [ROWS[0]]
+    assert "again" not in summary.render(results.judge(good), image(), good, [], ["python -m replicator replicate"])
+
+
+def failed(location: str, error: errors.ReplicaError) -> ReplicaResult:
+    return ReplicaResult(replica=replica(location), outcome=Outcome.FAILED, error=error)
+
+
+def test_commands_can_be_copied() -> None:
+    rows = [
+        failed("eu", errors.ApiDisabled("Off")),
+        *(
+            failed(where, planning.image_failed(replica(where).ref, f"{where} is FAILED"))
+            for where in ("asia", "me-west1")
+        ),
+    ]
+    text = render(rows)
+    assert (
+        "**What to do:** Run the command below and wait a few minutes.\n\n"
+        "```sh\ngcloud services enable compute.googleapis.com --project p1\n```\n" in text
     )
     assert (
-        "| asia (required) | <code>projects/p1/global/images/web-1-asia</code> | **failed** (quota) | web-asia (not moved) |  | 3 |"
-        in lines
+        "```sh\ngcloud compute images delete web-1-asia --project p1\n"
+        "gcloud compute images delete web-1-me-west1 --project p1\n```\n" in text
     )
-    assert "> A note." in lines
-    assert lines[-1].startswith("- **asia**&#58; Used up. Delete images") or lines[-1].startswith(
-        "- **asia**: Used up."
-    )
+
+
+def test_the_same_trouble_is_told_once() -> None:
+    where = [f"us-west{number}" for number in range(1, 10)]
+    text = render([failed(name, errors.Quota(f"Copying to {name} failed: used up")) for name in where])
+    assert f"#### ❌ {', '.join(where)}: [quota](" in text
+    assert "- Copying to us-west1 failed&#58; used up (and 8 more like this)" in text
+    assert text.count("What to do") == 1
+    held = [
+        ReplicaResult(replica=replica(name), outcome=Outcome.CREATED, held=Held.REQUIRED_FAILED) for name in where[:2]
+    ]
+    assert "- **us-west1, us-west2**: The family of each was not moved" in render(held)
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (
+            errors.NoCredentials("No credentials were found"),
+            ["### ❌ No credentials were found", "takes no key", "```sh\ngcloud auth application-default login\n```"],
+        ),
+        (
+            errors.BadSettings([errors.InputProblem("locations", "'EU'"), errors.InputProblem("labels", "'x'")]),
+            ["### ❌ 2 inputs are wrong, so nothing was called", "\n- locations&#58; 'EU'\n- labels&#58; 'x'\n"],
+        ),
+    ],
+    ids=["credentials", "settings"],
+)
+def test_what_ended_the_run(error: errors.ReplicatorError, says: list[str]) -> None:
+    verdict = results.Verdict(Result.FAILED, error.exit_code, error.message, error)
+    text = summary.render(verdict, None, [], [])
+    assert [word for word in says if word not in text] == []
+    assert "| Location" not in text
+
+
+def test_a_dry_run_promises_no_family() -> None:
+    row = ReplicaResult(replica=replica("eu"), outcome=Outcome.PLANNED)
+    assert "| eu | <code>web-1-eu</code> | 📝&nbsp;planned | web-eu |  |  |" in render([row])
 
 
 @given(hostile)
@@ -64,3 +137,28 @@ def test_never_larger_than_the_runner_takes(length: int) -> None:
         for _ in range(300)
     ]
     assert len(render(rows).encode()) < 2**20
+
+
+@given(st.lists(hostile, min_size=1, max_size=3))
+def test_no_text_ends_or_begins_a_block(messages: list[str]) -> None:
+    rows = [failed("eu", errors.Quota(text, remedy=f"Run `gcloud x {text}` now.")) for text in messages]
+    lines = render(rows, messages).splitlines()
+    fences = [line for line in lines if line.startswith("```")]
+    assert len(fences) % 2 == 0
+    headings = [line.split(" ", 2)[1] for line in lines if line.startswith("#")]
+    assert headings == ["❌", "❌", "What"]
+    assert not any(line.startswith(("<", "> [")) for line in lines)
+
+
+def test_every_location_there_is_fits_whole() -> None:
+    where = [f"northamerica-northeast{number}" for number in range(43)]
+    rows = [
+        ReplicaResult(
+            replica=replica(name), outcome=Outcome.CREATED, image=copy(name), promoted=True, began=1, seconds=9
+        )
+        for name in where
+    ]
+    text = render(rows)
+    assert all(text.count(f"web-1-{name}</code>") == 1 for name in where)
+    assert text.count("  section ") == 43
+    assert "more |" not in text

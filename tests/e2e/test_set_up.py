@@ -38,8 +38,12 @@ class TestSetUpFails:
         new_caller.job.search_path = machine_without_python(tmp_path)
         old = fake_python(tmp_path / "python3.9", "*version_info*) exit 1 ;;", "*python_version*) echo 3.9.18; exit ;;")
         run = new_caller.replicate({"python": str(old)})
-        error = self.check(new_caller, run, "3.11 or newer is needed; this machine has 3.9.18")
+        error = self.check(new_caller, run, "python3.9 is 3.9.18")
         assert "actions/setup-python" in error.message
+
+    def test_the_python_that_is_named_is_missing(self, new_caller: Caller) -> None:
+        run = new_caller.replicate({"python": "/nowhere/python3.12"})
+        self.check(new_caller, run, "names '/nowhere/python3.12', which is not on this machine")
 
     def test_python_has_no_venv(self, new_caller: Caller, tmp_path: Path) -> None:
         bare = fake_python(tmp_path / "bare", '*"-m venv"*) echo "ensurepip is not available"; exit 1 ;;')
@@ -75,6 +79,7 @@ class TestSetUpFails:
         assert (error.level, error.title) == ("error", "Python")
         assert "actions/setup-python" in error.message
         assert (run.outputs["decision"], run.outputs["result"]) == ("skip", "failed")
+        assert run.outputs["reason"] == "No python3 was found"
 
 
 def machine_without_python(folder: Path) -> str:

@@ -1,0 +1,43 @@
+"""The copies of a run as a Mermaid gantt: when each was begun, and how long it took. Pure."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from replicator.model import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from replicator.model import ReplicaResult
+
+#: Mermaid draws no text of more than 50,000 characters.
+_MOST_BARS = 200
+
+
+def gantt(rows: Sequence[ReplicaResult]) -> list[str]:
+    """The lines of the diagram; none where nothing was copied.
+
+    Nothing but locations is named, because few signs are safe in Mermaid. Milliseconds (`x`), because Mermaid reads
+    the beginnings of `X` as milliseconds and the ends as seconds; `%s` shows seconds in every time zone.
+    """
+    bars = [(re.sub("[^a-z0-9-]", "", row.replica.location), row) for row in rows if row.began is not None]
+    if not bars:
+        return []
+    # About seven pixels a sign: the names stand left of the bars.
+    margin = 30 + 7 * max(len(name) for name, _ in bars)
+    lines = [
+        f'%%{{init: {{"gantt": {{"leftPadding": {margin}, "rightPadding": 80, "barHeight": 16}}}}}}%%',
+        "gantt",
+        "  title Copies: seconds since the plan",
+        "  dateFormat x",
+        "  axisFormat %s",
+        "  todayMarker off",
+    ]
+    for name, row in bars[:_MOST_BARS]:
+        begin, end = round(1000 * (row.began or 0)), round(1000 * row.seconds)
+        failed = row.outcome in {Outcome.FAILED, Outcome.INTERRUPTED}
+        took = f"{(end - begin) / 1000:.0f} s{f' {row.outcome}' if failed else ''}"
+        lines += [f"  section {name}", f"    {took} :{'crit, ' if failed else ''}{begin}, {max(end, begin + 100)}"]
+    return lines

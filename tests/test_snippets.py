@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import re
+import shlex
+
+from hypothesis import given
+
+from replicator import settings, snippets
+from replicator.model import ImageRef, Outcome, ReplicaResult
+from tests.make import copy, image, replica
+from tests.test_protocol import hostile
+
+US = ReplicaResult(
+    replica=replica("us", family="web", ref=ImageRef("p1", "web-1")), outcome=Outcome.SOURCE, promoted=True
+)
+EU = ReplicaResult(replica=replica("eu"), outcome=Outcome.CREATED, image=copy("eu"), promoted=True)
+EAST = ReplicaResult(replica=replica("asia-east2"), outcome=Outcome.CREATED)
+
+
+def test_gcloud() -> None:
+    create = "gcloud compute instances create my-instance"
+    assert snippets.gcloud([US, EU, EAST]) == [
+        f"{create} --zone=us-central1-b --image=projects/p1/global/images/web-1",
+        f"{create} --zone=us-central1-b --image-family=web --image-project=p1",
+        f"{create} --zone=europe-west1-b --image=projects/p1/global/images/web-1-eu",
+        f"{create} --zone=europe-west1-b --image-family=web-eu --image-project=p1",
+        f"{create} --zone=asia-east2-b --image=projects/p1/global/images/web-1-asia-east2",
+    ]
+
+
+def test_terraform() -> None:
+    assert "\n".join(snippets.terraform([US, EU, EAST])).startswith(
+        """\
+locals {
+  image_by_region_prefix = {
+    "asia-east2" = "projects/p1/global/images/web-1-asia-east2"
+    "europe"     = "projects/p1/global/images/web-1-eu"
+    "us"         = "projects/p1/global/images/web-1"
+  }
+}
+"""
+    )
+
+
+@given(hostile)
+def test_names_mean_themselves(name: str) -> None:
+    row = ReplicaResult(replica=replica("eu", ref=ImageRef("p1", name)), outcome=Outcome.CREATED)
+    (line,) = (line for line in snippets.terraform([row]) if '"europe"' in line)
+    text = line.partition(" = ")[2]
+    assert re.fullmatch(r'"(?:[^"\\]|\\["\\])*"', text)
+    assert not re.search(r"(?<!\$)\$(?:\$\$)*\{|(?<!%)%(?:%%)*\{", text)
+    (command,) = snippets.gcloud([row])
+    assert len(shlex.split(command)) == 7
+
+
+def load(given: dict[str, str]) -> list[str]:
+    loaded = settings.load(given, {}).settings
+    return shlex.split("\n".join(snippets.again(loaded, given, image())).replace("\\\n", ""))
+
+
+def test_again_says_what_was_said() -> None:
+    given = {
+        "source_image": "web-1",
+        "project_id": "p1",
+        "locations": "us,\n eu",
+        "labels": "a=b\nc=d",
+        "access": "source",
+        "promote": "false",
+        "family_template": "{family}",
+    }
+    words = load(given)
+    assert words[:5] == ["python", "-m", "replicator", "replicate", "--source-image=projects/p1/global/images/web-1"]
+    options = {name.replace("-", "_"): value for name, _, value in (word[2:].partition("=") for word in words[4:])}
+    assert set(options) == {"source_image", "locations", "labels", "promote", "family_template"}
+    again, before = (settings.load(item, {}).settings for item in (options, given))
+    assert again.model_copy(update={"source_image": "web-1", "project_id": "p1"}) == before
+
+
+def test_again_leaves_out_what_is_usual() -> None:
+    usual = {
+        "locations": "us, eu, asia",
+        "name_template": "{name}-{location}",
+        "promote": "true",
+        "timeout_minutes": "60",
+    }
+    assert len(load({"source_image": "projects/p1/global/images/web-1", **usual})) == 5
