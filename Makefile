@@ -12,7 +12,7 @@ help:
 	@echo 'make test    all tests'
 	@echo 'make lint    ruff, mypy, zizmor, schema checks, shellcheck, actionlint where present'
 	@echo 'make bench   benchmarks'
-	@echo 'make docs    the README tables again, from action.yml and the code'
+	@echo 'make docs    the tables of README.md, docs/errors.md and the schema again, from the code'
 	@echo 'make lock    the hashed locks again, from requirements*.in (needs uv)'
 
 setup: $(READY)

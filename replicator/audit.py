@@ -57,28 +57,28 @@ class Finding:
 def run(given: Mapping[str, str], env: Mapping[str, str], stdout: TextIO, *, index_file: str, as_json: bool) -> int:
     """Verify and say what was found. Returns the exit code: 0, 1, 4, or that of an error."""
     runner = Runner(env, stdout, commands=False)
+    findings: list[Finding] = []
+    problems: list[str] = []
     try:
         findings = asyncio.run(_against_index(given, env, index_file) if index_file else _against_settings(given, env))
+        code = exit_code(findings)
     except errors.ReplicatorError as error:
-        problems = error.problems if isinstance(error, errors.BadSettings) else [error.message]
-        if as_json:
-            stdout.write(
-                json.dumps({"result": "error", "findings": [], "problems": [str(item) for item in problems]}) + "\n"
-            )
-        else:
-            for problem in problems:
-                runner.line(f"error: {problem}")
-        return EXIT_UNREACHABLE if isinstance(error, errors.EndpointUnreachable) else error.exit_code
-    code = exit_code(findings)
+        problems = [str(item) for item in error.problems] if isinstance(error, errors.BadSettings) else [error.message]
+        code = EXIT_UNREACHABLE if isinstance(error, errors.EndpointUnreachable) else error.exit_code
+    except Exception as error:  # noqa: BLE001 - a defect must not look like drift
+        unforeseen = errors.Unforeseen(f"{type(error).__name__}: {error}")
+        problems, code = [unforeseen.message], unforeseen.exit_code
     if as_json:
-        stdout.write(
-            json.dumps({"result": "wrong" if code else "correct", "findings": [as_dict(item) for item in findings]})
-            + "\n"
-        )
+        result = "error" if problems else "wrong" if code else "correct"
+        document = {"result": result, "findings": [as_dict(item) for item in findings], "problems": problems}
+        stdout.write(json.dumps(document) + "\n")
         return code
-    runner.table(
-        [[item.location, item.architecture, item.state.replace("_", " "), item.uri, _told(item)] for item in findings]
-    )
+    for problem in problems:
+        runner.line(f"error: {problem}")
+    rows = [
+        [item.location, item.architecture, item.state.replace("_", " "), item.uri, _told(item)] for item in findings
+    ]
+    runner.table(rows)
     counts = {state: sum(item.state is state for item in findings) for state in State}
     runner.line(", ".join(f"{count} {state.replace('_', ' ')}" for state, count in counts.items() if count))
     return code

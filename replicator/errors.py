@@ -14,10 +14,9 @@ if TYPE_CHECKING:
 REPORT_TO = "https://github.com/gce-image-replicator/gce-image-replicator/issues"
 
 
-class ReplicatorError(Exception):
-    """A failure that ends the run before, or instead of, its replicas."""
+class Failure(Exception):
+    """What happened, why, and what to do about it."""
 
-    exit_code: int
     why: ClassVar[str] = ""
     remedy: ClassVar[str] = ""
 
@@ -30,6 +29,12 @@ class ReplicatorError(Exception):
     def message(self) -> str:
         """The three sentences that a person needs, in one paragraph."""
         return " ".join(part for part in (_sentence(self.what), self.why, self.todo) if part)
+
+
+class ReplicatorError(Failure):
+    """A failure that ends the run before, or instead of, its replicas."""
+
+    exit_code: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,26 +121,14 @@ class Unforeseen(ReplicatorError):
     remedy = f"This is a defect of the replicator. Please report it with the lines above: {REPORT_TO}"
 
 
-class ReplicaError(Exception):
+class ReplicaError(Failure):
     """A failure that ends one replica."""
 
     reason: ClassVar[str]
-    why: ClassVar[str] = ""
-    remedy: ClassVar[str]
     interrupts: ClassVar[bool] = False
     """Whether the replica may yet come to be by itself: outcome `interrupted` instead of `failed`."""
     of_setup: ClassVar[bool] = False
     """Whether, where it meets every replica, the set-up is at fault and the run exits with 3."""
-
-    def __init__(self, what: str, *, remedy: str = "") -> None:
-        super().__init__(what)
-        self.what = what
-        self.todo = remedy or self.remedy
-
-    @property
-    def message(self) -> str:
-        """The three sentences that a person needs, in one paragraph."""
-        return " ".join(part for part in (_sentence(self.what), self.why, self.todo) if part)
 
 
 class Conflict(ReplicaError):

@@ -154,6 +154,13 @@ def test_bad_settings_and_source(action: Action) -> None:
     assert verify(action, "--source-image", "projects/p1/global/images/none")[0] == 3
 
 
+def test_a_defect_is_no_drift(action: Action, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("replicator.audit.survey", lambda *_: 1 / 0)
+    code, found = verify(action, *SOURCE)
+    assert (code, found["result"]) == (70, "error")
+    assert "ZeroDivisionError" in found["problems"][0]
+
+
 def test_for_people(action: Action, made: Finished) -> None:
     action.emulator.delete_image("p1", "web-1-eu")
     stdout = io.StringIO()
