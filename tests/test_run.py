@@ -184,7 +184,9 @@ class TestReport:
         assert run.run({"source_image": "projects/p1/global/images/web-1"}, env, stdout, commands=True) == 70
         assert "KeyError" in stdout.getvalue()
         written = {path.name for path in folder.iterdir()}
-        missing = {"index.build": "image-index.json", "summary.render": "summary", "report.outputs": "output"}.get(where)
+        missing = {"index.build": "image-index.json", "summary.render": "summary", "report.outputs": "output"}.get(
+            where
+        )
         assert written == {"image-index.json", "output", "summary"} - {missing}
 
     def test_a_closed_log_stops_nothing(self, action: Action, tmp_path: Path) -> None:
