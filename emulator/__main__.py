@@ -10,6 +10,8 @@ from pathlib import Path
 
 from emulator.app import App
 from emulator.calls import Timing
+from emulator.clock import DrivenClock, RealClock
+from emulator.scenario import BadScenario, Scenario, load
 from emulator.server import Server
 
 
@@ -21,6 +23,13 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument(
         "--copy-seconds", type=_seconds, default=Timing.copy, help="how long a copy of an image takes (default: 5)"
     )
+    options.add_argument(
+        "--clock",
+        choices=("real", "driven"),
+        default="real",
+        help="whose time it is: the machine's, or yours, moved on over /_emulator/clock",
+    )
+    options.add_argument("--scenario", type=Path, help="YAML file with images, principals, quotas, faults, and more")
     return options
 
 
@@ -49,8 +58,14 @@ def main(argv: list[str]) -> int:
             partial.write_text(url, "utf-8")
             partial.replace(ready)
 
+    try:
+        scenario = load(options.scenario) if options.scenario else Scenario()
+        clock = DrivenClock() if options.clock == "driven" else RealClock()
+        app = App(copy_seconds=options.copy_seconds, clock=clock, scenario=scenario)
+    except BadScenario as error:
+        commands.error(f"--scenario {options.scenario}: {error}")
+
     async def serve() -> None:
-        app = App(timing=Timing.around(options.copy_seconds))
         await Server(app, port=options.port, listening=listening).serve()
 
     asyncio.run(serve())

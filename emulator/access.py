@@ -2,7 +2,7 @@
 
 From the discovery document and gcloud's requests: read, change and write with an etag, version 3 for conditions. That
 `allUsers` is refused for images, and `allAuthenticatedUsers` is not, is public knowledge (prowler #9718, CAPG #152).
-Guesses: the wording of refusals; a stale etag is 412, which the service may also answer with 409.
+Guesses: the wording of refusals; a stale etag is 412, or by a switch 409.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from emulator import errors
+from emulator import errors, limits
 from emulator.calls import Answer, Call, Handler
 from emulator.schema import decoded
 from emulator.state import Change, Image, Policy, fingerprint
@@ -71,20 +71,25 @@ def set_policy(call: Call) -> Answer:
     wanted: Mapping[str, Any] = call.body.get("policy") or call.body
     etag = wanted.get("etag") or call.body.get("etag")
     if etag and decoded(etag) != decoded(image.policy.etag):
-        raise errors.condition_not_met("There were concurrent policy changes. Read the policy again and retry.")
+        text = "There were concurrent policy changes. Read the policy again and retry."
+        if call.scenario.switches.stale_etag == 409:
+            raise errors.ApiError(code=409, reason="aborted", message=text)
+        raise errors.condition_not_met(text)
     version = int(wanted.get("version") or 0)
     if version not in {0, 1, 3}:
         raise errors.invalid("policy.version", version, "Must be 0, 1 or 3.")
     bindings = _bindings(wanted.get("bindings") or (), version)
+    limits.check_members(call.scenario.org_policy, image.policy.bindings, bindings)
     etag = fingerprint(json.dumps([image.id, call.state.new_id()]))
     policy = Policy(bindings=bindings, etag=etag)
     return Answer(body=render(policy, 3), change=Change(images=(replace(image, policy=policy),)))
 
 
 def test_permissions(call: Call) -> Answer:
-    """images.testIamPermissions: everybody may do everything."""
-    _image(call)
-    permissions = list(call.body.get("permissions") or ())
+    """images.testIamPermissions: everybody may do everything, unless a scenario names principals."""
+    policy = _image(call).policy
+    asked = call.body.get("permissions") or ()
+    permissions = [each for each in asked if limits.may(call.principal, each, call.project, policy)]
     return Answer(body={"permissions": permissions} if permissions else {})
 
 

@@ -7,17 +7,30 @@ import functools
 import inspect
 import json
 import logging
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
-from emulator import access, errors, forms, images, operations
+from emulator import access, errors, forms, images, limits, operations
 from emulator.calls import Answer, Call, Timing
-from emulator.clock import Clock, RealClock
-from emulator.faults import BodyFault, DelayFault, DropFault, Fault, Faults, HttpFault, OperationFault
+from emulator.clock import Clock, DrivenClock, RealClock
+from emulator.faults import (
+    Action,
+    BodyFault,
+    DelayFault,
+    DropFault,
+    Fault,
+    Faults,
+    HangFault,
+    HttpFault,
+    OperationFault,
+    StaleFault,
+)
 from emulator.journal import Entry, Journal
+from emulator.scenario import BadScenario, Scenario
 from emulator.schema import Api, Method, Route
-from emulator.state import State
+from emulator.state import Change, State
 from emulator.wire import Cut, Reply
 
 if TYPE_CHECKING:
@@ -32,6 +45,9 @@ LISTED = {
 # Parameters every method of the API has and the emulator cannot honour.
 UNANSWERABLE = ("fields", "callback", "uploadType", "upload_protocol")
 DEEPEST = 100
+# Methods that are POSTs and change nothing; that a wait counts as one read is a guess.
+READING = ("compute.globalOperations.wait", "compute.images.testIamPermissions")
+FARTHEST = 315_360_000
 
 MALFORMED = object()
 
@@ -54,33 +70,68 @@ class Incoming:
     query_string: str
     body: bytes
     gone: Callable[[], Awaitable[None]]
+    authorization: str = ""
 
 
 class App:
-    """State, faults and journal, and the pipeline over them."""
+    """State, faults and journal, and the pipeline over them. Raises BadScenario."""
 
-    def __init__(self, *, timing: Timing | None = None, clock: Clock | None = None) -> None:
-        self.timing = timing or Timing()
+    def __init__(
+        self,
+        *,
+        copy_seconds: float = Timing.copy,
+        wait_seconds: float = Timing.wait,
+        clock: Clock | None = None,
+        scenario: Scenario | None = None,
+    ) -> None:
+        self.scenario = scenario or Scenario()
+        self.timing = Timing.around(copy_seconds, wait=wait_seconds, said=self.scenario.copy_seconds)
         self.clock: Clock = clock or RealClock()
         self.api = compiled_api()
-        self.state = State(first_id=int(self.clock.now()) * 10**9)
+        seed, switches = self.scenario.seed, self.scenario.switches
+        self._first_id = None if seed is None else 10**18 + seed * 10**12
+        first_id = self._first_id or int(self.clock.now()) * 10**9
+        self.state = State(first_id=first_id, pending_heads=switches.pending_heads_family)
+        self._ignored = frozenset(
+            kind
+            for kind, answer in (("unknown", switches.unknown_fields), ("read-only", switches.read_only_fields))
+            if answer == "ignore"
+        )
         self.faults = Faults(lambda: self.api.methods)
         self.journal = Journal(self.clock)
         self._fields = {method: self.api.fields(schema) for method, schema in LISTED.items()}
         self._freed = asyncio.Event()
+        self._set_up()
+
+    def _set_up(self) -> None:
+        """The scenario's images and faults. Raises BadScenario."""
+        place = "images"
+        try:
+            for index, spec in enumerate(self.scenario.images):
+                place = f"images.{index}"
+                images.place(self.state, spec, self.clock.now())
+            place = "faults"
+            self.faults.set([dict(fault) for fault in self.scenario.faults])
+        except errors.ApiError as error:
+            raise BadScenario(f"{place}: {error.message}") from None
+        except ValueError as error:
+            raise BadScenario(f"{place}: {error}") from None
 
     async def exchange(self, request: Incoming) -> Reply:
         """Answer one request. Raises Cut where the connection is to end instead."""
         route = self.api.route(request.verb, request.raw_path)
         body = _json(request.body)
         entry = self._opened(request, route, body)
-        operates = route is not None and starts_operations(route.method)
-        fault = self.faults.choose(entry.method, entry.target, _readable(body), operates=operates)
+        fault = self.faults.choose(
+            entry.method, entry.target, _readable(body), able=functools.partial(self._able, route)
+        )
         action = fault.action if fault else None
         entry.fault = fault.id if fault else None
         try:
             if isinstance(action, DelayFault):
                 await self._pause(self.clock.now() + action.seconds, request)
+            if isinstance(action, HangFault):
+                await self._pause(math.inf, request)
             reply = _injected(action, "before") or await self._performed(request, route, body, entry, fault)
             reply = _injected(action, "after") or reply
             _cut_short(action, reply)
@@ -98,7 +149,11 @@ class App:
     ) -> Reply:
         try:
             route = _emulated(request, route, entry)
-            call = self._checked(request, route, body, fault)
+            principal = limits.authenticated(self.scenario, request.authorization)
+            entry.principal = principal.name if principal else None
+            call = replace(self._checked(request, route, body, fault), principal=principal)
+            limits.check_permissions(call, entry.target)
+            self._meter(call, route.method)
             answer = self._repeated(call, route.method)
             if answer is None:
                 handled = HANDLERS[route.method.id](call)
@@ -128,7 +183,7 @@ class App:
         if method.request:
             if body is MALFORMED:
                 raise errors.bad_request("Parse Error", "parseError")
-            body = self.api.check_body(method, body)
+            body = self.api.check_body(method, body, self._ignored)
         return Call(
             method=method.id,
             project=route.parameters["project"],
@@ -137,18 +192,42 @@ class App:
             body=body if isinstance(body, dict) else {},
             now=self.clock.now(),
             clock=self.clock,
-            state=self.state,
+            state=(fault and isinstance(fault.action, StaleFault) and self._earlier(route)) or self.state,
+            scenario=self.scenario,
             timing=self.timing,
             fields=self._fields.get(method.id, frozenset()),
             pause=lambda moment: self._pause(moment, request),
             fault=fault.action if fault and isinstance(fault.action, OperationFault) else None,
         )
 
+    def _able(self, route: Route | None, action: Action) -> bool:
+        """Whether a request can meet a fault: some are for operations, some for reads of what has changed."""
+        if isinstance(action, OperationFault):
+            return route is not None and starts_operations(route.method)
+        return not isinstance(action, StaleFault) or (route is not None and self._earlier(route) is not None)
+
+    def _earlier(self, route: Route) -> State | None:
+        """What a stale read sees; None for what is no read of images, or of images that never changed."""
+        method, parameters = route.method, route.parameters
+        if method.verb != "GET" or not method.id.startswith(("compute.images.", "compute.imageFamilyViews.")):
+            return None
+        name = parameters.get("image") or parameters.get("resource") or ""
+        return self.state.earlier(parameters["project"], name=name, family=parameters.get("family", ""))
+
+    def _meter(self, call: Call, method: Method) -> None:
+        """Count a request against its project's quota per minute. Raises ApiError 403."""
+        reads = method.verb == "GET" or method.id in READING
+        meter = "reads_per_minute" if reads else "mutations_per_minute"
+        limits.check_rate(self.scenario.quotas, self.state, call.project, meter, call.now)
+        self.state.commit(Change(metered=(call.project, meter, int(call.now // 60))))
+
     def _repeated(self, call: Call, method: Method) -> Answer | None:
         """The first answer's operation, for a request id that was seen before (also if that operation failed)."""
         if not call.request_id or not starts_operations(method):
             return None
         operation = self.state.repeated(call.project, call.request_id)
+        if operation and self.scenario.switches.failed_request_id == "new" and operation.failed(call.now):
+            return None
         return None if operation is None else Answer(body=operations.render(operation, call.now))
 
     def _commit(self, answer: Answer, entry: Entry, fault: Fault | None) -> None:
@@ -185,6 +264,7 @@ class App:
             target=target,
             query=dict(parse_qsl(request.query_string, keep_blank_values=True)),
             body=_readable(body),
+            size=len(request.body),
         )
 
     async def _pause(self, moment: float, request: Incoming) -> None:
@@ -208,11 +288,43 @@ class App:
         self._freed = asyncio.Event()
 
     def reset(self) -> None:
-        """Back to the beginning: no images, operations, faults or journal, and nobody waiting."""
+        """Back to the scenario: its images and faults, no operations, no journal, and nobody waiting."""
         self.free()
-        self.state.clear()
-        self.faults.set([])
+        self.state.clear(self._first_id)
         self.journal.clear()
+        self._set_up()
+
+    def move(self, seconds: float) -> None:
+        """Move a driven clock on. Raises ValueError."""
+        clock = self._driven()
+        if not 0 <= seconds <= FARTHEST:
+            raise ValueError(f"a clock goes on by 0 to {FARTHEST} seconds")
+        clock.advance(seconds)
+
+    def move_to_next(self) -> float | None:
+        """Move a driven clock to the next thing that happens by itself, if any. Raises ValueError."""
+        clock, moment = self._driven(), self.next_moment()
+        if moment is not None:
+            clock.move_to(moment)
+        return moment
+
+    def next_moment(self) -> float | None:
+        """When an operation ends, an image settles or a wait is over next; None if nothing is under way."""
+        now = self.clock.now()
+        moments = [operation.ends for operation in self.state.operations(None)]
+        moments += [image.settles for image in self.state.images(None, now)]
+        moments += self.clock.awaited() if isinstance(self.clock, DrivenClock) else []
+        return min((moment for moment in moments if now < moment < math.inf), default=None)
+
+    def show_clock(self) -> dict[str, Any]:
+        """The kind of clock, its time, and when something happens next by itself."""
+        kind = "driven" if isinstance(self.clock, DrivenClock) else "real"
+        return {"clock": kind, "now": self.clock.now(), "next": self.next_moment()}
+
+    def _driven(self) -> DrivenClock:
+        if not isinstance(self.clock, DrivenClock):
+            raise ValueError("the clock is real; start the emulator with --clock driven")  # noqa: TRY004 -- no wrong type
+        return self.clock
 
     def show_state(self) -> dict[str, Any]:
         """All images with project and policy, PENDING ones too, and all operations; oldest first."""

@@ -1,7 +1,8 @@
 """gcloud's batches: several requests in one `multipart/mixed` envelope, each answered as if it had come alone.
 
 Shape as recorded from gcloud 528: parts of `application/http` with `Content-ID: <UUID+N>`, lines ended by a bare
-newline; answered by parts with `Content-ID: <response-UUID+N>`.
+newline; answered by parts with `Content-ID: <response-UUID+N>`. google-api-python-client writes
+`<UUID + N>`, and wants its spaces back.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from emulator.app import App, Incoming, refusal
 from emulator.wire import Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
 PATH = "/batch/compute/v1"
 PARTS_AT_MOST = 1000
@@ -31,10 +32,10 @@ class Part:
     request: Incoming
 
 
-async def answer(app: App, content_type: str, content: bytes, gone: Callable[[], Awaitable[None]]) -> Reply:
+async def answer(app: App, headers: Mapping[str, str], content: bytes, gone: Callable[[], Awaitable[None]]) -> Reply:
     """Answer a batch, its parts one after the other. Raises Cut if any part's connection is to end."""
     try:
-        parts = _parts(content_type, content, gone)
+        parts = _parts(headers, content, gone)
     except errors.ApiError as error:
         return refusal(error)
     boundary = f"batch_{uuid4().hex}"
@@ -47,25 +48,30 @@ async def answer(app: App, content_type: str, content: bytes, gone: Callable[[],
     return Reply(status=200, content=body, media_type=f"multipart/mixed; boundary={boundary}")
 
 
-def _parts(content_type: str, content: bytes, gone: Callable[[], Awaitable[None]]) -> list[Part]:
+def _parts(headers: Mapping[str, str], content: bytes, gone: Callable[[], Awaitable[None]]) -> list[Part]:
+    content_type = headers.get("content-type", "")
     envelope = email.message_from_bytes(f"Content-Type: {content_type}\r\n\r\n".encode("latin-1") + content)
     inner = envelope.get_payload()
     if envelope.get_content_type() != "multipart/mixed" or not isinstance(inner, list) or not inner:
         raise errors.bad_request("The batch is no multipart/mixed message.", "badRequest")
     if len(inner) > PARTS_AT_MOST:
         raise errors.bad_request(f"The batch has more than {PARTS_AT_MOST} parts.", "badRequest")
-    return [_part(part, gone) for part in inner if isinstance(part, Message)]
+    bearer = headers.get("authorization", "")
+    return [_part(part, bearer, gone) for part in inner if isinstance(part, Message)]
 
 
-def _part(part: Message, gone: Callable[[], Awaitable[None]]) -> Part:
+def _part(part: Message, bearer: str, gone: Callable[[], Awaitable[None]]) -> Part:
     payload = part.get_payload(decode=True)
     if part.get_content_type() != "application/http" or not isinstance(payload, bytes):
         raise errors.bad_request("A part of the batch is not application/http.", "badRequest")
     head, _, body = payload.replace(b"\r\n", b"\n").partition(b"\n\n")
-    words = head.split(b"\n")[0].decode("latin-1").split()
+    first, _, lines = head.decode("latin-1").partition("\n")
+    words, own = first.split(), email.message_from_string(lines).get("Authorization")
     if len(words) < 2:
         raise errors.bad_request("A part of the batch has no request line.", "badRequest")
     path, _, query = words[1].partition("?")
-    name = "".join(each for each in str(part.get("Content-ID", "")) if " " < each < "\x7f").strip("<>")
-    request = Incoming(verb=words[0], raw_path=path, query_string=query, body=body, gone=gone)
+    name = "".join(each for each in str(part.get("Content-ID", "")) if " " <= each < "\x7f").strip(" <>")
+    request = Incoming(
+        verb=words[0], raw_path=path, query_string=query, body=body, gone=gone, authorization=own or bearer
+    )
     return Part(content_id=f"<response-{name}>", request=request)

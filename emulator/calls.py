@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from emulator.clock import Clock
     from emulator.faults import OperationFault
+    from emulator.scenario import Principal, Scenario
     from emulator.state import Change, State
 
 
@@ -19,11 +20,18 @@ class Timing:
     copy: float = 5.0
     other: float = 0.2
     wait: float = 120.0
+    copies: Mapping[str, float] = field(default_factory=dict)
+
+    def copy_to(self, location: str) -> float:
+        """How long a copy to a location takes."""
+        return self.copies.get(location, self.copy)
 
     @classmethod
-    def around(cls, copy: float, *, wait: float = wait) -> Timing:
-        """Timing for a copy of so many seconds; nothing else takes longer than a copy does."""
-        return cls(copy=copy, other=min(cls.other, copy), wait=wait)
+    def around(cls, copy: float, *, wait: float = wait, said: float | Mapping[str, float] | None = None) -> Timing:
+        """Timing for a copy of so many seconds, or as a scenario says; nothing else takes longer than a copy does."""
+        if isinstance(said, int | float):
+            copy, said = said, None
+        return cls(copy=copy, other=min(cls.other, copy), wait=wait, copies=said or {})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,8 +52,10 @@ class Call:
     state: State
     timing: Timing
     fields: frozenset[str]
+    scenario: Scenario
     pause: Callable[[float], Awaitable[None]]
     fault: OperationFault | None = None
+    principal: Principal | None = None
 
     @property
     def request_id(self) -> str:

@@ -1,4 +1,4 @@
-"""The emulator's own interface under `/_emulator/`: journal, faults, state, reset. Never journalled, never faulty."""
+"""The emulator's own interface under `/_emulator/`: never journalled, never faulty."""
 
 from __future__ import annotations
 
@@ -25,8 +25,6 @@ def answer(app: App, verb: str, path: str, content: bytes) -> Reply:
 
 
 def _handler(verb: str, path: str) -> Callable[[App, bytes], Any]:
-    if path == f"{PREFIX}clock":
-        raise errors.not_implemented("a clock that is driven; time is the machine's")
     verbs = {route[0]: handler for route, handler in ROUTES.items() if route[1] == path}
     if not verbs:
         raise errors.no_such_method(verb, path)
@@ -52,6 +50,24 @@ def _set_faults(app: App, content: bytes) -> Any:
     return app.faults.show()
 
 
+def _clock(app: App, _content: bytes) -> Any:
+    return app.show_clock()
+
+
+def _move_clock(app: App, content: bytes) -> Any:
+    try:
+        match json.loads(content):
+            case {"advance": int() | float() as seconds, **rest} if not rest and not isinstance(seconds, bool):
+                app.move(seconds)
+            case {"to": "next", **rest} if not rest:
+                app.move_to_next()
+            case _:
+                raise errors.bad_request('{"advance": seconds} or {"to": "next"} is expected')
+    except (ValueError, RecursionError) as error:
+        raise errors.bad_request(str(error)) from None
+    return app.show_clock()
+
+
 def _state(app: App, _content: bytes) -> Any:
     return app.show_state()
 
@@ -66,5 +82,7 @@ ROUTES: dict[tuple[str, str], Callable[[App, bytes], Any]] = {
     ("GET", f"{PREFIX}faults"): _faults,
     ("POST", f"{PREFIX}faults"): _set_faults,
     ("GET", f"{PREFIX}state"): _state,
+    ("GET", f"{PREFIX}clock"): _clock,
+    ("POST", f"{PREFIX}clock"): _move_clock,
     ("POST", f"{PREFIX}reset"): _reset,
 }

@@ -77,6 +77,12 @@ def required(name: str) -> ApiError:
     return ApiError(code=400, reason="required", message=f"Required field '{name}' not specified")
 
 
+def forbidden(permission: str, target: str) -> ApiError:
+    """403 for a permission that the caller lacks."""
+    text = f"Required '{permission}' permission for '{target}'"
+    return ApiError(code=403, reason="forbidden", message=text)
+
+
 def condition_not_met(message: str) -> ApiError:
     """412 for a stale fingerprint or etag."""
     return ApiError(code=412, reason="conditionNotMet", message=message)

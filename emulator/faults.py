@@ -72,7 +72,19 @@ class OperationFault:
     state: str
 
 
-Action = HttpFault | DropFault | BodyFault | DelayFault | OperationFault
+@dataclass(frozen=True, kw_only=True)
+class HangFault:
+    """No answer, ever; ends with a reset, the client's leaving, or the emulator."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StaleFault:
+    """So many reads answer the state before the last change of what they read."""
+
+    reads: int
+
+
+Action = HangFault | StaleFault | HttpFault | DropFault | BodyFault | DelayFault | OperationFault
 
 
 @dataclass(kw_only=True)
@@ -122,17 +134,15 @@ class Faults:
         """All faults with their accounts."""
         return [fault.show() for fault in self._faults]
 
-    def choose(self, method: str, target: str, body: object, *, operates: bool) -> Fault | None:
-        """The first fault that applies to a request; `operates` says whether its method starts operations."""
+    def choose(self, method: str, target: str, body: object, *, able: Callable[[Action], bool]) -> Fault | None:
+        """The first fault that applies to a request, of those that the request is able to meet."""
         if not self._faults:
             return None
         text = "" if body is None else json.dumps(body, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
         for fault in self._faults:
-            if isinstance(fault.action, OperationFault) and not operates:
-                continue
             if fault.times is not None and fault.fired >= fault.times:
                 continue
-            if not fault.reached_by(method, target, text):
+            if not fault.reached_by(method, target, text) or not able(fault.action):
                 continue
             fault.seen += 1
             if fault.seen <= fault.skip:
@@ -151,13 +161,17 @@ class Faults:
             pattern = None if match is None else re.compile(match)
         except re.error as error:
             raise ValueError(f"{name}: 'match' is no regular expression: {error}") from None
+        action = _action(_Fields(fields.value("action"), f"{name}: action"))
+        times = None if fields.is_null("times") else fields.whole("times", 1, low=1)
+        if times and isinstance(action, StaleFault):
+            times *= action.reads
         fault = Fault(
             id=fields.text("id", optional=True) or name.replace(" ", "-"),
             method=method,
             pattern=pattern,
             skip=fields.whole("skip", 0, low=0),
-            times=None if fields.is_null("times") else fields.whole("times", 1, low=1),
-            action=_action(_Fields(fields.value("action"), f"{name}: action")),
+            times=times,
+            action=action,
             spec=spec if isinstance(spec, dict) else {},
         )
         fields.done()
@@ -283,5 +297,7 @@ _READERS: Mapping[str, Callable[[_Fields], Action]] = {
     "drop": _drop,
     "body": _body,
     "delay": _delay,
+    "hang": lambda _fields: HangFault(),
+    "stale": lambda fields: StaleFault(reads=fields.whole("reads", 1, low=1)),
     "operation": _operation,
 }

@@ -19,8 +19,9 @@ NAME = "[a-z](?:[-a-z0-9]{0,61}[a-z0-9])?"
 LABELS_AT_MOST = 64
 LABEL_LENGTH = 63
 
-# Multi-regions and regions. Dual regions such as nam4 are refused, which is a guess.
+# Multi-regions and regions. Dual regions such as nam4 are refused, which is a guess and a switch.
 _LOCATION = re.compile(r"us|eu|asia|[a-z]+-[a-z]+[0-9]+")
+_DUAL = re.compile(r"[a-z]+[0-9]+")
 _UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 
 
@@ -61,13 +62,13 @@ def _label_text(text: str) -> bool:
     return all(each in "_-" or _letter(each) or unicodedata.category(each).startswith("N") for each in text)
 
 
-def location(given: Sequence[str]) -> str:
+def location(given: Sequence[str], *, dual: bool = False) -> str:
     """The one storage location asked for, or "". Raises ApiError 400 for two, or for what is none."""
     if len(given) > 1:
         text = "Only one storage location can be specified."
         raise errors.invalid("resource.storageLocations", ",".join(given), text)
     for each in given:
-        if not _LOCATION.fullmatch(each):
+        if not _LOCATION.fullmatch(each) and not (dual and _DUAL.fullmatch(each)):
             text = "The storage location is not a region or multi-region."
             raise errors.invalid("resource.storageLocations", each, text)
         return each

@@ -7,18 +7,22 @@ fills in. No text says what a copy inherits: the list is inferred from that. Eac
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from emulator import errors, forms, operations, pages, references
+from emulator import errors, forms, limits, operations, pages, references
 from emulator.calls import Answer, Call, Handler
 from emulator.clock import timestamp
+from emulator.faults import OPERATION_MESSAGES, OperationFault
 from emulator.schema import decoded
-from emulator.state import Change, Image, Operation, fingerprint
+from emulator.state import Change, Image, Operation, Policy, State, fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from emulator.scenario import PlacedImage
 
 INHERITED = (
     "licenses",
@@ -39,6 +43,7 @@ DEFAULT_LOCATION = "us"
 DEFAULT_SIZE_GB = 10
 DEFAULT_ARCHITECTURE = "X86_64"
 ARCHIVE_BYTES_PER_GB = 50_000_000
+PUBLIC = {"role": "roles/compute.imageUser", "members": ["allAuthenticatedUsers"]}
 
 
 def label_fingerprint(labels: Mapping[str, str]) -> str:
@@ -62,6 +67,46 @@ def render(image: Image, now: float) -> dict[str, Any]:
     if image.labels:
         shown["labels"] = dict(image.labels)
     return shown
+
+
+def place(state: State, spec: PlacedImage, now: float) -> Image:
+    """Put an image in place. Raises ValueError if the name is taken, ApiError for malformed ones."""
+    forms.check_name("name", spec.name)
+    forms.check_labels("labels", spec.labels)
+    if state.image(spec.project, spec.name, now):
+        raise ValueError(f"projects/{spec.project}/global/images/{spec.name} exists already")
+    source = spec.source_image
+    fields: dict[str, Any] = {
+        "diskSizeGb": str(spec.disk_size_gb),
+        "archiveSizeBytes": str(spec.archive_size_bytes or spec.disk_size_gb * ARCHIVE_BYTES_PER_GB),
+        "storageLocations": [spec.location],
+        "architecture": spec.architecture,
+        "family": spec.family,
+        "description": spec.description,
+        "licenses": list(spec.licenses),
+        "guestOsFeatures": [{"type": feature} for feature in spec.guest_os_features],
+        "sourceImage": source and references.image_link(source, "source_image", spec.project),
+        "sourceImageId": spec.source_image_id,
+        "deprecated": dict(spec.deprecated),
+    }
+    if spec.encrypted:
+        key = f"projects/{spec.project}/locations/{spec.location}/keyRings/r/cryptoKeys/k/cryptoKeyVersions/1"
+        fields["imageEncryptionKey"] = {"kmsKeyName": key}
+    identifier = state.new_id()
+    bindings = (*(dict(binding) for binding in spec.policy), *([PUBLIC] if spec.public else []))
+    image = Image(
+        project=spec.project,
+        id=identifier,
+        name=spec.name,
+        created=state.creation_time(now) if spec.created is None else int(spec.created * 1000),
+        settles=math.inf if spec.status == "PENDING" else 0.0,
+        becomes="READY" if spec.status == "PENDING" else spec.status,
+        fields={key: value for key, value in fields.items() if value},
+        labels=dict(spec.labels),
+        policy=Policy(bindings=bindings, etag=fingerprint(identifier)) if bindings else Policy(),
+    )
+    state.commit(Change(images=(image,)))
+    return image
 
 
 def _found(call: Call, parameter: str = "image") -> Image:
@@ -114,19 +159,26 @@ def insert(call: Call) -> Answer:
         forms.check_name("resource.family", family)
     labels = dict(body.get("labels") or {})
     forms.check_labels("resource.labels", labels)
-    location = forms.location(body.get("storageLocations") or ())
+    dual = call.scenario.switches.dual_regions == "accept"
+    location = forms.location(body.get("storageLocations") or (), dual=dual)
     kind = _source_kind(body)
     path = f"projects/{call.project}/global/images/{body['name']}"
     if call.state.image(call.project, body["name"], call.now):
         raise errors.already_exists(path)
-    fields, seconds = _copied(call) if kind == "sourceImage" else _made(call, kind)
-    fields["storageLocations"] = [location] if location else fields["storageLocations"]
+    copied = kind == "sourceImage"
+    fields = _copied(call) if copied else _made(call, kind)
+    fields["storageLocations"] = [location or fields["storageLocations"][0]]
+    limits.check_location(call.scenario.org_policy, fields["storageLocations"][0], path)
+    seconds = call.timing.copy_to(fields["storageLocations"][0]) if copied else call.timing.other
+    if call.fault is None and (exceeded := _exceeded(call, fields.get("sourceImageId", "") if copied else "")):
+        call, seconds = replace(call, fault=exceeded), call.timing.other
     fields |= forms.encryption(body.get("imageEncryptionKey"))
     for key in ("description", "family"):
         if body.get(key):
             fields[key] = body[key]
     identifier = call.state.new_id()
-    operation = operations.start(call, "insert", path, identifier, seconds)
+    source_id = fields["sourceImageId"] if copied else ""
+    operation = operations.start(call, "insert", path, identifier, seconds, source_id)
     image = Image(
         project=call.project,
         id=identifier,
@@ -138,6 +190,22 @@ def insert(call: Call) -> Answer:
         labels=labels,
     )
     return _started(operation, call, Change(images=(image,), operation=operation))
+
+
+def _exceeded(call: Call, source_id: str) -> OperationFault | None:
+    """How the operation ends where a quota does not allow it. Raises ApiError 403 for what is refused at once."""
+    quotas, code = call.scenario.quotas, ""
+    text = limits.images_exceeded(quotas, call.state, call.project, call.now)
+    if text and call.scenario.switches.images_quota == "refuse":
+        raise errors.ApiError(code=403, reason="quotaExceeded", message=text)
+    if text:
+        code = "QUOTA_EXCEEDED"
+    elif source_id and limits.copied_too_often(quotas, call.state, source_id, call.now):
+        code = "RESOURCE_OPERATION_RATE_EXCEEDED"
+        text = OPERATION_MESSAGES[code]
+    if not code:
+        return None
+    return OperationFault(code=code, message=text, http_status=403, leaves="nothing", state="")
 
 
 def _settles(call: Call, operation: Operation, seconds: float) -> float:
@@ -172,8 +240,8 @@ def _size(body: Mapping[str, Any]) -> int | None:
     return size
 
 
-def _made(call: Call, kind: str) -> tuple[dict[str, Any], float]:
-    """Fields of an image from a disk, snapshot or file, each of which exists; and the seconds it takes."""
+def _made(call: Call, kind: str) -> dict[str, Any]:
+    """Fields of an image from a disk, snapshot or file, each of which exists."""
     body = call.body
     size = _size(body) or DEFAULT_SIZE_GB
     fields: dict[str, Any] = {
@@ -190,12 +258,18 @@ def _made(call: Call, kind: str) -> tuple[dict[str, Any], float]:
         # The same disk has the same id each time.
         number = int.from_bytes(sha256(link.encode()).digest()[:7], "big")
         fields |= {kind: link, f"{kind}Id": str(10**18 + number)}
-    return fields, call.timing.other
+    return fields
 
 
-def _copied(call: Call) -> tuple[dict[str, Any], float]:
-    """Fields of a copy of another image, and the seconds it takes."""
+def _copied(call: Call) -> dict[str, Any]:
+    """Fields of a copy of another image."""
     body = call.body
+    if call.scenario.switches.missing_source == 400 and not references.resolved(
+        call.state, body["sourceImage"], call.project, call.now
+    ):
+        raise errors.invalid(
+            "resource.sourceImage", body["sourceImage"], "The referenced image resource was not found."
+        )
     source = references.image(call.state, body["sourceImage"], "resource.sourceImage", call.project, call.now)
     # That a FAILED source is refused like a PENDING one is a guess.
     if source.status(call.now) != "READY":
@@ -213,10 +287,11 @@ def _copied(call: Call) -> tuple[dict[str, Any], float]:
     own = {key: _plain(body[key]) for key in INHERITED if body.get(key) and key != "archiveSizeBytes"}
     fields |= own
     # That licences and features of the request join the source's is a guess.
-    fields |= {key: _joined(source.fields.get(key, []), own[key]) for key in JOINED if key in own}
+    if call.scenario.switches.source_features == "join":
+        fields |= {key: _joined(source.fields.get(key, []), own[key]) for key in JOINED if key in own}
     fields |= {"sourceImage": references.link(source.path), "sourceImageId": source.id}
     fields["storageLocations"] = list(source.fields["storageLocations"])
-    return fields, call.timing.copy
+    return fields
 
 
 def _plain(value: Any) -> Any:

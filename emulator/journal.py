@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 # The oldest entries go first; a long soak must not fill the memory.
 LIMIT = 100_000
+BYTES = 256 * 2**20
+# What an entry takes beside its body, about.
+ENTRY_BYTES = 1000
 
 CREDENTIALS = frozenset({"access_token", "oauth_token", "key"})
 KEY_MATERIAL = frozenset({"rawKey", "rsaEncryptedKey"})
@@ -39,14 +42,17 @@ class Entry:
 
 
 class Journal:
-    """The latest entries, 100,000 at most."""
+    """The latest entries: 100,000 at most, and no more than fit into about 256 MB."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._entries: deque[Entry] = deque(maxlen=LIMIT)
+        self._entries: deque[tuple[Entry, int]] = deque()
+        self._bytes = 0
 
-    def open(self, *, method: str, project: str, target: str, query: Mapping[str, str], body: Any) -> Entry:
-        """Note a request's arrival; credentials and key material are left out."""
+    def open(
+        self, *, method: str, project: str, target: str, query: Mapping[str, str], body: Any, size: int = 0
+    ) -> Entry:
+        """Note a request's arrival, `size` bytes long; credentials and key material are left out."""
         entry = Entry(
             method=method,
             project=project,
@@ -56,7 +62,10 @@ class Journal:
             body=_without_keys(body),
             received=self._clock.monotonic(),
         )
-        self._entries.append(entry)
+        self._entries.append((entry, size + ENTRY_BYTES))
+        self._bytes += size + ENTRY_BYTES
+        while len(self._entries) > LIMIT or (self._bytes > BYTES and len(self._entries) > 1):
+            self._bytes -= self._entries.popleft()[1]
         return entry
 
     def close(self, entry: Entry, status: int, reason: str | None) -> None:
@@ -66,11 +75,12 @@ class Journal:
 
     def show(self) -> list[dict[str, Any]]:
         """All entries, as JSON values."""
-        return [asdict(entry) for entry in self._entries]
+        return [asdict(entry) for entry, _ in self._entries]
 
     def clear(self) -> None:
         """Forget all entries."""
         self._entries.clear()
+        self._bytes = 0
 
 
 def _without_keys(body: Any) -> Any:

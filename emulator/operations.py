@@ -18,7 +18,7 @@ from emulator.references import link
 from emulator.state import Change, Failure, Operation, fingerprint
 
 
-def start(call: Call, kind: str, target: str, target_id: str, seconds: float) -> Operation:
+def start(call: Call, kind: str, target: str, target_id: str, seconds: float, source_id: str = "") -> Operation:
     """A new operation that ends after so many seconds, or as the call's fault says."""
     fault = call.fault
     stuck = fault is not None and fault.state == "stuck"
@@ -38,6 +38,8 @@ def start(call: Call, kind: str, target: str, target_id: str, seconds: float) ->
         inserted=call.now,
         ends=math.inf if stuck else call.now + seconds,
         client_operation_id=call.request_id,
+        source_id=source_id,
+        user=call.principal.name if call.principal else "anonymous@example.com",
         failure=failure,
         gone=fault is not None and fault.state == "gone",
     )
@@ -68,7 +70,7 @@ def render(operation: Operation, now: float, polls: int = 1) -> dict[str, Any]:
         "targetLink": link(operation.target),
         "targetId": operation.target_id,
         "status": state,
-        "user": "anonymous@example.com",
+        "user": operation.user,
         "progress": 100 if state == "DONE" else progress(operation, now),
         "insertTime": timestamp(operation.inserted),
         "startTime": timestamp(operation.inserted),

@@ -40,26 +40,41 @@ def image(state: State, reference: str, field: str, project: str, now: float) ->
 
     Raises ApiError 400 for what is no reference, 404 where it leads nowhere.
     """
+    place = path(reference, project)
+    if place is None:
+        raise errors.invalid(field, reference, "The URL is malformed.")
+    found = resolved(state, reference, project, now)
+    if found is None:
+        raise errors.not_found(place[1])
+    return found
+
+
+def path(reference: str, project: str) -> tuple[str, str] | None:
+    """The project and the path of the image that a reference names; None for what is no reference."""
     match = _IMAGE.fullmatch(unquote(reference))
     if match is None:
-        raise errors.invalid(field, reference, "The URL is malformed.")
-    project, name = match["project"] or project, match["name"]
-    if match["family"]:
-        found, path = state.head(project, name, now), f"projects/{project}/global/images/family/{name}"
-    else:
-        found, path = state.image(project, name, now), f"projects/{project}/global/images/{name}"
-    if found is None:
-        raise errors.not_found(path)
-    return found
+        return None
+    project = match["project"] or project
+    family = "family/" if match["family"] else ""
+    return project, f"projects/{project}/global/images/{family}{match['name']}"
+
+
+def resolved(state: State, reference: str, project: str, now: float) -> Image | None:
+    """The image that a reference names, through its family if need be; None where it leads nowhere."""
+    place = path(reference, project)
+    if place is None:
+        return None
+    kind, _, family = place[1].rpartition("/")
+    look_up = state.head if kind.endswith("/family") else state.image
+    return look_up(place[0], family, now)
 
 
 def image_link(reference: str, field: str, project: str) -> str:
     """The canonical link of an image that need not exist. Raises ApiError 400 for what is no reference."""
-    match = _IMAGE.fullmatch(unquote(reference))
-    if match is None:
+    place = path(reference, project)
+    if place is None:
         raise errors.invalid(field, reference, "The URL is malformed.")
-    family = "family/" if match["family"] else ""
-    return link(f"projects/{match['project'] or project}/global/images/{family}{match['name']}")
+    return link(place[1])
 
 
 def other(reference: str, field: str, project: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import copy
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -18,7 +19,16 @@ from emulator import errors
 
 FOLDER = Path(__file__).with_name("discovery")
 
-Check = Callable[[Any, str, list[str]], None]
+
+class Problems(list[str]):
+    """What is wrong with a value; `ignored` names kinds of fields that are dropped instead."""
+
+    def __init__(self, ignored: frozenset[str] = frozenset()) -> None:
+        super().__init__()
+        self.ignored = ignored
+
+
+Check = Callable[[Any, str, Problems], None]
 
 KNOWN_KEYWORDS = frozenset(
     {
@@ -123,14 +133,18 @@ class Api:
             typed[name] = _parameter(name, definition, value)
         return typed
 
-    def check_body(self, method: Method, body: object) -> dict[str, Any]:
+    def check_body(self, method: Method, body: object, ignored: frozenset[str] = frozenset()) -> dict[str, Any]:
         """A request's body, checked, without nulls: they stand for fields left out, save at the top of a PATCH.
+
+        Fields that are `unknown` or `read-only` are dropped instead of refused, if ignored.
 
         Raises ApiError 400 with every problem found.
         """
         if body is None:
             raise errors.required("resource")
-        problems: list[str] = []
+        problems = Problems(ignored)
+        if ignored:
+            body = copy.deepcopy(body)
         self._requests[method.id](body, "resource", problems)
         if problems or not isinstance(body, dict):
             raise errors.ApiError(code=400, reason="invalid", message=problems[0], others=tuple(problems[1:20]))
@@ -144,7 +158,7 @@ class Api:
 
     def check_answer(self, method: Method, body: object) -> list[str]:
         """What is wrong with an answer of the emulator's own; empty when it is as the document says."""
-        problems: list[str] = []
+        problems = Problems()
         if method.response:
             self._answers[method.id](body, method.response, problems)
         return problems
@@ -189,7 +203,7 @@ class Api:
         key = (name, direction)
         if key not in self._compiled:
 
-            def later(value: Any, path: str, problems: list[str]) -> None:
+            def later(value: Any, path: str, problems: Problems) -> None:
                 self._compiled[key](value, path, problems)
 
             # Placed before compiling, since schemas may refer to themselves.
@@ -220,13 +234,17 @@ class Api:
         rest = schema.get("additionalProperties")
         other = self._compile(rest, f"{where}.*", direction) if rest else None
 
-        def check(value: Any, path: str, problems: list[str]) -> None:
+        def check(value: Any, path: str, problems: Problems) -> None:
             if not isinstance(value, dict):
                 problems.append(f"Invalid value at '{path}': an object is expected.")
                 return
-            for name, inner in value.items():
+            for name, inner in list(value.items()):
                 checker = fields.get(name, other)
-                if checker is None:
+                if (checker is None and "unknown" in problems.ignored) or (
+                    name in closed and "read-only" in problems.ignored
+                ):
+                    del value[name]
+                elif checker is None:
                     text = f"Unknown name \"{name}\" at '{path}': Cannot find field."
                     problems.append(f"Invalid JSON payload received. {text}")
                 elif inner is None and direction == "request":
@@ -265,7 +283,7 @@ def _walk(node: Mapping[str, Any], segments: list[str], verb: str) -> tuple[Meth
 
 
 def _array(item: Check) -> Check:
-    def check(value: Any, path: str, problems: list[str]) -> None:
+    def check(value: Any, path: str, problems: Problems) -> None:
         if not isinstance(value, list):
             problems.append(f"Invalid value at '{path}': an array is expected.")
             return
@@ -282,7 +300,7 @@ def _scalar(schema: Mapping[str, Any], *, strict: bool) -> Check:
     enum = frozenset(schema.get("enum", ()))
     pattern = re.compile(schema["pattern"]) if "pattern" in schema else None
 
-    def check(value: Any, path: str, problems: list[str]) -> None:
+    def check(value: Any, path: str, problems: Problems) -> None:
         if not _typed(value, kind, form, strict=strict):
             problems.append(f"Invalid value at '{path}' ({form or kind}): {json.dumps(value)[:200]}")
         elif enum and value not in enum:

@@ -66,9 +66,16 @@ class Front:
         if path.startswith(control.PREFIX):
             return control.answer(self._app, request.method, path, content)
         if path == batch.PATH and request.method == "POST":
-            return await batch.answer(self._app, request.headers.get("content-type", ""), content, gone)
+            return await batch.answer(self._app, request.headers, content, gone)
         query = request.scope["query_string"].decode("latin-1")
-        incoming = Incoming(verb=request.method, raw_path=path, query_string=query, body=content, gone=gone)
+        incoming = Incoming(
+            verb=request.method,
+            raw_path=path,
+            query_string=query,
+            body=content,
+            gone=gone,
+            authorization=request.headers.get("authorization", ""),
+        )
         return await self._app.exchange(incoming)
 
 

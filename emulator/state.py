@@ -73,8 +73,14 @@ class Operation:
     inserted: float
     ends: float
     client_operation_id: str = ""
+    source_id: str = ""
+    user: str = ""
     failure: Failure | None = None
     gone: bool = False
+
+    def failed(self, now: float) -> bool:
+        """Whether it has ended with an error."""
+        return self.failure is not None and now >= self.ends
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,20 +91,29 @@ class Change:
     removed: tuple[Image, ...] = ()
     operation: Operation | None = None
     forgotten: Operation | None = None
+    metered: tuple[str, str, int] | None = None
 
 
 class State:
     """Images and operations of every project."""
 
-    def __init__(self, *, first_id: int = 10**18) -> None:
+    def __init__(self, *, first_id: int = 10**18, pending_heads: bool = False) -> None:
         self._serial = itertools.count(first_id)
         self._newest = 0
+        self._pending_heads = pending_heads
+        self._meters: dict[tuple[str, str], tuple[int, int]] = {}
         self._images: dict[tuple[str, str], Image] = {}
+        self._before: dict[tuple[str, str], Image | None] = {}
         self._operations: dict[tuple[str, str], Operation] = {}
         self._requests: dict[tuple[str, str], tuple[str, str]] = {}
 
     def commit(self, change: Change) -> None:
         """Make a change; the only way to make one."""
+        for image in (*change.removed, *change.images):
+            # Put at the end, since the last one counts.
+            key = (image.project, image.name)
+            self._before.pop(key, None)
+            self._before[key] = self._images.get(key)
         for image in change.removed:
             self._images.pop((image.project, image.name), None)
         for image in change.images:
@@ -111,12 +126,25 @@ class State:
                 self._requests[operation.project, operation.client_operation_id] = key
         if gone := change.forgotten:
             self._operations.pop((gone.project, gone.name), None)
+        if change.metered:
+            project, meter, minute = change.metered
+            self._meters[project, meter] = (minute, self.metered(project, meter, minute) + 1)
 
-    def clear(self) -> None:
-        """Forget everything but the ids and creation times already given out."""
+    def clear(self, first_id: int | None = None) -> None:
+        """Forget everything but, unless a first id is given, the ids and creation times already given out."""
+        if first_id is not None:
+            self._serial = itertools.count(first_id)
+            self._newest = 0
+        self._meters.clear()
         self._images.clear()
+        self._before.clear()
         self._operations.clear()
         self._requests.clear()
+
+    def metered(self, project: str, meter: str, minute: int) -> int:
+        """How many requests of a kind a project has made in a minute."""
+        last, count = self._meters.get((project, meter), (minute, 0))
+        return count if last == minute else 0
 
     def new_id(self) -> str:
         """A decimal id that was never given out before."""
@@ -142,16 +170,28 @@ class State:
     def head(self, project: str, family: str, now: float) -> Image | None:
         """The image a family stands for: the newest that is READY and not deprecated, wherever it is stored.
 
-        That a PENDING image heads no family is a guess; the rest is from the description of images.getFromFamily.
+        That a PENDING image heads no family is a guess and a switch; the rest is from the discovery document.
         """
         members = (
             image
             for image in self.images(project, now)
             if image.fields.get("family") == family
-            and image.status(now) == "READY"
+            and (image.status(now) == "READY" or (self._pending_heads and image.status(now) == "PENDING"))
             and image.fields.get("deprecated", {}).get("state", "ACTIVE") == "ACTIVE"
         )
         return max(members, key=lambda image: image.created, default=None)
+
+    def earlier(self, project: str, *, name: str = "", family: str = "") -> State | None:
+        """What was, before the last change of an image, a family, or of any image of a project; None without one."""
+        for key, before in reversed(self._before.items()):
+            versions = [image for image in (before, self._images.get(key)) if image]
+            families = [image.fields.get("family") for image in versions]
+            if key[0] == project and (not name or key[1] == name) and (not family or family in families):
+                view = State(pending_heads=self._pending_heads)
+                kept = (image for place, image in self._images.items() if place != key)
+                view.commit(Change(images=(*kept, *([before] if before else []))))
+                return view
+        return None
 
     def operation(self, project: str, key: str) -> Operation | None:
         """An operation by name or by numeric id; None if there is none or it is gone."""

@@ -10,18 +10,19 @@ from __future__ import annotations
 
 import asyncio
 import json
-import math
 import threading
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from emulator import access, forms, images, references
+from emulator import access, images
 from emulator.app import App
 from emulator.calls import Timing
+from emulator.clock import DrivenClock
+from emulator.scenario import PlacedImage, read
 from emulator.server import Server
-from emulator.state import Change, Image, Policy, fingerprint
+from emulator.state import Change, Image
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 START_SECONDS = 10.0
-PUBLIC = {"role": "roles/compute.imageUser", "members": ["allAuthenticatedUsers"]}
 
 
 class Running:
@@ -64,6 +64,19 @@ class Running:
         """What `POST /_emulator/reset` does."""
         self.run(self.app.reset)
 
+    def advance(self, seconds: float) -> None:
+        """Move a driven clock on. Raises ValueError for a real one, and for a step back."""
+        self.run(lambda: self.app.move(seconds))
+
+    def next(self) -> float | None:
+        """Move a driven clock to the next thing that happens by itself; None if nothing does. Raises ValueError."""
+        return self.run(self.app.move_to_next)
+
+    def assert_faults_used(self) -> None:
+        """Raises AssertionError for faults that can still fire, or that are for ever and never did."""
+        unused = [fault for fault in self.faults() if fault["left"] or not fault["fired"]]
+        assert not unused, f"faults that were not used up: {json.dumps(unused)}"  # noqa: S101 -- made for tests
+
     def image(self, project: str, name: str) -> dict[str, Any] | None:
         """An image in the API's form; None if there is none."""
 
@@ -88,12 +101,12 @@ class Running:
         location: str = "us",
         disk_size_gb: int = 10,
         archive_size_bytes: int | None = None,
-        architecture: str | None = "X86_64",
+        architecture: Literal["X86_64", "ARM64"] | None = "X86_64",
         guest_os_features: Sequence[str] = (),
         licenses: Sequence[str] = (),
         public: bool = False,
         policy: Sequence[Mapping[str, Any]] = (),
-        status: str = "READY",
+        status: Literal["READY", "PENDING", "FAILED"] = "READY",
         description: str = "",
         created: float | None = None,
         source_image: str | None = None,
@@ -108,45 +121,31 @@ class Running:
         stays so.
         Raises ValueError if the name is taken, ApiError for malformed ones.
         """
-        forms.check_name("name", name)
-        forms.check_labels("labels", labels or {})
-        size = archive_size_bytes or disk_size_gb * images.ARCHIVE_BYTES_PER_GB
-        fields: dict[str, Any] = {
-            "diskSizeGb": str(disk_size_gb),
-            "archiveSizeBytes": str(size),
-            "storageLocations": [location],
-            "architecture": architecture,
-            "family": family,
-            "description": description,
-            "licenses": list(licenses),
-            "guestOsFeatures": [{"type": feature} for feature in guest_os_features],
-            "sourceImage": source_image and references.image_link(source_image, "source_image", project),
-            "sourceImageId": source_image_id,
-            "deprecated": dict(deprecated or {}),
-        }
-        if encrypted:
-            key = f"projects/{project}/locations/{location}/keyRings/r/cryptoKeys/k/cryptoKeyVersions/1"
-            fields["imageEncryptionKey"] = {"kmsKeyName": key}
-        bindings = [*(dict(binding) for binding in policy), *([PUBLIC] if public else [])]
+        spec = PlacedImage(
+            project=project,
+            name=name,
+            family=family,
+            labels=dict(labels or {}),
+            location=location,
+            disk_size_gb=disk_size_gb,
+            archive_size_bytes=archive_size_bytes,
+            architecture=architecture,
+            guest_os_features=tuple(guest_os_features),
+            licenses=tuple(licenses),
+            public=public,
+            policy=tuple(dict(binding) for binding in policy),
+            status=status,
+            description=description,
+            created=created,
+            source_image=source_image,
+            source_image_id=source_image_id,
+            deprecated=dict(deprecated or {}),
+            encrypted=encrypted,
+        )
 
         def act() -> dict[str, Any]:
-            state, now = self.app.state, self.app.clock.now()
-            if state.image(project, name, now):
-                raise ValueError(f"projects/{project}/global/images/{name} exists already")
-            identifier = state.new_id()
-            image = Image(
-                project=project,
-                id=identifier,
-                name=name,
-                created=state.creation_time(now) if created is None else int(created * 1000),
-                settles=math.inf if status == "PENDING" else 0.0,
-                becomes="READY" if status == "PENDING" else status,
-                fields={key: value for key, value in fields.items() if value},
-                labels=dict(labels or {}),
-                policy=Policy(bindings=tuple(bindings), etag=fingerprint(identifier)) if bindings else Policy(),
-            )
-            state.commit(Change(images=(image,)))
-            return _copy(images.render(image, now))
+            now = self.app.clock.now()
+            return _copy(images.render(images.place(self.app.state, spec, now), now))
 
         return self.run(act)
 
@@ -195,16 +194,21 @@ def running(
     copy_seconds: float = 0.05,
     wait_seconds: float = Timing.wait,
     clock: Clock | None = None,
+    driven: bool = False,
+    scenario: Mapping[str, Any] | None = None,
 ) -> Iterator[Running]:
     """An emulator on a free port of loopback, until the block ends; times in seconds.
 
-    Everything but copies takes 0.2 seconds, or as long as a copy, if that is less.
+    Everything but copies takes 0.2 seconds, or as long as a copy, if that is less. With `driven`, time stands still
+    but for `advance`. `scenario` has the keys of a scenario's file.
+    Raises BadScenario (a ValueError) for a scenario that cannot be carried out.
     """
-    timing = Timing.around(copy_seconds, wait=wait_seconds)
+    rules = read(scenario or {})
+    clock = clock or (DrivenClock() if driven else None)
     started: Future[tuple[Server, Running]] = Future()
 
     async def serve() -> None:
-        app = App(timing=timing, clock=clock)
+        app = App(copy_seconds=copy_seconds, wait_seconds=wait_seconds, clock=clock, scenario=rules)
         loop = asyncio.get_running_loop()
         server = Server(app, port=0, listening=lambda url: started.set_result((server, Running(app, url, loop))))
         await server.serve()

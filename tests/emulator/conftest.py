@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import asyncio
 import http.client
 import json
 from dataclasses import dataclass, field
@@ -9,6 +8,7 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 
+from emulator.clock import DrivenClock
 from emulator.testing import Running, running
 
 if TYPE_CHECKING:
@@ -16,33 +16,6 @@ if TYPE_CHECKING:
 
 EPOCH = 1_795_000_000.0
 ROOT = "/compute/v1/projects/p1/global"
-
-
-class ManualClock:
-    """Time that stands still until a test moves it."""
-
-    def __init__(self) -> None:
-        self._now = EPOCH
-        self._waiting: list[asyncio.Future[None]] = []
-
-    def now(self) -> float:
-        return self._now
-
-    def monotonic(self) -> float:
-        return self._now - EPOCH
-
-    async def sleep_until(self, moment: float) -> None:
-        while self._now < moment:
-            waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._waiting.append(waiting)
-            await waiting
-
-    def advance(self, seconds: float) -> None:
-        self._now += seconds
-        waiting, self._waiting = self._waiting, []
-        for each in waiting:
-            if not each.done():
-                each.set_result(None)
 
 
 @dataclass(frozen=True)
@@ -67,7 +40,7 @@ class Response:
 class Client:
     """A plain HTTP client, which repeats nothing by itself."""
 
-    def __init__(self, emulator: Running, clock: ManualClock | None = None) -> None:
+    def __init__(self, emulator: Running, clock: DrivenClock | None = None) -> None:
         self.emulator = emulator
         self.address = urlsplit(emulator.url).netloc
         self._clock = clock
@@ -129,7 +102,7 @@ def client(emulator: Running) -> Client:
 @pytest.fixture
 def still() -> Iterator[Client]:
     """A client of an emulator whose time stands still, with copies of 10 seconds and an image `web`."""
-    clock = ManualClock()
+    clock = DrivenClock(EPOCH)
     with running(copy_seconds=10.0, clock=clock) as emulator:
         emulator.add_image(project="p1", name="web", family="web")
         yield Client(emulator, clock)

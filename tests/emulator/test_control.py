@@ -83,8 +83,6 @@ def test_a_reset_forgets_everything_but_the_ids_given_out(still: Client) -> None
 
 
 def test_what_the_interface_lacks_is_said_clearly(still: Client) -> None:
-    for verb in ("GET", "POST"):
-        assert still.send(verb, "/_emulator/clock").status == 501
     assert still.send("GET", "/_emulator/nothing").status == 404
     answer = still.send("GET", "/_emulator/reset")
     assert (answer.status, answer.message) == (405, "/_emulator/reset takes POST only.")

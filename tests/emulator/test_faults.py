@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import socket
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -231,8 +232,8 @@ def test_match_looks_at_the_target_then_at_the_body(still: Client) -> None:
         [1],
         [{}],
         [{"action": {}}],
-        [{"action": {"kind": "hang"}}],
-        [{"action": {"kind": "stale", "reads": 2}}],
+        [{"action": {"kind": "hang", "seconds": 1}}],
+        [{"action": {"kind": "stale", "reads": 0}}],
         [{"action": {"kind": "http", "code": 200, "reason": "x"}}],
         [{"action": {"kind": "http", "code": 403}}],
         [{"action": {**RATE, "when": "during"}}],
@@ -307,3 +308,89 @@ def test_a_reset_frees_whoever_waits(still: Client, what: str) -> None:
     assert isinstance(ended[0], ConnectionError)
     assert still.emulator.faults() == still.emulator.journal() == []
     assert still.emulator.state() == {"images": [], "operations": []}
+
+
+def test_a_request_that_hangs_until_a_reset(still: Client) -> None:
+    order(still, {"kind": "hang"}, method=INSERT)
+    broken: list[Exception] = []
+
+    def hang() -> None:
+        try:
+            still.insert("copy")
+        except ConnectionResetError as error:
+            broken.append(error)
+
+    thread = threading.Thread(target=hang)
+    thread.start()
+    while not still.emulator.journal():
+        time.sleep(0.001)
+    still.advance(10_000.0)
+    assert still.get("/images/copy").status == 404
+    assert account(still) == (1, 1, 0)
+    still.emulator.assert_faults_used()
+    still.emulator.reset()
+    thread.join(5)
+    assert broken
+
+
+def test_a_request_that_hangs_ends_with_its_client(still: Client) -> None:
+    order(still, {"kind": "hang"})
+    host, port = still.address.split(":")
+    with socket.create_connection((host, int(port))) as connection:
+        connection.sendall(b"GET /compute/v1/projects/p1/global/images/web HTTP/1.1\r\nHost: x\r\n\r\n")
+        while not still.emulator.journal():
+            time.sleep(0.001)
+    while not still.emulator.journal()[0]["dropped"]:
+        time.sleep(0.001)
+
+
+def test_stale_reads(still: Client) -> None:
+    stale = {"kind": "stale", "reads": 2}
+    order(still, stale, match="images/web$")
+    # A change is no read.
+    still.patch("/images/web", {"family": "new"})
+    assert [still.get("/images/web").json["family"] for _ in range(3)] == ["web", "web", "new"]
+    assert account(still) == (2, 2, 0)
+    assert [bool(entry["fault"]) for entry in still.emulator.journal()] == [False, True, True, False]
+    still.emulator.assert_faults_used()
+
+
+@pytest.mark.parametrize(
+    ("path", "stale", "fresh"),
+    [
+        ("/images", ["web"], ["copy", "web"]),
+        ("/images/copy", 404, "copy"),
+        ("/images/family/web", "web", "copy"),
+    ],
+)
+def test_what_stale_reads_see_of_a_new_image(still: Client, path: str, stale: Any, fresh: Any) -> None:
+    def seen() -> Any:
+        answer = still.get(path)
+        if answer.status != 200:
+            return answer.status
+        return answer.json.get("name") or [each["name"] for each in answer.json["items"]]
+
+    still.insert("copy", family="web")
+    still.advance(20.0)
+    order(still, {"kind": "stale"})
+    still.get("/operations")
+    assert [seen(), seen()] == [stale, fresh]
+
+
+def test_what_cannot_be_stale_uses_nothing_up(still: Client) -> None:
+    order(still, {"kind": "stale"}, match="none$", times=3)
+    assert still.get("/images/none").status == 404
+    assert account(still) == (0, 0, 3)
+    with pytest.raises(AssertionError, match="not used up"):
+        still.emulator.assert_faults_used()
+    order(still, {"kind": "delay", "seconds": 0}, times=None)
+    with pytest.raises(AssertionError, match="not used up"):
+        still.emulator.assert_faults_used()
+    still.get("/images/web")
+    still.emulator.assert_faults_used()
+
+
+def test_a_deleted_image_is_still_read(still: Client) -> None:
+    still.delete("/images/web")
+    order(still, {"kind": "stale"})
+    assert [still.get("/images/web").status for _ in range(2)] == [200, 404]

@@ -32,7 +32,7 @@ def test_it_says_where_it_listens_and_ends_on_a_signal_though_requests_wait(tmp_
         url = ready.read_text("utf-8")
         assert list(tmp_path.iterdir()) == [ready]
         root = f"{url}/compute/v1/projects/p1/global"
-        body = b'[{"action": {"kind": "delay", "seconds": 600}}]'
+        body = b'[{"action": {"kind": "hang"}}]'
         request = urllib.request.Request(f"{url}/_emulator/faults", data=body, method="POST")
         with urllib.request.urlopen(request, timeout=5) as answer:
             assert answer.status == 200
@@ -50,8 +50,8 @@ def test_it_says_where_it_listens_and_ends_on_a_signal_though_requests_wait(tmp_
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (["--clock", "driven"], "--clock"),
-        (["--scenario", "x.yaml"], "--scenario"),
+        (["--clock", "sundial"], "--clock"),
+        (["--scenario", "/no/x.yaml"], "cannot be read"),
         (["--copy-seconds", "-1"], "--copy-seconds"),
         (["--copy-seconds", "inf"], "--copy-seconds"),
         (["--port", "x"], "--port"),

@@ -1,0 +1,164 @@
+"""Who may do what, and how often: principals, quotas, organisation policies. Models over state and now, not faults.
+
+Off unless a scenario names them. Which permission a method needs is documented with each method; wordings are those
+that clients recorded or match against (gcloud, Terraform's provider), the others are marked as guesses.
+"""
+
+from __future__ import annotations
+
+import json
+from fnmatch import fnmatchcase
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+from emulator import errors, references
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from emulator.calls import Call
+    from emulator.scenario import OrgPolicy, Principal, Quotas, Scenario
+    from emulator.state import Image, Policy, State
+
+PERMISSIONS = {
+    "compute.images.insert": "compute.images.create",
+    "compute.images.patch": "compute.images.update",
+    "compute.imageFamilyViews.get": "compute.images.getFromFamily",
+    "compute.globalOperations.wait": "compute.globalOperations.get",
+    "compute.globalOperations.aggregatedList": "compute.globalOperations.list",
+    # Anybody may ask what they may do.
+    "compute.images.testIamPermissions": "",
+}
+USABLE = frozenset({"compute.images.get", "compute.images.useReadOnly", "compute.images.getFromFamily"})
+USERS = frozenset({"roles/compute.imageUser", "roles/compute.admin", "roles/owner", "roles/editor"})
+LISTS = (".list", ".aggregatedList")
+CLASSES = {
+    "reads_per_minute": ("Read requests", "GlobalResourceReadRequestsPerMinutePerProject"),
+    "mutations_per_minute": ("Write requests", "GlobalResourceWriteRequestsPerMinutePerProject"),
+}
+SERVICE = "compute.googleapis.com"
+
+
+def authenticated(scenario: Scenario, authorization: str) -> Principal | None:
+    """Who sends a request; None where a scenario names nobody. Raises ApiError 401 for a stranger."""
+    if scenario.principals is None:
+        return None
+    kind, _, token = authorization.partition(" ")
+    principal = scenario.principal(token.strip()) if kind.lower() == "bearer" else None
+    if principal is None:
+        headers = {"WWW-Authenticate": 'Bearer realm="https://accounts.google.com/", error="invalid_token"'}
+        raise errors.ApiError(code=401, reason="authError", message="Invalid Credentials", headers=headers)
+    return principal
+
+
+def may(principal: Principal | None, permission: str, project: str, policy: Policy | None) -> bool:
+    """Whether somebody has a permission, in a project or by an image's own policy."""
+    if principal is None:
+        return True
+    granted = (*principal.permissions, *principal.projects.get(project, ()))
+    if any(fnmatchcase(permission, pattern) for pattern in granted):
+        return True
+    if policy is None or permission not in USABLE:
+        return False
+    members = {"allAuthenticatedUsers", principal.name}
+    return any(binding["role"] in USERS and members.intersection(binding["members"]) for binding in policy.bindings)
+
+
+def check_permissions(call: Call, target: str) -> None:
+    """Raises ApiError 403 for the first permission that the caller lacks."""
+    if call.principal is None:
+        return
+    for permission, project, resource, image in _needed(call, target):
+        if not may(call.principal, permission, project, image.policy if image else None):
+            raise errors.forbidden(permission, resource)
+
+
+def _needed(call: Call, target: str) -> Iterator[tuple[str, str, str, Image | None]]:
+    """Permission, project, what refusals name, and the image that is meant, if it exists."""
+    permission = PERMISSIONS.get(call.method, call.method)
+    if permission:
+        key = call.parameters.get("image") or call.parameters.get("resource")
+        image = call.state.image(call.project, key, call.now) if key else None
+        if family := call.parameters.get("family"):
+            image = call.state.head(call.project, family, call.now)
+        yield permission, call.project, f"projects/{call.project}" if call.method.endswith(LISTS) else target, image
+    source = call.body.get("sourceImage")
+    if call.method == "compute.images.insert" and source and (place := references.path(source, call.project)):
+        image = references.resolved(call.state, source, call.project, call.now)
+        yield "compute.images.useReadOnly", place[0], image.path if image else place[1], image
+
+
+def check_rate(quotas: Quotas, state: State, project: str, meter: str, now: float) -> None:
+    """Raises ApiError 403 once a project has made all the requests of a kind that this minute allows."""
+    limit = getattr(quotas, meter)
+    if limit is None or state.metered(project, meter, int(now // 60)) < limit:
+        return
+    name, quota = CLASSES[meter]
+    consumer = f"project_number:{int.from_bytes(sha256(project.encode()).digest()[:5], 'big')}"
+    detail = {
+        "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+        "reason": "RATE_LIMIT_EXCEEDED",
+        "domain": "googleapis.com",
+        "metadata": {
+            "service": SERVICE,
+            "consumer": consumer,
+            "quota_limit": quota,
+            "quota_limit_value": str(limit),
+            "quota_location": "global",
+        },
+    }
+    # The wording that Terraform's provider tells a quota per minute by.
+    text = (
+        f"Quota exceeded for quota metric '{name}' and limit '{name} per minute' of service '{SERVICE}' "
+        f"for consumer '{consumer}'."
+    )
+    raise errors.ApiError(code=403, reason="rateLimitExceeded", message=text, details=(detail,))
+
+
+def images_exceeded(quotas: Quotas, state: State, project: str, now: float) -> str:
+    """The wording for an image too many, or ""."""
+    if quotas.images is None or sum(1 for _ in state.images(project, now)) < quotas.images:
+        return ""
+    return f"Quota 'IMAGES' exceeded.  Limit: {float(quotas.images)} globally."
+
+
+def copied_too_often(quotas: Quotas, state: State, source_id: str, now: float) -> bool:
+    """Whether a source was copied as often as it may be. That copies which failed do not count is a guess."""
+    limit = quotas.copies_per_source
+    if limit is None:
+        return False
+    since = now - limit.minutes * 60
+    made = (each for each in state.operations(None) if each.source_id == source_id and each.failure is None)
+    return sum(1 for each in made if each.inserted > since) >= limit.count
+
+
+def check_location(policy: OrgPolicy, location: str, target: str) -> None:
+    """Raises ApiError 412 for a location that the organisation does not allow."""
+    if policy.allowed_locations is not None and location not in policy.allowed_locations:
+        text = f"Location {location} violates constraint constraints/gcp.resourceLocations on the resource {target}."
+        raise errors.condition_not_met(text)
+
+
+def check_members(policy: OrgPolicy, before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]]) -> None:
+    """Raises ApiError 400 for a member of a foreign domain. That those already there may stay is a guess."""
+    if policy.allowed_member_domains is None:
+        return
+    known = set(_members(before))
+    strangers = sorted(
+        member
+        for role, member in set(_members(after)) - known
+        if not member.endswith(tuple(f"{mark}{name}" for name in policy.allowed_member_domains for mark in "@:"))
+    )
+    if strangers:
+        text = (
+            "One or more users named in the policy do not belong to a permitted customer "
+            f"(constraints/iam.allowedPolicyMemberDomains): {', '.join(dict.fromkeys(strangers))}"
+        )
+        raise errors.bad_request(text, "failedPrecondition")
+
+
+def _members(bindings: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+    for binding in bindings:
+        key = json.dumps([binding["role"], binding.get("condition")], sort_keys=True)
+        for member in binding["members"]:
+            yield key, member
