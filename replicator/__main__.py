@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
 
@@ -37,8 +38,26 @@ def main(argv: list[str], env: Mapping[str, str], stdout: TextIO) -> int:
     return run.run(given, env, stdout, commands=True)
 
 
+class _Early:
+    """Answers a signal before `run` does: importing what a run needs takes a moment in which results are due, too."""
+
+    def __init__(self, env: Mapping[str, str], stdout: TextIO) -> None:
+        self._env = env
+        self._stdout = stdout
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._handle)
+
+    def _handle(self, number: int, _frame: object) -> None:
+        if "replicator.run" not in sys.modules:
+            reason = f"The run was interrupted by {signal.Signals(number).name} before it began."
+            decide.write_failure(self._env, self._stdout, reason, title="Interrupted")
+            os._exit(128 + number)
+
+
 def entry() -> NoReturn:
     """The process: leaves at once even while threads wait for answers that nobody needs any more."""
+    if not sys.argv[1:]:
+        _Early(os.environ, sys.stdout)
     code = main(sys.argv[1:], os.environ, sys.stdout)
     sys.stdout.flush()
     if threading.active_count() > 1:

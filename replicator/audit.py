@@ -144,10 +144,14 @@ def of_entry(
         ("architecture", entry.architecture, image.architecture or "ARCHITECTURE_UNSPECIFIED"),
         ("diskSizeGb", served.disk_size_gb, str(image.disk_size_gb)),
         ("deprecated", "", "" if image.deprecated == "DEPRECATED" else image.deprecated),
-        *((f"labels.{key}", value, image.labels.get(key, "")) for key, value in sorted(served.labels.items())),
+        *((f"labels.{key}", value, image.labels.get(key)) for key, value in sorted(served.labels.items())),
         *([("access", "public", access.found(policy))] if served.public else []),
     ]
-    differences = tuple(Difference(field, wanted, is_now) for field, wanted, is_now in pairs if wanted != is_now)
+    differences = tuple(
+        Difference(field, wanted or "(empty)", found_now or "nothing")
+        for field, wanted, found_now in pairs
+        if wanted != found_now
+    )
     if differences:
         return found(state=State.DRIFTED, differences=differences)
     if served.family and image.family != served.family:

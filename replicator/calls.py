@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
+#: From so many seconds on a wait is long enough to let others go first.
+LONG_WAIT = 10.0
 #: How long one replica's call stays unanswered, in seconds, before the replica is given up.
 PATIENCE = 600.0
 #: Waits are lengthened by up to this part, so that several jobs do not come back at the same moment.
@@ -77,6 +79,7 @@ class Calls:
     ) -> _T:
         """Send a request, the same again while its fault says so and there is time.
 
+        `before_wait` is called before a wait that others need not share.
         `doing` and `where` are for people: what is being done, for which location. Raises Refusal for a fault that
         is not repeated, or that stayed unanswered for `patience` seconds, and Deadline where the next try would
         come too late.
@@ -97,7 +100,7 @@ class Calls:
             return loop.time() + state.upcoming_sleep - lost_since > patience
 
         def before_sleep(state: RetryCallState) -> None:
-            if before_wait:
+            if before_wait and state.upcoming_sleep >= LONG_WAIT:
                 before_wait()
             refusal = _refusal(state)
             self._tell(where, f"{doing}: {refusal.message} Trying again in {state.upcoming_sleep:.0f} s.")

@@ -27,6 +27,11 @@ _DEEPEST = 8
 _KMS_KEY = re.compile(r"projects/[^/\s]+/locations/[^/\s]+/keyRings/[^/\s]+/cryptoKeys/[^/\s]+")
 
 
+_BOOLEAN = "tag:yaml.org,2002:bool"
+#: YAML 1.2's; the library reads YAML 1.1, where `no` is false.
+_BOOLEANS = {"true", "True", "TRUE", "false", "False", "FALSE"}
+
+
 class Place(BaseModel):
     """What is wanted in one location beside what the inputs say for all."""
 
@@ -163,6 +168,8 @@ def _refuse_what_grows(text: str) -> None:
         line = event.start_mark.line + 1 if event.start_mark else 0
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
             raise BadConfig([(line, "holds an anchor or alias; write the value out")])
+        if tag := getattr(event, "tag", None):
+            raise BadConfig([(line, f"holds the tag {tag}; write the plain value")])
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > _DEEPEST:
             raise BadConfig([(line, "is nested too deeply")])
@@ -176,6 +183,9 @@ def _plain(
         return dict(_items(node, path, lines, problems))
     if isinstance(node, yaml.SequenceNode):
         return [_plain(item, (*path, str(number)), lines, problems) for number, item in enumerate(node.value)]
+    if node.tag == _BOOLEAN and node.value not in _BOOLEANS:
+        problems.append((node.start_mark.line + 1, f"{'.'.join(path)}: '{node.value}' is not one of true, false"))
+        return False
     loader = yaml.SafeLoader("")
     try:
         return loader.construct_object(node, deep=True)

@@ -68,11 +68,16 @@ class Compute:
             )
         except auth_errors.GoogleAuthError as error:
             raise Credentials(str(error)) from error
+        except (OSError, ValueError, AttributeError, KeyError, TypeError) as error:
+            # The library takes for granted that a credentials file has one of the usual shapes.
+            raise Credentials(f"they can't be read ({type(error).__name__}: {_first_line(error)})") from error
         options = ClientOptions(api_endpoint=endpoint) if endpoint else None
         self._images = compute_v1.ImagesClient(credentials=credentials, client_options=options)
         self._operations = compute_v1.GlobalOperationsClient(credentials=credentials, client_options=options)
         for transport in (self._images.transport, self._operations.transport):
             session: Any = transport._session  # type: ignore[union-attr]  # noqa: SLF001 - no public way to size it
+            # A proxy from the environment must not see what is meant for loopback.
+            session.trust_env = not endpoint.startswith("http://")
             for scheme in ("https://", "http://"):
                 session.mount(scheme, HTTPAdapter(pool_maxsize=_CONNECTIONS))
 
@@ -259,6 +264,9 @@ def _page(pager: Any) -> tuple[list[Image], str]:
 
 
 def _policy(answer: Any) -> Policy:
+    if not answer.etag:
+        # Without it a change would overwrite whatever somebody else granted meanwhile.
+        raise Garbled("a policy without an etag")
     return Policy(tuple(_bindings(answer.bindings)), answer.etag)
 
 

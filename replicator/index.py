@@ -13,7 +13,10 @@ import stat
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from replicator import names, source
+from replicator.model import ImageRef
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -37,8 +40,16 @@ class Revision:
     commit: str
 
 
-class Served(BaseModel):
-    """The image that serves one location, as an index names it."""
+def _consistent(image: Named) -> Named:
+    if not source.is_project(image.project) or not names.is_valid(image.name):
+        raise ValueError(f"'{image.project}' and '{image.name}' can't be a project and an image")
+    if image.uri != ImageRef(image.project, image.name).uri:
+        raise ValueError(f"'{image.uri}' is not the uri of '{image.name}' in '{image.project}'")
+    return image
+
+
+class Named(BaseModel):
+    """An image by its place and its id."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -46,6 +57,13 @@ class Served(BaseModel):
     name: str
     id: str
     uri: str
+
+    _check = model_validator(mode="after")(_consistent)
+
+
+class Served(Named):
+    """The image that serves one location, as an index names it."""
+
     source_image_id: str
     copied_from: str | None
     family: str | None
@@ -54,15 +72,9 @@ class Served(BaseModel):
     labels: dict[str, str]
 
 
-class Origin(BaseModel):
+class Origin(Named):
     """The source of an entry."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-    project: str
-    name: str
-    id: str
-    uri: str
     storage_location: str
     family: str | None
 

@@ -35,6 +35,8 @@ async def read_source(calls: Calls, reference: SourceRef) -> Image:
     Raises a ReplicatorError with exit code 3 where it is missing, may not be read, or can't be copied.
     """
     image = await _own(calls, lambda: _find(calls, reference), doing=f"Reading the source {reference}")
+    if isinstance(reference, FamilyRef):
+        image = await _original(calls, image)
     while image.status == "PENDING":
         try:
             await calls.pause(_SOURCE_PAUSE, where="source", because=f"The source {image.ref} is PENDING.")
@@ -56,6 +58,17 @@ async def read_source(calls: Calls, reference: SourceRef) -> Image:
             remedy="Build it without one, or with a Cloud KMS key.",
         )
     return image
+
+
+async def _original(calls: Calls, head: Image) -> Image:
+    """What a family's head was copied from within the family: a home copy leads the family that it was made for."""
+    original = head
+    with contextlib.suppress(Refusal):
+        async for older in ancestors(calls, head):
+            if (older.ref.project, older.family) != (head.ref.project, head.family):
+                break
+            original = older
+    return original
 
 
 async def read_source_policy(calls: Calls, source: Image, access: Access) -> Policy | None:
@@ -109,9 +122,12 @@ async def examine(calls: Calls, source: Image, image: Image) -> Existing | Repli
         lineage = verify.lineage(source.id, image, parents)
         policy = None
         if lineage is Lineage.OURS and image.status == "READY":
-            policy = await calls(lambda: calls.compute.get_policy(image.ref), doing=doing, where=image.ref.name)
+            read = partial(calls.compute.get_policy, image.ref)
+            policy = await calls(read, doing=doing, where=image.ref.name, patience=PATIENCE)
     except Refusal as refusal:
         return faults.error_of(refusal, doing=doing)
+    except errors.Deadline as error:
+        return error
     return Existing(image=image, lineage=lineage, policy=policy)
 
 
@@ -126,7 +142,8 @@ async def ancestors(calls: Calls, image: Image) -> AsyncIterator[Image]:
         if ref is None:
             return
         try:
-            parent = await calls(partial(calls.compute.get, ref), doing=f"Reading {ref}", where=image.ref.name)
+            read = partial(calls.compute.get, ref)
+            parent = await calls(read, doing=f"Reading {ref}", where=image.ref.name, patience=PATIENCE)
         except Refusal as refusal:
             if refusal.status == 404:
                 return
@@ -137,13 +154,12 @@ async def ancestors(calls: Calls, image: Image) -> AsyncIterator[Image]:
         child = parent
 
 
-async def origin(calls: Calls, image: Image) -> Image:
-    """The oldest image that this one is known to be copied from; itself where it is no copy, or nobody can tell."""
-    oldest = image
+async def parent(calls: Calls, image: Image) -> Image | None:
+    """The image that this one was copied from; None where it is no copy, or nobody can tell."""
     with contextlib.suppress(Refusal):
-        async for parent in ancestors(calls, image):
-            oldest = parent
-    return oldest
+        async for found in ancestors(calls, image):
+            return found
+    return None
 
 
 def _find(calls: Calls, reference: SourceRef) -> Image:

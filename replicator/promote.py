@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 from replicator import errors, lookup, verify
@@ -20,21 +19,20 @@ def held(
     replica: Replica,
     image: Image,
     *,
-    origin: Image,
     head: Image | None,
-    head_origin: Image | None,
+    head_source: Image | None,
     lead: Image | None,
 ) -> Held | None:
     """Whether giving this verified image its family would take the family back, or away from its lead.
 
-    A family resolves to its youngest image that is not deprecated. `head` is that image now. Releases are told apart
-    by the age of the oldest image that each is known to be copied from: `origin` is the plan's source's, `head_origin`
-    the head's. `lead` is the image that leads a shared family, if that carries the family; it counts only where
-    another replica leads.
+    A family resolves to its youngest image that is not deprecated. `head` is that image now, and `head_source` what
+    that was copied from (itself, where it is no copy or that is gone): releases are told apart by the age of their
+    sources. `lead` is the image that leads a shared family, if that carries the family; it counts only where another
+    replica leads.
     """
-    if head is not None and head_origin is not None and head.id != image.id:
+    if head is not None and head_source is not None and head.id != image.id:
         takes_over = image.created >= head.created
-        if takes_over and origin.created < head_origin.created:
+        if takes_over and plan.source.created < head_source.created:
             return Held.FAMILY_IS_NEWER
     leads = plan.lead_of(replica)
     if leads not in {"", replica.location} and (lead is None or image.created >= lead.created):
@@ -56,10 +54,9 @@ async def families(session: Session) -> None:
         return
     if not waiting:
         return
-    act = partial(_promote, await lookup.origin(session.calls, plan.source))
     leads = [work for work in waiting if plan.lead_of(work.replica) == work.replica.location]
     for group in (leads, [work for work in waiting if work not in leads]):
-        await session.all_of(group, "Promoting", act)
+        await session.all_of(group, "Promoting", _promote)
 
 
 def wants_family(work: Work) -> bool:
@@ -78,16 +75,15 @@ def _reason_to_hold_all(session: Session) -> Held | None:
     return None if session.plan.promote else Held.PROMOTE_OFF
 
 
-async def _promote(origin: Image, session: Session, work: Work) -> None:
+async def _promote(session: Session, work: Work) -> None:
     calls, replica, image = session.calls, work.replica, work.image
     if image is None:
         return
     family, ref = replica.family, image.ref
     work.state = "being promoted"
-    head, head_origin = await _head(session, work, origin)
-    work.held = held(
-        session.plan, replica, image, origin=origin, head=head, head_origin=head_origin, lead=_lead(session, replica)
-    )
+    head, head_source = await _head(session, work)
+    lead = _lead(session, replica)
+    work.held = held(session.plan, replica, image, head=head, head_source=head_source, lead=lead)
     if work.held:
         session.say(work, "verified", f"left without the family {family} ({work.held})")
         return
@@ -108,8 +104,8 @@ async def _promote(origin: Image, session: Session, work: Work) -> None:
     session.say(work, "promoted", f"carries the family {family}")
 
 
-async def _head(session: Session, work: Work, origin: Image) -> tuple[Image | None, Image | None]:
-    """The family's head, and the oldest image that it is known to be copied from."""
+async def _head(session: Session, work: Work) -> tuple[Image | None, Image | None]:
+    """The family's head, and what that was copied from."""
     calls, project, family = session.calls, work.replica.ref.project, work.replica.family
     try:
         head = await calls(
@@ -122,8 +118,8 @@ async def _head(session: Session, work: Work, origin: Image) -> tuple[Image | No
             return None, None
         raise
     if session.plan.source.id in {head.id, head.source_image_id}:
-        return head, origin
-    return head, await lookup.origin(calls, head)
+        return head, session.plan.source
+    return head, await lookup.parent(calls, head) or head
 
 
 def _lead(session: Session, replica: Replica) -> Image | None:

@@ -88,10 +88,16 @@ def append(path: str, text: str) -> None:
 
 
 def write_line(stdout: TextIO, line: str) -> None:
-    """Print a line whatever the stream's encoding; what it lacks is shown escaped."""
+    """Print a line whatever the stream's encoding; what it lacks is shown escaped.
+
+    A log that nobody reads any more, or a full disk, is no reason to lose results: then nothing is printed.
+    """
     encoding = getattr(stdout, "encoding", None) or "utf-8"
-    stdout.write(line.encode(encoding, "backslashreplace").decode(encoding) + "\n")
-    stdout.flush()
+    try:
+        stdout.write(line.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+        stdout.flush()
+    except (AttributeError, OSError, ValueError):
+        return
 
 
 def _data(text: str) -> str:

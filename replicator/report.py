@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from replicator import results
+from replicator import protocol, results
 from replicator.actions import Annotation, Level
 from replicator.model import Access, Action, Outcome, Result
 from replicator.summary import size
@@ -162,7 +162,7 @@ def outputs(
     failed = [row.replica.location for row in rows if row.outcome in {Outcome.FAILED, Outcome.INTERRUPTED}]
     return {
         "decision": decision,
-        "reason": verdict.reason,
+        "reason": protocol.plain(verdict.reason),
         "result": str(verdict.result),
         "images": to_json({location: ref.uri for location, ref in verified.items()}),
         "image_names": to_json({location: ref.name for location, ref in verified.items()}),

@@ -181,7 +181,7 @@ def _rows(this: Run, plan: Plan, signals: Signals, now: float) -> list[ReplicaRe
             if item.running:
                 item.end(now, errors.Signalled(f"{signals.caught.what} while {item.replica.ref} was {item.state}"))
             elif promote.wants_family(item):
-                item.held = item.held or Held.SIGNAL
+                item.held = item.held or (Held.SIGNAL if plan.promote else Held.PROMOTE_OFF)
     return [work.result(plan, item, now) for item in this.works]
 
 

@@ -112,8 +112,11 @@ async def _until_fresh(
             await act()
         except Refusal as refusal:
             fault = faults.of_refusal(refusal)
-            if fault.then is not Then.READ_AGAIN or attempt == _STALE_READS:
+            if fault.then is not Then.READ_AGAIN:
                 raise
+            if attempt == _STALE_READS:
+                what = f"Someone else keeps changing {work.replica.ref}: {refusal.message}"
+                raise errors.Drift(what, remedy="Run this again.") from refusal
             await session.calls.pause(
                 fault.seconds(attempt), where=work.replica.location, because="Someone changed the image meanwhile."
             )

@@ -20,6 +20,14 @@ if TYPE_CHECKING:
 SOURCE = ("--source-image", "projects/p1/global/images/web-1")
 
 
+ORIGIN = '{"project": "p1/x y", "name": "a", "id": "1", "uri": "u", "storage_location": "", "family": null}'
+BAD_PROJECT = (
+    '{"schema": 1, "images": [{"architecture": "", "variant": "", "revision": null, "source": '
+    + ORIGIN
+    + ', "wanted_locations": [], "locations": {}}]}'
+)
+
+
 @pytest.fixture
 def made(action: Action) -> Finished:
     return action()
@@ -124,6 +132,13 @@ def test_a_location_that_was_never_made(action: Action) -> None:
     assert (code, found["states"]) == (1, {"us": "correct", "eu": "correct", "asia": "missing"})
 
 
+def test_a_label_without_value_is_missed_too(action: Action) -> None:
+    action(labels="empty=")
+    action.emulator.run(lambda: action.emulator.app.state.image("p1", "web-1-eu", 9e9).labels.pop("empty"))  # type: ignore[union-attr]
+    code, found = verify(action, "--index", index_of(action))
+    assert (code, found["fields"]["eu"]) == (1, ["labels.empty"])
+
+
 def test_calls_of_an_index(action: Action, made: Finished) -> None:
     before = len(action.emulator.journal())
     verify(action, "--index", index_of(action))
@@ -139,6 +154,7 @@ def test_calls_of_an_index(action: Action, made: Finished) -> None:
         ('{"schema": 2, "images": []}', "schema"),
         ('{"schema": 1, "images": []}', "images"),
         ('{"schema": 1, "images": [{"x": 1}]}', "images.0"),
+        (BAD_PROJECT, "can't be a project and an image"),
     ],
 )
 def test_bad_index(action: Action, tmp_path: Path, text: str | None, says: str) -> None:

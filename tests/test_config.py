@@ -88,6 +88,8 @@ def test_the_example() -> None:
         ("- " * 50 + "x", [(1, "is nested too deeply")]),
         ("a: \x00", [(0, None)]),
         ("locations: {eu: {labels: {a: !!python/object:os.system x}}}", None),
+        ("locations: {eu: !!bool x}", [(1, "holds the tag tag:yaml.org,2002:bool; write the plain value")]),
+        ("locations: {eu: {required: yes}}", [(1, "locations.eu.required: 'yes' is not one of true, false")]),
         ("a: 1\n---\nb: 2\n", None),
     ],
 )

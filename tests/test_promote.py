@@ -44,9 +44,8 @@ def test_never_backwards(ours: int, source: int, head: int | None, origin: int |
         plan(image(age=source)),
         replica(),
         copy(age=ours),
-        origin=image(age=source),
         head=None if head is None else copy(id="8", age=head),
-        head_origin=None if origin is None else image(id="9", age=origin),
+        head_source=None if origin is None else image(id="9", age=origin),
         lead=None,
     )
     assert found is expected
@@ -54,12 +53,7 @@ def test_never_backwards(ours: int, source: int, head: int | None, origin: int |
 
 def test_the_head_itself() -> None:
     ours = copy(age=5)
-    assert (
-        promote.held(
-            plan(image(age=1)), replica(), ours, origin=image(age=1), head=ours, head_origin=image(age=3), lead=None
-        )
-        is None
-    )
+    assert promote.held(plan(image(age=1)), replica(), ours, head=ours, head_source=image(age=3), lead=None) is None
 
 
 @pytest.mark.parametrize(("ours", "lead", "held"), [(3, 4, False), (4, 4, True), (5, 4, True), (3, None, True)])
@@ -68,28 +62,22 @@ def test_never_away_from_the_lead(ours: int, lead: int | None, held: bool) -> No
         plan(image(), lead="us"),
         replica(),
         copy(age=ours),
-        origin=image(),
         head=None,
-        head_origin=None,
+        head_source=None,
         lead=None if lead is None else copy("us", id="7", age=lead),
     )
     assert found is (Held.WOULD_TAKE_FAMILY if held else None)
 
 
 def test_the_lead_needs_no_lead() -> None:
-    assert (
-        promote.held(plan(image(), "eu"), replica(), copy(), origin=image(), head=None, head_origin=None, lead=None)
-        is None
-    )
+    assert promote.held(plan(image(), "eu"), replica(), copy(), head=None, head_source=None, lead=None) is None
 
 
 @given(ours=AGES, source=AGES, head=AGES, origin=AGES)
 def test_whoever_becomes_head_is_of_no_older_source(ours: int, source: int, head: int, origin: int) -> None:
     mine, theirs = copy(age=ours), copy(id="8", age=head)
     first = image(id="9", age=origin)
-    held = promote.held(
-        plan(image()), replica(), mine, origin=image(age=source), head=theirs, head_origin=first, lead=None
-    )
+    held = promote.held(plan(image(age=source)), replica(), mine, head=theirs, head_source=first, lead=None)
     family = [theirs] if held else [theirs, mine]
     youngest = max(family, key=lambda member: member.created)
     if youngest is mine:

@@ -72,3 +72,10 @@ def test_log_in_a_narrow_encoding() -> None:
     stream = io.TextIOWrapper(raw, encoding="cp1252", newline="\n")
     protocol.write_line(stream, "✓ München")
     assert raw.getvalue() == b"\\u2713 M\xfcnchen\n"
+
+
+def test_a_log_that_is_gone() -> None:
+    closed = io.StringIO()
+    closed.close()
+    protocol.write_line(closed, "x")
+    protocol.write_line(None, "x")  # type: ignore[arg-type]

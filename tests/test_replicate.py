@@ -262,3 +262,25 @@ def test_no_credentials(action: Action, monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert (done.exit_code, done.result) == (3, "failed")
     assert "id-token: write" in done.outputs["reason"]
     assert not action.emulator.journal()
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", "no json", None])
+def test_credentials_of_no_known_shape(
+    action: Action, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str | None
+) -> None:
+    path = tmp_path / "credentials.json"
+    if text is None:
+        path.mkdir()
+    else:
+        path.write_text(text)
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(path))
+    action.env["CLOUDSDK_AUTH_DISABLE_CREDENTIALS"] = ""
+    assert action().exit_code == 3
+
+
+def test_a_proxy_sees_nothing_of_loopback(action: Action, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    assert action().result == "complete"

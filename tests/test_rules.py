@@ -249,6 +249,18 @@ class TestPromotionNeverGoesBackwards:
         run = action(source_image="projects/p1/global/images/web-10", locations="eu")
         assert run.replicas["eu"]["reason"] == "family_is_newer"
 
+    def test_sources_made_from_one_base(self, emulator: Running, tmp_path: Path) -> None:
+        """Both releases are copies of the same base: what counts is their own age, not the base's."""
+        action = Action(emulator, tmp_path)
+        base = emulator.add_image(project="p1", name="base")
+        for name in ("web-10", "web-11"):
+            of = {"source_image": base["selfLink"], "source_image_id": base["id"]}
+            emulator.add_image(project="p1", name=name, family="web", public=True, **of)
+            action(source_image=f"projects/p1/global/images/{name}", locations="eu")
+        emulator.delete_image("p1", "web-10-eu")
+        run = action(source_image="projects/p1/global/images/web-10", locations="eu")
+        assert run.replicas["eu"]["reason"] == "family_is_newer"
+
     def test_promoted_late_and_not_the_head(self, emulator: Running, tmp_path: Path) -> None:
         """The newer release was copied first and promoted last: people are told that the family does not follow."""
         action = Action(emulator, tmp_path)
@@ -287,6 +299,21 @@ class TestSharedFamily:
         run = action(family_template="{family}")
         assert run.column("reason") == {"us": "forbidden", "eu": "would_take_family", "asia": "would_take_family"}
         assert not action.calls("patch")
+
+    def test_the_family_as_source_leads_to_the_same_source(self, action: Action) -> None:
+        """Its head is the home copy by then: replicating that would never come to an end."""
+        family = {"source_image": "projects/p1/global/images/family/web", "family_template": "{family}"}
+        first = action(**family)
+        assert first.result == "complete"
+        mutations = len(action.mutations())
+        second = action(**family)
+        assert len(action.mutations()) == mutations
+        assert second.index == first.index
+
+    def test_a_short_wait_costs_no_family(self, action: Action) -> None:
+        oops = {"kind": "http", "code": 503, "reason": "backendError", "message": "Oops."}
+        action.emulator.faults([{"method": "compute.images.insert", "match": "web-1-eu", "action": oops}])
+        assert set(action(family_template="{family}").column("promoted").values()) == {True}
 
     def test_a_straggler_never_takes_it(self, action: Action) -> None:
         action.emulator.faults([refuse("web-1-asia")])
@@ -587,6 +614,36 @@ class TestWaitsAreRepeated:
             assert action.emulator.faults()[0]["left"] == 0
             for name in ("web-1-eu", "web-1-asia"):
                 action.emulator.delete_image("p1", name)
+
+    def test_a_policy_without_an_etag_is_no_answer(self, action: Action, source: dict[str, Any]) -> None:
+        """Taken for an empty policy it would take everybody else's access away."""
+        keep = {"role": "roles/compute.imageUser", "members": ["user:keep@example.com"]}
+        action.emulator.add_image(
+            project="p1", name="web-1-eu", location="eu", disk_size_gb=20, policy=[keep],
+            guest_os_features=["UEFI_COMPATIBLE", "GVNIC"], licenses=["projects/debian-cloud/global/licenses/debian-12"],
+            source_image=source["selfLink"], source_image_id=source["id"],
+        )  # fmt: skip
+        empty = {"kind": "body", "status": 200, "text": "{}"}
+        action.emulator.faults(
+            [{"method": "compute.images.getIamPolicy", "match": "web-1", "times": 3, "action": empty}]
+        )
+        assert action(locations="eu").result == "complete"
+        members = action.emulator.policy("p1", "web-1-eu")["bindings"][0]["members"]
+        assert sorted(members) == ["allAuthenticatedUsers", "user:keep@example.com"]
+        assert action.emulator.faults()[0]["left"] == 0
+
+    def test_one_unreadable_policy_stops_no_other(self, action: Action) -> None:
+        action(locations="eu")
+        for answer in (
+            {"kind": "http", "code": 503, "reason": "backendError", "message": "Oops."},
+            {"kind": "http", "code": 403, "reason": "rateLimitExceeded", "message": "Slow down."},
+        ):
+            action.emulator.faults(
+                [{"method": "compute.images.getIamPolicy", "match": "web-1-eu", "times": None, "action": answer}]
+            )
+            run = action(timeout_minutes="0.5", locations="eu, asia")
+            assert run.replicas["asia"]["outcome"] in {"created", "adopted"}
+            assert run.replicas["eu"]["reason"] in {"unreachable", "deadline"}
 
     def test_endpoint_unreachable_for_a_minute(self, action: Action) -> None:
         action.emulator.faults([{"times": None, "action": {"kind": "drop", "how": "close"}}])

@@ -156,6 +156,15 @@ class TestReport:
         assert "\u202e" not in done.summary
         assert set(done.replicas) == {"us", "eu", "asia"}
 
+    def test_the_reason_is_one_line(self, action: Action) -> None:
+        nasty = "no\n::error title=forged::x\n##[error]y"
+        fault = {"kind": "http", "code": 403, "reason": "forbidden", "message": nasty}
+        action.emulator.faults([{"method": "compute.images.get", "action": fault}])
+        done = action()
+        assert done.exit_code == 3
+        assert "\n" not in done.outputs["reason"]
+        assert "##[" not in done.outputs["reason"]
+
     def test_places_that_can_not_be_written(self, action: Action, tmp_path: Path) -> None:
         action.env["GITHUB_STEP_SUMMARY"] = str(tmp_path / "none" / "summary")
         (tmp_path / "temp1").mkdir()
