@@ -33,6 +33,7 @@ def main(argv: list[str], env: Mapping[str, str], stdout: TextIO) -> int:
     # Nothing but the standard library is imported before there is something to do.
     from replicator import run, settings
 
+    _Early.armed = False
     names = [*settings.Settings.model_fields, *settings.READ_ELSEWHERE]
     given = {name: env.get(_PREFIX + name.upper(), "") for name in names}
     return run.run(given, env, stdout, commands=True)
@@ -41,6 +42,8 @@ def main(argv: list[str], env: Mapping[str, str], stdout: TextIO) -> int:
 class _Early:
     """Answers a signal before `run` does: importing what a run needs takes a moment in which results are due, too."""
 
+    armed = True
+
     def __init__(self, env: Mapping[str, str], stdout: TextIO) -> None:
         self._env = env
         self._stdout = stdout
@@ -48,7 +51,7 @@ class _Early:
             signal.signal(number, self._handle)
 
     def _handle(self, number: int, _frame: object) -> None:
-        if "replicator.run" not in sys.modules:
+        if self.armed:
             reason = f"The run was interrupted by {signal.Signals(number).name} before it began."
             decide.write_failure(self._env, self._stdout, reason, title="Interrupted")
             os._exit(128 + number)

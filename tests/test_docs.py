@@ -120,7 +120,7 @@ class TestPages:
 
     @pytest.mark.parametrize("name", PAGES)
     def test_nothing_of_a_machine(self, name: str) -> None:
-        assert not re.search(r"/work/|/tmp/|/root/|/home/|127\.0\.0\.1:\d|pypi|ghcr|docker\.io", PAGES[name])
+        assert not re.search(r"/(work|tmp|root|home)/|127\.0\.0\.1:\d|pypi|ghcr|docker\.io", PAGES[name])
 
     @pytest.mark.parametrize(
         "name", ["quick-start-action", "quick-start-command-line", "permissions", "locations-and-families", "pruning"]

@@ -97,3 +97,30 @@ def test_emulator_ends_in_good_order(tmp_path: Path) -> None:
         emulator.process.terminate()
         assert emulator.process.wait(10) == 0
         assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_before_the_run_began(tmp_path: Path, number: signal.Signals) -> None:
+    """What a run imports takes half a second: a cancelled job must find its outputs even then."""
+    env = environment(tmp_path, "http://127.0.0.1:1", {"source_image": "projects/p1/global/images/web-1"})
+    command = (
+        "import os, runpy, sys; sys.argv = ['replicator'];"
+        # Sent by the import of what a run needs, just before that is there.
+        "import importlib.abc;"
+        "finder = type('Finder', (importlib.abc.MetaPathFinder,), {'find_spec': lambda self, name, *_:"
+        f" os.kill(os.getpid(), {int(number)}) if name == 'replicator.settings' else None}})();"
+        "sys.meta_path.insert(0, finder); runpy.run_module('replicator', run_name='__main__')"
+    )
+    process = subprocess.run(
+        [sys.executable, "-I", "-c", command],
+        cwd=tmp_path,
+        env={**env, "PATH": search_path()},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    done = finished(tmp_path, process.returncode, process.stdout).outputs
+    assert process.returncode == 128 + number, process.stderr
+    assert (done["decision"], done["result"]) == ("replicate", "failed")
+    assert number.name in done["reason"]
