@@ -18,7 +18,7 @@ from replicator.model import Action, Difference, Image, ImageRef
 from replicator.run import connect, survey
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
     from typing import TextIO
 
     from replicator.index import Entry, Index, Served
@@ -195,7 +195,7 @@ async def _against_index(given: Mapping[str, str], env: Mapping[str, str], file:
 
 async def _check(calls: Calls, read: Index) -> list[Finding]:
     served = [(entry, location, image) for entry in read.images for location, image in sorted(entry.locations.items())]
-    images = await _read_images(calls, [ImageRef(image.project, image.name) for _, _, image in served])
+    images = await lookup.read_images(calls, [ImageRef(image.project, image.name) for _, _, image in served])
     findings = await asyncio.gather(*(_one(calls, *item, images) for item in served))
     lacking = [
         Finding(location=location, uri="", state=State.MISSING, architecture=entry.architecture)
@@ -204,23 +204,6 @@ async def _check(calls: Calls, read: Index) -> list[Finding]:
         if location not in entry.locations
     ]
     return [*findings, *lacking]
-
-
-async def _read_images(calls: Calls, refs: Sequence[ImageRef]) -> dict[ImageRef, Image | errors.ReplicaError]:
-    by_project: dict[str, list[str]] = {}
-    for ref in refs:
-        by_project.setdefault(ref.project, []).append(ref.name)
-
-    async def project_images(project: str, names: list[str]) -> dict[ImageRef, Image | errors.ReplicaError]:
-        doing = f"Looking for images in {project}"
-        try:
-            find = partial(calls.compute.find, project, names)
-            return dict(await calls(find, doing=doing, where=project, patience=lookup.PATIENCE))
-        except Refusal as refusal:
-            return {ImageRef(project, name): faults.error_of(refusal, doing=doing) for name in names}
-
-    parts = await asyncio.gather(*(project_images(project, names) for project, names in by_project.items()))
-    return {ref: image for part in parts for ref, image in part.items()}
 
 
 async def _one(

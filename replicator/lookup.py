@@ -89,28 +89,41 @@ async def read_source_policy(calls: Calls, source: Image, access: Access) -> Pol
 async def read_existing(
     calls: Calls, source: Image, refs: Iterable[ImageRef]
 ) -> dict[ImageRef, Existing | ReplicaError]:
-    """What stands under the names, by one list request for each project; or why it can't be told."""
-    by_project: dict[str, list[str]] = {}
-    for ref in refs:
-        by_project.setdefault(ref.project, []).append(ref.name)
+    """What stands under the names, or why it can't be told.
 
-    async def one_project(project: str, names: list[str]) -> dict[ImageRef, Existing | ReplicaError]:
-        doing = f"Looking for replicas in {project}"
-        try:
-            find = partial(calls.compute.find, project, names)
-            found = await calls(find, doing=doing, where=project, patience=PATIENCE)
-        except Refusal as refusal:
-            return {ImageRef(project, name): faults.error_of(refusal, doing=doing) for name in names}
-        examined = await asyncio.gather(*(examine(calls, source, image) for image in found.values()))
-        return dict(zip(found, examined, strict=True))
+    Raises a ReplicatorError with exit code 3 where nobody answers.
+    """
+
+    async def examined(found: Image | ReplicaError) -> Existing | ReplicaError:
+        return await examine(calls, source, found) if isinstance(found, Image) else found
 
     try:
-        parts = await asyncio.gather(*(one_project(project, names) for project, names in by_project.items()))
+        images = await read_images(calls, refs)
+        existing = await asyncio.gather(*(examined(found) for found in images.values()))
     except errors.Deadline as error:
         raise errors.EndpointUnreachable(error.what) from error
     except Credentials as error:
         raise errors.NoCredentials(f"The credentials can't be used: {error}") from error
-    return {ref: existing for part in parts for ref, existing in part.items()}
+    return dict(zip(images, existing, strict=True))
+
+
+async def read_images(calls: Calls, refs: Iterable[ImageRef]) -> dict[ImageRef, Image | ReplicaError]:
+    """Those images that exist, by one list request for each project; or why that was refused."""
+    by_project: dict[str, list[str]] = {}
+    for ref in refs:
+        by_project.setdefault(ref.project, []).append(ref.name)
+
+    async def one_project(project: str, names: list[str]) -> dict[ImageRef, Image | ReplicaError]:
+        doing = f"Looking for images in {project}"
+        try:
+            find = partial(calls.compute.find, project, names)
+            return dict(await calls(find, doing=doing, where=project, patience=PATIENCE))
+        except Refusal as refusal:
+            error = faults.error_of(refusal, doing=doing)
+            return {ImageRef(project, name): error for name in names}
+
+    parts = await asyncio.gather(*(one_project(project, names) for project, names in by_project.items()))
+    return {ref: found for part in parts for ref, found in part.items()}
 
 
 async def examine(calls: Calls, source: Image, image: Image) -> Existing | ReplicaError:
