@@ -120,6 +120,8 @@ def read_outputs(path: Path) -> dict[str, str]:
 def emulator() -> Iterator[Running]:
     with running(copy_seconds=0.02, wait_seconds=0.2) as emulator:
         yield emulator
+        # A fault that was never met passes for nothing.
+        emulator.assert_faults_used()
 
 
 @pytest.fixture
