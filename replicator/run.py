@@ -8,13 +8,14 @@ import signal
 import threading
 import traceback
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from replicator import errors, index, lookup, promote, report, results, settings, snippets, summary, terminal, work
 from replicator import plan as planning
 from replicator.actions import Annotation, Runner
-from replicator.calls import Calls
+from replicator.calls import Calls, DaemonThreads
 from replicator.faults import Credentials
 from replicator.model import Held, Result
 from replicator.replicate import replicate
@@ -124,7 +125,9 @@ async def _plan(this: Run, tell: Callable[[str, str], None]) -> tuple[Calls, Pla
         raise errors.Unforeseen("A run without settings")
     wanted = this.request.settings
     deadline = asyncio.get_running_loop().time() + 60 * wanted.timeout_minutes
-    compute = connect(wanted.compute_endpoint, anonymous=this.request.anonymous)
+    # In a thread, because a signal must be answered while the library is imported and credentials are looked up.
+    way = partial(connect, wanted.compute_endpoint, anonymous=this.request.anonymous)
+    compute = await asyncio.get_running_loop().run_in_executor(DaemonThreads(), way)
     calls = Calls(compute, deadline=deadline, tell=tell)
     this.source = await lookup.read_source(calls, this.request.source)
     plan = this.plan = await survey(calls, wanted, this.source)

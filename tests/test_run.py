@@ -245,6 +245,21 @@ class TestSignals:
         assert (done.exit_code, done.result, done.replicas) == (143, "failed", {})
         assert "SIGTERM" in done.outputs["reason"]
 
+    def test_while_the_way_to_the_api_is_made(self, action: Action, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Importing the library and looking for credentials may take seconds: nobody waits for them."""
+        release = threading.Event()
+
+        def slow(*_: Any, **__: Any) -> Any:
+            os.kill(os.getpid(), signal.SIGTERM)
+            release.wait(20)
+
+        monkeypatch.setattr("replicator.run.connect", slow)
+        began = time.monotonic()
+        done = action()
+        release.set()
+        assert (done.exit_code, done.result) == (143, "failed")
+        assert time.monotonic() - began < 5
+
     def test_while_results_are_written(self, action: Action, monkeypatch: pytest.MonkeyPatch) -> None:
         to_bytes = index.to_bytes
 
