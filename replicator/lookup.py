@@ -13,7 +13,7 @@ from replicator.model import CUSTOMER_SUPPLIED, Access, Existing, Image, ImageRe
 from replicator.source import FamilyRef
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 
     from replicator.calls import Calls
     from replicator.errors import ReplicaError
@@ -63,11 +63,16 @@ async def read_source(calls: Calls, reference: SourceRef) -> Image:
 async def _original(calls: Calls, head: Image) -> Image:
     """What a family's head was copied from within the family: a home copy leads the family that it was made for."""
     original = head
-    with contextlib.suppress(Refusal):
-        async for older in ancestors(calls, head):
-            if (older.ref.project, older.family) != (head.ref.project, head.family):
-                break
-            original = older
+    with _ending_the_run(f"Reading what {head.ref} was copied from"):
+        try:
+            async for older in ancestors(calls, head):
+                if (older.ref.project, older.family) != (head.ref.project, head.family):
+                    break
+                original = older
+        except Refusal as refusal:
+            # Whoever may not read a parent, in another project mostly, replicates the head itself.
+            if refusal.status != 403:
+                raise
     return original
 
 
@@ -97,13 +102,9 @@ async def read_existing(
     async def examined(found: Image | ReplicaError) -> Existing | ReplicaError:
         return await examine(calls, source, found) if isinstance(found, Image) else found
 
-    try:
+    with _ending_the_run("Looking for what exists"):
         images = await read_images(calls, refs)
         existing = await asyncio.gather(*(examined(found) for found in images.values()))
-    except errors.Deadline as error:
-        raise errors.EndpointUnreachable(error.what) from error
-    except Credentials as error:
-        raise errors.NoCredentials(f"The credentials can't be used: {error}") from error
     return dict(zip(images, existing, strict=True))
 
 
@@ -182,8 +183,15 @@ def _find(calls: Calls, reference: SourceRef) -> Image:
 
 
 async def _own(calls: Calls, send: Callable[[], _T], *, doing: str) -> _T:
-    try:
+    with _ending_the_run(doing):
         return await calls(send, doing=doing, where="source", patience=PATIENCE)
+
+
+@contextlib.contextmanager
+def _ending_the_run(doing: str) -> Iterator[None]:
+    """What goes wrong before there is a plan ends the run, with exit code 3."""
+    try:
+        yield
     except Credentials as error:
         raise errors.NoCredentials(f"{doing} needs credentials that can be used: {error}") from error
     except errors.Deadline as error:

@@ -232,7 +232,6 @@ class Plan:
     leads: Mapping[tuple[str, str], str]
     """(project, family) that several images share → the location whose replica must stay its head."""
     promote: bool
-    replace_failed: bool
     warnings: tuple[str, ...] = ()
 
     def lead_of(self, replica: Replica) -> str:
@@ -252,7 +251,6 @@ class ReplicaResult:
     """`public` or `private` as found in its own policy; nothing where that was not read."""
     error: ReplicaError | None = None
     held: Held | None = None
-    message: str = ""
     operation: str = ""
     seconds: float = 0.0
     """How long it took since the plan was made."""

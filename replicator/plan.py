@@ -91,7 +91,6 @@ def make(
         steps=tuple(steps),
         leads=_leads(source, steps),
         promote=settings.promote,
-        replace_failed=settings.replace_failed,
         warnings=tuple(_warnings(source, steps)),
     )
 

@@ -7,6 +7,7 @@ import json
 import math
 import re
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -243,15 +244,14 @@ def _place(info: ValidationInfo, location: str) -> Place:
     return config.place(location) if config else Place()
 
 
-class Request(BaseModel):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
     """Everything that a run needs to know before its first call."""
 
-    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
-
     settings: Settings
-    source: Any
-    """A reference to an image or a family: `source.SourceRef`."""
+    source: SourceRef
     anonymous: bool
+    """Whether to call the API without credentials, as gcloud can be told to."""
 
 
 def load(given: Mapping[str, str], env: Mapping[str, str]) -> Request:

@@ -13,9 +13,7 @@ AGES = st.integers(0, 6)
 
 def plan(source: Image, lead: str = "") -> Plan:
     leads = {("p1", "web-eu"): lead} if lead else {}
-    return Plan(
-        source=source, source_policy=None, readers=(), steps=(), leads=leads, promote=True, replace_failed=False
-    )
+    return Plan(source=source, source_policy=None, readers=(), steps=(), leads=leads, promote=True)
 
 
 @pytest.mark.parametrize(

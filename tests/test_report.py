@@ -107,7 +107,6 @@ class TestDocument:
             steps=(step,),
             leads={},
             promote=True,
-            replace_failed=False,
         )
         text = report.document(results.judge(rows), rows, plan, "/tmp/i.json", "sha256:0")
         assert text.endswith("}\n")

@@ -61,6 +61,15 @@ class TestSource:
         assert done.images["us"] == "projects/p1/global/images/web-1"
         assert json.loads(done.index)["images"][0]["source"]["name"] == "web-1"
 
+    @pytest.mark.parametrize(("code", "exit_code"), [(503, 3), (403, 0)])
+    def test_family_whose_original_can_not_be_read(self, action: Action, code: int, exit_code: int) -> None:
+        """Not knowing the original for a lost minute must not make copies of the home copy; a refusal is an answer."""
+        shared = {"source_image": "projects/p1/global/images/family/web", "family_template": "{family}"}
+        action(**shared)
+        answer = {"kind": "http", "code": code, "reason": "forbidden", "message": "No."}
+        action.emulator.faults([{"method": "compute.images.get", "match": "web-1$", "times": None, "action": answer}])
+        assert action(**shared, dry_run="true").exit_code == exit_code
+
     def test_policy_unreadable(self, action: Action) -> None:
         fault = {"kind": "http", "code": 403, "reason": "forbidden", "message": "No."}
         action.emulator.faults(
