@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import math
 import random
 import threading
 from concurrent.futures import Executor, Future
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
@@ -14,7 +17,7 @@ from replicator import errors, faults
 from replicator.faults import Refusal, Then
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from replicator.gce import Compute
     from replicator.model import Operation
@@ -28,6 +31,8 @@ LONG_WAIT = 10.0
 PATIENCE = 600.0
 #: Waits are lengthened by up to this part, so that several jobs do not come back at the same moment.
 _JITTER = 0.1
+#: The last try is made so many seconds before the deadline, so that its answer can still come.
+_LAST_TRY = 5.0
 #: `globalOperations.wait` is best effort and may answer at once; then we wait these seconds, doubled each time.
 _SHORTEST_PAUSE = 1.0
 _LONGEST_PAUSE = 15.0
@@ -65,6 +70,8 @@ class Calls:
         self.compute = compute
         self.deadline = deadline
         """On the event loop's clock, in seconds."""
+        self.next_try: dict[str, str] = {}
+        """For people: the time of day at which a location that has to wait goes on, by location."""
         self._tell = tell
         self._threads = DaemonThreads()
 
@@ -75,57 +82,33 @@ class Calls:
         doing: str,
         where: str,
         patience: float = PATIENCE,
+        limit: float = math.inf,
         before_wait: Callable[[], None] | None = None,
     ) -> _T:
         """Send a request, the same again while its fault says so and there is time.
 
         `before_wait` is called before a wait that others need not share.
         `doing` and `where` are for people: what is being done, for which location. Raises Refusal for a fault that
-        is not repeated, or that stayed unanswered for `patience` seconds, and Deadline where the next try would
-        come too late.
+        is not repeated, that stayed unanswered for `patience` seconds or would be repeated beyond `limit` seconds,
+        and Deadline where the next try would come too late.
         """
-        loop = asyncio.get_running_loop()
-        lost_since: float | None = None
-        too_late = False
-
-        def out_of_time(state: RetryCallState) -> bool:
-            return loop.time() + state.upcoming_sleep > self.deadline
-
-        def out_of_patience(state: RetryCallState) -> bool:
-            nonlocal lost_since
-            if _fault(state).error is not errors.Unreachable:
-                lost_since = None
-                return False
-            lost_since = loop.time() if lost_since is None else lost_since
-            return loop.time() + state.upcoming_sleep - lost_since > patience
-
-        def before_sleep(state: RetryCallState) -> None:
-            if before_wait and state.upcoming_sleep >= LONG_WAIT:
-                before_wait()
-            refusal = _refusal(state)
-            self._tell(where, f"{doing}: {refusal.message} Trying again in {state.upcoming_sleep:.0f} s.")
-
-        def stop(state: RetryCallState) -> bool:
-            nonlocal too_late
-            impatient = out_of_patience(state)
-            too_late = out_of_time(state) and not impatient
-            return too_late or impatient
+        tries = _Tries(self, doing=doing, where=where, patience=patience, limit=limit, before_wait=before_wait)
 
         async def in_thread() -> _T:
-            return await loop.run_in_executor(self._threads, send)
+            return await asyncio.get_running_loop().run_in_executor(self._threads, send)
 
         retrying = AsyncRetrying(
             retry=retry_if_exception(_is_repeated),
-            wait=_wait,
-            stop=stop,
-            sleep=asyncio.sleep,
-            before_sleep=before_sleep,
+            wait=tries.wait,
+            stop=tries.stop,
+            sleep=tries.rest,
+            before_sleep=tries.note,
             reraise=True,
         )
         try:
             return await retrying(in_thread)
         except Refusal as refusal:
-            if too_late:
+            if tries.too_late:
                 said = f"{faults.of_refusal(refusal).error.reason}: {refusal.message}"
                 raise errors.Deadline(f"{doing}: timeout_minutes would pass before the next try ({said})") from refusal
             raise
@@ -149,14 +132,84 @@ class Calls:
                 pause = min(2 * pause, _LONGEST_PAUSE)
         return operation
 
-    async def pause(self, seconds: float, *, where: str, because: str = "") -> None:
-        """Wait, and tell people why, where a reason is given. Raises Deadline where the wait would end too late."""
-        waiting = _with_jitter(seconds)
-        if asyncio.get_running_loop().time() + waiting > self.deadline:
+    async def pause(self, seconds: float, *, at_least: float = 1.0, where: str, because: str = "") -> None:
+        """Wait, and tell people why, where a reason is given. Raises Deadline where the wait would end too late.
+
+        Near the deadline it is shortened, but to no less than `at_least`, so that there is one more try.
+        """
+        left = self.deadline - asyncio.get_running_loop().time()
+        waiting = _fitting(seconds, at_least=at_least, left=left)
+        if waiting > left:
             raise errors.Deadline(f"{because} Waiting {waiting:.0f} s would go beyond timeout_minutes".strip())
+        await self.rest(waiting, where=where, because=because)
+
+    async def rest(self, seconds: float, *, where: str, because: str) -> None:
+        """Sleep, and tell people why and until when; the deadline is the caller's to keep."""
+        at = f"{datetime.now(UTC) + timedelta(seconds=seconds):%H:%M} UTC"
+        long = seconds >= LONG_WAIT
         if because:
-            self._tell(where, f"{because} Trying again in {waiting:.0f} s.")
-        await asyncio.sleep(waiting)
+            self._tell(where, f"{because} Next try in {seconds:.0f} s{f', at {at}' if long else ''}.")
+        with self._waiting(where, f"next try {at}") if long and because else contextlib.nullcontext():
+            await asyncio.sleep(seconds)
+
+    @contextlib.contextmanager
+    def _waiting(self, where: str, text: str) -> Iterator[None]:
+        self.next_try[where] = text
+        try:
+            yield
+        finally:
+            self.next_try.pop(where, None)
+
+
+class _Tries:
+    """How one call is repeated: how long to wait, when to give it up, what to tell."""
+
+    def __init__(
+        self,
+        calls: Calls,
+        *,
+        doing: str,
+        where: str,
+        patience: float,
+        limit: float,
+        before_wait: Callable[[], None] | None,
+    ) -> None:
+        self.too_late = False
+        """Whether it was given up because the next try would come after the deadline."""
+        self._calls, self._doing, self._where = calls, doing, where
+        self._patience, self._before_wait = patience, before_wait
+        self._clock = asyncio.get_running_loop().time
+        self._ends = self._clock() + limit
+        self._lost_since: float | None = None
+        self._because = ""
+
+    def wait(self, state: RetryCallState) -> float:
+        """Seconds until the next try."""
+        fault, asked = _fault(state), _refusal(state).retry_after
+        usual = max(fault.seconds(state.attempt_number), asked)
+        return _fitting(usual, at_least=max(fault.wait, asked), left=self._calls.deadline - self._clock())
+
+    def stop(self, state: RetryCallState) -> bool:
+        """Whether there is no next try."""
+        then = self._clock() + state.upcoming_sleep
+        if _fault(state).error is not errors.Unreachable:
+            self._lost_since = None
+        elif self._lost_since is None:
+            self._lost_since = self._clock()
+        impatient = then > self._ends or (self._lost_since is not None and then - self._lost_since > self._patience)
+        self.too_late = then > self._calls.deadline and not impatient
+        return self.too_late or impatient
+
+    def note(self, state: RetryCallState) -> None:
+        """Keep for people why there is a next try."""
+        refusal, fault = _refusal(state), _fault(state)
+        self._because = " ".join(part for part in (f"{self._doing}: {refusal.message}", fault.error.why) if part)
+
+    async def rest(self, seconds: float) -> None:
+        """Wait for the next try."""
+        if self._before_wait and seconds >= LONG_WAIT:
+            self._before_wait()
+        await self._calls.rest(seconds, where=self._where, because=self._because)
 
 
 def _refusal(state: RetryCallState) -> Refusal:
@@ -174,9 +227,10 @@ def _is_repeated(error: BaseException) -> bool:
     return isinstance(error, Refusal) and faults.of_refusal(error).then is Then.REPEAT
 
 
-def _wait(state: RetryCallState) -> float:
-    return _with_jitter(max(_fault(state).seconds(state.attempt_number), _refusal(state).retry_after))
+def _fitting(seconds: float, *, at_least: float, left: float) -> float:
+    """The wait to make: a little longer than asked, or just short enough for one more try before the deadline.
 
-
-def _with_jitter(seconds: float) -> float:
-    return seconds * random.uniform(1, 1 + _JITTER)  # noqa: S311 - to spread load, not to keep a secret
+    Never shorter than `at_least`, even where that is longer than the time left.
+    """
+    usual = seconds * random.uniform(1, 1 + _JITTER)  # noqa: S311 - to spread load, not to keep a secret
+    return min(usual, max(at_least, left - _LAST_TRY))

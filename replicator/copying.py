@@ -101,7 +101,7 @@ def _progress(session: Session, work: Work) -> Callable[[int], None]:
 
 async def _look(session: Session, work: Work) -> Image:
     """Something stands under the name since the look-up (another run, or an insert whose answer was lost)."""
-    image = await session.read(work)
+    image = await session.read_back(work)
     found = await lookup.examine(session.calls, session.plan.source, image)
     step = planning.step_for(session.plan.source, session.plan.readers, work.replica, found, replace_failed=False)
     work.placed.set()
@@ -114,7 +114,7 @@ async def _look(session: Session, work: Work) -> Image:
 
 
 async def _await_ready(session: Session, work: Work) -> Image:
-    image = await session.read(work)
+    image = await session.read_back(work)
     pause = _SHORTEST_PAUSE
     while image.status == "PENDING":
         if work.state != "being made":

@@ -136,8 +136,9 @@ TABLE: tuple[Fault, ...] = (
     Fault(error=errors.Quota, codes=frozenset({"quotaExceeded", "QUOTA_EXCEEDED", "limitExceeded"})),
     Fault(error=errors.ApiDisabled, codes=frozenset({"accessNotConfigured", "SERVICE_DISABLED"})),
     Fault(error=errors.ProjectNotFound, statuses=frozenset({404}), words=r"'projects/[^/']+'"),
-    Fault(error=errors.AccessBlocked, methods=frozenset({SET_POLICY}), words="allowedPolicyMemberDomains"),
+    Fault(error=errors.AccessBlocked, methods=frozenset({SET_POLICY}), words="constraints/"),
     Fault(error=errors.AccessBlocked, methods=frozenset({SET_POLICY}), codes=frozenset({"failedPrecondition"})),
+    Fault(error=errors.OrgPolicy, words="constraints/"),
     # A stale fingerprint or etag; for a policy the API may also say 409.
     Fault(
         error=errors.Drift,
@@ -149,7 +150,6 @@ TABLE: tuple[Fault, ...] = (
     ),
     Fault(error=errors.Conflict, methods=frozenset({INSERT}), statuses=frozenset({409}), then=Then.LOOK),
     Fault(error=errors.OrgPolicy, methods=frozenset({INSERT}), statuses=frozenset({412})),
-    Fault(error=errors.OrgPolicy, words="constraints/"),
     Fault(error=errors.Forbidden, statuses=frozenset({401, 403})),
     Fault(error=errors.Forbidden, codes=frozenset({"FORBIDDEN", "PERMISSION_DENIED"})),
     Fault(error=errors.SourceChanged, methods=frozenset({INSERT}), statuses=frozenset({404})),

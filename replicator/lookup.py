@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
@@ -23,6 +24,9 @@ _T = TypeVar("_T")
 
 #: The run's own calls are given up when nobody answers for this many seconds.
 PATIENCE = 60.0
+#: The trouble of one delays the plan, and with it every other replica: by so many seconds at most, and by no more than
+#: this part of the time that is left.
+_LONGEST_DELAY, _LARGEST_PART = 180.0, 1 / 3
 #: A source that is still being made is read again after these seconds.
 _SOURCE_PAUSE = 10.0
 #: Copies of copies: no chain that we make is longer, and a longer one proves nothing.
@@ -104,6 +108,9 @@ async def read_existing(
 
     with _ending_the_run("Looking for what exists"):
         images = await read_images(calls, refs)
+        unanswered = [found for found in images.values() if isinstance(found, errors.Unreachable)]
+        if unanswered and len(unanswered) == len(images):
+            raise errors.EndpointUnreachable(unanswered[0].what)
         existing = await asyncio.gather(*(examined(found) for found in images.values()))
     return dict(zip(images, existing, strict=True))
 
@@ -114,11 +121,13 @@ async def read_images(calls: Calls, refs: Iterable[ImageRef]) -> dict[ImageRef, 
     for ref in refs:
         by_project.setdefault(ref.project, []).append(ref.name)
 
+    limit = _longest_delay(calls) if len(by_project) > 1 else math.inf
+
     async def one_project(project: str, names: list[str]) -> dict[ImageRef, Image | ReplicaError]:
         doing = f"Looking for images in {project}"
         try:
             find = partial(calls.compute.find, project, names)
-            return dict(await calls(find, doing=doing, where=project, patience=PATIENCE))
+            return dict(await calls(find, doing=doing, where=project, patience=PATIENCE, limit=limit))
         except Refusal as refusal:
             error = faults.error_of(refusal, doing=doing)
             return {ImageRef(project, name): error for name in names}
@@ -136,8 +145,7 @@ async def examine(calls: Calls, source: Image, image: Image) -> Existing | Repli
         lineage = verify.lineage(source.id, image, parents)
         policy = None
         if lineage is Lineage.OURS and image.status == "READY":
-            read = partial(calls.compute.get_policy, image.ref)
-            policy = await calls(read, doing=doing, where=image.ref.name, patience=PATIENCE)
+            policy = await _in_passing(calls, partial(calls.compute.get_policy, image.ref), doing=doing, image=image)
     except Refusal as refusal:
         return faults.error_of(refusal, doing=doing)
     except errors.Deadline as error:
@@ -156,8 +164,7 @@ async def ancestors(calls: Calls, image: Image) -> AsyncIterator[Image]:
         if ref is None:
             return
         try:
-            read = partial(calls.compute.get, ref)
-            parent = await calls(read, doing=f"Reading {ref}", where=image.ref.name, patience=PATIENCE)
+            parent = await _in_passing(calls, partial(calls.compute.get, ref), doing=f"Reading {ref}", image=image)
         except Refusal as refusal:
             if refusal.status == 404:
                 return
@@ -180,6 +187,17 @@ def _find(calls: Calls, reference: SourceRef) -> Image:
     if isinstance(reference, FamilyRef):
         return calls.compute.family_head(reference.project, reference.family)
     return calls.compute.get(reference)
+
+
+async def _in_passing(calls: Calls, send: Callable[[], _T], *, doing: str, image: Image) -> _T:
+    where, limit = image.ref.name, _longest_delay(calls)
+    return await calls(send, doing=doing, where=where, patience=PATIENCE, limit=limit)
+
+
+def _longest_delay(calls: Calls) -> float:
+    """Seconds for what only some replicas need while all others wait for the plan."""
+    left = calls.deadline - asyncio.get_running_loop().time()
+    return min(_LONGEST_DELAY, left * _LARGEST_PART)
 
 
 async def _own(calls: Calls, send: Callable[[], _T], *, doing: str) -> _T:

@@ -92,7 +92,7 @@ async def _promote(session: Session, work: Work) -> None:
         lambda request_id: calls.compute.patch(ref, family=family, request_id=request_id),
         doing=f"Moving the family {family} to {ref}",
     )
-    image = await session.read(work)
+    image = await session.read_back(work, lambda image: not verify.family(replica, image))
     left = verify.family(replica, image)
     if left:
         raise errors.Drift(f"{ref} does not carry its family: {left[0]}", remedy="Run this again.")

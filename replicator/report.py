@@ -72,11 +72,11 @@ def heading(works: Sequence[Work]) -> str:
     return f"Replicating to {', '.join(going) if len(going) <= _MOST_NAMED else f'{len(going)} locations'}"
 
 
-def show_progress(runner: Runner, works: Sequence[Work], seconds: float) -> None:
-    """One line about all that is still going on."""
+def show_progress(runner: Runner, works: Sequence[Work], next_try: Mapping[str, str], seconds: float) -> None:
+    """One line about all that is still going on; `next_try` says of those that have to wait until when."""
     going = [work for work in works if work.running]
     if going:
-        each = [f"{work.replica.location} {_state(work)}" for work in going]
+        each = [f"{at} {next_try.get(at) or _state(work)}" for at, work in ((w.replica.location, w) for w in going)]
         if len(going) > _MOST_NAMED:
             each = [f"{count} {state}" for state, count in Counter(work.state for work in going).items()]
         runner.line(f"{seconds:5.0f} s  under way: {', '.join(each)}", indent=1)

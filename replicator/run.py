@@ -112,7 +112,7 @@ async def _go(this: Run, signals: Signals) -> None:
             return
         this.works = work.start(plan, loop.time())
         try:
-            with _watched(this, began):
+            with _watched(this, calls, began):
                 await replicate(Session(plan=plan, calls=calls, works=this.works, changed=changed))
         finally:
             this.rows = _rows(this, plan, signals, loop.time())
@@ -158,7 +158,7 @@ def connect(endpoint: str, *, anonymous: bool) -> Compute:
 
 
 @contextlib.contextmanager
-def _watched(this: Run, began: float) -> Iterator[None]:
+def _watched(this: Run, calls: Calls, began: float) -> Iterator[None]:
     """What people see while replicas are made: a live table on a terminal, else lines, which the runner folds."""
     with contextlib.ExitStack() as stack:
         if any(item.running for item in this.works):
@@ -167,15 +167,15 @@ def _watched(this: Run, began: float) -> Iterator[None]:
             stack.callback(setattr, this, "screen", None)
             if this.screen is None:
                 stack.enter_context(this.runner.group(report.heading(this.works)))
-                stack.callback(asyncio.create_task(_tick(this, began)).cancel)
+                stack.callback(asyncio.create_task(_tick(this, calls, began)).cancel)
         yield
 
 
-async def _tick(this: Run, began: float) -> None:
+async def _tick(this: Run, calls: Calls, began: float) -> None:
     loop = asyncio.get_running_loop()
     for number in range(10**6):
         await asyncio.sleep(_TICKS[min(number, len(_TICKS) - 1)])
-        report.show_progress(this.runner, this.works, loop.time() - began)
+        report.show_progress(this.runner, this.works, calls.next_try, loop.time() - began)
 
 
 def _rows(this: Run, plan: Plan, signals: Signals, now: float) -> list[ReplicaResult]:

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from replicator.work import Work
 
 
+#: A read may lag behind the change before it: it is repeated after these seconds.
+_LAGS = (1.0, 2.0, 4.0, 8.0)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
     """One plan being carried out."""
@@ -51,6 +55,23 @@ class Session:
         work.image = image
         return image
 
+    async def read_back(self, work: Work, shows: Callable[[Image], bool] = lambda _: True) -> Image:
+        """Read a replica's image until it is there and `shows` what was done to it, or 15 seconds have passed.
+
+        The last answer counts, whatever it shows. Raises as `read` does.
+        """
+        for seconds in _LAGS:
+            try:
+                image = await self.read(work)
+            except Refusal as refusal:
+                if refusal.status != 404:
+                    raise
+            else:
+                if shows(image):
+                    return image
+            await self.calls.pause(seconds, where=work.replica.location)
+        return await self.read(work)
+
     async def change(self, work: Work, send: Callable[[str], Operation], *, doing: str) -> None:
         """Send a mutating request for a replica's image and wait for its operation; raises where that fails.
 
@@ -78,7 +99,8 @@ class Session:
             raise fault.error(f"{doing} failed: {said}{code}")
         work.state = "waiting"
         because = " ".join([f"{doing}: {said}", fault.error.why]).strip()
-        await self.calls.pause(fault.seconds(failures), where=work.replica.location, because=because)
+        where = work.replica.location
+        await self.calls.pause(fault.seconds(failures), at_least=fault.wait, where=where, because=because)
 
     async def finish(
         self, work: Work, operation: Operation, *, doing: str, progress: Callable[[int], None] | None = None

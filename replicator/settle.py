@@ -14,7 +14,7 @@ from replicator.model import Policy
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from replicator.model import Image
+    from replicator.model import Difference, Image
     from replicator.session import Session
     from replicator.work import Work
 
@@ -40,10 +40,13 @@ async def settle(session: Session, work: Work, image: Image) -> None:
     if unlabelled:
         await _label(session, work)
     if undescribed or unlabelled:
-        image = await session.read(work)
-        left = (*verify.description(replica, image), *verify.labels(replica, image))
-        if left:
-            raise planning.drift(image.ref, left)
+
+        def left(image: Image) -> tuple[Difference, ...]:
+            return (*verify.description(replica, image), *verify.labels(replica, image))
+
+        image = await session.read_back(work, lambda image: not left(image))
+        if left(image):
+            raise planning.drift(image.ref, left(image))
     await _open(session, work)
 
 

@@ -34,21 +34,27 @@ class TestProgress:
         going = works(2)
         going[0].state, going[0].percent = "copying", 40
         assert (
-            said(report.show_progress, going, 30.2) == "    30 s  under way: us-west0 copying 40 %, us-west1 waiting\n"
+            said(report.show_progress, going, {}, 30.2)
+            == "    30 s  under way: us-west0 copying 40 %, us-west1 waiting\n"
         )
         assert report.heading(going) == "Replicating to us-west0, us-west1"
+
+    def test_who_waits_is_told_until_when(self) -> None:
+        going = works(2)
+        line = said(report.show_progress, going, {"us-west0": "next try 14:32 UTC"}, 60)
+        assert line == "    60 s  under way: us-west0 next try 14:32 UTC, us-west1 waiting\n"
 
     def test_many_are_counted(self) -> None:
         going = works(43)
         for item in going[:40]:
             item.state = "copying"
-        assert said(report.show_progress, going, 60) == "    60 s  under way: 40 copying, 3 waiting\n"
+        assert said(report.show_progress, going, {}, 60) == "    60 s  under way: 40 copying, 3 waiting\n"
         assert report.heading(going) == "Replicating to 43 locations"
 
     def test_nothing_is_said_when_all_is_done(self) -> None:
         (done,) = works(1)
         done.end(1.0)
-        assert said(report.show_progress, [done], 60) == ""
+        assert said(report.show_progress, [done], {}, 60) == ""
 
     def test_the_log_is_folded_and_timed(self, action: Action) -> None:
         stuck = {"kind": "operation", "state": "stuck"}

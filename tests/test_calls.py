@@ -1,0 +1,102 @@
+"""How calls are repeated, on a clock that jumps: when, until when, and what people are told meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from replicator import errors
+from replicator.calls import Calls
+from replicator.faults import Refusal
+from tests.virtual import VirtualLoop
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+LOST: dict[str, Any] = {"status": 503, "message": "Oops."}
+RATE: dict[str, Any] = {"status": 403, "codes": ("rateLimitExceeded",), "message": "Slow down."}
+SOURCE_RATE: dict[str, Any] = {"status": 403, "codes": ("RESOURCE_OPERATION_RATE_EXCEEDED",), "message": "Too often."}
+
+
+class Tried:
+    """One call that is refused for so many times, and when it was tried, in seconds."""
+
+    def __init__(self, refusal: dict[str, Any], *, times: int = 10**6, deadline: float = 3600.0) -> None:
+        self.at: list[float] = []
+        self.lines: list[str] = []
+        self.waited: list[dict[str, str]] = []
+        """What is said about those who wait, a second after each refusal."""
+        self._loop = VirtualLoop()
+        self._refusal, self._times = refusal, times
+        self._began = self._loop.now
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            self.ended = runner.run(self._go(deadline))
+
+    async def _go(self, deadline: float) -> Exception | None:
+        loop = self._loop
+        self._calls = Calls(None, deadline=self._began + deadline, tell=lambda _, text: self.lines.append(text))  # type: ignore[arg-type]
+        ending = await asyncio.gather(self._call(), return_exceptions=True)
+        self.seconds = loop.time() - self._began
+        return ending[0] if isinstance(ending[0], Exception) else None
+
+    def _call(self) -> Awaitable[None]:
+        def send() -> None:
+            self.at.append(self._loop.time() - self._began)
+            if len(self.at) <= self._times:
+                self._loop.call_soon_threadsafe(self._loop.call_later, 1.0, self._look)
+                raise Refusal("compute.images.insert", **self._refusal)
+
+        return self._calls(send, doing="Copying to eu", where="eu")
+
+    def _look(self) -> None:
+        self.waited.append(dict(self._calls.next_try))
+
+
+class TestLastTry:
+    """A wait of ours is shortened so that there is one more try before the deadline; the service's own never is."""
+
+    def test_backoff_ends_in_time_for_one_more(self) -> None:
+        tried = Tried(LOST, deadline=50)
+        assert isinstance(tried.ended, errors.Deadline)
+        assert 44 <= tried.at[6] <= 46
+        assert tried.at[-1] <= 50
+        assert all(later - earlier >= 1 for earlier, later in zip(tried.at, tried.at[1:], strict=False))
+
+    def test_jitter_costs_no_try(self) -> None:
+        tried = Tried(RATE, deadline=60.5, times=1)
+        assert tried.ended is None
+        assert 60 <= tried.at[1] <= 60.5
+
+    def test_what_the_service_asks_for_is_kept(self) -> None:
+        tried = Tried(SOURCE_RATE, deadline=599)
+        assert isinstance(tried.ended, errors.Deadline)
+        assert tried.at == [0]
+        assert tried.seconds == 0
+
+
+class TestWhatPeopleSee:
+    def test_the_reason_and_the_time_of_the_next_try(self) -> None:
+        tried = Tried(SOURCE_RATE, times=1)
+        assert re.fullmatch(
+            r"Copying to eu: Too often\. A source may be copied about six times an hour\. "
+            r"Next try in 6\d\d s, at \d\d:\d\d UTC\.",
+            tried.lines[0],
+        )
+
+    def test_while_it_lasts(self) -> None:
+        tried = Tried(SOURCE_RATE, times=1)
+        assert re.fullmatch(r"next try \d\d:\d\d UTC", tried.waited[0]["eu"])
+        assert tried._calls.next_try == {}
+
+    def test_short_waits_are_not_worth_a_time_of_day(self) -> None:
+        tried = Tried(LOST, times=1)
+        assert tried.lines == ["Copying to eu: Oops. Next try in 1 s."]
+        assert tried.waited == [{}]
+
+
+@pytest.mark.parametrize("refusal", [LOST, RATE, SOURCE_RATE])
+def test_jobs_do_not_come_back_at_the_same_moment(refusal: dict[str, Any]) -> None:
+    assert len({Tried(refusal, times=1).at[1] for _ in range(5)}) > 1
