@@ -91,7 +91,10 @@ class Runner:
                     line = str(item.line or "")
                     self._write(protocol.annotation(level, item.message, title=item.title, file=item.file, line=line))
                 else:
-                    self.line(f"{level}: {item.title}: {item.message}")
+                    first, *others = item.message.splitlines() or [""]
+                    self.line(f"{level}: {item.title}: {first}")
+                    for other in others:
+                        self.line(other, indent=4)
 
     def _toolkit(self, say: Callable[..., None], *words: str) -> None:
         # It prints to sys.stdout, unflushed.

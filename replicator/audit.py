@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 EXIT_WRONG = 1
 EXIT_UNREACHABLE = 4
+_NO_ANSWER = (errors.EndpointUnreachable, errors.TokenServiceSilent)
 #: Seconds in which everything must be read: nothing here waits for copies.
 _TIME = 600.0
 
@@ -169,7 +170,7 @@ def _silent(_where: str, _text: str) -> None:
 
 async def _against_settings(given: Mapping[str, str], env: Mapping[str, str]) -> list[Finding]:
     request = settings.load(given, env)
-    compute = connect(request.settings.compute_endpoint, anonymous=request.anonymous)
+    compute = connect(request.settings.compute_endpoint, env, anonymous=request.anonymous)
     calls = Calls(compute, deadline=asyncio.get_running_loop().time() + _TIME, tell=_silent)
     source = await lookup.read_source(calls, request.source)
     plan = await survey(calls, request.settings, source)
@@ -183,12 +184,12 @@ async def _against_index(given: Mapping[str, str], env: Mapping[str, str], file:
         raise errors.BadSettings([errors.InputProblem("index", str(error))]) from None
     endpoint, anonymous = settings.load_connection(given, env)
     calls = Calls(
-        connect(endpoint, anonymous=anonymous), deadline=asyncio.get_running_loop().time() + _TIME, tell=_silent
+        connect(endpoint, env, anonymous=anonymous), deadline=asyncio.get_running_loop().time() + _TIME, tell=_silent
     )
     try:
         return await _check(calls, read)
     except Credentials as error:
-        raise errors.NoCredentials(f"The credentials can't be used: {error}") from error
+        raise error.error from None
     except errors.Deadline as error:
         raise errors.EndpointUnreachable(error.what) from error
 

@@ -73,7 +73,7 @@ class Event:
             ref = "refs/tags/" + env.get("GITHUB_REF_NAME", "")
         is_tag = ref.startswith("refs/tags/")
         deleted = name == "push" and (
-            set(env.get("GITHUB_SHA", "")) == {"0"} or _payload(env.get("GITHUB_EVENT_PATH", "")).get("deleted") is True
+            set(env.get("GITHUB_SHA", "")) == {"0"} or payload(env.get("GITHUB_EVENT_PATH", "")).get("deleted") is True
         )
         return cls(name=name, ref=ref, is_tag=is_tag, deleted=deleted)
 
@@ -188,7 +188,8 @@ def _called(event: Event) -> str:
     return "a push of a branch" if event.name == "push" else event.name
 
 
-def _payload(path: str) -> dict[str, object]:
+def payload(path: str) -> dict[str, object]:
+    """What the event file holds; nothing where it can't be read."""
     try:
         with open(path, "rb") as file:  # noqa: PTH123 - pathlib costs the skip path a third of its time
             payload = json.load(file)

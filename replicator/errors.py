@@ -19,11 +19,14 @@ class Failure(Exception):
 
     why: ClassVar[str] = ""
     remedy: ClassVar[str] = ""
+    lines: ClassVar[str] = ""
+    """Lines to add to a workflow, or to type, that the remedy speaks of; empty where a sentence says it all."""
 
-    def __init__(self, what: str, *, remedy: str = "") -> None:
+    def __init__(self, what: str, *, remedy: str = "", lines: str | None = None) -> None:
         super().__init__(what)
         self.what = what
         self.todo = remedy or self.remedy
+        self.to_add = self.lines if lines is None else lines
 
     @property
     def message(self) -> str:
@@ -63,14 +66,158 @@ class BadSettings(ReplicatorError):
         """In the order of the inputs."""
 
 
+CHECKOUT = "- uses: actions/checkout@v7"
+AUTH = """\
+- uses: google-github-actions/auth@v3
+  with:
+    workload_identity_provider: ${{ vars.GCP_WORKLOAD_IDENTITY_PROVIDER }}
+    service_account: ${{ vars.GCP_SERVICE_ACCOUNT }}"""
+THIS = "- uses: gce-image-replicator/gce-image-replicator@v1"
+
+
 class NoCredentials(ReplicatorError):
-    """No Application Default Credentials, or they are refused."""
+    """No Application Default Credentials were found; what is known of why stands in the sections below."""
 
     exit_code = 3
     why = "The action uses Application Default Credentials and takes no key."
     remedy = (
-        "Put google-github-actions/auth before this step (after checkout), with `permissions: id-token: write` "
-        "on the job; on your machine run `gcloud auth application-default login`."
+        "On your machine run `gcloud auth application-default login`; in a workflow put google-github-actions/auth "
+        "before this step, with `id-token: write` in the job's permissions."
+    )
+
+
+class NotSignedIn(NoCredentials):
+    """The job may sign in, and no step before this one did."""
+
+    why = "This action takes no key: it uses the credentials that a step before it leaves."
+    remedy = "Put the step google-github-actions/auth between checkout and this one."
+    lines = f"{CHECKOUT}\n{AUTH}\n{THIS}"
+
+
+class NoIdToken(NoCredentials):
+    """The job has no right to a token that it could sign in with."""
+
+    why = "Without `id-token: write` GitHub gives the job nothing that Google Cloud would trust."
+    remedy = "Add `id-token: write` to the permissions of the job, and google-github-actions/auth before this step."
+    lines = "permissions:\n  contents: read\n  id-token: write"
+
+
+class ForkPullRequest(NoCredentials):
+    """The job belongs to a pull request from a fork, which may not sign in."""
+
+    why = "GitHub gives such a job neither `id-token: write` nor secrets, whatever its permissions say."
+    remedy = "Nothing is wrong with the set-up: leave the job out for forks, with this `if:` line."
+    lines = "if: github.event.pull_request.head.repo.full_name == github.repository"
+
+
+class CredentialsFileGone(NoCredentials):
+    """GOOGLE_APPLICATION_CREDENTIALS names a file that does not exist."""
+
+    why = (
+        "google-github-actions/auth writes its file into the workspace, and actions/checkout empties the workspace: "
+        "after it the file is gone."
+    )
+    remedy = "Put actions/checkout before google-github-actions/auth, once, and this step after both."
+    lines = f"{CHECKOUT}\n{AUTH}\n{THIS}"
+
+
+class CredentialsFileUnreadable(NoCredentials):
+    """The credentials file is there, and is none, or can't be read."""
+
+    why = "It must be the JSON that google-github-actions/auth or gcloud wrote, unchanged."
+    remedy = (
+        "Let google-github-actions/auth write it, or `gcloud auth application-default login`. A key kept as a secret "
+        "belongs in the input `credentials_json` of google-github-actions/auth, whole."
+    )
+
+
+class OtherUniverse(NoCredentials):
+    """The credentials belong to another universe than the endpoint."""
+
+    why = "Credentials are worth something in their own universe only, so they were sent nowhere."
+    remedy = (
+        "Set compute_endpoint to the Compute Engine API of that universe, or take `universe` out of the step "
+        "google-github-actions/auth."
+    )
+
+
+class SignInExpired(NoCredentials):
+    """What the sign-in starts from has expired, or was revoked."""
+
+    why = (
+        "The file that google-github-actions/auth writes is good for its own job only; keys and a user's sign-in can "
+        "be revoked."
+    )
+    remedy = (
+        "Run google-github-actions/auth in this job, after checkout; on your machine run "
+        "`gcloud auth application-default login` again. A key that was deleted has to be replaced."
+    )
+    lines = AUTH
+
+
+class WrongAudience(NoCredentials):
+    """The identity token was made for another audience than the provider expects."""
+
+    why = "The provider of the workload identity pool allows certain audiences; by default its own full name."
+    remedy = (
+        "Give google-github-actions/auth the provider's full name, with the project's number, and no `audience`; or "
+        "one that the provider allows."
+    )
+    lines = "workload_identity_provider: projects/NUMBER/locations/global/workloadIdentityPools/POOL/providers/PROVIDER"
+
+
+class ProviderMissing(NoCredentials):
+    """The workload identity pool, or its provider, does not exist or is disabled."""
+
+    why = "A provider that was just made works after some minutes; a name with the project's id for its number never."
+    remedy = (
+        WrongAudience.remedy + " `gcloud iam workload-identity-pools providers describe` shows whether it is there."
+    )
+    lines = WrongAudience.lines
+
+
+class ConditionRejects(NoCredentials):
+    """The provider's attribute condition does not let this job in."""
+
+    why = "The condition compares repository, ref or the like with this job's identity token, capital letters included."
+    remedy = (
+        "Run the job from a ref that the condition allows (often tags and the default branch only), or change the "
+        "condition: `gcloud iam workload-identity-pools providers update-oidc`."
+    )
+
+
+class ImpersonationDenied(NoCredentials):
+    """The identity signed in, and may not act as the service account."""
+
+    why = "It lacks iam.serviceAccounts.getAccessToken, which roles/iam.workloadIdentityUser holds."
+    remedy = (
+        "Check the input `service_account` of google-github-actions/auth, and grant the role to the repository by this "
+        "command; it works after some minutes."
+    )
+    lines = (
+        "gcloud iam service-accounts add-iam-policy-binding ACCOUNT --role=roles/iam.workloadIdentityUser \\\n"
+        "  --member=principalSet://iam.googleapis.com/projects/NUMBER/locations/global/workloadIdentityPools/POOL/"
+        "attribute.repository_id/REPOSITORY_ID"
+    )
+
+
+class CredentialsRefused(NoCredentials):
+    """The credentials are there and are refused, for a reason that has no word of its own here."""
+
+    why = "What the service says is not quoted, because it may hold parts of tokens."
+    remedy = (
+        "Check workload identity provider and service account (docs/permissions.md); the step "
+        "google-github-actions/auth with debug logging shows the whole answer."
+    )
+
+
+class TokenServiceSilent(ReplicatorError):
+    """A service that the sign-in needs did not answer for a minute, or not in its own words."""
+
+    exit_code = 3
+    remedy = (
+        "Run this again later. Behind a proxy or firewall let the job reach sts.googleapis.com, "
+        "iamcredentials.googleapis.com and the runner's own token service."
     )
 
 
@@ -277,6 +424,11 @@ class Internal(ReplicaError):
 
     reason = "internal"
     remedy = f"This is a defect of the replicator. Please report it with the log: {REPORT_TO}"
+
+
+def language(lines: str) -> str:
+    """What the lines to add of a failure are written in: `sh` or `yaml`."""
+    return "sh" if lines.startswith("gcloud ") else "yaml"
 
 
 def _sentence(text: str) -> str:

@@ -43,8 +43,20 @@ class Refusal(Exception):
         """Seconds that the answer asks to wait."""
 
 
+class NoToken(Refusal):
+    """A call that was not sent, because the sign-in before it got no answer that could be used."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("", message=message)
+
+
 class Credentials(Exception):
-    """There are no credentials, or none that can be used; the message says why."""
+    """The credentials can't be used."""
+
+    def __init__(self, error: errors.NoCredentials) -> None:
+        super().__init__(error.what)
+        self.error = error
+        """Which failure it is, for people."""
 
 
 class Then(Enum):
@@ -196,6 +208,11 @@ def error_of(refusal: Refusal, *, doing: str) -> ReplicaError:
             f"{doing} was refused: {refusal.message}",
             remedy=f"Grant this step's identity {needed}; README, IAM roles.",
         )
+    if isinstance(refusal, NoToken):
+        return errors.Unreachable(f"{doing}: {refusal.message}", remedy=errors.TokenServiceSilent.remedy)
+    if refusal.status == 401:
+        # A new token was tried already.
+        return errors.Forbidden(f"{doing} was refused: {refusal.message}", remedy=errors.CredentialsRefused.remedy)
     verb = "got no usable answer" if refusal.status is None else "was refused"
     return fault.error(f"{doing} {verb}: {refusal.message}")
 

@@ -13,25 +13,22 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote
 
-import google.auth
 import requests
 from google.api_core.client_options import ClientOptions
 from google.api_core.exceptions import GoogleAPICallError
 from google.auth import exceptions as auth_errors
-from google.auth.credentials import AnonymousCredentials
 from google.cloud import compute_v1
 from google.protobuf.json_format import ParseError
 from requests.adapters import HTTPAdapter
 
-from replicator.faults import Credentials, Refusal
+from replicator import signin
+from replicator.faults import Refusal
 from replicator.model import CUSTOMER_SUPPLIED, Binding, Image, ImageRef, Operation, Policy, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
 _Answer = TypeVar("_Answer")
-
-_SCOPES = ["https://www.googleapis.com/auth/cloud-platform"]
 
 #: Seconds for a request that answers at once; globalOperations.wait holds its answer back for two minutes.
 _ANSWER_SECONDS = 60.0
@@ -56,28 +53,19 @@ class Garbled(ValueError):
 class Compute:
     """The calls of the Compute Engine API that replication needs.
 
-    Every method raises Refusal when the call is refused or not answered, and Credentials when there are none.
+    Every method raises Refusal when the call is refused or not answered, and Credentials when they can't be used.
     """
 
-    def __init__(self, endpoint: str = "", *, anonymous: bool = False) -> None:
-        try:
-            credentials: Any = (
-                AnonymousCredentials()  # type: ignore[no-untyped-call]
-                if anonymous
-                else google.auth.default(scopes=_SCOPES)[0]
-            )
-        except auth_errors.GoogleAuthError as error:
-            raise Credentials(str(error)) from error
-        except (OSError, ValueError, AttributeError, KeyError, TypeError) as error:
-            # The library takes for granted that a credentials file has one of the usual shapes.
-            raise Credentials(f"they can't be read ({type(error).__name__}: {_first_line(error)})") from error
+    def __init__(self, endpoint: str, credentials: Any) -> None:
         options = ClientOptions(api_endpoint=endpoint) if endpoint else None
         self._images = compute_v1.ImagesClient(credentials=credentials, client_options=options)
         self._operations = compute_v1.GlobalOperationsClient(credentials=credentials, client_options=options)
         for transport in (self._images.transport, self._operations.transport):
             session: Any = transport._session  # type: ignore[union-attr]  # noqa: SLF001 - no public way to size it
             # A proxy from the environment must not see what is meant for loopback.
-            session.trust_env = not endpoint.startswith("http://")
+            local = endpoint.startswith("http://")
+            session.trust_env = not local
+            signin.attach(session, local=local)
             for scheme in ("https://", "http://"):
                 session.mount(scheme, HTTPAdapter(pool_maxsize=_CONNECTIONS))
 
@@ -203,14 +191,8 @@ class Compute:
             return read(send(request=request, retry=None, timeout=timeout))
         except GoogleAPICallError as error:
             raise _refusal(method, error) from error
-        except auth_errors.TransportError as error:
-            raise Refusal(method, message=_first_line(error)) from error
-        except auth_errors.RefreshError as error:
-            if error.retryable:
-                raise Refusal(method, message=_first_line(error)) from error
-            raise Credentials(_first_line(error)) from error
         except auth_errors.GoogleAuthError as error:
-            raise Credentials(_first_line(error)) from error
+            signin.failed(error)
         except (ParseError, Garbled, AttributeError) as error:
             # AttributeError: the library takes for granted that the JSON of an error has the usual shape.
             message = f"the answer is not Compute Engine's (a proxy's page?): {_first_line(error)}"

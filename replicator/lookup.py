@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from replicator import errors, faults, verify
-from replicator.faults import Credentials, Refusal
+from replicator.faults import Credentials, NoToken, Refusal
 from replicator.model import CUSTOMER_SUPPLIED, Access, Existing, Image, ImageRef, Lineage, Policy
 from replicator.source import FamilyRef
 
@@ -211,15 +211,17 @@ def _ending_the_run(doing: str) -> Iterator[None]:
     try:
         yield
     except Credentials as error:
-        raise errors.NoCredentials(f"{doing} needs credentials that can be used: {error}") from error
+        raise error.error from None
     except errors.Deadline as error:
         raise errors.EndpointUnreachable(error.what) from error
     except Refusal as refusal:
         failed = faults.error_of(refusal, doing=doing)
+        if isinstance(refusal, NoToken):
+            raise errors.TokenServiceSilent(failed.what) from refusal
         if isinstance(failed, errors.Unreachable):
             raise errors.EndpointUnreachable(failed.what) from refusal
         if refusal.status == 401:
-            raise errors.NoCredentials(failed.what) from refusal
+            raise errors.CredentialsRefused(failed.what) from refusal
         if refusal.status == 404 and not isinstance(failed, errors.ProjectNotFound):
             raise errors.SourceMissing(failed.what) from refusal
         raise errors.SourceUnreadable(failed.what, remedy=failed.todo) from refusal

@@ -16,7 +16,6 @@ from replicator import errors, index, lookup, promote, report, results, settings
 from replicator import plan as planning
 from replicator.actions import Annotation, Runner
 from replicator.calls import Calls, DaemonThreads
-from replicator.faults import Credentials
 from replicator.model import Held, Result
 from replicator.replicate import replicate
 from replicator.results import Verdict
@@ -126,7 +125,7 @@ async def _plan(this: Run, tell: Callable[[str, str], None]) -> tuple[Calls, Pla
     wanted = this.request.settings
     deadline = asyncio.get_running_loop().time() + 60 * wanted.timeout_minutes
     # In a thread, because a signal must be answered while the library is imported and credentials are looked up.
-    way = partial(connect, wanted.compute_endpoint, anonymous=this.request.anonymous)
+    way = partial(connect, wanted.compute_endpoint, this.env, anonymous=this.request.anonymous)
     compute = await asyncio.get_running_loop().run_in_executor(DaemonThreads(), way)
     calls = Calls(compute, deadline=deadline, tell=tell)
     this.source = await lookup.read_source(calls, this.request.source)
@@ -146,15 +145,13 @@ async def survey(calls: Calls, wanted: settings.Settings, source: Image) -> Plan
     return planning.make(wanted, source, policy, replicas, found)
 
 
-def connect(endpoint: str, *, anonymous: bool) -> Compute:
-    """The way to the API. Raises NoCredentials."""
+def connect(endpoint: str, env: Mapping[str, str], *, anonymous: bool) -> Compute:
+    """The way to the API. Raises NoCredentials or its kin."""
     # Costs 1.5 s and 150 MB: paid once, after the settings are known to be right.
+    from replicator import signin
     from replicator.gce import Compute
 
-    try:
-        return Compute(endpoint, anonymous=anonymous)
-    except Credentials as error:
-        raise errors.NoCredentials(str(error)) from error
+    return Compute(endpoint, signin.anonymous() if anonymous else signin.find(env, endpoint=endpoint))
 
 
 @contextlib.contextmanager
@@ -195,7 +192,8 @@ def _failed(this: Run, error: errors.ReplicatorError) -> Verdict:
         for problem in problems
     ]
     if not problems:
-        this.notes.append(Annotation("error", type(error).__name__, error.message))
+        told = "\n".join(filter(None, [error.message, error.to_add]))
+        this.notes.append(Annotation("error", type(error).__name__, told))
     return Verdict(Result.FAILED, error.exit_code, error.message.rstrip("."), error)
 
 

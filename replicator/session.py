@@ -124,8 +124,7 @@ class Session:
         except Refusal as refusal:
             self.fail(work, faults.error_of(refusal, doing=doing))
         except Credentials as error:
-            what = f"{doing}: the credentials can't be used: {error}"
-            self.fail(work, errors.Forbidden(what, remedy=errors.NoCredentials.remedy))
+            self.fail(work, errors.Forbidden(f"{doing}: {error}", remedy=error.error.todo))
         except Exception as error:  # noqa: BLE001 - one location's failure never stops another's copy
             for line in traceback.format_exc().splitlines():
                 self.changed(work, line)

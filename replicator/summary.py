@@ -118,7 +118,8 @@ def _error(error: errors.ReplicatorError) -> list[str]:
     """What ended the run before its replicas did."""
     if isinstance(error, errors.BadSettings):
         return [*_cut([f"- {text(str(problem))}" for problem in error.problems], "- … {} more"), ""]
-    return [f"{text(error.why)}\n"] * bool(error.why) + _todo([(error.todo, "")])
+    lines = [_fence(errors.language(error.to_add), error.to_add.splitlines())] if error.to_add else []
+    return [f"{text(error.why)}\n"] * bool(error.why) + _todo([(error.todo, "")]) + lines
 
 
 def _trouble(rows: Sequence[ReplicaResult]) -> list[str]:

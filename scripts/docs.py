@@ -12,6 +12,7 @@ import functools
 import json
 import re
 import sys
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -157,6 +158,8 @@ def _section(title: str, error: type[errors.ReplicatorError | errors.ReplicaErro
         told.append(f"- **Why:** {error.why}")
     remedy = getattr(error, "remedy", "")
     told.append(f"- **What to do:** {remedy or 'The message says it.'}")
+    if error.lines:
+        told[-1] += f"\n\n  ```{errors.language(error.lines)}\n{textwrap.indent(error.lines, '  ')}\n  ```\n"
     told += facts
     cases = _cases(error)
     if cases:

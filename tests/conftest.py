@@ -62,6 +62,8 @@ class Action:
     folder: Path
     runs: int = 0
     env: dict[str, str] = field(default_factory=dict)
+    loop: VirtualLoop | None = None
+    """Of the run that goes on, or of the last one: its clock is the run's."""
 
     def __call__(self, **inputs: str) -> Finished:
         self.runs += 1
@@ -77,7 +79,7 @@ class Action:
         }
         given = {"source_image": "projects/p1/global/images/web-1", **inputs}
         stdout = io.StringIO()
-        loop = VirtualLoop()
+        loop = self.loop = VirtualLoop()
         began = loop.now
         try:
             code = run.run(given, env, stdout, commands=True, loop_factory=lambda: loop)

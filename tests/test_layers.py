@@ -9,9 +9,9 @@ import pytest
 
 MODULES = sorted((Path(__file__).parents[1] / "replicator").glob("*.py"))
 EDGES = {
-    "google": {"gce"},
+    "google": {"gce", "signin"},
     "actions_toolkit": {"actions"},
-    "requests": {"gce"},
+    "requests": {"gce", "signin"},
     "tenacity": {"calls"},
     "rich": {"terminal"},
 }
@@ -21,6 +21,7 @@ PURE = {
     "errors",
     "faults",
     "forms",
+    "identity",
     "model",
     "names",
     "plan",
