@@ -217,7 +217,8 @@ class TokenServiceSilent(ReplicatorError):
     exit_code = 3
     remedy = (
         "Run this again later. Behind a proxy or firewall let the job reach sts.googleapis.com, "
-        "iamcredentials.googleapis.com and the runner's own token service."
+        "iamcredentials.googleapis.com and the runner's own token service; on a machine of Compute Engine, its "
+        "metadata server."
     )
 
 

@@ -259,7 +259,7 @@ class Identity:
             return {}
         if path.endswith("/token"):
             return self._token("machine")
-        if path.endswith("/service-accounts/default/"):
+        if path.endswith(("/service-accounts/default/", f"/service-accounts/{EMAIL}/")):
             return {
                 "email": EMAIL,
                 "scopes": ["https://www.googleapis.com/auth/cloud-platform"],
