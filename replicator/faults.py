@@ -148,9 +148,9 @@ TABLE: tuple[Fault, ...] = (
     Fault(error=errors.Quota, codes=frozenset({"quotaExceeded", "QUOTA_EXCEEDED", "limitExceeded"})),
     Fault(error=errors.ApiDisabled, codes=frozenset({"accessNotConfigured", "SERVICE_DISABLED"})),
     Fault(error=errors.ProjectNotFound, statuses=frozenset({404}), words=r"'projects/[^/']+'"),
-    Fault(error=errors.AccessBlocked, methods=frozenset({SET_POLICY}), words="constraints/"),
+    Fault(error=errors.AccessBlocked, methods=frozenset({SET_POLICY}), words="constraints/|permitted customer"),
     Fault(error=errors.AccessBlocked, methods=frozenset({SET_POLICY}), codes=frozenset({"failedPrecondition"})),
-    Fault(error=errors.OrgPolicy, words="constraints/"),
+    Fault(error=errors.OrgPolicy, words="constraints/|permitted customer"),
     # A stale fingerprint or etag; for a policy the API may also say 409.
     Fault(
         error=errors.Drift,

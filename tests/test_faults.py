@@ -39,6 +39,7 @@ DOMAIN = "One or more users named in the policy do not belong to a permitted cus
         (POLICY, 409, ("aborted",), "", "drift", Then.READ_AGAIN),
         (POLICY, 400, ("failedPrecondition",), "", "access_blocked", Then.GIVE_UP),
         (POLICY, 412, ("conditionNotMet",), DOMAIN, "access_blocked", Then.GIVE_UP),
+        (POLICY, 412, ("conditionNotMet",), DOMAIN.partition(" (")[0], "access_blocked", Then.GIVE_UP),
         (POLICY, 400, ("invalid",), "", "operation_failed", Then.GIVE_UP),
         (GET, 404, ("notFound",), "The resource 'projects/p1/global/images/web' was not found", "operation_failed", None),
         (GET, 401, ("authError",), "", "forbidden", Then.GIVE_UP),
