@@ -2,7 +2,7 @@
 
 From the discovery document and gcloud's requests: read, change and write with an etag, version 3 for conditions. That
 `allUsers` is refused for images, and `allAuthenticatedUsers` is not, is public knowledge (prowler #9718, CAPG #152).
-Guesses: the wording of refusals; a stale etag is 412, or by a switch 409.
+The answers to a stale etag and to members of a foreign domain are switches.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def set_policy(call: Call) -> Answer:
     if version not in {0, 1, 3}:
         raise errors.invalid("policy.version", version, "Must be 0, 1 or 3.")
     bindings = _bindings(wanted.get("bindings") or (), version)
-    limits.check_members(call.scenario.org_policy, image.policy.bindings, bindings)
+    limits.check_members(call, image.policy.bindings, bindings)
     etag = fingerprint(json.dumps([image.id, call.state.new_id()]))
     policy = Policy(bindings=bindings, etag=etag)
     return Answer(body=render(policy, 3), change=Change(images=(replace(image, policy=policy),)))

@@ -45,8 +45,9 @@ LISTED = {
 # Parameters every method of the API has and the emulator cannot honour.
 UNANSWERABLE = ("fields", "callback", "uploadType", "upload_protocol")
 DEEPEST = 100
-# Methods that are POSTs and change nothing; that a wait counts as one read is a guess.
-READING = ("compute.globalOperations.wait", "compute.images.testIamPermissions")
+WAIT = "compute.globalOperations.wait"
+# Methods that are POSTs and change nothing.
+READING = (WAIT, "compute.images.testIamPermissions")
 FARTHEST = 315_360_000
 
 MALFORMED = object()
@@ -151,7 +152,10 @@ class App:
             route = _emulated(request, route, entry)
             principal = limits.authenticated(self.scenario, request.authorization)
             entry.principal = principal.name if principal else None
-            call = replace(self._checked(request, route, body, fault), principal=principal)
+            call = replace(self._unchecked(request, route, body, fault), principal=principal)
+            if self.scenario.switches.first_check == "permission":
+                limits.check_permissions(call, entry.target)
+            call = self._checked(call, request, route, body)
             limits.check_permissions(call, entry.target)
             self._meter(call, route.method)
             answer = self._repeated(call, route.method)
@@ -169,7 +173,25 @@ class App:
             log.exception("the emulator failed on %s %s", request.verb, request.raw_path)
             return refusal(errors.ApiError(code=500, reason="internalError", message="The emulator has a defect."))
 
-    def _checked(self, request: Incoming, route: Route, body: object, fault: Fault | None) -> Call:
+    def _unchecked(self, request: Incoming, route: Route, body: object, fault: Fault | None) -> Call:
+        """The request as it came, without its query."""
+        return Call(
+            method=route.method.id,
+            project=route.parameters["project"],
+            parameters=route.parameters,
+            query={},
+            body=body if isinstance(body, dict) else {},
+            now=self.clock.now(),
+            clock=self.clock,
+            state=(fault and isinstance(fault.action, StaleFault) and self._earlier(route)) or self.state,
+            scenario=self.scenario,
+            timing=self.timing,
+            fields=self._fields.get(route.method.id, frozenset()),
+            pause=lambda moment: self._pause(moment, request),
+            fault=fault.action if fault and isinstance(fault.action, OperationFault) else None,
+        )
+
+    def _checked(self, call: Call, request: Incoming, route: Route, body: object) -> Call:
         """The request against the discovery document. Raises ApiError 400, or 501 for what cannot be answered."""
         method = route.method
         query = self.api.check_parameters(route, request.query_string)
@@ -184,21 +206,7 @@ class App:
             if body is MALFORMED:
                 raise errors.bad_request("Parse Error", "parseError")
             body = self.api.check_body(method, body, self._ignored)
-        return Call(
-            method=method.id,
-            project=route.parameters["project"],
-            parameters=route.parameters,
-            query=query,
-            body=body if isinstance(body, dict) else {},
-            now=self.clock.now(),
-            clock=self.clock,
-            state=(fault and isinstance(fault.action, StaleFault) and self._earlier(route)) or self.state,
-            scenario=self.scenario,
-            timing=self.timing,
-            fields=self._fields.get(method.id, frozenset()),
-            pause=lambda moment: self._pause(moment, request),
-            fault=fault.action if fault and isinstance(fault.action, OperationFault) else None,
-        )
+        return replace(call, query=query, body=body if isinstance(body, dict) else {})
 
     def _able(self, route: Route | None, action: Action) -> bool:
         """Whether a request can meet a fault: some are for operations, some for reads of what has changed."""
@@ -216,6 +224,8 @@ class App:
 
     def _meter(self, call: Call, method: Method) -> None:
         """Count a request against its project's quota per minute. Raises ApiError 403."""
+        if method.id == WAIT and self.scenario.switches.wait_quota == "free":
+            return
         reads = method.verb == "GET" or method.id in READING
         meter = "reads_per_minute" if reads else "mutations_per_minute"
         limits.check_rate(self.scenario.quotas, self.state, call.project, meter, call.now)

@@ -1,7 +1,7 @@
 """Every refusal, native or injected, becomes an error body here and nowhere else.
 
 The shape and the wordings are those that clients of the real service recorded: `code`, `message` and `errors` with
-`message`, `domain`, `reason`; wordings without a recording are marked as guesses.
+`message`, `domain`, `reason`. A wording without a recording is ours: clients are asked to rely on codes.
 """
 
 from __future__ import annotations

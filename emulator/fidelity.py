@@ -34,7 +34,7 @@ def _all(tag: str, *texts: str) -> tuple[Behaviour, ...]:
     return tuple(Behaviour(text=text, tag=tag) for text in texts)
 
 
-def _guess(text: str, switch: str = "") -> tuple[Behaviour, ...]:
+def _guess(text: str, switch: str) -> tuple[Behaviour, ...]:
     return (Behaviour(text=text, tag="guessed", switch=switch),)
 
 
@@ -42,12 +42,15 @@ def _differs(text: str, tag: str = "documented") -> tuple[Behaviour, ...]:
     return (Behaviour(text=text, tag=tag, differs=True),)
 
 
-_AT_ONCE = _guess("The change is visible at once, before its operation has ended.")
-_WITHOUT_CHECK = _guess("A PENDING image may be changed.")
+_PENDING = _guess("A PENDING image may be changed and deleted.", "pending_changes")
+_CHANGE = (*_guess("It shows at once, before its operation has ended.", "changes_visible"), *_PENDING)
 _LIST = (
     *_all("documented", "Filters in both languages, 500 a page at most, order by name or newest first."),
     *_all("measured", "gcloud's `returnPartialSuccess` is accepted."),
-    *_guess("In filters OR binds tighter than AND, `=` minds case, regular expressions are Python's."),
+    *_all("documented", "In filters OR binds tighter than AND (AIP-160, which the document names)."),
+    *_guess("In filters `=` minds case.", "filter_case"),
+    *_guess("In filters `:` finds a part of a text.", "filter_has"),
+    *_differs("Regular expressions in filters are Python's, not RE2's."),
 )
 _FAMILY = (
     *_all("documented", "The newest image that is not deprecated, wherever it is stored."),
@@ -63,6 +66,8 @@ EVERYWHERE = (
     *_all("measured", "With principals: 401 `authError` for strangers, 403 `forbidden` naming the permission."),
     *_all("documented", "Quotas per minute start anew with each minute: 403 `rateLimitExceeded`."),
     *_all("read in source", "The wording of a quota per minute is the one Terraform's provider looks for."),
+    *_guess("The form of a request is looked at before its sender's permission.", "first_check"),
+    *_guess("Without permission, an image that does not exist is 403.", "forbidden_missing"),
     *_guess("Unknown fields of a body are refused.", "unknown_fields"),
     *_guess("Output-only fields of a body are refused.", "read_only_fields"),
     *_guess("A request id whose operation failed gives that operation again.", "failed_request_id"),
@@ -90,32 +95,32 @@ METHODS: dict[str, tuple[Behaviour, ...]] = {
         *_guess("Licences and guest features of the request join the source's.", "source_features"),
         *_guess("Dual regions such as `nam4` are refused.", "dual_regions"),
         *_guess("An image above the quota is refused at once.", "images_quota"),
-        *_guess("The checks come in this order: form, name taken, source, location, quota."),
-        *_differs(
-            "Every disk, snapshot and file exists, and makes an image of 10 GB in `us` where nothing is said.",
-            "guessed",
-        ),
+        *_guess("After the form, these are checked in this order: name, source, location, quota.", "insert_checks"),
+        *_guess("A FAILED source is refused like a PENDING one.", "failed_source"),
+        *_guess("A copy may not be smaller than its source.", "smaller_copy"),
+        *_guess("`copies_per_source` is counted for each source, whoever copies it.", "copies_counted"),
+        *_guess("Copies that began and failed do not count against `copies_per_source`.", "failed_copies"),
+        *_differs("Every disk, snapshot and file exists, and makes an image of 10 GB in `us` where nothing is said."),
         *_differs("Of a customer's key only the hash is kept; nothing is checked."),
     ),
     "compute.images.get": _all("documented", "By name or by id."),
     "compute.images.list": _LIST,
     "compute.images.patch": (
         *_all("documented", "Changes family, description and deprecation; null or an empty text clears."),
-        *_guess("Other fields must be as they are."),
-        *_AT_ONCE,
-        *_WITHOUT_CHECK,
+        *_guess("Another value for any other field is refused.", "patched_fields"),
+        *_CHANGE,
     ),
     "compute.images.setLabels": (
         *_all("documented", "Replaces all labels; a stale fingerprint is 412 `conditionNotMet`."),
         *_all("measured", "Its operation is DONE at once."),
-        *_guess("Fingerprints are a part of SHA-256."),
+        *_all("documented", "A fingerprint is a hash of the labels; which one, clients need not know."),
+        *_PENDING,
     ),
     "compute.images.deprecate": (
         *_all("documented", "Sets or, with `{}`, clears the deprecation; times are informational."),
-        *_AT_ONCE,
-        *_WITHOUT_CHECK,
+        *_CHANGE,
     ),
-    "compute.images.delete": (*_all("documented", "Copies stay."), *_AT_ONCE, *_WITHOUT_CHECK),
+    "compute.images.delete": (*_all("documented", "Copies stay."), *_CHANGE),
     "compute.images.getFromFamily": _FAMILY,
     "compute.imageFamilyViews.get": (*_FAMILY, *_differs("Roll-outs by zone do not exist.")),
     "compute.images.getIamPolicy": _all("documented", "Conditions are shown from version 3 on, and else disguised."),
@@ -123,7 +128,11 @@ METHODS: dict[str, tuple[Behaviour, ...]] = {
         *_all("documented", "Replaces the whole policy; etags are compared decoded."),
         *_all("measured", "`allUsers` is refused, `allAuthenticatedUsers` accepted."),
         *_guess("A stale etag is 412 `conditionNotMet`.", "stale_etag"),
-        *_guess("A domain the organisation forbids is 400 `failedPrecondition`; members already there may stay."),
+        *_guess(
+            "A member of a domain that the organisation forbids is 400 `failedPrecondition`, naming the constraint.",
+            "foreign_domain",
+        ),
+        *_guess("Members of such a domain who are there already may stay.", "known_members"),
     ),
     "compute.images.testIamPermissions": (
         *_all("documented", "Answers with those of the permissions that the caller has."),
@@ -138,7 +147,7 @@ METHODS: dict[str, tuple[Behaviour, ...]] = {
     ),
     "compute.globalOperations.wait": (
         *_all("documented", "Answers when the operation ends, or after two minutes."),
-        *_guess("It counts as one read against the quota."),
+        *_guess("It counts as one read against the quota per minute.", "wait_quota"),
         *_differs("It never answers early (the service may)."),
     ),
     "compute.globalOperations.list": _LIST,
@@ -158,7 +167,7 @@ def _lines() -> Iterator[str]:
     yield f"Made by `python -m emulator.fidelity` from Compute v1, revision {api.revision}; do not edit. Nothing here"
     yield "was checked against the live service by this project. Where a behaviour is from:\n"
     yield from (f"- *{tag}*: {meaning}" for tag, meaning in TAGS.items())
-    yield "\nA guess with a switch can be turned round in a scenario (`switches`).\n\n## Supported\n"
+    yield "\nEvery guess is a switch, and can be turned round in a scenario (`switches`).\n\n## Supported\n"
     yield "| method | | behaviour | from | switch |\n|---|---|---|---|---|"
     for method, behaviours in {"every method": EVERYWHERE, **METHODS}.items():
         for index, each in enumerate(behaviours):

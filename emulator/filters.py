@@ -2,8 +2,8 @@ r"""List filters: both languages of the discovery document's description of `fil
 
 AIP-160 style: `field OP value` with `=`, `!=`, `<`, `<=`, `>`, `>=`, `:`; AND (or just a blank), OR, NOT or `-`,
 parentheses; OR binds tighter than AND. Older style: `field eq REGEX` and `field ne REGEX`, matched against the
-whole field; gcloud sends `family eq ".*\bfam\b.*"`. The two cannot be mixed. Guesses: `=` compares with case, `*` in
-its value stands for anything; `:` looks for a part of the text, without case; a regular expression is Python's, not
+whole field; gcloud sends `family eq ".*\bfam\b.*"`. The two cannot be mixed. `*` in a value stands for anything. Two
+switches: whether `=` minds case, and whether `:` looks for a part of the text. A regular expression is Python's, not
 RE2's.
 """
 
@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from emulator import errors
+from emulator.scenario import Switches
 
 Matcher = Callable[[Mapping[str, Any]], bool]
 
@@ -37,22 +38,23 @@ class _Malformed(Exception):
     """The text is no filter."""
 
 
-def parse(text: str, fields: frozenset[str]) -> Matcher:
+def parse(text: str, fields: frozenset[str], rules: Switches = Switches()) -> Matcher:  # noqa: B008 -- frozen
     """What decides whether a resource with these fields is listed. Raises ApiError 400 for what is no filter."""
     if not text.strip():
         return lambda _resource: True
     try:
         single = _SINGLE.fullmatch(text)
         if single and not re.search(r"['\"]\s+\S", single["value"]):
-            return _comparison(single["field"], single["operator"], single["value"], fields)
-        return _Parser(text, fields).whole()
+            return _comparison(single["field"], single["operator"], single["value"], fields, rules)
+        return _Parser(text, fields, rules).whole()
     except _Malformed:
         raise errors.invalid("filter", text, "Invalid list filter expression.") from None
 
 
 class _Parser:
-    def __init__(self, text: str, fields: frozenset[str]) -> None:
+    def __init__(self, text: str, fields: frozenset[str], rules: Switches) -> None:
         self._tokens = list(_tokens(text))
+        self._rules = rules
         self._fields = fields
         self._place = 0
         styles = {token["old"] is not None for token in self._tokens if token["field"]}
@@ -96,7 +98,8 @@ class _Parser:
             return inner
         if token["field"] is None:
             raise _Malformed
-        return _comparison(token["field"], token["operator"] or token["old"], token["value"], self._fields)
+        operator = token["operator"] or token["old"]
+        return _comparison(token["field"], operator, token["value"], self._fields, self._rules)
 
     def _refuse(self) -> Matcher:
         raise _Malformed
@@ -121,7 +124,7 @@ def _tokens(text: str) -> Iterator[re.Match[str]]:
         place = match.end()
 
 
-def _comparison(field: str, operator: str, raw: str, fields: frozenset[str]) -> Matcher:
+def _comparison(field: str, operator: str, raw: str, fields: frozenset[str], rules: Switches) -> Matcher:
     path = field.split(".")
     if path[0] not in fields:
         raise _Malformed
@@ -130,7 +133,7 @@ def _comparison(field: str, operator: str, raw: str, fields: frozenset[str]) -> 
         if len(raw) < 2 or raw[-1] != raw[0]:
             raise _Malformed
         value = raw[1:-1].replace("\\" + raw[0], raw[0])
-    test = _test(operator, value)
+    test = _test(operator, value, rules)
     negative = operator in {"!=", "ne"}
 
     def matches(resource: Mapping[str, Any]) -> bool:
@@ -140,7 +143,7 @@ def _comparison(field: str, operator: str, raw: str, fields: frozenset[str]) -> 
     return matches
 
 
-def _test(operator: str, value: str) -> Callable[[str], bool]:
+def _test(operator: str, value: str, rules: Switches) -> Callable[[str], bool]:
     if operator in {"eq", "ne"}:
         try:
             pattern = re.compile(value)
@@ -148,14 +151,18 @@ def _test(operator: str, value: str) -> Callable[[str], bool]:
             raise _Malformed from None
         return lambda text: pattern.fullmatch(text) is not None
     if operator in {"=", "!="}:
-        if "*" in value:
-            wild = re.compile(".*".join(re.escape(part) for part in re.split(r"\*+", value)), re.DOTALL)
-            return lambda text: wild.fullmatch(text) is not None
-        return lambda text: text == value
+        return _wild(value, folded=rules.filter_case == "ignore")
     if operator == ":":
-        wanted = value.lower().strip("*")
-        return lambda text: wanted in text.lower()
+        return _wild(value if rules.filter_has == "whole" else f"*{value}*", folded=True)
     return lambda text: _ordered(operator, text, value)
+
+
+def _wild(value: str, *, folded: bool) -> Callable[[str], bool]:
+    """Compares whole texts; `*` stands for anything, and `folded` passes over case."""
+    if folded:
+        value = value.lower()
+    pattern = re.compile(".*".join(re.escape(part) for part in re.split(r"\*+", value)), re.DOTALL)
+    return lambda text: pattern.fullmatch(text.lower() if folded else text) is not None
 
 
 def _ordered(operator: str, text: str, value: str) -> bool:

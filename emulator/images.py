@@ -1,7 +1,7 @@
 """Images: how they come into being, what a copy inherits, and every method on them but the policy's.
 
 Sources: the discovery document; requests recorded from gcloud 528; Terraform's resource, which marks what the service
-fills in. No text says what a copy inherits: the list is inferred from that. Each guess says so where it stands.
+fills in. No text says what a copy inherits: the list is inferred from that. What nobody has confirmed is a switch.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from emulator.calls import Answer, Call, Handler
 from emulator.clock import timestamp
 from emulator.faults import OPERATION_MESSAGES, OperationFault
 from emulator.schema import decoded
-from emulator.state import Change, Image, Operation, Policy, State, fingerprint
+from emulator.state import Change, Image, Later, Operation, Policy, State, Update, fingerprint, updated
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,7 +38,7 @@ SOURCES = ("rawDisk", "sourceDisk", "sourceSnapshot", "sourceImage")
 UNUSABLE = ("OBSOLETE", "DELETED")
 PATCHABLE = frozenset({"family", "description", "deprecated"})
 
-# Guesses, for images whose source has nothing to inherit.
+# For images of disks, snapshots and files, which are not there to be asked.
 DEFAULT_LOCATION = "us"
 DEFAULT_SIZE_GB = 10
 DEFAULT_ARCHITECTURE = "X86_64"
@@ -149,10 +149,7 @@ def _head(call: Call) -> Image:
 
 
 def insert(call: Call) -> Answer:
-    """images.insert.
-
-    Order of the checks is a guess: form, name taken, source.
-    """
+    """images.insert."""
     body = call.body
     forms.check_name("resource.name", body["name"])
     if family := body.get("family"):
@@ -163,21 +160,20 @@ def insert(call: Call) -> Answer:
     location = forms.location(body.get("storageLocations") or (), dual=dual)
     kind = _source_kind(body)
     path = f"projects/{call.project}/global/images/{body['name']}"
-    if call.state.image(call.project, body["name"], call.now):
-        raise errors.already_exists(path)
     copied = kind == "sourceImage"
-    fields = _copied(call) if copied else _made(call, kind)
+    _check_insert(call, path, location, copied=copied)
+    fields = _copied(call, _source(call)) if copied else _made(call, kind)
     fields["storageLocations"] = [location or fields["storageLocations"][0]]
-    limits.check_location(call.scenario.org_policy, fields["storageLocations"][0], path)
+    source_id = fields["sourceImageId"] if copied else ""
     seconds = call.timing.copy_to(fields["storageLocations"][0]) if copied else call.timing.other
-    if call.fault is None and (exceeded := _exceeded(call, fields.get("sourceImageId", "") if copied else "")):
-        call, seconds = replace(call, fault=exceeded), call.timing.other
+    if call.fault is None and (exceeded := _exceeded(call, source_id)):
+        # What was not begun does not count as a copy.
+        call, seconds, source_id = replace(call, fault=exceeded), call.timing.other, ""
     fields |= forms.encryption(body.get("imageEncryptionKey"))
     for key in ("description", "family"):
         if body.get(key):
             fields[key] = body[key]
     identifier = call.state.new_id()
-    source_id = fields["sourceImageId"] if copied else ""
     operation = operations.start(call, "insert", path, identifier, seconds, source_id)
     image = Image(
         project=call.project,
@@ -192,15 +188,38 @@ def insert(call: Call) -> Answer:
     return _started(operation, call, Change(images=(image,), operation=operation))
 
 
+def _check_insert(call: Call, path: str, location: str, *, copied: bool) -> None:
+    """Raises ApiError 400, 403, 404, 409 or 412 for what the state of things does not allow."""
+
+    def name() -> None:
+        if call.state.image(call.project, call.body["name"], call.now):
+            raise errors.already_exists(path)
+
+    def source() -> None:
+        if copied:
+            _source(call)
+
+    def place() -> None:
+        found = references.resolved(call.state, call.body["sourceImage"], call.project, call.now) if copied else None
+        inherited = found.fields["storageLocations"][0] if found else "" if copied else DEFAULT_LOCATION
+        limits.check_location(call.scenario.org_policy, location or inherited, path)
+
+    def quota() -> None:
+        text = limits.images_exceeded(call.scenario.quotas, call.state, call.project, call.now)
+        if text and call.scenario.switches.images_quota == "refuse":
+            raise errors.ApiError(code=403, reason="quotaExceeded", message=text)
+
+    checks = (name, source, place, quota)
+    for check in checks if call.scenario.switches.insert_checks == "forward" else reversed(checks):
+        check()
+
+
 def _exceeded(call: Call, source_id: str) -> OperationFault | None:
-    """How the operation ends where a quota does not allow it. Raises ApiError 403 for what is refused at once."""
-    quotas, code = call.scenario.quotas, ""
-    text = limits.images_exceeded(quotas, call.state, call.project, call.now)
-    if text and call.scenario.switches.images_quota == "refuse":
-        raise errors.ApiError(code=403, reason="quotaExceeded", message=text)
-    if text:
+    """How the operation ends where a quota does not allow it."""
+    code = ""
+    if text := limits.images_exceeded(call.scenario.quotas, call.state, call.project, call.now):
         code = "QUOTA_EXCEEDED"
-    elif source_id and limits.copied_too_often(quotas, call.state, source_id, call.now):
+    elif source_id and limits.copied_too_often(call, source_id):
         code = "RESOURCE_OPERATION_RATE_EXCEEDED"
         text = OPERATION_MESSAGES[code]
     if not code:
@@ -261,32 +280,37 @@ def _made(call: Call, kind: str) -> dict[str, Any]:
     return fields
 
 
-def _copied(call: Call) -> dict[str, Any]:
-    """Fields of a copy of another image."""
-    body = call.body
-    if call.scenario.switches.missing_source == 400 and not references.resolved(
+def _source(call: Call) -> Image:
+    """The image that is to be copied. Raises ApiError 400 or 404 where it can't be."""
+    body, switches = call.body, call.scenario.switches
+    if switches.missing_source == 400 and not references.resolved(
         call.state, body["sourceImage"], call.project, call.now
     ):
         raise errors.invalid(
             "resource.sourceImage", body["sourceImage"], "The referenced image resource was not found."
         )
     source = references.image(call.state, body["sourceImage"], "resource.sourceImage", call.project, call.now)
-    # That a FAILED source is refused like a PENDING one is a guess.
-    if source.status(call.now) != "READY":
+    usable = ("READY", "FAILED") if switches.failed_source == "accept" else ("READY",)
+    if source.status(call.now) not in usable:
         raise errors.not_ready(source.path)
     state = source.fields.get("deprecated", {}).get("state", "ACTIVE")
     if state in UNUSABLE:
         why = f"The referenced image resource is {state} and cannot be used."
         raise errors.invalid("resource.sourceImage", body["sourceImage"], why)
-    fields = {key: source.fields[key] for key in INHERITED if key in source.fields}
     size = _size(body)
-    if size is not None and size < int(source.fields["diskSizeGb"]):
+    if size is not None and size < int(source.fields["diskSizeGb"]) and switches.smaller_copy == "refuse":
         why = f"The image cannot be smaller than its source, {source.fields['diskSizeGb']} GB."
         raise errors.invalid("resource.diskSizeGb", size, why)
+    return source
+
+
+def _copied(call: Call, source: Image) -> dict[str, Any]:
+    """Fields of a copy of another image."""
+    body = call.body
+    fields = {key: source.fields[key] for key in INHERITED if key in source.fields}
     # The stored size stays the source's, whatever the client says.
     own = {key: _plain(body[key]) for key in INHERITED if body.get(key) and key != "archiveSizeBytes"}
     fields |= own
-    # That licences and features of the request join the source's is a guess.
     if call.scenario.switches.source_features == "join":
         fields |= {key: _joined(source.fields.get(key, []), own[key]) for key in JOINED if key in own}
     fields |= {"sourceImage": references.link(source.path), "sourceImageId": source.id}
@@ -306,34 +330,30 @@ def _joined(inherited: list[Any], added: list[Any]) -> list[Any]:
 
 
 def patch(call: Call) -> Answer:
-    """images.patch: family, description and deprecation; null or "" clears.
-
-    Other fields must be as they are, which is a guess.
-    """
-    image = _found(call)
+    """images.patch: family, description and deprecation; null or "" clears."""
+    image = _changeable(call)
     shown = render(image, call.now)
-    fields = dict(image.fields)
+    given: dict[str, Any] = {}
     for key, value in call.body.items():
-        if key not in PATCHABLE:
-            if value is not None and value != shown.get(key):
-                raise errors.invalid(f"resource.{key}", value, "The field cannot be changed.")
-        elif not value:
-            fields.pop(key, None)
-        else:
-            fields[key] = _deprecation(call, value) if key == "deprecated" else value
-    if fields.get("family"):
-        forms.check_name("resource.family", fields["family"])
-    return _changed(call, image, replace(image, fields=fields), "patch", call.timing.other)
+        if key in PATCHABLE:
+            given[key] = _deprecation(call, value) if key == "deprecated" and value else value
+        elif value is not None and value != shown.get(key) and call.scenario.switches.patched_fields == "refuse":
+            raise errors.invalid(f"resource.{key}", value, "The field cannot be changed.")
+    if given.get("family"):
+        forms.check_name("resource.family", given["family"])
+    return _changed(call, image, "patch", lambda now: _with_fields(now, given))
 
 
 def deprecate(call: Call) -> Answer:
     """images.deprecate: `{}` clears; a replacement is kept as a canonical link."""
-    image = _found(call)
-    fields = dict(image.fields)
-    fields.pop("deprecated", None)
-    if deprecated := _deprecation(call, call.body):
-        fields["deprecated"] = deprecated
-    return _changed(call, image, replace(image, fields=fields), "deprecate", call.timing.other)
+    image, deprecated = _changeable(call), _deprecation(call, call.body)
+    return _changed(call, image, "deprecate", lambda now: _with_fields(now, {"deprecated": deprecated}))
+
+
+def _with_fields(image: Image, given: Mapping[str, Any]) -> Image:
+    """The image with these fields; an empty value takes a field away."""
+    fields = {key: value for key, value in {**image.fields, **given}.items() if value or key not in given}
+    return replace(image, fields=fields)
 
 
 def _deprecation(call: Call, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -345,27 +365,38 @@ def _deprecation(call: Call, body: Mapping[str, Any]) -> dict[str, Any]:
 
 def set_labels(call: Call) -> Answer:
     """images.setLabels: replaces all labels; without a map, clears them. Needs the fingerprint as read."""
-    image = _found(call, "resource")
+    image = _changeable(call, "resource")
     labels = dict(call.body.get("labels") or {})
     given = call.body.get("labelFingerprint") or ""
     if decoded(given) != decoded(label_fingerprint(image.labels)):
         raise errors.condition_not_met("Labels fingerprint either invalid or resource labels have changed")
     forms.check_labels("labels", labels)
-    return _changed(call, image, replace(image, labels=labels), "setLabels", 0.0)
+    return _changed(call, image, "setLabels", lambda now: replace(now, labels=labels), seconds=0.0)
 
 
 def delete(call: Call) -> Answer:
-    """images.delete: the image is gone at once, whatever its status; its copies stay."""
-    image = _found(call)
-    operation = operations.start(call, "delete", image.path, image.id, call.timing.other)
-    removed = (image,) if operations.applies(call) else ()
-    return _started(operation, call, Change(removed=removed, operation=operation))
+    """images.delete: the copies stay."""
+    return _changed(call, _changeable(call), "delete", lambda _: None)
 
 
-def _changed(call: Call, image: Image, after: Image, kind: str, seconds: float) -> Answer:
+def _changeable(call: Call, parameter: str = "image") -> Image:
+    image = _found(call, parameter)
+    if call.scenario.switches.pending_changes == "refuse" and image.status(call.now) == "PENDING":
+        raise errors.not_ready(image.path)
+    return image
+
+
+def _changed(call: Call, image: Image, kind: str, update: Update, *, seconds: float | None = None) -> Answer:
+    """Start an operation that changes an image, now or when it ends; labels are always there at once."""
+    seconds = call.timing.other if seconds is None else seconds
     operation = operations.start(call, kind, image.path, image.id, seconds)
-    images = (after,) if operations.applies(call) else ()
-    return _started(operation, call, Change(images=images, operation=operation))
+    if not operations.applies(call):
+        change = Change()
+    elif seconds and call.scenario.switches.changes_visible == "when_done":
+        change = Change(later=Later(moment=operation.ends, image=image, update=update))
+    else:
+        change = updated(image, update)
+    return _started(operation, call, replace(change, operation=operation))
 
 
 HANDLERS: dict[str, Handler] = {

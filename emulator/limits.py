@@ -1,7 +1,7 @@
 """Who may do what, and how often: principals, quotas, organisation policies. Models over state and now, not faults.
 
 Off unless a scenario names them. Which permission a method needs is documented with each method; wordings are those
-that clients recorded or match against (gcloud, Terraform's provider), the others are marked as guesses.
+that clients recorded or match against (gcloud, Terraform's provider).
 """
 
 from __future__ import annotations
@@ -75,17 +75,22 @@ def check_permissions(call: Call, target: str) -> None:
 
 def _needed(call: Call, target: str) -> Iterator[tuple[str, str, str, Image | None]]:
     """Permission, project, what refusals name, and the image that is meant, if it exists."""
+    admitted = call.scenario.switches.forbidden_missing == 404
     permission = PERMISSIONS.get(call.method, call.method)
     if permission:
-        key = call.parameters.get("image") or call.parameters.get("resource")
+        key, family = call.parameters.get("image") or call.parameters.get("resource"), call.parameters.get("family")
         image = call.state.image(call.project, key, call.now) if key else None
-        if family := call.parameters.get("family"):
+        if family:
             image = call.state.head(call.project, family, call.now)
-        yield permission, call.project, f"projects/{call.project}" if call.method.endswith(LISTS) else target, image
+        if image or not (admitted and (key or family)):
+            yield permission, call.project, f"projects/{call.project}" if call.method.endswith(LISTS) else target, image
     source = call.body.get("sourceImage")
-    if call.method == "compute.images.insert" and source and (place := references.path(source, call.project)):
+    if call.method != "compute.images.insert" or not isinstance(source, str):
+        return
+    if place := references.path(source, call.project):
         image = references.resolved(call.state, source, call.project, call.now)
-        yield "compute.images.useReadOnly", place[0], image.path if image else place[1], image
+        if image or not admitted:
+            yield "compute.images.useReadOnly", place[0], image.path if image else place[1], image
 
 
 def check_rate(quotas: Quotas, state: State, project: str, meter: str, now: float) -> None:
@@ -122,39 +127,44 @@ def images_exceeded(quotas: Quotas, state: State, project: str, now: float) -> s
     return f"Quota 'IMAGES' exceeded.  Limit: {float(quotas.images)} globally."
 
 
-def copied_too_often(quotas: Quotas, state: State, source_id: str, now: float) -> bool:
-    """Whether a source was copied as often as it may be. That copies which failed do not count is a guess."""
-    limit = quotas.copies_per_source
+def copied_too_often(call: Call, source_id: str) -> bool:
+    """Whether a source was copied as often as it may be."""
+    limit, switches = call.scenario.quotas.copies_per_source, call.scenario.switches
     if limit is None:
         return False
-    since = now - limit.minutes * 60
-    made = (each for each in state.operations(None) if each.source_id == source_id and each.failure is None)
-    return sum(1 for each in made if each.inserted > since) >= limit.count
+    since = call.now - limit.minutes * 60
+    made = (
+        each
+        for each in call.state.operations(call.project if switches.copies_counted == "by_project" else None)
+        if each.inserted > since
+        and (each.source_id if switches.copies_counted == "by_project" else each.source_id == source_id)
+        and (each.failure is None or switches.failed_copies == "count")
+    )
+    return sum(1 for _ in made) >= limit.count
 
 
 def check_location(policy: OrgPolicy, location: str, target: str) -> None:
-    """Raises ApiError 412 for a location that the organisation does not allow."""
-    if policy.allowed_locations is not None and location not in policy.allowed_locations:
+    """Raises ApiError 412 for a location that the organisation does not allow; "" is none yet."""
+    if policy.allowed_locations is not None and location and location not in policy.allowed_locations:
         text = f"Location {location} violates constraint constraints/gcp.resourceLocations on the resource {target}."
         raise errors.condition_not_met(text)
 
 
-def check_members(policy: OrgPolicy, before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]]) -> None:
-    """Raises ApiError 400 for a member of a foreign domain. That those already there may stay is a guess."""
-    if policy.allowed_member_domains is None:
+def check_members(call: Call, before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]]) -> None:
+    """Raises ApiError 400 or 412 for a member of a foreign domain."""
+    domains, switches = call.scenario.org_policy.allowed_member_domains, call.scenario.switches
+    if domains is None:
         return
-    known = set(_members(before))
-    strangers = sorted(
-        member
-        for role, member in set(_members(after)) - known
-        if not member.endswith(tuple(f"{mark}{name}" for name in policy.allowed_member_domains for mark in "@:"))
-    )
-    if strangers:
-        text = (
-            "One or more users named in the policy do not belong to a permitted customer "
-            f"(constraints/iam.allowedPolicyMemberDomains): {', '.join(dict.fromkeys(strangers))}"
-        )
-        raise errors.bad_request(text, "failedPrecondition")
+    known = set(_members(before)) if switches.known_members == "stay" else set()
+    ends = tuple(f"{mark}{name}" for name in domains for mark in "@:")
+    strangers = sorted(member for _, member in set(_members(after)) - known if not member.endswith(ends))
+    if not strangers:
+        return
+    text = "One or more users named in the policy do not belong to a permitted customer"
+    if switches.foreign_domain == "conditionNotMet":
+        raise errors.condition_not_met(f"{text}.")
+    named = f"{text} (constraints/iam.allowedPolicyMemberDomains): {', '.join(dict.fromkeys(strangers))}"
+    raise errors.bad_request(named, "failedPrecondition")
 
 
 def _members(bindings: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:

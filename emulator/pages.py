@@ -33,7 +33,7 @@ def page(
     size = call.query.get("maxResults", LIMIT)
     if size > LIMIT:
         raise errors.invalid("maxResults", size, f"Must be 0 to {LIMIT}.")
-    matches = parse(call.query.get("filter", ""), call.fields)
+    matches = parse(call.query.get("filter", ""), call.fields, call.scenario.switches)
 
     def key(entry: dict[str, Any]) -> tuple[str, ...]:
         return (entry[created], entry["id"]) if newest_first else (entry["name"], entry["id"])

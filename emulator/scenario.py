@@ -117,8 +117,12 @@ class OrgPolicy(Strict):
 
 
 class Switches(Strict):
-    """Answers of the service that nobody has confirmed; each default is a guess."""
+    """Answers of the service that nobody has confirmed; each default is the likelier one."""
 
+    first_check: Literal["form", "permission"] = "form"
+    """What is looked at first: the form of a request, or whether its sender may do such a thing at all."""
+    forbidden_missing: Literal[403, 404] = 403
+    """The answer to somebody without permission who names an image that does not exist."""
     unknown_fields: Literal["refuse", "ignore"] = "refuse"
     """Fields of a body that the API does not have."""
     read_only_fields: Literal["refuse", "ignore"] = "refuse"
@@ -127,16 +131,42 @@ class Switches(Strict):
     """Whether an image that is still PENDING can be its family's newest."""
     stale_etag: Literal[412, 409] = 412
     """The answer to a policy with a stale etag: `conditionNotMet` or `aborted`."""
+    foreign_domain: Literal["failedPrecondition", "conditionNotMet"] = "failedPrecondition"
+    """The answer to a member whose domain the organisation forbids: 400, or 412 without the constraint's name."""
+    known_members: Literal["stay", "refuse"] = "stay"
+    """Members of a forbidden domain whom a policy names already."""
+    insert_checks: Literal["forward", "backward"] = "forward"
+    """Which refusal of an insert comes first: name taken, source, location, quota; or the reverse."""
     missing_source: Literal[404, 400] = 404
     """The answer to a copy of an image that does not exist: `notFound` or `invalid`."""
     images_quota: Literal["refuse", "operation"] = "refuse"
     """Where an image too many fails: at once, or its operation with `QUOTA_EXCEEDED`."""
+    copies_counted: Literal["by_source", "by_project"] = "by_source"
+    """Whether the quota `copies_per_source` is for each source, or for all copies made in a project."""
+    failed_copies: Literal["free", "count"] = "free"
+    """Whether a copy that began and failed counts against `copies_per_source`."""
+    wait_quota: Literal["read", "free"] = "read"
+    """Whether globalOperations.wait counts as a read against the quota per minute."""
     failed_request_id: Literal["same", "new"] = "same"
     """Whether the request id of an operation that failed gives that operation again, or starts a new one."""
     source_features: Literal["join", "replace"] = "join"
     """Whether licences and guest features of a copy's request join its source's, or replace them."""
+    failed_source: Literal["refuse", "accept"] = "refuse"
+    """Copies of an image that is FAILED."""
+    smaller_copy: Literal["refuse", "accept"] = "refuse"
+    """A copy that asks for a smaller disk than its source's."""
     dual_regions: Literal["refuse", "accept"] = "refuse"
     """Dual regions such as `nam4` as storage locations."""
+    patched_fields: Literal["refuse", "ignore"] = "refuse"
+    """Other values in a patch for fields that cannot be patched."""
+    pending_changes: Literal["accept", "refuse"] = "accept"
+    """Changing or deleting an image that is PENDING; refused with `resourceNotReady`."""
+    changes_visible: Literal["at_once", "when_done"] = "at_once"
+    """Whether a patch, a deprecation or a deletion shows before its operation has ended."""
+    filter_case: Literal["mind", "ignore"] = "mind"
+    """Whether `=` in a filter minds capitals."""
+    filter_has: Literal["part", "whole"] = "part"
+    """Whether `:` in a filter finds a part of a text, or wants the whole of it."""
 
 
 class Scenario(Strict):

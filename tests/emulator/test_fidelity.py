@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from emulator import fidelity
 from emulator.app import HANDLERS, compiled_api
-from emulator.fidelity import EVERYWHERE, METHODS, TAGS
+from emulator.fidelity import EVERYWHERE, METHODS, TAGS, Behaviour
 from emulator.scenario import Switches
 
 PAGE = Path(fidelity.__file__).with_name("FIDELITY.md")
@@ -23,10 +25,14 @@ def test_every_method_is_registered() -> None:
     assert all(METHODS.values())
 
 
-def test_every_behaviour_says_where_it_is_from_and_every_switch_stands_by_its_guess() -> None:
+def test_every_behaviour_says_where_it_is_from_and_every_switch_stands_by_one() -> None:
     assert {each.tag for each in BEHAVIOURS} == set(TAGS)
     assert {each.switch for each in BEHAVIOURS if each.switch} == set(Switches.model_fields)
-    assert all(each.tag == "guessed" for each in BEHAVIOURS if each.switch)
+
+
+@pytest.mark.parametrize("behaviour", BEHAVIOURS, ids=lambda each: each.text)
+def test_what_is_guessed_is_a_switch_and_nothing_else_is(behaviour: Behaviour) -> None:
+    assert (behaviour.tag == "guessed") is (behaviour.switch in Switches.model_fields)
 
 
 def test_the_readme_names_every_switch() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import textwrap
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -155,66 +157,224 @@ def test_a_reset_goes_back_to_the_scenario() -> None:
         assert [fault["id"] for fault in emulator.faults()] == ["f"]
 
 
-SWITCHED: list[tuple[str, Any, int, int]] = [
-    ("unknown_fields", "ignore", 400, 200),
-    ("read_only_fields", "ignore", 400, 200),
-    ("pending_heads_family", True, 404, 200),
-    ("stale_etag", 409, 412, 409),
-    ("missing_source", 400, 404, 400),
-    ("images_quota", "operation", 403, 200),
-    ("failed_request_id", "new", 200, 409),
-    ("source_features", "replace", 200, 200),
-    ("dual_regions", "accept", 400, 200),
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What a switch decides: asked of a client, answered as usual, or otherwise with the other value."""
+
+    other: Any
+    ask: Callable[[Client], Any]
+    usual: Any
+    switched: Any
+    scenario: dict[str, Any] = field(default_factory=dict)
+
+
+NAMED = {"principals": {"t": ["compute.images.create"]}}
+FOREIGN = {"role": "roles/compute.imageUser", "members": ["user:a@other.example"]}
+DOMAINS = {"org_policy": {"allowed_member_domains": ["example.com"]}}
+COPIES = {"quotas": {"copies_per_source": {"count": 1, "minutes": 60}}}
+
+
+def listed(client: Client, text: str) -> list[str]:
+    return [image["name"] for image in client.get("/images", filter=text).json.get("items", ())]
+
+
+def limited(client: Client, *sources: str, failing: bool = False) -> str:
+    """The error of the last of these copies."""
+    if failing:
+        client.emulator.faults([{"action": {"kind": "operation", "code": "X", "leaves": "nothing"}}])
+    for number, source in enumerate(sources):
+        done = client.wait(client.insert(f"copy-{number}", source))
+    return str(done.get("error", {"errors": [{"code": ""}]})["errors"][0]["code"])
+
+
+def repeated(client: Client) -> int:
+    client.emulator.faults([{"action": {"kind": "operation", "code": "X", "leaves": "failed"}}])
+    for _ in range(2):
+        body = {"name": "copy", "sourceImage": "global/images/web"}
+        answer = client.post("/images", body, requestId="1f0e2d3c-0000-4000-8000-000000000001")
+        client.emulator.advance(100)
+    return answer.status
+
+
+def features(client: Client) -> list[str]:
+    client.insert("copy", guestOsFeatures=[{"type": "IDPF"}])
+    return [each["type"] for each in client.get("/images/copy").json["guestOsFeatures"]]
+
+
+def waits(client: Client) -> list[int]:
+    operation = client.insert("copy").json["name"]
+    client.advance(100)
+    return [client.post(f"/operations/{operation}/wait").status for _ in range(2)]
+
+
+def patched(client: Client) -> str:
+    client.patch("/images/web", {"family": "new", "description": "d"})
+    client.patch("/images/web", {"family": "newer"})
+    before = client.get("/images/web").json["family"]
+    client.advance(100)
+    after = client.get("/images/web").json
+    assert (after["family"], after["description"]) == ("newer", "d")
+    return str(before)
+
+
+def family_of_pending(client: Client) -> int:
+    client.insert("copy", family="fresh")
+    return client.get("/images/family/fresh").status
+
+
+def renamed(client: Client) -> int:
+    client.insert("copy")
+    return client.patch("/images/copy", {"family": "new"}).status
+
+
+def foreigner(client: Client) -> int:
+    return client.post("/images/web/setIamPolicy", {"policy": {"bindings": [FOREIGN]}}).status
+
+
+SWITCHED = {
+    "unknown_fields": Asked(
+        other="ignore",
+        ask=lambda client: client.insert("copy", colour="red", shieldedInstanceInitialState={"pk": {"a": 1}}).status,
+        usual=400,
+        switched=200,
+    ),
+    "read_only_fields": Asked(
+        other="ignore", ask=lambda client: client.insert("a", status="READY").status, usual=400, switched=200
+    ),
+    "first_check": Asked(
+        other="permission",
+        ask=lambda client: client.patch("/images/web", {"colour": "red"}).status,
+        usual=400,
+        switched=403,
+        scenario=NAMED,
+    ),
+    "forbidden_missing": Asked(
+        other=404,
+        ask=lambda client: (
+            *(client.get(f"/images/{name}").status for name in ("none", "web")),
+            *(client.insert("copy", source).status for source in ("none", "web")),
+        ),
+        usual=(403, 403, 403, 403),
+        switched=(404, 403, 404, 403),
+        scenario=NAMED,
+    ),
+    "pending_heads_family": Asked(other=True, ask=family_of_pending, usual=404, switched=200),
+    "stale_etag": Asked(
+        other=409,
+        ask=lambda client: client.post("/images/web/setIamPolicy", {"policy": {"etag": "AAAA"}}).status,
+        usual=412,
+        switched=409,
+    ),
+    "foreign_domain": Asked(
+        other="conditionNotMet",
+        ask=foreigner,
+        usual=400,
+        switched=412,
+        scenario=DOMAINS,
+    ),
+    "known_members": Asked(
+        other="refuse",
+        ask=foreigner,
+        usual=200,
+        switched=400,
+        scenario={**DOMAINS, "images": [{"project": "p1", "name": "web", "policy": [FOREIGN]}]},
+    ),
+    "insert_checks": Asked(
+        other="backward",
+        ask=lambda client: [
+            client.insert(*names, storageLocations=["eu"]).status for names in [("web", "none"), ("new", "none")]
+        ],
+        usual=[409, 404],
+        switched=[412, 412],
+        scenario={"org_policy": {"allowed_locations": ["us"]}},
+    ),
+    "missing_source": Asked(
+        other=400, ask=lambda client: client.insert("copy", "none").status, usual=404, switched=400
+    ),
+    "images_quota": Asked(
+        other="operation",
+        ask=lambda client: client.insert("copy").status,
+        usual=403,
+        switched=200,
+        scenario={"quotas": {"images": 1}},
+    ),
+    "copies_counted": Asked(
+        other="by_project",
+        ask=lambda client: limited(client, "web", "base"),
+        usual="",
+        switched="RESOURCE_OPERATION_RATE_EXCEEDED",
+        scenario=COPIES,
+    ),
+    "failed_copies": Asked(
+        other="count",
+        ask=lambda client: limited(client, "web", "web", failing=True),
+        usual="",
+        switched="RESOURCE_OPERATION_RATE_EXCEEDED",
+        scenario=COPIES,
+    ),
+    "wait_quota": Asked(
+        other="free",
+        ask=waits,
+        usual=[200, 403],
+        switched=[200, 200],
+        scenario={"quotas": {"reads_per_minute": 1}},
+    ),
+    "failed_request_id": Asked(other="new", ask=repeated, usual=200, switched=409),
+    "source_features": Asked(other="replace", ask=features, usual=["GVNIC", "IDPF"], switched=["IDPF"]),
+    "failed_source": Asked(
+        other="accept",
+        ask=lambda client: [client.insert(f"of-{name}", name).status for name in ("broken", "half")],
+        usual=[400, 400],
+        switched=[200, 400],
+    ),
+    "smaller_copy": Asked(
+        other="accept", ask=lambda client: client.insert("copy", diskSizeGb="5").status, usual=400, switched=200
+    ),
+    "dual_regions": Asked(
+        other="accept",
+        ask=lambda client: client.insert("copy", storageLocations=["nam4"]).status,
+        usual=400,
+        switched=200,
+    ),
+    "patched_fields": Asked(
+        other="ignore",
+        ask=lambda client: (
+            client.patch("/images/web", {"diskSizeGb": "5"}).status,
+            client.get("/images/web").json["diskSizeGb"],
+        ),
+        usual=(400, "10"),
+        switched=(200, "10"),
+    ),
+    "pending_changes": Asked(other="refuse", ask=renamed, usual=200, switched=400),
+    "changes_visible": Asked(other="when_done", ask=patched, usual="newer", switched="web"),
+    "filter_case": Asked(other="ignore", ask=lambda client: listed(client, "name = WEB"), usual=[], switched=["web"]),
+    "filter_has": Asked(
+        other="whole",
+        ask=lambda client: [listed(client, text) for text in ("name:EB", "name:WE*")],
+        usual=[["web"], ["web"]],
+        switched=[[], ["web"]],
+    ),
+}
+IMAGES = [
+    {"project": "p1", "name": "web", "family": "web", "guest_os_features": ["GVNIC"]},
+    {"project": "p1", "name": "base"},
+    {"project": "p1", "name": "broken", "status": "FAILED"},
+    {"project": "p1", "name": "half", "status": "PENDING"},
 ]
 
 
-def ask(client: Client, switch: str) -> int:
-    """The status of the answer that a switch decides on."""
-    emulator = client.emulator
-    match switch:
-        case "unknown_fields":
-            return client.insert("copy", colour="red", shieldedInstanceInitialState={"pk": {"colour": 1}}).status
-        case "read_only_fields":
-            return client.insert("copy", sourceImageId="1", status="READY").status
-        case "pending_heads_family":
-            client.insert("copy", family="fresh")
-            return client.get("/images/family/fresh").status
-        case "stale_etag":
-            return client.post("/images/web/setIamPolicy", {"policy": {"etag": "AAAA", "bindings": []}}).status
-        case "missing_source":
-            return client.insert("copy", source="none").status
-        case "images_quota":
-            return client.insert("copy").status
-        case "failed_request_id":
-            emulator.faults([{"action": {"kind": "operation", "code": "X", "leaves": "failed"}}])
-            key = "1f0e2d3c-0000-4000-8000-000000000001"
-            for _ in range(2):
-                body = {"name": "copy", "sourceImage": "global/images/web"}
-                answer = client.post("/images", body, requestId=key)
-                emulator.advance(100)
-            return answer.status
-        case "source_features":
-            client.insert("copy", guestOsFeatures=[{"type": "IDPF"}])
-            features = client.get("/images/copy").json["guestOsFeatures"]
-            joined = emulator.app.scenario.switches.source_features == "join"
-            assert [each["type"] for each in features] == (["GVNIC", "IDPF"] if joined else ["IDPF"])
-            return 200
-        case _:
-            return client.insert("copy", storageLocations=["nam4"]).status
-
-
 def test_every_switch_is_tried() -> None:
-    assert {name for name, *_ in SWITCHED} == set(Switches.model_fields)
+    assert set(SWITCHED) == set(Switches.model_fields)
 
 
-@pytest.mark.parametrize(("switch", "other", "usual", "switched"), SWITCHED)
-def test_switches(switch: str, other: Any, usual: int, switched: int) -> None:
-    images = [{"project": "p1", "name": "web", "guest_os_features": ["GVNIC"]}]
-    quotas = {"images": 1} if switch == "images_quota" else {}
-    for switches, expected in (({}, usual), ({switch: other}, switched)):
-        with as_client(images=images, quotas=quotas, switches=switches) as emulator:
-            client = Client(emulator)
-            assert ask(client, switch) == expected
+@pytest.mark.parametrize("switch", SWITCHED)
+def test_switches(switch: str) -> None:
+    asked = SWITCHED[switch]
+    for switches, expected in (({}, asked.usual), ({switch: asked.other}, asked.switched)):
+        with as_client(**{"images": IMAGES, **asked.scenario, "switches": switches}) as emulator:
+            client = Client(emulator, emulator.app.clock)
+            client.headers["Authorization"] = "Bearer t"
+            assert asked.ask(client) == expected
             # What is ignored is not stored, but stands in the journal as it came.
             if switch == "unknown_fields" and switches:
                 assert emulator.journal()[0]["body"]["colour"] == "red"
