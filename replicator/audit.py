@@ -10,11 +10,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from replicator import access, errors, faults, index, lookup, settings
+from replicator import access, errors, faults, index, lookup, settings, verify
 from replicator.actions import Runner
 from replicator.calls import Calls
 from replicator.faults import Credentials, Refusal
-from replicator.model import Action, Difference, Image, ImageRef
+from replicator.model import Action, Difference, Image, ImageRef, Lineage
 from replicator.run import connect, survey
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from typing import TextIO
 
     from replicator.index import Entry, Index, Served
-    from replicator.model import Plan, Policy, Step
+    from replicator.model import Existing, Plan, Policy, Replica, Step
 
 EXIT_WRONG = 1
 EXIT_UNREACHABLE = 4
@@ -113,19 +113,30 @@ def of_step(plan: Plan, step: Step) -> Finding:
         Finding, location=step.replica.location, uri=step.replica.ref.uri, architecture=plan.source.architecture
     )
     error = step.error
-    if isinstance(error, errors.Unproven):
-        return found(state=State.UNPROVEN, message=error.message)
-    if isinstance(error, (errors.Conflict, errors.Drift, errors.ImageFailed)):
-        return found(state=State.DRIFTED, message=error.message)
-    if error:
-        return found(state=State.UNREACHABLE, message=error.message)
     if step.action is Action.COPY:
         return found(state=State.MISSING)
-    if step.action in {Action.WAIT, Action.REPLACE} and step.existing:
-        return found(state=State.DRIFTED, differences=(Difference("status", "READY", step.existing.image.status),))
+    if error and not step.existing:
+        return found(state=State.UNREACHABLE, message=error.message)
+    if step.existing and step.action in {Action.REFUSE, Action.WAIT, Action.REPLACE}:
+        state = State.UNPROVEN if isinstance(error, errors.Unproven) else State.DRIFTED
+        differences = unfit(plan.source, step.replica, step.existing)
+        return found(state=state, differences=differences, message=error.message if error else "")
     only_family = step.changes and all(change.field == "family" for change in step.changes)
     state = State.NOT_PROMOTED if only_family else State.DRIFTED
     return found(state=state if step.changes else State.CORRECT, differences=step.changes)
+
+
+def unfit(source: Image, replica: Replica, existing: Existing) -> tuple[Difference, ...]:
+    """Why an image can't be the replica as it is: another origin, another place, its state, or what it holds."""
+    image, ours = existing.image, existing.lineage is Lineage.OURS
+    basic = _different(
+        ("sourceImageId", source.id, image.source_image_id) if not ours else ("", "", ""),
+        ("storageLocations", replica.location, ", ".join(image.storage_locations)),
+        ("status", "READY", image.status),
+        _deprecated(image),
+    )
+    content = verify.content(source, replica, image) if ours and image.status == "READY" else ()
+    return tuple({each.field: each for each in (*basic, *content)}.values())
 
 
 def of_entry(
@@ -137,27 +148,36 @@ def of_entry(
         return found(state=State.MISSING)
     if isinstance(image, errors.ReplicaError):
         return found(state=State.UNREACHABLE, message=image.message)
-    pairs = [
+    differences = _different(
         ("id", served.id, image.id),
         ("sourceImageId", served.source_image_id, image.source_image_id),
         ("status", "READY", image.status),
         ("storageLocations", location, ", ".join(image.storage_locations)),
         ("architecture", entry.architecture, image.architecture or "ARCHITECTURE_UNSPECIFIED"),
         ("diskSizeGb", served.disk_size_gb, str(image.disk_size_gb)),
-        ("deprecated", "", "" if image.deprecated == "DEPRECATED" else image.deprecated),
+        _deprecated(image),
         *((f"labels.{key}", value, image.labels.get(key)) for key, value in sorted(served.labels.items())),
         *([("access", "public", access.found(policy))] if served.public else []),
-    ]
-    differences = tuple(
-        Difference(field, wanted or "(empty)", found_now or "nothing")
-        for field, wanted, found_now in pairs
-        if wanted != found_now
     )
     if differences:
         return found(state=State.DRIFTED, differences=differences)
     if served.family and image.family != served.family:
         return found(state=State.NOT_PROMOTED, differences=(Difference("family", served.family, image.family),))
     return found(state=State.CORRECT)
+
+
+def _different(*compared: tuple[str, str, str | None]) -> tuple[Difference, ...]:
+    """Those of (field, wanted, found) that differ."""
+    return tuple(
+        Difference(field, wanted or "(empty)", found or "nothing")
+        for field, wanted, found in compared
+        if wanted != found
+    )
+
+
+def _deprecated(image: Image) -> tuple[str, str, str]:
+    """An image that is DEPRECATED can still be used."""
+    return ("deprecated", "", "" if image.deprecated == "DEPRECATED" else image.deprecated)
 
 
 def _told(finding: Finding) -> str:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tests.conftest import Action, Finished
 
 SOURCE = ("--source-image", "projects/p1/global/images/web-1")
+FOREIGN = {"source_image": None, "source_image_id": None}
 
 
 ORIGIN = '{"project": "p1/x y", "name": "a", "id": "1", "uri": "u", "storage_location": "", "family": null}'
@@ -49,6 +50,10 @@ def verify(action: Action, *argv: str, env: dict[str, str] | None = None) -> tup
         "states": {item["location"]: item["state"] for item in document["findings"]},
         "fields": {
             item["location"]: [change["field"] for change in item["differences"]] for item in document["findings"]
+        },
+        "changes": {
+            item["location"]: [(change["field"], change["wanted"], change["found"]) for change in item["differences"]]
+            for item in document["findings"]
         },
         "problems": document.get("problems", []),
     }
@@ -84,6 +89,7 @@ class TestBothWays:
         action.emulator.add_image(project="p1", name="web-1-eu", location="eu")
         code, found = verify(action, *self.argv(action, by))
         assert (code, found["states"]["eu"]) == (1, "drifted")
+        assert "sourceImageId" in found["fields"]["eu"]
 
     def test_not_promoted(self, action: Action, made: Finished, by: str) -> None:
         action.emulator.delete_image("p1", "web-1-eu")
@@ -121,7 +127,41 @@ def test_unproven(action: Action) -> None:
         project="p1", name="web-1-eu", location="eu", source_image="projects/p1/global/images/gone", source_image_id="7"
     )
     code, found = verify(action, *SOURCE)
-    assert (code, found["states"]["eu"]) == (1, "unproven")
+    assert (code, found["states"]["eu"], found["fields"]["eu"]) == (1, "unproven", ["sourceImageId"])
+
+
+@pytest.mark.parametrize(
+    ("existing", "changes"),
+    [
+        (FOREIGN, [("sourceImageId", "{id}", "nothing")]),
+        ({**FOREIGN, "location": "us"}, [("sourceImageId", "{id}", "nothing"), ("storageLocations", "eu", "us")]),
+        ({"location": "europe-west1"}, [("storageLocations", "eu", "europe-west1")]),
+        ({"status": "FAILED"}, [("status", "READY", "FAILED")]),
+        ({"status": "PENDING"}, [("status", "READY", "PENDING")]),
+        ({"deprecated": {"state": "OBSOLETE"}}, [("deprecated", "(empty)", "OBSOLETE")]),
+        ({"disk_size_gb": 50}, [("diskSizeGb", "20", "50")]),
+    ],
+    ids=["foreign", "foreign and elsewhere", "elsewhere", "failed", "pending", "obsolete", "content"],
+)  # fmt: skip
+def test_what_is_wrong_is_said_by_field(
+    action: Action, source: dict[str, Any], existing: dict[str, Any], changes: list[tuple[str, str, str]]
+) -> None:
+    action.emulator.add_image(
+        **{
+            "project": "p1",
+            "name": "web-1-eu",
+            "location": "eu",
+            "disk_size_gb": 20,
+            "guest_os_features": ["UEFI_COMPATIBLE", "GVNIC"],
+            "licenses": source["licenses"],
+            "source_image": "projects/p1/global/images/web-1",
+            "source_image_id": source["id"],
+            **existing,
+        }
+    )
+    code, found = verify(action, *SOURCE)
+    assert (code, found["states"]["eu"]) == (1, "drifted")
+    assert found["changes"]["eu"] == [(field, wanted.format(id=source["id"]), now) for field, wanted, now in changes]
 
 
 def test_a_location_that_was_never_made(action: Action) -> None:
