@@ -387,12 +387,12 @@ def _changeable(call: Call, parameter: str = "image") -> Image:
 
 
 def _changed(call: Call, image: Image, kind: str, update: Update, *, seconds: float | None = None) -> Answer:
-    """Start an operation that changes an image, now or when it ends; labels are always there at once."""
+    """Start an operation that changes an image, now or when it ends; labels, and what is gone, are there at once."""
     seconds = call.timing.other if seconds is None else seconds
     operation = operations.start(call, kind, image.path, image.id, seconds)
     if not operations.applies(call):
         change = Change()
-    elif seconds and call.scenario.switches.changes_visible == "when_done":
+    elif seconds and not operation.gone and call.scenario.switches.changes_visible == "when_done":
         change = Change(later=Later(moment=operation.ends, image=image, update=update))
     else:
         change = updated(image, update)
