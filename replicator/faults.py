@@ -8,6 +8,7 @@ The signals are those of Google's error documentation and of the reports collect
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING
@@ -26,6 +27,7 @@ class Refusal(Exception):
         self,
         method: str,
         *,
+        project: str = "",
         status: int | None = None,
         codes: tuple[str, ...] = (),
         message: str = "",
@@ -34,6 +36,8 @@ class Refusal(Exception):
         super().__init__(message)
         self.method = method
         """As the discovery document names it: `compute.images.insert`."""
+        self.project = project
+        """Whose resources were asked for; "" where there was no answer."""
         self.status = status
         """HTTP status; None where there was no answer that could be read."""
         self.codes = codes
@@ -214,7 +218,12 @@ def error_of(refusal: Refusal, *, doing: str) -> ReplicaError:
         # A new token was tried already.
         return errors.Forbidden(f"{doing} was refused: {refusal.message}", remedy=errors.CredentialsRefused.remedy)
     verb = "got no usable answer" if refusal.status is None else "was refused"
-    return fault.error(f"{doing} {verb}: {refusal.message}")
+    return fault.error(f"{doing} {verb}: {refusal.message}", remedy=filled(fault.error.remedy, refusal.project))
+
+
+def filled(remedy: str, project: str) -> str:
+    """A remedy whose commands name the project, where that is known."""
+    return remedy.replace("PROJECT", shlex.quote(project)) if project else remedy
 
 
 def _first(method: str, status: int | None, codes: tuple[str, ...], message: str) -> Fault:

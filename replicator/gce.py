@@ -190,7 +190,7 @@ class Compute:
         try:
             return read(send(request=request, retry=None, timeout=timeout))
         except GoogleAPICallError as error:
-            raise _refusal(method, error) from error
+            raise _refusal(method, str(request["project"]), error) from error
         except auth_errors.GoogleAuthError as error:
             signin.failed(error)
         except (ParseError, Garbled, AttributeError) as error:
@@ -282,7 +282,7 @@ def _operation(answer: Any) -> Operation:
     )
 
 
-def _refusal(method: str, error: GoogleAPICallError) -> Refusal:
+def _refusal(method: str, project: str, error: GoogleAPICallError) -> Refusal:
     listed: list[Mapping[str, Any]] = [item for item in error.errors if isinstance(item, dict)]
     details: list[Mapping[str, Any]] = [item for item in error.details if isinstance(item, dict)]
     codes = [str(item.get("reason", "")) for item in (*listed, *details)]
@@ -290,6 +290,7 @@ def _refusal(method: str, error: GoogleAPICallError) -> Refusal:
     after = response.headers.get("retry-after", "") if isinstance(response, requests.Response) else ""
     return Refusal(
         method,
+        project=project,
         status=error.code,
         codes=tuple(code for code in codes if code),
         # The library puts the method and the whole URL, request id included, before the API's own words.

@@ -223,5 +223,6 @@ def _ending_the_run(doing: str) -> Iterator[None]:
         if refusal.status == 401:
             raise errors.CredentialsRefused(failed.what) from refusal
         if refusal.status == 404 and not isinstance(failed, errors.ProjectNotFound):
-            raise errors.SourceMissing(failed.what) from refusal
+            remedy = faults.filled(errors.SourceMissing.remedy, refusal.project)
+            raise errors.SourceMissing(failed.what, remedy=remedy) from refusal
         raise errors.SourceUnreadable(failed.what, remedy=failed.todo) from refusal

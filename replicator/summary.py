@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import html
 import re
-import shlex
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -119,7 +118,7 @@ def _error(error: errors.ReplicatorError) -> list[str]:
     if isinstance(error, errors.BadSettings):
         return [*_cut([f"- {text(str(problem))}" for problem in error.problems], "- … {} more"), ""]
     lines = [_fence(errors.language(error.to_add), error.to_add.splitlines())] if error.to_add else []
-    return [f"{text(error.why)}\n"] * bool(error.why) + _todo([(error.todo, "")]) + lines
+    return [f"{text(error.why)}\n"] * bool(error.why) + _todo([error.todo]) + lines
 
 
 def _trouble(rows: Sequence[ReplicaResult]) -> list[str]:
@@ -136,21 +135,18 @@ def _trouble(rows: Sequence[ReplicaResult]) -> list[str]:
             more = f" (and {len(whats) - 1} more like this)" if len(whats) > 1 else ""
             lines.append(f"- {_shortened(whats[0])}{more}")
         lines += ["", *(f"{text(why)}\n" for why in dict.fromkeys(error.why for _, error in met) if why)]
-        lines += _todo([(error.todo, row.replica.ref.project) for row, error in met])
+        lines += _todo([error.todo for _, error in met])
     return lines
 
 
-def _todo(remedies: Iterable[tuple[str, str]]) -> list[str]:
-    """Remedies as sentences, each once, and the commands in them as code that can be copied.
-
-    Each remedy comes with the project that it speaks of, if that is known.
-    """
+def _todo(remedies: Iterable[str]) -> list[str]:
+    """Remedies as sentences, each once, and the commands in them as code that can be copied."""
     sentences, commands = [], []
-    for remedy, project in remedies:
+    for remedy in remedies:
         words = _QUOTED.split(remedy)
         for number, word in enumerate(words):
             if number % 2 and word.startswith("gcloud "):
-                commands.append(word.replace("PROJECT", shlex.quote(project or "PROJECT")))
+                commands.append(word)
                 words[number] = "the command below"
             elif number % 2:
                 words[number] = code(word)

@@ -84,6 +84,12 @@ def test_the_last_row_takes_everything() -> None:
     assert faults.TABLE[-1].matches("", 418, (), "")
 
 
+def test_remedies_name_the_project() -> None:
+    refusal = Refusal(INSERT, project="p1", status=403, codes=("accessNotConfigured",))
+    assert "--project p1`" in faults.error_of(refusal, doing="Copying").message
+    assert faults.filled("`x --project PROJECT`", "a b") == "`x --project 'a b'`"
+
+
 def test_messages_name_the_permission() -> None:
     error = faults.error_of(Refusal(INSERT, status=403, codes=("forbidden",), message="No"), doing="Copying to eu")
     assert isinstance(error, errors.Forbidden)

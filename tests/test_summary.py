@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replicator import errors, results, summary
+from replicator import errors, faults, results, summary
 from replicator import plan as planning
 from replicator.model import Held, Outcome, ReplicaResult, Result
 from tests.make import copy, image, replica
@@ -59,7 +59,7 @@ def failed(location: str, error: errors.ReplicaError) -> ReplicaResult:
 
 def test_commands_can_be_copied() -> None:
     rows = [
-        failed("eu", errors.ApiDisabled("Off")),
+        failed("eu", errors.ApiDisabled("Off", remedy=faults.filled(errors.ApiDisabled.remedy, "p1"))),
         *(
             failed(where, planning.image_failed(replica(where).ref, f"{where} is FAILED"))
             for where in ("asia", "me-west1")
