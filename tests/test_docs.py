@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from emulator.testing import running
-from replicator import cli, config, errors, faults
+from replicator import cli, config, errors, faults, settings
 from replicator.model import Held, Outcome, Result
 from replicator.settings import Settings
 from tests.conftest import Action
@@ -307,6 +307,26 @@ class TestErrors:
         assert found <= {*ACTION["inputs"], *config.Place.model_fields, *of_auth}
 
 
+class TestYamlOfRemedies:
+    def test_it_is_taken_as_it_stands(self, tmp_path: Path) -> None:
+        """What remedies say to write, in one workflow: keys of a job in backticks, inputs anywhere."""
+        texts = " ".join(f"{getattr(error, 'remedy', '')} " for error in (*RUN_ERRORS, *REPLICA_ERRORS))
+        (permissions,) = re.findall(r"`(permissions: [^`]+)`", texts)
+        inputs = {name: value for name, value in re.findall(r"\b([a-z_]+): (\w+)", texts) if name in ACTION["inputs"]}
+        assert inputs == {"access": "private", "replace_failed": "true"}
+        job = {
+            **yaml.safe_load(permissions),
+            "runs-on": "ubuntu-24.04",
+            "steps": [{"uses": "gce-image-replicator/gce-image-replicator@v1", "with": inputs}],
+        }
+        path = tmp_path / "workflow.yml"
+        path.write_text(yaml.safe_dump({"on": "push", "jobs": {"image": job}}), encoding="utf-8")
+        command = [program("check-jsonschema"), "--builtin-schema", "vendor.github-workflows", str(path)]
+        subprocess.run(command, check=True, timeout=60)
+        assert job["permissions"] == {"contents": "read", "id-token": "write"}
+        settings.load({"source_image": "projects/p1/global/images/web-1", **inputs}, {})
+
+
 class TestRemedies:
     """A remedy that is a command: pasted as it stands, it helps."""
 
@@ -367,27 +387,6 @@ class TestRemedies:
         paste(first.replicas["eu"]["message"])
         second = action()
         assert second.result == "complete", second.log
-
-    def test_pruning_goes_so(self, emulator: Running, tmp_path: Path, gcloud_env: dict[str, str]) -> None:
-        """The lines of the page, all of them, after two releases: the older one is left whole."""
-        for name in ("web-v0", "web-v1"):
-            emulator.add_image(project="acme-images", name=name, family="web")
-            command_line(emulator, tmp_path, "replicate", f"projects/acme-images/global/images/{name}")
-        script = "\n".join(re.findall(r"^```sh\n(.*?)^```$", PAGES["pruning.md"], re.MULTILINE | re.DOTALL))
-        done = subprocess.run(
-            [program("bash"), "-euo", "pipefail"],
-            input=script,
-            env=gcloud_env,
-            capture_output=True,
-            text=True,
-            timeout=240,
-            check=False,
-            cwd=tmp_path,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        left = {image["name"]: image.get("deprecated") for image in emulator.state()["images"]}
-        assert left == {"web-v0": None, "web-v0-eu": None, "web-v0-asia": None}
-        assert "\nweb-v0-eu\n" in done.stdout  # where the family went
 
     def test_of_a_source(self, emulator: Running, tmp_path: Path, paste: Any) -> None:
         emulator.add_image(project="p1", name="web-2", family="web", deprecated={"state": "OBSOLETE"})
