@@ -179,9 +179,9 @@ class Scenario(Strict):
     principals: dict[Annotated[str, Field(min_length=1)], Principal | tuple[Permission, ...]] | None = None
     """Bearer token → a principal, or its permissions everywhere. If given, nobody else is let in."""
     quotas: Quotas = Quotas()
-    """Limits."""
+    """How many requests, images and copies are allowed."""
     org_policy: OrgPolicy = OrgPolicy()
-    """Organisation policies."""
+    """What the organisation forbids in every project."""
     switches: Switches = Switches()
     """Unconfirmed behaviour."""
     seed: Annotated[int, Field(ge=0, le=8_000_000)] | None = None

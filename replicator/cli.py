@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from replicator import __version__, decide
-from replicator.settings import READ_ELSEWHERE, Settings
+from replicator.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,6 +40,11 @@ _EXAMPLES = {
     "decide": ("decide --distribute true",),
 }
 
+#: What decides about an event, and is no setting.
+_GATE = {
+    "distribute": "true, false, or auto: replicate on a push of a tag that matches --tag-pattern. Default: auto.",
+    "tag_pattern": "One or several patterns for the tags whose push replicates; * matches / too. Default: v*.",
+}
 #: Options stand under these headings in the help.
 _GROUPS = {
     "which image": ("source_image", "packer_manifest", "project_id"),
@@ -120,8 +125,8 @@ def _parser() -> argparse.ArgumentParser:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         if name == "decide":
-            for option in sorted(READ_ELSEWHERE - {"python"}):
-                command.add_argument(_option(option), default="", metavar="TEXT")
+            for option, help_text in _GATE.items():
+                command.add_argument(_option(option), default="", metavar="TEXT", help=help_text)
             continue
         if name == "verify":
             command.add_argument("--index", default="", metavar="FILE", help="An image-index.json to verify.")

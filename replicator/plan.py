@@ -139,17 +139,28 @@ def removal(ref: ImageRef) -> str:
     return f"gcloud compute images delete {shlex.quote(ref.name)} --project {shlex.quote(ref.project)}"
 
 
+def _looking(ref: ImageRef) -> str:
+    """What to do about an image that may be somebody's: no command that removes it, for that is copied too easily."""
+    look = f"gcloud compute images describe {shlex.quote(ref.name)} --project {shlex.quote(ref.project)}"
+    return (
+        f"Look at it with `{look}`; if nobody needs it, delete it and run this again, or choose another name_template."
+    )
+
+
 def _refusal(source: Image, replica: Replica, found: Existing, *, replace_failed: bool) -> errors.ReplicaError | None:
     image = found.image
     if found.lineage is Lineage.UNPROVEN:
         parent = image.source_image.uri if image.source_image else "an image"
-        return errors.Unproven(f"{image.ref} was copied from {parent} (id {image.source_image_id}), which is gone")
+        what = f"{image.ref} was copied from {parent} (id {image.source_image_id}), which is gone"
+        return errors.Unproven(what, remedy=_looking(image.ref))
     if found.lineage is Lineage.FOREIGN:
         made_of = f"a copy of the image with id {image.source_image_id}" if image.source_image_id else "no copy"
-        return errors.Conflict(f"{image.ref} exists already and is {made_of}; the source has id {source.id}")
+        what = f"{image.ref} exists already and is {made_of}; the source has id {source.id}"
+        return errors.Conflict(what, remedy=_looking(image.ref))
     if image.storage_locations != (replica.location,):
         stored = ", ".join(image.storage_locations) or "an unknown location"
-        return errors.Conflict(f"{image.ref} exists already and is stored in {stored}, not in {replica.location}")
+        what = f"{image.ref} exists already and is stored in {stored}, not in {replica.location}"
+        return errors.Conflict(what, remedy=_looking(image.ref))
     if image.status == "FAILED":
         if replace_failed and not image.family:
             return None

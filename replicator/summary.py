@@ -69,8 +69,11 @@ def render(
         parts += _again(again)
     if rows:
         parts += ["#### What exists where", ""] if wrong else []
-        parts += ["| Location | Image | Outcome | Family | Access | GB (disk / archive) |", "|---|---|---|---|---|--:|"]
-        parts += [*_cut([_table_row(row) for row in rows], "| … | {} more | | | | |"), ""]
+        parts += [
+            "| Location | Image | Outcome | Family | Access | GB (disk / archive) | Seconds |",
+            "|---|---|---|---|---|--:|--:|",
+        ]
+        parts += [*_cut([_table_row(row) for row in rows], "| … | {} more | | | | | |"), ""]
     parts += [*_cut(list(_remarks(rows)), "- … {} more"), ""]
     gantt = chart.gantt(rows)
     parts += [_fence("mermaid", gantt)] if gantt else []
@@ -103,12 +106,11 @@ def _table_row(row: ReplicaResult) -> str:
     cells = [
         text(replica.location) + (" (required)" if replica.required else ""),
         _link(replica.ref, replica.ref.name) if row.image else code(replica.ref.name),
-        f"{_ROW_SIGN.get(row.outcome, '✅')}&nbsp;{outcome}"
-        + (f" ({text(row.reason)})" if row.error else "")
-        + (f",&nbsp;{_seconds(row.seconds)}" if row.seconds else ""),
+        f"{_ROW_SIGN.get(row.outcome, '✅')}&nbsp;{outcome}" + (f" ({text(row.reason)})" if row.error else ""),
         family if good or row.outcome is Outcome.PLANNED else "",
         row.access if good else "",
         f"{row.image.disk_size_gb}&nbsp;/&nbsp;{row.image.archive_size_bytes / 10**9:.1f}" if row.image else "",
+        f"{row.seconds:.{0 if row.seconds >= 10 else 1}f}" if row.seconds else "",
     ]
     return f"| {' | '.join(cells)} |"
 
@@ -190,10 +192,6 @@ def _usage(rows: Sequence[ReplicaResult]) -> list[str]:
         _fence("hcl", snippets.terraform(rows[:_MOST_USED])),
         "</details>",
     ]
-
-
-def _seconds(count: float) -> str:
-    return f"{count:.0f}&nbsp;s" if count >= 10 else f"{count:.1f}&nbsp;s"
 
 
 def _link(ref: ImageRef, shown: str) -> str:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import argparse
 import io
 import json
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from replicator import __version__, cli
 from replicator.__main__ import main
 from replicator.settings import Settings
+from tests.test_readme import ACTION, README
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,6 +56,25 @@ def test_annotations_are_commands_in_the_runner(action: Action, tmp_path: Path) 
 def test_decide(action: Action, tmp_path: Path) -> None:
     code, text = run(action, tmp_path, "decide", "--distribute", "true", GITHUB_EVENT_NAME="push")
     assert (code, text) == (0, "Replicating: distribute is true on push.\n")
+
+
+def options() -> list[tuple[str, str, str | None]]:
+    """Every option: its command, the option, its help."""
+    (commands,) = [action for action in cli._parser()._actions if isinstance(action, argparse._SubParsersAction)]
+    return [
+        (name, action.option_strings[-1], action.help)
+        for name, parser in {"": cli._parser(), **commands.choices}.items()
+        for action in parser._actions
+        if action.option_strings
+    ]
+
+
+@pytest.mark.parametrize(("command", "option", "text"), options())
+def test_every_option_is_documented(command: str, option: str, text: str | None) -> None:
+    """In the help; and in the README as the input of that name, or by itself."""
+    assert text
+    named = option.removeprefix("--").replace("-", "_")
+    assert named in ACTION["inputs"] or option in {"--help", "--version"} or re.search(rf"{option}\b", README)
 
 
 @pytest.mark.parametrize(("argv", "code"), [(["nonsense"], 2), (["plan", "--nonsense"], 2), (["--help"], 0)])

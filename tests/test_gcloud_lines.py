@@ -325,6 +325,11 @@ class TestRemediesOfARun:
         ((change, _),) = recorder.changes
         assert change == "POST /projects/p1/services/compute.googleapis.com:enable"
 
+    def test_conflict(self, action: Action, shell: Shell) -> None:
+        action.emulator.add_image(project="p1", name="web-1-eu", family="experiments", location="eu")
+        printed = shell(self.typed(action().replicas["eu"]["message"]))
+        assert "family: experiments" in printed
+
     def test_source_missing(self, action: Action, shell: Shell) -> None:
         done = action(source_image="projects/p1/global/images/web-0")
         assert done.exit_code == errors.SourceMissing.exit_code

@@ -165,7 +165,7 @@ class TestHostileWorkspace:
         assert not [note for note in run.annotations if note.level == "error"]
         assert "<script>" not in run.summary
         row = next(line for line in run.summary.splitlines() if line.startswith("| asia"))
-        assert len(re.findall(r"(?<!\\)\|", row)) == 7
+        assert len(re.findall(r"(?<!\\)\|", row)) == 8
 
 
 class TestInterrupts:

@@ -74,6 +74,13 @@ def test_the_published_schema_is_that_of_the_code() -> None:
     jsonschema.Draft202012Validator.check_schema(published)
 
 
+def test_every_key_is_described() -> None:
+    definitions = {"Scenario": scenario.schema(), **scenario.schema()["$defs"]}
+    keys = {(name, key): spec for name, each in definitions.items() for key, spec in each["properties"].items()}
+    assert len(keys) > 40
+    assert [key for key, spec in keys.items() if len(spec.get("description", "")) < 8] == []
+
+
 def test_an_empty_file_is_a_scenario(tmp_path: Path) -> None:
     path = tmp_path / "s.yaml"
     path.write_text("")
