@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 import yaml
@@ -308,23 +308,34 @@ class TestErrors:
 
 
 class TestYamlOfRemedies:
-    def test_it_is_taken_as_it_stands(self, tmp_path: Path) -> None:
-        """What remedies say to write, in one workflow: keys of a job in backticks, inputs anywhere."""
-        texts = " ".join(f"{getattr(error, 'remedy', '')} " for error in (*RUN_ERRORS, *REPLICA_ERRORS))
-        (permissions,) = re.findall(r"`(permissions: [^`]+)`", texts)
-        inputs = {name: value for name, value in re.findall(r"\b([a-z_]+): (\w+)", texts) if name in ACTION["inputs"]}
-        assert inputs == {"access": "private", "replace_failed": "true"}
-        job = {
-            **yaml.safe_load(permissions),
-            "runs-on": "ubuntu-24.04",
-            "steps": [{"uses": "gce-image-replicator/gce-image-replicator@v1", "with": inputs}],
-        }
-        path = tmp_path / "workflow.yml"
-        path.write_text(yaml.safe_dump({"on": "push", "jobs": {"image": job}}), encoding="utf-8")
+    """What remedies say to write, each in a workflow of its own, against GitHub's schema."""
+
+    STEP: ClassVar[dict[str, Any]] = {"uses": "gce-image-replicator/gce-image-replicator@v1"}
+
+    def valid(self, path: Path, job: dict[str, Any]) -> None:
+        path.write_text(yaml.safe_dump({"on": "push", "jobs": {"image": {"runs-on": "ubuntu-24.04", **job}}}), "utf-8")
         command = [program("check-jsonschema"), "--builtin-schema", "vendor.github-workflows", str(path)]
         subprocess.run(command, check=True, timeout=60)
-        assert job["permissions"] == {"contents": "read", "id-token": "write"}
+
+    def test_inputs_in_sentences(self, tmp_path: Path) -> None:
+        texts = " ".join(f"{getattr(error, 'remedy', '')} " for error in (*RUN_ERRORS, *REPLICA_ERRORS))
+        inputs = {name: value for name, value in re.findall(r"\b([a-z_]+): (\w+)", texts) if name in ACTION["inputs"]}
+        assert inputs == {"access": "private", "replace_failed": "true"}
+        self.valid(tmp_path / "workflow.yml", {"steps": [{**self.STEP, "with": inputs}]})
         settings.load({"source_image": "projects/p1/global/images/web-1", **inputs}, {})
+
+    def test_lines_to_add(self, tmp_path: Path) -> None:
+        added = sorted({error.lines for error in RUN_ERRORS if errors.language(error.lines) == "yaml"} - {""})
+        assert len(added) >= 5
+        for lines in added:
+            found = yaml.safe_load(lines)
+            if isinstance(found, list):
+                job = {"steps": found}
+            elif "workload_identity_provider" in found:
+                job = {"steps": [{**yaml.safe_load(errors.AUTH)[0], "with": found}]}
+            else:
+                job = {**found, "steps": [self.STEP]}
+            self.valid(tmp_path / "workflow.yml", job)
 
 
 class TestRemedies:

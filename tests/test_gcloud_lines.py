@@ -137,10 +137,19 @@ SCRIPTS = [
             (f"POST {POOLS}/github/providers", "\"assertion.repository_id == '123456789' && (assertion.ref."),
             (f"POST /projects/acme-images/serviceAccounts/{ACCOUNT.partition(':')[2]}:setIamPolicy",
              f'"{POOL}/attribute.repository_id/123456789"], "role": "roles/iam.workloadIdentityUser"'),
+            ("POST /projects/acme-images:setIamPolicy", f'"{POOL}/attribute.repository_id/123456789"'),
             *role("acme-builds", "imageReplicatorSource", '"compute.images.useReadOnly"'),
             *role("acme-public", "imageReplicatorReplica", '"compute.images.create"'),
             ("POST /projects/acme-keys/locations/europe/keyRings/images/cryptoKeys/web:setIamPolicy",
              "service-123@compute-system.iam.gserviceaccount.com"),
+        ),
+    ),
+    Script(
+        page="errors.md",
+        holding="service-accounts add-iam-policy-binding",
+        asks=(
+            (f"POST /projects/{PROJECT}/serviceAccounts/{ACCOUNT.partition(':')[2]}:setIamPolicy",
+             f'"{POOL}/attribute.repository_id/123456789"], "role": "roles/iam.workloadIdentityUser"'),
         ),
     ),
     Script(
@@ -216,7 +225,14 @@ SCRIPTS = [
 def filled(text: str) -> str:
     """With the words in capitals that stand for something."""
     text = re.sub(r"(?<![\w$])PROJECT(?![\w=])", PROJECT, text)
-    return text.replace("SERVICE_ACCOUNT", ACCOUNT.partition(":")[2]).replace("ROLE", "roles/compute.imageUser")
+    words = {
+        "SERVICE_ACCOUNT": ACCOUNT.partition(":")[2],
+        "ACCOUNT": ACCOUNT.partition(":")[2],
+        "ROLE": "roles/compute.imageUser",
+        "projects/NUMBER/locations/global/workloadIdentityPools/POOL": POOL.partition("googleapis.com/")[2],
+        "REPOSITORY_ID": "123456789",
+    }
+    return re.sub(rf"(?<![\w${{])({'|'.join(words)})(?![\w=])", lambda found: words[found[0]], text)
 
 
 class Shell:
@@ -305,7 +321,8 @@ INLINE = sorted(
 
 @pytest.mark.parametrize("command", INLINE)
 def test_lines_within_sentences(emulator: Running, shell: Shell, command: str) -> None:
-    source_only(emulator)
+    for name in ("web-v1", "web-v1-asia"):
+        emulator.add_image(project=PROJECT, name=name)
     shell(filled(command.replace("…", "web-v1", 1).replace("…", PROJECT)))
 
 
