@@ -8,25 +8,26 @@ from __future__ import annotations
 
 import difflib
 import re
-import stat
 from typing import TYPE_CHECKING, Annotated, Any
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from replicator import forms, names
+from replicator import files, forms, names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Iterator, Mapping
 
-#: A file for all regions has a few kilobytes.
-_LARGEST = 2**20
+#: A file for all regions has a few kilobytes; the parser takes a second for so many.
+_LARGEST = 2**17
 #: No key of ours lies deeper than a label; what does is an attack on the parser or a mistake.
 _DEEPEST = 8
 _KMS_KEY = re.compile(r"projects/[^/\s]+/locations/[^/\s]+/keyRings/[^/\s]+/cryptoKeys/[^/\s]+")
 
 
+_STRING = "tag:yaml.org,2002:str"
+#: What is no text (a number, a time) and longer than this is an attack: YAML 1.1 reads `1:1:1:…` as a number.
+_LONGEST_NUMBER = 64
 _BOOLEAN = "tag:yaml.org,2002:bool"
 #: YAML 1.2's; the library reads YAML 1.1, where `no` is false.
 _BOOLEANS = {"true", "True", "TRUE", "false", "False", "FALSE"}
@@ -113,19 +114,12 @@ class BadConfig(ValueError):
         self.problems = problems
 
 
-def read(path: Path) -> Config:
-    """Read and check a file. Raises BadConfig with every problem."""
+def read(given: str, env: Mapping[str, str]) -> Config:
+    """Read and check the file that the input names. Raises BadConfig with every problem."""
     try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            raise BadConfig([(0, f"'{path}' is no regular file")])
-        if status.st_size > _LARGEST:
-            raise BadConfig([(0, f"'{path}' has {status.st_size} bytes: that is no configuration file")])
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise BadConfig([(0, f"'{path}' can't be read ({error.strerror or error})")]) from None
-    except UnicodeDecodeError:
-        raise BadConfig([(0, f"'{path}' is not UTF-8 text")]) from None
+        text = files.given(given, env, largest=_LARGEST)
+    except files.Unfit as error:
+        raise BadConfig([(0, str(error))]) from None
     return parse(text)
 
 
@@ -186,6 +180,8 @@ def _plain(
     if node.tag == _BOOLEAN and node.value not in _BOOLEANS:
         problems.append((node.start_mark.line + 1, f"{'.'.join(path)}: '{node.value}' is not one of true, false"))
         return False
+    if node.tag != _STRING and len(node.value) > _LONGEST_NUMBER:
+        raise BadConfig([(node.start_mark.line + 1, f"{'.'.join(path)}: no number or time is that long")])
     loader = yaml.SafeLoader("")
     try:
         return loader.construct_object(node, deep=True)
@@ -223,6 +219,9 @@ def _described(error: ValidationError, lines: dict[tuple[str, ...], int]) -> Ite
             yield line, f"{where}: {item['ctx']['error']}"
         elif item["type"] == "missing":
             yield line, f"'{where}' is missing"
+        elif not path:
+            # Nothing of a file that was never meant to be ours is quoted.
+            yield line, "holds no keys; `locations` is needed"
         else:
             yield line, f"{where}: {item['msg'][0].lower()}{item['msg'][1:]}, found {item['input']!r:.60}"
 

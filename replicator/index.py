@@ -9,13 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import stat
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from replicator import names, source
+from replicator import files, names, source
 from replicator.model import ImageRef
 
 if TYPE_CHECKING:
@@ -149,20 +148,22 @@ def write(data: bytes, folder: Path) -> Path:
     """Write it whole or not at all. Raises OSError."""
     path = folder / FILE_NAME
     part = folder / f".{FILE_NAME}.{os.getpid()}"
-    part.write_bytes(data)
-    part.replace(path)
+    part.unlink(missing_ok=True)
+    try:
+        with part.open("xb") as file:
+            file.write(data)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
     return path
 
 
 def read(path: Path) -> Index:
     """Read an index. Raises BadIndex where the file can't be read or is none."""
     try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode) or status.st_size > _LARGEST:
-            raise BadIndex(f"'{path}' is no file, or too large for an index")
-        return Index.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise BadIndex(f"'{path}' can't be read ({error.strerror or error})") from None
+        return Index.model_validate_json(files.read(path, largest=_LARGEST))
+    except files.Unfit as error:
+        raise BadIndex(str(error)) from None
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])

@@ -8,7 +8,6 @@ import math
 import re
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlsplit
 
@@ -309,8 +308,7 @@ def _source(values: Mapping[str, str], env: Mapping[str, str]) -> SourceRef:
         )
     if image:
         return source.from_reference(image, project, env)
-    path = Path(env.get("GITHUB_WORKSPACE", "")) / manifest
-    return source.from_manifest(source.read_manifest(path), project, env)
+    return source.from_manifest(source.read_manifest(manifest, env), project, env)
 
 
 def _take_config(values: dict[str, Any], env: Mapping[str, str]) -> list[InputProblem]:
@@ -319,7 +317,7 @@ def _take_config(values: dict[str, Any], env: Mapping[str, str]) -> list[InputPr
     if not given:
         return []
     try:
-        config = read_config(Path(env.get("GITHUB_WORKSPACE", "")) / given)
+        config = read_config(given, env)
     except BadConfig as error:
         return [InputProblem("config", text, given if line else "", line) for line, text in error.problems]
     values["config"] = config

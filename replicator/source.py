@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from replicator import names
+from replicator import files, names
 from replicator.model import ImageRef
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
 #: What google-github-actions/auth and setup-gcloud export, in the order in which it is asked.
 PROJECT_VARIABLES = (
@@ -107,23 +105,13 @@ def from_manifest(text: str, project_id: str, env: Mapping[str, str]) -> ImageRe
     return ImageRef(_project(project_id, noted if isinstance(noted, str) else "", env, name), name)
 
 
-def read_manifest(path: Path) -> str:
-    """The text of a manifest. Raises BadSource where there is no such file, or it is not one that Packer wrote."""
+def read_manifest(given: str, env: Mapping[str, str]) -> str:
+    """The text of the manifest that the input names. Raises BadSource where it can't be one that Packer wrote."""
     try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            raise BadSource("packer_manifest", f"'{path}' is no regular file")
-        if status.st_size > _LARGEST_MANIFEST:
-            raise BadSource("packer_manifest", f"'{path}' has {status.st_size} bytes: that is no manifest of Packer's")
-        return path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise BadSource(
-            "packer_manifest",
-            f"'{path}' can't be read ({error.strerror or error}); give the path that the manifest post-processor "
-            "writes to, relative to the workspace",
-        ) from None
-    except UnicodeDecodeError:
-        raise BadSource("packer_manifest", f"'{path}' is not UTF-8 text") from None
+        return files.given(given, env, largest=_LARGEST_MANIFEST)
+    except files.Unfit as error:
+        advice = "give the path that the manifest post-processor writes to, relative to the workspace"
+        raise BadSource("packer_manifest", f"{error}; {advice}") from None
 
 
 def is_project(text: str) -> bool:
@@ -133,7 +121,7 @@ def is_project(text: str) -> bool:
 
 def _last_builds(text: str) -> list[dict[str, Any]]:
     try:
-        manifest = json.loads(text)
+        manifest = json.loads(text, object_pairs_hook=_without_doubles)
         run = manifest["last_run_uuid"]
         builds = [build for build in manifest["builds"] if build["packer_run_uuid"] == run]
     except (ValueError, RecursionError) as error:
@@ -146,6 +134,13 @@ def _last_builds(text: str) -> list[dict[str, Any]]:
     if not isinstance(run, str) or not run:
         raise BadSource("packer_manifest", "its last_run_uuid is empty")
     return builds
+
+
+def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key is given twice")
+    return found
 
 
 def _project(project_id: str, noted: str, env: Mapping[str, str], image: str) -> str:

@@ -268,8 +268,8 @@ def _inputs_said() -> Iterator[str]:
     yield from (f"  - {text}" for text in said)
 
 
-_OF_INPUTS = {"settings", "source", "config", "names", "forms", "plan"}
-_PROBLEMS = {"ValueError", "InputProblem", "BadSource", "BadTemplate"}
+_OF_INPUTS = {"settings", "source", "config", "files", "names", "forms", "plan"}
+_PROBLEMS = {"ValueError", "InputProblem", "BadSource", "BadTemplate", "Unfit"}
 
 
 def _text(node: ast.expr) -> str:

@@ -23,7 +23,7 @@ KEY = "projects/k/locations/europe/keyRings/r/cryptoKeys/web"
 
 
 def test_the_example() -> None:
-    read = config.read(EXAMPLE)
+    read = config.read(str(EXAMPLE), {})
     assert list(read.locations) == ["us", "eu", "asia-northeast1"]
     assert read.place("eu").required
     assert read.place("asia-northeast1").labels == {"tier": "edge"}
@@ -118,10 +118,10 @@ def test_files_that_are_none(tmp_path: Path) -> None:
         ("fifo", "no regular file"),
         (".", "no regular file"),
         ("latin", "not UTF-8"),
-        ("huge", "no configuration file"),
+        ("huge", "at most 131072 are read"),
     ):
         with pytest.raises(config.BadConfig, match=says):
-            config.read(tmp_path / name)
+            config.read(str(tmp_path / name), {})
 
 
 def test_a_bomb_is_refused_at_once() -> None:

@@ -1,0 +1,74 @@
+"""Small files that others wrote: nothing that stands under a path can hold the run up, or lead it astray."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+class Unfit(ValueError):
+    """A file that is not read. The message names the path and says why; it quotes nothing of the file."""
+
+
+def given(text: str, env: Mapping[str, str], *, largest: int) -> str:
+    """The text of a file that an input names, relative to the workspace. Raises Unfit.
+
+    Inside a job it must lie, links followed, in the workspace or in RUNNER_TEMP: what a checkout holds must not make
+    the log quote any other file of the machine.
+    """
+    workspace = env.get("GITHUB_WORKSPACE", "")
+    folders = [Path(folder) for folder in (workspace, env.get("RUNNER_TEMP", "")) if folder] if workspace else []
+    return read(Path(workspace) / text, largest=largest, within=folders)
+
+
+def read(path: Path, *, largest: int, within: Sequence[Path] = ()) -> str:
+    """The text of a regular UTF-8 file of at most so many bytes, in one of the folders if some are named.
+
+    Raises Unfit.
+    """
+    try:
+        real = Path(os.path.realpath(path, strict=True))
+        _check_place(path, real, within)
+        _check(path, real.stat(), largest)
+        with open(real, "rb", opener=_open) as file:
+            # Another file may stand there by now, and it may grow.
+            _check(path, os.fstat(file.fileno()), largest)
+            data = file.read(largest + 1)
+        _check_size(path, len(data), largest)
+        return data.decode("utf-8-sig")
+    except OSError as error:
+        raise Unfit(f"'{path}' can't be read ({error.strerror or error})") from None
+    except UnicodeDecodeError:
+        raise Unfit(f"'{path}' is not UTF-8 text") from None
+    except Unfit:
+        raise
+    except ValueError:
+        # No path can hold a NUL or half a character.
+        raise Unfit(f"'{path}' can't be the path of a file") from None
+
+
+def _check_place(path: Path, real: Path, within: Sequence[Path]) -> None:
+    if within and not any(real.is_relative_to(os.path.realpath(folder)) for folder in within):
+        listed = " or ".join(f"'{folder}'" for folder in within)
+        raise Unfit(f"'{path}' lies outside {listed} (links are followed); put the file there")
+
+
+def _check(path: Path, status: os.stat_result, largest: int) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise Unfit(f"'{path}' is no regular file")
+    _check_size(path, status.st_size, largest)
+
+
+def _check_size(path: Path, size: int, largest: int) -> None:
+    if size > largest:
+        raise Unfit(f"'{path}' has {size} bytes or more; at most {largest} are read")
+
+
+def _open(path: str, flags: int) -> int:
+    # A FIFO that came there meanwhile must not hold the run up until somebody writes to it.
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0))
