@@ -7,13 +7,13 @@ import contextlib
 import sys
 from typing import TYPE_CHECKING, Any
 
-from replicator import __version__, decide
+from replicator import __version__, decide, protocol
 from replicator.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from collections.abc import Set as AbstractSet
-    from typing import TextIO
+    from typing import NoReturn, TextIO
 
 _COMMANDS = {
     "replicate": "make what is asked for, and say what exists where",
@@ -106,8 +106,15 @@ def main(argv: list[str], env: Mapping[str, str], stdout: TextIO) -> int:
     )
 
 
+class _Parser(argparse.ArgumentParser):
+    """Quotes wrong arguments harmlessly."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(protocol.plain(message))
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="replicator",
         description="Makes one Compute Engine image available in every storage location asked for.",
         epilog=_EPILOG.format(examples=_examples(*(lines[0] for lines in _EXAMPLES.values()))),

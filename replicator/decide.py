@@ -99,7 +99,7 @@ def decide(event: Event, distribute: str, tag_pattern: str) -> Decision:
         if any(fnmatch.fnmatchcase(tag, pattern) for pattern in patterns):
             return Decision(True, f"the tag {protocol.plain(tag)} matches tag_pattern")
         if wanted is None:
-            listed = ", ".join(patterns)
+            listed = protocol.plain(", ".join(patterns))
             return Decision(False, f"the tag {protocol.plain(tag)} does not match tag_pattern ({listed})")
     if wanted:
         return Decision(True, f"distribute is true on {name}")

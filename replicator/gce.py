@@ -21,7 +21,7 @@ from google.cloud import compute_v1
 from google.protobuf.json_format import ParseError
 from requests.adapters import HTTPAdapter
 
-from replicator import signin
+from replicator import names, signin, source
 from replicator.faults import Refusal
 from replicator.model import CUSTOMER_SUPPLIED, Binding, Image, ImageRef, Operation, Policy, Problem
 
@@ -41,6 +41,7 @@ _POLICY_VERSION = 3
 
 #: A proxy's page may stand where the API's sentence is expected.
 _LONGEST_MESSAGE = 600
+_LONGEST_CODE = 100
 _REF = re.compile(r"(?:^|/)projects/(?P<project>[^/]+)/global/images/(?P<name>[^/]+)$")
 
 _OPERATION = re.compile(r"/projects/(?P<project>[^/]+)/global/operations/")
@@ -209,13 +210,13 @@ def parse_ref(uri: str) -> ImageRef | None:
 
 def _image(answer: Any) -> Image:
     own = parse_ref(answer.self_link)
-    if own is None or not answer.creation_timestamp:
-        raise Garbled("an image without a selfLink or a creationTimestamp")
+    if own is None or not names.is_valid(own.name) or not source.is_project(own.project):
+        raise Garbled("an image without a selfLink that names it")
     return Image(
         ref=own,
         id=str(answer.id),
         status=answer.status,
-        created=datetime.fromisoformat(answer.creation_timestamp),
+        created=_time(answer.creation_timestamp),
         storage_locations=tuple(answer.storage_locations),
         source_image=parse_ref(answer.source_image),
         source_image_id=answer.source_image_id,
@@ -231,6 +232,13 @@ def _image(answer: Any) -> Image:
         deprecated="" if answer.deprecated.state == "ACTIVE" else answer.deprecated.state,
         encryption=_encryption(answer),
     )
+
+
+def _time(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        raise Garbled("an image without a creationTimestamp that can be read") from None
 
 
 def _encryption(answer: Any) -> str:
@@ -269,8 +277,8 @@ def _operation(answer: Any) -> Operation:
     first = next(iter(answer.error.errors), None)
     if first is not None or answer.http_error_status_code >= 400:
         problem = Problem(
-            code=first.code if first is not None else "",
-            message=(first.message if first is not None else "") or answer.http_error_message,
+            code=first.code[:_LONGEST_CODE] if first is not None else "",
+            message=((first.message if first is not None else "") or answer.http_error_message)[:_LONGEST_MESSAGE],
             http_status=answer.http_error_status_code,
         )
     return Operation(

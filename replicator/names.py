@@ -39,7 +39,7 @@ def make(template: str, stem: str, **values: str) -> str:
         digits = hashlib.sha256(full.encode()).hexdigest()[:_HASH_DIGITS]
         fitting = (
             candidate
-            for length in range(len(stem), -1, -1)
+            for length in range(min(len(stem), LONGEST), -1, -1)
             if len(candidate := _fill(template, _join(stem[:length], digits), values)) <= LONGEST
         )
         name = next(fitting, full)

@@ -35,6 +35,7 @@ EMPTY_OUTPUTS = {
 #: The runner cuts an annotation at 4096 characters; escaping may triple a character.
 _LONGEST_MESSAGE = 3500
 
+_NOT_ASCII = re.compile("[^ -~]")
 _OUTPUT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 
 
@@ -44,9 +45,7 @@ def plain(text: object) -> str:
     Escape sequences, bidirectional controls and lone surrogates become visible as `\\x1b` or `\\u202e`.
     """
     words = " ".join(str(text).splitlines()).replace("\t", " ").rstrip()
-    shown = "".join(
-        char if unicodedata.category(char)[0] != "C" else char.encode("unicode_escape").decode() for char in words
-    )
+    shown = _NOT_ASCII.sub(_visible, words)
     return re.sub(r"^(\s*)::", r"\1: :", shown).replace("##[", "# #[")
 
 
@@ -58,7 +57,8 @@ def command(name: str, message: str, **properties: str) -> str:
 
 def annotation(level: str, message: str, *, title: str, file: str = "", line: str = "") -> str:
     """An annotation (`notice`, `warning` or `error`) as a line without its end."""
-    text = "\n".join(plain(part) for part in message.splitlines())
+    # Escaping shortens nothing, so what is cut here would be cut below.
+    text = "\n".join(plain(part) for part in message[: _LONGEST_MESSAGE + 1].splitlines())
     if len(text) > _LONGEST_MESSAGE:
         text = text[: _LONGEST_MESSAGE - 2] + " …"
     return command(level, text, file=plain(file), line=line, title=plain(title))
@@ -106,6 +106,11 @@ def write_line(stdout: TextIO, line: str) -> None:
         stdout.flush()
     except (AttributeError, OSError, ValueError):
         return
+
+
+def _visible(match: re.Match[str]) -> str:
+    char = match.group()
+    return char.encode("unicode_escape").decode() if unicodedata.category(char)[0] == "C" else char
 
 
 def _data(text: str) -> str:

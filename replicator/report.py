@@ -30,6 +30,8 @@ _WORDS = {
 }
 
 
+#: The runner takes a megabyte of outputs from a job.
+_LONGEST_REASON = 10_000
 #: So many locations are told by name in one line.
 _MOST_NAMED = 8
 
@@ -162,7 +164,7 @@ def outputs(
     failed = [row.replica.location for row in rows if row.outcome in {Outcome.FAILED, Outcome.INTERRUPTED}]
     return {
         "decision": decision,
-        "reason": protocol.plain(verdict.reason),
+        "reason": protocol.plain(verdict.reason[:_LONGEST_REASON]),
         "result": str(verdict.result),
         "images": to_json({location: ref.uri for location, ref in verified.items()}),
         "image_names": to_json({location: ref.name for location, ref in verified.items()}),

@@ -56,14 +56,14 @@ def render(
 ) -> str:
     """The whole summary. `again` is the command that repeats the run, shown where something is left to be done."""
     wrong = [row for row in rows if row.error]
-    parts = [f"### {_SIGN[verdict.result]} {text(verdict.headline)}", ""]
+    parts = [f"### {_SIGN[verdict.result]} {_shortened(verdict.headline)}", ""]
     if verdict.error:
         parts += _error(verdict.error)
     if source is not None:
         facts = f"stored in {text(source.home or 'several locations')}, {source.disk_size_gb} GB disk"
         facts += f", {size(source.archive_size_bytes)} archive"
         parts += [f"Source: {_link(source.ref, source.ref.uri)}, {facts}", ""]
-    parts += [f"> {text(note)}\n" for note in notes]
+    parts += [f"> {_shortened(note)}\n" for note in notes]
     parts += _cut(_trouble(wrong), "… {} more lines, see the log")
     if again and (verdict.result is Result.FAILED or wrong):
         parts += _again(again)
@@ -118,7 +118,7 @@ def _table_row(row: ReplicaResult) -> str:
 def _error(error: errors.ReplicatorError) -> list[str]:
     """What ended the run before its replicas did."""
     if isinstance(error, errors.BadSettings):
-        return [*_cut([f"- {text(str(problem))}" for problem in error.problems], "- … {} more"), ""]
+        return [*_cut([f"- {_shortened(str(problem))}" for problem in error.problems], "- … {} more"), ""]
     lines = [_fence(errors.language(error.to_add), error.to_add.splitlines())] if error.to_add else []
     return [f"{text(error.why)}\n"] * bool(error.why) + _todo([error.todo]) + lines
 

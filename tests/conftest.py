@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -116,6 +117,18 @@ def read_outputs(path: Path) -> dict[str, str]:
     text = path.read_text(encoding="utf-8")
     assert not RECORD.sub("", text).strip(), text
     return {match["name"]: match["value"] for match in RECORD.finditer(text)}
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Sum up what tests counted: `record_property("counted", (what, number))`."""
+    held: Counter[str] = Counter()
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties if report.when == "call" else ():
+            if name == "counted":
+                what, number = value
+                held[what] += number
+    for what, number in held.items():
+        terminalreporter.write_line(f"{what}: {number} held")
 
 
 @pytest.fixture
