@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from replicator import protocol
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -24,7 +26,7 @@ class Failure(Exception):
 
     def __init__(self, what: str, *, remedy: str = "", lines: str | None = None) -> None:
         super().__init__(what)
-        self.what = what
+        self.what = protocol.redacted(what)
         self.todo = remedy or self.remedy
         self.to_add = self.lines if lines is None else lines
 
@@ -52,7 +54,7 @@ class InputProblem:
 
     def __str__(self) -> str:
         where = f"{self.file}, line {self.line}: " if self.line else ""
-        return f"{self.input}: {where}{self.text}"
+        return protocol.redacted(f"{self.input}: {where}{self.text}")
 
 
 class BadSettings(ReplicatorError):

@@ -188,6 +188,34 @@ PERMISSIONS = {
 }
 
 
+#: A predefined role that holds each permission, the narrowest that is documented ("Compute Engine IAM roles and
+#: permissions"); for messages and the pages about permissions.
+ROLES = {
+    "compute.images.get": "roles/compute.imageUser",
+    "compute.images.list": "roles/compute.imageUser",
+    "compute.images.getFromFamily": "roles/compute.imageUser",
+    "compute.images.useReadOnly": "roles/compute.imageUser",
+    "compute.images.getIamPolicy": "roles/compute.viewer",
+    "compute.globalOperations.get": "roles/compute.viewer",
+    "compute.images.create": "roles/compute.storageAdmin",
+    "compute.images.setIamPolicy": "roles/compute.storageAdmin",
+    "compute.images.setLabels": "roles/compute.storageAdmin",
+    "compute.images.update": "roles/compute.storageAdmin",
+    "compute.images.delete": "roles/compute.storageAdmin",
+}
+_PERMISSION = re.compile(r"\bcompute\.\w+\.\w+")
+
+
+def _lacking(refusal: Refusal) -> str:
+    """The permission that is missing, as Compute Engine names it, else those that the call needs; each with a role."""
+    needed = PERMISSIONS.get(refusal.method, refusal.method)
+    named = [name for name in _PERMISSION.findall(refusal.message) if name in ROLES]
+    return _PERMISSION.sub(
+        lambda match: f"{match[0]} ({ROLES[match[0]]} has it)" if match[0] in ROLES else match[0],
+        named[0] if named else needed,
+    )
+
+
 def of_refusal(refusal: Refusal) -> Fault:
     """The row for a refused call."""
     return _first(refusal.method, refusal.status, refusal.codes, refusal.message)
@@ -207,10 +235,9 @@ def error_of(refusal: Refusal, *, doing: str) -> ReplicaError:
     """The failure to report when a call is given up, in the API's words and with what was being done."""
     fault = of_refusal(refusal)
     if fault.error is errors.Forbidden and refusal.status == 403:
-        needed = PERMISSIONS.get(refusal.method, refusal.method)
         return errors.Forbidden(
             f"{doing} was refused: {refusal.message}",
-            remedy=f"Grant this step's identity {needed}; README, IAM roles.",
+            remedy=f"Grant this step's identity {_lacking(refusal)}; README, IAM roles.",
         )
     if isinstance(refusal, NoToken):
         return errors.Unreachable(f"{doing}: {refusal.message}", remedy=errors.TokenServiceSilent.remedy)

@@ -91,7 +91,7 @@ async def read_source_policy(calls: Calls, source: Image, access: Access) -> Pol
     except errors.SourceUnreadable as error:
         if access is not Access.SOURCE:
             return None
-        remedy = "Grant compute.images.getIamPolicy on the source's project, or set access to public or private."
+        remedy = f"{error.todo} Or set access to public or private, which do without."
         raise errors.SourceUnreadable(error.what, remedy=remedy) from error
 
 

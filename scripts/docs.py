@@ -65,7 +65,40 @@ def replica_errors() -> Iterator[type[errors.ReplicaError]]:
             yield value
 
 
-TABLES = {"inputs": inputs, "outputs": outputs, "reasons": reasons}
+def permissions(_action: dict[str, Any]) -> str:
+    """The permissions as tests/test_permissions.py measured them: where each is needed, a role, and what for."""
+    measured = _measured()
+    return _table(
+        ["Permission", "On which project", "A predefined role that has it", "Needed for"],
+        (
+            [
+                f"`{name}`",
+                {"source": "the source's", "replicas": "the replicas'"}[where],
+                f"`{role}`",
+                _what_for(measured, where, name),
+            ]
+            for where in ("source", "replicas")
+            for name, role in sorted(faults.ROLES.items())
+            if any(name in row[where] for row in measured.values())
+        ),
+    )
+
+
+def _what_for(measured: dict[str, dict[str, list[str]]], where: str, name: str) -> str:
+    """Shortly: for what it is needed, or for what alone it is not."""
+    needed = [case for case, row in measured.items() if name in row[where]]
+    others = [case for case in measured if case not in needed]
+    if not others:
+        return "everything"
+    return f"everything but {', '.join(others)}" if len(others) < len(needed) else ", ".join(needed)
+
+
+def _measured() -> dict[str, dict[str, list[str]]]:
+    measured: dict[str, dict[str, list[str]]] = json.loads(_read(ROOT / "docs" / "permissions.json"))
+    return measured
+
+
+TABLES = {"permissions": permissions, "inputs": inputs, "outputs": outputs, "reasons": reasons}
 
 
 def fill(readme: str, action: dict[str, Any]) -> str:
@@ -232,7 +265,20 @@ def _either(words: Iterable[str]) -> str:
 
 def _permissions() -> str:
     rows = ([f"`{method}`", needed] for method, needed in faults.PERMISSIONS.items())
-    return _table(["Call", "What it needs"], rows)
+    options = (
+        [case, *(", ".join(f"`{name}`" for name in row[where]) for where in ("source", "replicas"))]
+        for case, row in _measured().items()
+    )
+    return "\n\n".join(
+        [
+            _table(["Call", "What it needs"], rows),
+            (
+                "What each option needs, and nothing less does: measured with the emulator, by taking away one "
+                "permission after the other. The replicas are in a project of their own there."
+            ),
+            _table(["Option", "On the source's project", "On the replicas' project"], options),
+        ]
+    )
 
 
 def _cases(error: type) -> list[tuple[str, str]]:
