@@ -114,6 +114,8 @@ def words_of_shell(script: str) -> list[int]:
 
     The script is really run, by a shell that finds no program and whose `gcloud` and `python` only count.
     """
+    if not script:
+        return []
     count = 'gcloud() { printf "%s\\n" "$#"; }; python() { printf "%s\\n" "$#"; }; PATH=/nonexistent; set -u\n'
     done = subprocess.run(
         ["bash", "--norc", "-c", count + script], capture_output=True, text=True, timeout=20, check=False
