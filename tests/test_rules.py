@@ -87,6 +87,7 @@ class TestNameIsNoIdentity:
     def test_other_image_is_left_alone(
         self, action: Action, source: dict[str, Any], made: dict[str, Any], reason: str
     ) -> None:
+        made = dict(made)
         if made.pop("ours", False):
             made.update(source_image=source["selfLink"], source_image_id=source["id"])
         made.setdefault("location", "eu")

@@ -155,7 +155,7 @@ def test_a_refused_refresh_quotes_no_secret(
 
 
 def test_a_defect_quotes_no_secret(tmp_path: Path, token: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(endpoint: str, *, anonymous: bool) -> None:
+    def broken(endpoint: str, env: object, *, anonymous: bool) -> None:
         raise RuntimeError(f"Authorization: Bearer {SECRET}")
 
     monkeypatch.setattr(run, "connect", broken)

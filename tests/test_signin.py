@@ -229,7 +229,7 @@ class TestTokenServiceInTrouble:
         done = world.run()
         assert (done.exit_code, done.result) == (0, "complete"), done.log
         assert not world.identity.answers[service]
-        assert "Trying again" in done.log
+        assert "Next try in" in done.log
 
     def test_hanging_once(self, world: World, service: str) -> None:
         world.monkeypatch.setattr(signin, "_LONGEST_ANSWER", 0.2)
