@@ -120,15 +120,16 @@ def read_outputs(path: Path) -> dict[str, str]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Sum up what tests counted: `record_property("counted", (what, number))`."""
-    held: Counter[str] = Counter()
-    for report in terminalreporter.getreports("passed"):
-        for name, value in report.user_properties if report.when == "call" else ():
-            if name == "counted":
-                what, number = value
-                held[what] += number
-    for what, number in held.items():
-        terminalreporter.write_line(f"{what}: {number} held")
+    """Say how many cases held: `record_property("counted", what)`, or (what, number) of a test that holds many."""
+    cases: dict[str, Counter[str]] = {}
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.getreports(outcome):
+            for name, value in report.user_properties if report.when == "call" else ():
+                if name == "counted":
+                    what, number = (value, 1) if isinstance(value, str) else value
+                    cases.setdefault(what, Counter())[outcome] += number
+    for what, count in sorted(cases.items()):
+        terminalreporter.write_line(f"{what}: {count['passed']} of {count.total()} held")
 
 
 @pytest.fixture

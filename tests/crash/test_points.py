@@ -1,0 +1,184 @@
+"""Every call of a run as the moment in which the process ends: what it leaves is healed by running it again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jsonschema
+import pytest
+
+from emulator.testing import Running, running
+from tests import test_rules
+from tests.conftest import Action
+from tests.crash import process
+from tests.crash.stage import Stage
+from tests.crash.stories import LOOK_UP, OWN_FAMILIES, STORIES, Story, numbered, standing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.e2e.here import Done
+
+ROOT = Path(__file__).parents[2]
+SCHEMA = json.loads((ROOT / "schemas" / "image-index.schema.json").read_text("utf-8"))
+
+#: The runner sends SIGINT, 7.5 seconds later SIGTERM, and ends the job 2.5 seconds after that.
+GRACE_SECONDS = 7.5
+#: One process in so many is started whole; the others are forked from one that has imported everything.
+WHOLE_EVERY = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """Where a run ends, and by what."""
+
+    story: Story
+    call: str
+    when: str
+    number: signal.Signals
+    whole: bool = False
+
+    def __str__(self) -> str:
+        kind = " (whole process)" if self.whole else ""
+        return f"{self.story.name}: {self.number.name} {self.when} {self.call}{kind}"
+
+
+def points() -> Iterator[Point]:
+    everywhere = [
+        (story, call, when, number)
+        for story in STORIES
+        for number in (signal.SIGKILL, *((signal.SIGINT, signal.SIGTERM) if story is OWN_FAMILIES else ()))
+        for when in ("before", "after")
+        for call in numbered(story.calls)
+    ]
+    for place, (story, call, when, number) in enumerate(everywhere):
+        yield Point(story=story, call=call, when=when, number=number, whole=place % WHOLE_EVERY == 0)
+
+
+class Theatre:
+    """An emulator with a stage, and what each story comes to when nothing disturbs it."""
+
+    def __init__(self, emulator: Running, folder: Path) -> None:
+        self.emulator = emulator
+        self.stage = Stage(emulator)
+        self._folder = folder
+        self._whole: dict[str, tuple[dict[str, Any], bytes, list[str]]] = {}
+
+    def undisturbed(self, story: Story) -> tuple[dict[str, Any], bytes, list[str]]:
+        """What stands there in the end, the index, and the calls."""
+        if story.name not in self._whole:
+            story.begin(self.emulator)
+            self.stage.set()
+            run = process.fork(self._folder / story.name, self.emulator.url, story.inputs)
+            done = run.left(run.end())
+            assert (done.exit_code, done.outputs["result"]) == (0, "complete"), done.log
+            index = self.nameless(done.index)
+            self._whole[story.name] = (standing(self.emulator), index, list(self.stage.calls))
+        return self._whole[story.name]
+
+    def nameless(self, index: bytes) -> bytes:
+        """An index with names in the place of ids, which the service gives out anew each time."""
+        for image in self.emulator.state()["images"]:
+            index = index.replace(f'"{image["id"]}"'.encode(), f'"id of {image["name"]}"'.encode())
+        return index
+
+
+@pytest.fixture(scope="module")
+def theatre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theatre]:
+    with running(copy_seconds=0.05, wait_seconds=5.0) as emulator:
+        yield Theatre(emulator, tmp_path_factory.mktemp("undisturbed"))
+
+
+@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
+def test_the_calls_are_all_calls(theatre: Theatre, story: Story) -> None:
+    """A call that is not in the table would be a moment in which nobody has seen the process end."""
+    assert sorted(theatre.undisturbed(story)[2]) == sorted(numbered(story.calls))
+
+
+@pytest.mark.parametrize("point", list(points()), ids=str)
+def test_running_it_again_heals(
+    theatre: Theatre, point: Point, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    record_property("counted", "crash points")
+    wanted, index, _ = theatre.undisturbed(point.story)
+    point.story.begin(theatre.emulator)
+    end_at(theatre, point, tmp_path / "ended")
+    action = Action(theatre.emulator, tmp_path)
+    healed = action(**point.story.inputs)
+    assert (healed.exit_code, healed.result) == (0, "complete"), healed.log
+    assert standing(theatre.emulator) == wanted
+    assert theatre.nameless(healed.index) == index
+    changes = len(action.mutations())
+    third = action(**point.story.inputs)
+    assert (third.exit_code, third.result, third.index) == (0, "complete", healed.index)
+    assert len(action.mutations()) == changes
+    assert_made_once(action, point.story)
+
+
+def end_at(theatre: Theatre, point: Point, folder: Path) -> None:
+    """Let a run come to the point and end there; what a signal lets it write is checked."""
+    theatre.stage.set(point.call, point.when)
+    start = process.execute if point.whole else process.fork
+    run = start(folder, theatre.emulator.url, point.story.inputs)
+    reached = theatre.stage.reached()
+    code, seconds = run.kill(point.number)
+    assert reached, (folder / "log").read_text("utf-8")
+    if point.number is signal.SIGKILL:
+        assert code == -signal.SIGKILL
+        return
+    assert code == 128 + point.number
+    assert seconds < GRACE_SECONDS
+    check_results(point, run.left(code))
+
+
+def check_results(point: Point, done: Done) -> None:
+    """What a run that was told to end leaves to people and to later steps."""
+    outputs = done.outputs
+    assert list(outputs) == test_rules.TestResultsAreWrittenAlways.OUTPUTS
+    assert outputs["result"] == "failed"
+    assert point.number.name in outputs["reason"]
+    planned = point.call not in LOOK_UP
+    assert list(done.replicas) == (["us", "eu", "asia", "europe-west4"] if planned else [])
+    if planned:
+        row = done.replicas[location_of(point.call)]
+        verified = point.call in promoting(point.story)
+        assert (row["outcome"], row["reason"]) == ("created" if verified else "interrupted", "signal")
+        assert row["promoted"] is False
+        assert bool(row["operation"]) is not point.call.startswith("insert ")
+    known = bool(outputs["index_path"])
+    assert known is (point.call != "get web-1")
+    if known:
+        assert f"sha256:{hashlib.sha256(done.index).hexdigest()}" == outputs["index_digest"]
+        index = json.loads(done.index)
+        jsonschema.validate(index, SCHEMA)
+        assert set(index["images"][0]["locations"]) == set(done.images)
+    folder = Path(outputs["index_path"]).parent
+    assert not list(folder.glob(".image-index*"))
+
+
+def location_of(call: str) -> str:
+    """The location that a call is made for."""
+    if call == "get web-0":
+        return "eu"
+    return call.split(" ")[1].removeprefix("web-1-").removeprefix("web-")
+
+
+def promoting(story: Story) -> set[str]:
+    """The calls that a replica's promotion takes."""
+    calls = list(numbered(story.calls))
+    again = {call for call in calls if call.startswith(("wait", "get ")) and call.endswith("#2")}
+    return again | {call for call in calls if call.startswith(("getFromFamily", "patch")) or call == "get web-0"}
+
+
+def assert_made_once(action: Action, story: Story) -> None:
+    """Nothing was made twice, and what was there before was not touched."""
+    made = [call["target"] for call in action.calls("insert") if call["committed"]]
+    assert len(made) == len(set(made))
+    assert not [call for call in action.mutations() if not call["target"].split("/")[-1].startswith("web-1-")]
+    failed = [image["name"] for image in story.existing if image.get("status") == "FAILED"]
+    assert [call["target"].split("/")[-1] for call in action.calls("delete") if call["committed"]] == failed
