@@ -5,11 +5,12 @@ VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/ready-$(shell cksum < requirements-dev.txt | cut -d ' ' -f 1)
 
-.PHONY: help setup demo test lint bench docs lock clean
+.PHONY: help setup demo test soak lint bench docs lock clean
 
 help:
 	@echo 'make demo    the main job on the embedded emulator: one image in, three locations out'
 	@echo 'make test    all tests'
+	@echo 'make soak    any faults anywhere, then none, for MINUTES=10; SEED=N EXAMPLES=N repeats one seed'
 	@echo 'make lint    ruff, mypy, zizmor, schema checks, shellcheck, actionlint where present'
 	@echo 'make bench   benchmarks'
 	@echo 'make docs    the tables of README.md, docs/errors.md and the schema again, from the code'
@@ -26,6 +27,10 @@ demo: setup
 
 test: setup
 	@$(PY) -m pytest -q -n 2 --dist worksteal $(ARGS)
+
+soak: setup
+	@$(PY) scripts/soak.py $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) \
+		$(if $(EXAMPLES),--examples $(EXAMPLES))
 
 lint: setup
 	@bash scripts/lint.sh "$(VENV)"

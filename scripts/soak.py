@@ -1,0 +1,49 @@
+"""`make soak`: tests/test_swarm.py with one seed after the other, until the time is over or a rule is broken.
+
+`make soak MINUTES=60`, or `make soak SEED=7 EXAMPLES=40` to see once more what a seed did.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import secrets
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def main() -> int:
+    """Returns 1 where a rule was broken."""
+    parser = argparse.ArgumentParser(description="Run the swarm of faults at length.")
+    parser.add_argument("--minutes", type=float, default=10.0)
+    parser.add_argument("--seed", type=int, help="this one, once")
+    parser.add_argument("--examples", type=int, default=100, help="trials with each seed")
+    asked = parser.parse_args()
+    began, trials = time.monotonic(), 0
+    while True:
+        seed = secrets.randbelow(10**9) if asked.seed is None else asked.seed
+        if not _swarm(seed, asked.examples):
+            print(f"broken; to see it again: make soak SEED={seed} EXAMPLES={asked.examples}")
+            return 1
+        trials += asked.examples
+        minutes = (time.monotonic() - began) / 60
+        print(f"seed {seed}: held; {trials} trials in {minutes:.1f} minutes", flush=True)
+        if asked.seed is not None or minutes >= asked.minutes:
+            return 0
+
+
+def _swarm(seed: int, examples: int) -> bool:
+    command = [sys.executable, "-m", "pytest", "-q", "--no-header", "--no-summary", "tests/test_swarm.py"]
+    env = {**os.environ, "SWARM_SEED": str(seed), "SWARM_EXAMPLES": str(examples)}
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+    if done.returncode:
+        print(done.stdout, done.stderr, sep="\n")
+    return done.returncode == 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
