@@ -92,31 +92,50 @@ async def _promote(session: Session, work: Work) -> None:
         lambda request_id: calls.compute.patch(ref, family=family, request_id=request_id),
         doing=f"Moving the family {family} to {ref}",
     )
+    await _read_back(session, work, image)
+    session.say(work, "promoted", f"carries the family {family}")
+
+
+async def _read_back(session: Session, work: Work, image: Image) -> None:
+    """Check that the image carries its family, and note who else leads that: it may have moved meanwhile."""
+    replica, family = work.replica, work.replica.family
+    leads = session.plan.lead_of(replica) in {"", replica.location}
+    head = await _resolved(session, work) if leads else None
+    if head is not None and head.id == image.id:
+        work.image = head
+        return
     image = await session.read_back(work, lambda image: not verify.family(replica, image))
     left = verify.family(replica, image)
     if left:
-        raise errors.Drift(f"{ref} does not carry its family: {left[0]}", remedy="Run this again.")
-    if head is not None and head.created > image.created and session.plan.lead_of(replica) in {"", replica.location}:
+        raise errors.Drift(f"{image.ref} does not carry its family: {left[0]}", remedy="Run this again.")
+    if head is not None and head.created > image.created:
         work.notes.append(
             f"It carries the family {family}, which still resolves to {head.ref}, because that is younger; to change "
             f"that: `gcloud compute images deprecate {head.ref.name} --project {head.ref.project} --state DEPRECATED`."
         )
-    session.say(work, "promoted", f"carries the family {family}")
 
 
-async def _head(session: Session, work: Work) -> tuple[Image | None, Image | None]:
-    """The family's head, and what that was copied from."""
+async def _resolved(session: Session, work: Work) -> Image | None:
+    """The family's head; None where nobody carries it."""
     calls, project, family = session.calls, work.replica.ref.project, work.replica.family
     try:
-        head = await calls(
+        return await calls(
             lambda: calls.compute.family_head(project, family),
             doing=f"Reading the head of the family {family}",
             where=work.replica.location,
         )
     except Refusal as refusal:
         if refusal.status == 404:
-            return None, None
+            return None
         raise
+
+
+async def _head(session: Session, work: Work) -> tuple[Image | None, Image | None]:
+    """The family's head, and what that was copied from."""
+    calls = session.calls
+    head = await _resolved(session, work)
+    if head is None:
+        return None, None
     if session.plan.source.id in {head.id, head.source_image_id}:
         return head, session.plan.source
     return head, await lookup.parent(calls, head) or head

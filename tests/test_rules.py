@@ -133,7 +133,7 @@ class TestOrderOfAReplica:
         action()
         calls = [call for call in action.emulator.journal() if call["target"].endswith("/web-1-eu")]
         verbs = [call["method"].split(".")[-1] for call in calls]
-        assert verbs == ["insert", "get", "getIamPolicy", "setIamPolicy", "patch", "get"]
+        assert verbs == ["insert", "get", "getIamPolicy", "setIamPolicy", "patch"]
         assert "family" not in calls[0]["body"]
         assert calls[4]["body"] == {"family": "web-eu"}
 

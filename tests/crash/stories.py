@@ -56,15 +56,21 @@ def of(emulator: Running, name: str) -> dict[str, Any]:
 
 def copying(name: str, family: str, *more: str) -> tuple[str, ...]:
     """The calls for one copy; `more` are those that find out what the family's head is made of."""
-    return (*made(name), f"getIamPolicy {name}", f"setIamPolicy {name}", *promoted(name, family, *more))
+    return (*made(name), *promoted(name, family, *more))
 
 
 def made(name: str) -> tuple[str, ...]:
-    return (f"insert {name}", f"wait {name}", f"get {name}")
+    """The calls until a copy is verified and open."""
+    return (f"insert {name}", f"wait {name}", f"get {name}", f"getIamPolicy {name}", f"setIamPolicy {name}")
 
 
 def promoted(name: str, family: str, *more: str) -> tuple[str, ...]:
-    return (f"getFromFamily {family}", *more, f"patch {name}", f"wait {name}", f"get {name}")
+    return (f"getFromFamily {family}", *more, f"patch {name}", f"wait {name}", f"getFromFamily {family}")
+
+
+def followed(name: str, family: str) -> tuple[str, ...]:
+    """The same in a family that another location leads: its head tells nothing about this image."""
+    return (f"getFromFamily {family}", f"patch {name}", f"wait {name}", f"get {name}")
 
 
 def numbered(calls: Iterable[str]) -> Iterator[str]:
@@ -93,7 +99,12 @@ SHARED_FAMILY = Story(
     inputs={**WHERE, "family_template": "{family}", "required_locations": "all"},
     calls=(
         *LOOK_UP,
-        *(call for location in ("us", "eu", "asia", "europe-west4") for call in copying(f"web-1-{location}", "web")),
+        *copying("web-1-us", "web"),
+        *(
+            call
+            for location in ("eu", "asia", "europe-west4")
+            for call in (*made(f"web-1-{location}"), *followed(f"web-1-{location}", "web"))
+        ),
     ),
 )
 REPAIRS = Story(

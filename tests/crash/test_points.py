@@ -171,8 +171,9 @@ def location_of(call: str) -> str:
 def promoting(story: Story) -> set[str]:
     """The calls that a replica's promotion takes."""
     calls = list(numbered(story.calls))
-    again = {call for call in calls if call.startswith(("wait", "get ")) and call.endswith("#2")}
-    return again | {call for call in calls if call.startswith(("getFromFamily", "patch")) or call == "get web-0"}
+    return {call for call in calls if call.startswith("wait") and call.endswith("#2")} | {
+        call for call in calls if call.startswith(("getFromFamily", "patch")) or call == "get web-0"
+    }
 
 
 def assert_made_once(action: Action, story: Story) -> None:
