@@ -22,7 +22,7 @@ _CONTEXT = multiprocessing.get_context("forkserver")
 # Threads and connections come after the fork.
 _CONTEXT.set_forkserver_preload(["tests.crash.process", "replicator.run", "replicator.gce"])
 
-ENDED_SECONDS = 30.0
+ENDED_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)

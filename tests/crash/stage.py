@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from emulator.testing import Running
     from emulator.wire import Reply
 
-REACHED_SECONDS = 20.0
+REACHED_SECONDS = 60.0
 
 
 class Stage:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from emulator.testing import Running
+    from tests.conftest import Action
 
 #: Of every image here; the service gives out others each time.
 PASSING = ("id", "creationTimestamp", "sourceImageId", "labelFingerprint")
@@ -142,3 +143,12 @@ def standing(emulator: Running) -> dict[str, Any]:
         "heads": {image["family"]: image["name"] for image in ready},
         "made of": {image["name"]: image.get("sourceImage", "") for image in images},
     }
+
+
+def assert_made_once(action: Action, story: Story) -> None:
+    """Nothing was made twice, and what was there before was not touched."""
+    made = [call["target"] for call in action.calls("insert") if call["committed"]]
+    assert len(made) == len(set(made))
+    assert not [call for call in action.mutations() if not call["target"].split("/")[-1].startswith("web-1-")]
+    failed = [image["name"] for image in story.existing if image.get("status") == "FAILED"]
+    assert [call["target"].split("/")[-1] for call in action.calls("delete") if call["committed"]] == failed

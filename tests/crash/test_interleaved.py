@@ -9,16 +9,14 @@ import pytest
 
 from tests.conftest import Action, Finished
 from tests.crash import process
-from tests.crash.stories import OWN_FAMILIES, copying, numbered, release, standing
-from tests.crash.test_points import Theatre, assert_made_once, theatre
+from tests.crash.stories import OWN_FAMILIES, assert_made_once, copying, numbered, release, standing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from tests.crash.conftest import Theatre
     from tests.e2e.here import Done
-
-__all__ = ["theatre"]
 
 # Whoever looks on sees no difference between a request that is answered and the next one that is not sent yet.
 AT = "after"

@@ -7,21 +7,20 @@ import json
 import signal
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import jsonschema
 import pytest
 
-from emulator.testing import Running, running
 from tests import test_rules
 from tests.conftest import Action
 from tests.crash import process
-from tests.crash.stage import Stage
-from tests.crash.stories import LOOK_UP, OWN_FAMILIES, STORIES, Story, numbered, standing
+from tests.crash.stories import LOOK_UP, OWN_FAMILIES, STORIES, Story, assert_made_once, numbered, standing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from tests.crash.conftest import Theatre
     from tests.e2e.here import Done
 
 ROOT = Path(__file__).parents[2]
@@ -58,40 +57,6 @@ def points() -> Iterator[Point]:
     ]
     for place, (story, call, when, number) in enumerate(everywhere):
         yield Point(story=story, call=call, when=when, number=number, whole=place % WHOLE_EVERY == 0)
-
-
-class Theatre:
-    """An emulator with a stage, and what each story comes to when nothing disturbs it."""
-
-    def __init__(self, emulator: Running, folder: Path) -> None:
-        self.emulator = emulator
-        self.stage = Stage(emulator)
-        self._folder = folder
-        self._whole: dict[str, tuple[dict[str, Any], bytes, list[str]]] = {}
-
-    def undisturbed(self, story: Story) -> tuple[dict[str, Any], bytes, list[str]]:
-        """What stands there in the end, the index, and the calls."""
-        if story.name not in self._whole:
-            story.begin(self.emulator)
-            self.stage.set()
-            run = process.fork(self._folder / story.name, self.emulator.url, story.inputs)
-            done = run.left(run.end())
-            assert (done.exit_code, done.outputs["result"]) == (0, "complete"), done.log
-            index = self.nameless(done.index)
-            self._whole[story.name] = (standing(self.emulator), index, list(self.stage.calls))
-        return self._whole[story.name]
-
-    def nameless(self, index: bytes) -> bytes:
-        """An index with names in the place of ids, which the service gives out anew each time."""
-        for image in self.emulator.state()["images"]:
-            index = index.replace(f'"{image["id"]}"'.encode(), f'"id of {image["name"]}"'.encode())
-        return index
-
-
-@pytest.fixture(scope="module")
-def theatre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theatre]:
-    with running(copy_seconds=0.05, wait_seconds=5.0) as emulator:
-        yield Theatre(emulator, tmp_path_factory.mktemp("undisturbed"))
 
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
@@ -174,12 +139,3 @@ def promoting(story: Story) -> set[str]:
     return {call for call in calls if call.startswith("wait") and call.endswith("#2")} | {
         call for call in calls if call.startswith(("getFromFamily", "patch")) or call == "get web-0"
     }
-
-
-def assert_made_once(action: Action, story: Story) -> None:
-    """Nothing was made twice, and what was there before was not touched."""
-    made = [call["target"] for call in action.calls("insert") if call["committed"]]
-    assert len(made) == len(set(made))
-    assert not [call for call in action.mutations() if not call["target"].split("/")[-1].startswith("web-1-")]
-    failed = [image["name"] for image in story.existing if image.get("status") == "FAILED"]
-    assert [call["target"].split("/")[-1] for call in action.calls("delete") if call["committed"]] == failed

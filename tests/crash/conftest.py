@@ -1,0 +1,50 @@
+"""The emulator whose calls can be held still, and what stories come to when nothing disturbs them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from emulator.testing import Running, running
+from tests.crash import process
+from tests.crash.stage import Stage
+from tests.crash.stories import Story, standing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+class Theatre:
+    """An emulator with a stage, and what each story comes to when nothing disturbs it."""
+
+    def __init__(self, emulator: Running, folder: Path) -> None:
+        self.emulator = emulator
+        self.stage = Stage(emulator)
+        self._folder = folder
+        self._whole: dict[str, tuple[dict[str, Any], bytes, list[str]]] = {}
+
+    def undisturbed(self, story: Story) -> tuple[dict[str, Any], bytes, list[str]]:
+        """What stands there in the end, the index, and the calls."""
+        if story.name not in self._whole:
+            story.begin(self.emulator)
+            self.stage.set()
+            run = process.fork(self._folder / story.name, self.emulator.url, story.inputs)
+            done = run.left(run.end())
+            assert (done.exit_code, done.outputs["result"]) == (0, "complete"), done.log
+            index = self.nameless(done.index)
+            self._whole[story.name] = (standing(self.emulator), index, list(self.stage.calls))
+        return self._whole[story.name]
+
+    def nameless(self, index: bytes) -> bytes:
+        """An index with names in the place of ids, which the service gives out anew each time."""
+        for image in self.emulator.state()["images"]:
+            index = index.replace(f'"{image["id"]}"'.encode(), f'"id of {image["name"]}"'.encode())
+        return index
+
+
+@pytest.fixture(scope="module")
+def theatre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theatre]:
+    with running(copy_seconds=0.05, wait_seconds=5.0) as emulator:
+        yield Theatre(emulator, tmp_path_factory.mktemp("undisturbed"))
