@@ -5,7 +5,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/ready-$(shell cksum < requirements-dev.txt | cut -d ' ' -f 1)
 
-.PHONY: help setup demo test soak lint bench docs lock clean
+.PHONY: help setup demo test soak lint bench docs lock lock-check release-check clean
 
 help:
 	@echo 'make demo    the main job on the embedded emulator: one image in, three locations out'
@@ -15,6 +15,8 @@ help:
 	@echo 'make bench   benchmarks'
 	@echo 'make docs    the tables of README.md, docs/errors.md and the schema again, from the code'
 	@echo 'make lock    the hashed locks again, from requirements*.in (needs uv)'
+	@echo 'make lock-check                      whether the lock installs on every system and Python (needs a package index)'
+	@echo 'make release-check VERSION=1.0.0     a release, rehearsed in a scratch repository'
 
 setup: $(READY)
 
@@ -47,6 +49,14 @@ lock:
 	uv pip compile --quiet --universal --generate-hashes --no-annotate --python-version 3.11 --upgrade \
 		--custom-compile-command 'make lock' --override requirements-overrides.txt \
 		-c requirements.txt requirements-dev.in -o requirements-dev.txt
+	uv pip compile --quiet --universal --generate-hashes --no-annotate --python-version 3.11 --upgrade \
+		--custom-compile-command 'make lock' requirements-audit.in -o requirements-audit.txt
+
+lock-check: setup
+	@$(PY) -I scripts/lock_check.py
+
+release-check: setup
+	@$(PY) -I scripts/rehearse_release.py "$(VERSION)"
 
 clean:
 	rm -rf $(VENV)

@@ -46,9 +46,10 @@ done
 check "ruff" ruff check --quiet .
 check "ruff format" ruff format --check --quiet .
 check "mypy --strict" mypy --no-error-summary "${code[@]}"
-check "zizmor" zizmor --offline --quiet action.yml "${workflows[@]}"
+check "zizmor" zizmor --offline --quiet --persona auditor action.yml .github "${workflows[@]}"
 check "schema of action.yml" check-jsonschema --builtin-schema vendor.github-actions action.yml
 check "schema of workflows" check-jsonschema --builtin-schema vendor.github-workflows "${workflows[@]}"
+check "schema of dependabot.yml" check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 check "timeouts of workflows" check-jsonschema --builtin-schema custom.github-workflows-require-timeout "${workflows[@]}"
 check "shellcheck" shellcheck "${shells[@]}"
 # It hands the `run:` parts of workflows to the shellcheck that it finds.

@@ -1,0 +1,69 @@
+"""Whether requirements.txt can be installed, wheels only and by its hashes, wherever the action may run.
+
+Asks pip for each system and each Python in turn, with the options of setup.sh and those of the other system; installs
+nothing. Needs a package index. Prints a table; the exit code is 1 where some cell fails.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+LOCK = ROOT / "requirements.txt"
+
+PYTHONS = ("3.11", "3.12", "3.13", "3.14")
+
+
+def _glibc(machine: str) -> list[str]:
+    # 2.28 is that of RHEL 8 and Debian 10: older ones have no Python 3.11 of their own, and no runner.
+    return [f"manylinux_2_{minor}_{machine}" for minor in range(28, 4, -1)] + [f"manylinux2014_{machine}"]
+
+
+#: System → the tags of wheels that it takes.
+SYSTEMS = {
+    "Linux x86_64, glibc": _glibc("x86_64"),
+    "Linux aarch64, glibc": _glibc("aarch64"),
+    "Linux x86_64, musl": ["musllinux_1_2_x86_64", "musllinux_1_1_x86_64"],
+    "Linux aarch64, musl": ["musllinux_1_2_aarch64", "musllinux_1_1_aarch64"],
+    "macOS x86_64": ["macosx_13_0_x86_64"],
+    "macOS arm64": ["macosx_13_0_arm64"],
+    "Windows x86_64": ["win_amd64"],
+}
+
+
+def main() -> int:
+    """Fill the table. Returns the exit code."""
+    width = max(map(len, SYSTEMS))
+    print(" " * width, *(f"{python:>7}" for python in PYTHONS))
+    missing = []
+    for system, platforms in SYSTEMS.items():
+        print(f"{system:{width}}", end="", flush=True)
+        for python in PYTHONS:
+            said = refusal(python, platforms)
+            print(f" {'FAILS' if said else 'ok':>7}", end="", flush=True)
+            if said:
+                missing.append(f"{system}, Python {python}:\n{said}")
+        print()
+    print(*missing, sep="\n")
+    return 1 if missing else 0
+
+
+def refusal(python: str, platforms: list[str]) -> str:
+    """What pip says against installing the lock there; nothing where it can be installed."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [
+            *(sys.executable, "-I", "-m", "pip", "--quiet", "--disable-pip-version-check", "--no-input"),
+            *("install", "--dry-run", "--ignore-installed", "--target", folder),
+            *("--no-deps", "--require-hashes", "--only-binary", ":all:", "-r", str(LOCK)),
+            *("--implementation", "cp", "--python-version", python),
+            *(word for platform in platforms for word in ("--platform", platform)),
+        ]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    return (done.stdout + done.stderr).strip() if done.returncode else ""
+
+
+if __name__ == "__main__":
+    sys.exit(main())
