@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 
-from replicator import decide
+from replicator import decide, protocol
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class _Early:
     def __init__(self, env: Mapping[str, str], stdout: TextIO) -> None:
         self._env = env
         self._stdout = stdout
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in protocol.stop_signals():
             signal.signal(number, self._handle)
 
     def _handle(self, number: int, _frame: object) -> None:

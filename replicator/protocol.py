@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import unicodedata
 
 TYPE_CHECKING = False
@@ -57,6 +58,12 @@ _HINTS = ("earer ", "EARER ", "asic ", "ASIC ", "ya29.", "eyJ", "PRIVATE KEY", "
 def redacted(text: str) -> str:
     """The text without what looks like a credential: an answer may quote the request, an error its configuration."""
     return _SECRET.sub("(secret)", text) if any(hint in text for hint in _HINTS) else text
+
+
+def stop_signals() -> list[signal.Signals]:
+    """Those by which a runner ends a step: Ctrl-C first, and after some seconds SIGTERM, or on Windows Ctrl-Break."""
+    names = ("SIGINT", "SIGTERM", "SIGBREAK")
+    return [getattr(signal, name) for name in names if hasattr(signal, name)]
 
 
 def plain(text: object) -> str:

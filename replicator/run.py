@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import tempfile
 import threading
 import traceback
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from replicator import plan as planning
 from replicator.actions import Annotation, Runner
 from replicator.calls import Calls, DaemonThreads
 from replicator.model import Held, Result
+from replicator.protocol import stop_signals
 from replicator.replicate import replicate
 from replicator.results import Verdict
 from replicator.session import Session
@@ -205,7 +207,7 @@ def _report(this: Run, verdict: Verdict, document: TextIO | None) -> int:
         with _tolerant(this, "index"):
             wanted = this.request.settings
             data = index.to_bytes(index.build(this.source, wanted.locations, this.rows, wanted.revision))
-            path = str(index.write(data, Path(this.env.get("RUNNER_TEMP") or ".")))
+            path = str(index.write(data, _folder(this)))
             identity = index.digest(data)
     with _tolerant(this, "outputs"):
         said = report.outputs(
@@ -230,6 +232,11 @@ def _report(this: Run, verdict: Verdict, document: TextIO | None) -> int:
     return verdict.exit_code or (results.EXIT_INTERNAL if this.defective else 0)
 
 
+def _folder(this: Run) -> Path:
+    """Where the index goes. The folder of people who type commands is theirs; that of a workflow is its checkout."""
+    return Path(this.env.get("RUNNER_TEMP") or (tempfile.mkdtemp() if this.runner.commands else "."))
+
+
 @contextlib.contextmanager
 def _tolerant(this: Run, what: str) -> Iterator[None]:
     try:
@@ -246,7 +253,7 @@ def _tolerant(this: Run, what: str) -> Iterator[None]:
 
 
 class Signals:
-    """SIGINT and SIGTERM: the first one ends the run in good order, later ones do not disturb that."""
+    """SIGINT, SIGTERM and the like: the first one ends the run in good order, later ones do not disturb that."""
 
     def __init__(self) -> None:
         self.caught: errors.Interrupted | None = None
@@ -279,7 +286,7 @@ def _signals() -> Iterator[Signals]:
     if threading.current_thread() is not threading.main_thread():
         yield signals
         return
-    before = {number: signal.signal(number, signals.handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, signals.handle) for number in stop_signals()}
     try:
         yield signals
     finally:
