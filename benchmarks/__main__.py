@@ -52,7 +52,7 @@ class Figure:
 
 def main() -> int:
     """Run every benchmark. Returns the exit code: 1 where something that was timed went wrong."""
-    figures = [skip_path(), *(against_slowest_copy(count) for count in (1, 3, 9))]
+    figures = [skip_path(), *set_up(), *(against_slowest_copy(count) for count in (1, 3, 9))]
     if shutil.which("gcloud"):
         figures.append(against_gcloud(3))
     else:
@@ -73,6 +73,29 @@ def skip_path() -> Figure:
     env = {"GITHUB_EVENT_NAME": "pull_request"}
     above = median(15, lambda: call(script, env))
     return figure("skip path / start of Python", above, median(15, lambda: call(nothing, env)))
+
+
+def set_up() -> list[Figure]:
+    """The action's set-up with packages to fetch, with pip's cache full, and used again, against what Python costs."""
+    with tempfile.TemporaryDirectory() as folder:
+        base = Path(folder)
+        venv = median(1, lambda: call([sys.executable, "-I", "-m", "venv", str(base / "venv")], os.environ))
+        nothing = median(5, lambda: call([sys.executable, "-I", "-c", "pass"], os.environ))
+
+        def use(temp: str) -> None:
+            (base / temp).mkdir(exist_ok=True)
+            own = {"GITHUB_ACTION_PATH": str(ROOT), "RUNNER_TEMP": str(base / temp), "INPUT_PYTHON": sys.executable}
+            call(["bash", "-p", str(ROOT / "setup.sh")], {**os.environ, **own, "PIP_CACHE_DIR": str(base / "cache")})
+
+        try:
+            return [
+                figure("set-up, packages fetched / an empty virtual environment", median(1, lambda: use("1")), venv),
+                figure("set-up, pip's cache full / an empty virtual environment", median(1, lambda: use("2")), venv),
+                figure("set-up used again in a job / start of Python", median(5, lambda: use("2")), nothing),
+            ]
+        except subprocess.CalledProcessError:
+            print("skipped: no package index can be reached, so the action's set-up is not measured")
+            return []
 
 
 def against_slowest_copy(count: int) -> Figure:
