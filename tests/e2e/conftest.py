@@ -15,6 +15,7 @@ import pytest
 
 from emulator.testing import Running, running
 from tests.e2e.harness import ROOT, Action, Job, Run, export, network, on_emulator, tag_push
+from tests.e2e.hostile import OTHER_TOOLS, PIP, PYTHON, SHELL, make_hostile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,23 +44,6 @@ OUTPUTS = {
     "index_digest",
 }
 
-#: Each says its name to the file when it is executed.
-HOSTILE_FILES = (
-    "json.py",
-    "re.py",
-    "fnmatch.py",
-    "sitecustomize.py",
-    "usercustomize.py",
-    "replicator/__init__.py",
-    "replicator/__main__.py",
-    "replicator/decide.py",
-    "google/__init__.py",
-    "pydantic.py",
-    "pip/__init__.py",
-    "pip/__main__.py",
-    "venv.py",
-)
-
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
@@ -69,17 +53,7 @@ def locked(path: Path) -> Iterator[None]:
         yield
 
 
-def make_hostile(workspace: Path, witness: Path) -> None:
-    """A checkout whose files would like to be executed in the place of ours."""
-    for name in HOSTILE_FILES:
-        path = workspace / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f"open({str(witness)!r}, 'a').write({name + ' '!r})\n", "utf-8")
-    (workspace / "requirements.txt").write_text("no-such-package-of-ours==1\n", "utf-8")
-    (workspace / ".python-version").write_text("2.7\n", "utf-8")
-
-
-HOSTILE_ENV = {"PYTHONPATH": ".", "PYTHONSTARTUP": "json.py", "PIP_TARGET": "packages", "PIP_REQUIRE_VIRTUALENV": "1"}
+HOSTILE_ENV = {**PYTHON, **PIP, **OTHER_TOOLS, **SHELL}
 
 
 @pytest.fixture(scope="session")

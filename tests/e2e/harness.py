@@ -5,7 +5,7 @@
     assert run.outputs["result"] == "complete"
 
 What it takes from the runner (actions/runner, `CompositeActionHandler`, `ScriptHandler`): no `INPUT_*` by itself, a
-script file run by `bash --noprofile --norc -e -o pipefail`, the caller's workspace as working folder, fresh command
+script file run by the shell that the step names, the caller's workspace as working folder, fresh command
 files for every step, no further step after one that failed, outputs computed all the same. What it adds is
 strictness: keys, expressions, inputs, records or commands that it does not know are errors.
 """
@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -42,6 +43,8 @@ SHA = "0123456789abcdef0123456789abcdef01234567"
 LONGEST_STEP = 180.0
 
 _STEP_KEYS = {"name", "id", "if", "shell", "env", "run"}
+#: The words behind a shell's short name.
+_SHELLS = {"bash": "bash --noprofile --norc -e -o pipefail {0}"}
 _REFERENCE = re.compile(r"steps\.([A-Za-z0-9_-]+)\.outputs\.([A-Za-z0-9_-]+)")
 _NETWORK = re.compile(
     r"PIP_.*|(https?|all|no)_proxy|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE", re.IGNORECASE
@@ -117,6 +120,8 @@ class Step:
     name: str
     script: str
     condition: str = ""
+    shell: tuple[str, ...] = ()
+    """The words that the script is run by; `{0}` stands for its path."""
     env: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -158,7 +163,8 @@ class Action:
 
 def _step(spec: Mapping[str, Any]) -> Step:
     unknown = set(spec) - _STEP_KEYS
-    if unknown or spec.get("shell") != "bash" or not spec.get("id") or not spec.get("name"):
+    shell = shlex.split(_SHELLS.get(spec.get("shell", ""), spec.get("shell", "")))
+    if unknown or shell[:1] != ["bash"] or shell.count("{0}") != 1 or not spec.get("id") or not spec.get("name"):
         raise HarnessError(f"a step that this harness can't run: {sorted(unknown) or spec}")
     if "${{" in spec["run"]:
         raise HarnessError(f"an expression inside the script of {spec['id']}: values reach scripts through env")
@@ -167,6 +173,7 @@ def _step(spec: Mapping[str, Any]) -> Step:
         name=spec["name"],
         script=spec["run"],
         condition=spec.get("if", ""),
+        shell=tuple(shell),
         env={name: _string(value, name) for name, value in spec.get("env", {}).items()},
     )
 
@@ -258,6 +265,8 @@ class Job:
     """What the job's environment holds beside the runner's own variables."""
     search_path: str = ""
     """PATH; by default this machine's, with the Python that runs this one in front."""
+    under: tuple[str, ...] = ()
+    """A command that each step's shell is started by: another umask, no standard input, a file system of its own."""
 
     def __post_init__(self) -> None:
         """Make the folders."""
@@ -372,7 +381,7 @@ class Job:
         self, step: Step, script: Path, env: Mapping[str, str], on_line: Callable[[Under, str], None] | None
     ) -> tuple[int, list[str]]:
         process = subprocess.Popen(
-            ["bash", "--noprofile", "--norc", "-e", "-o", "pipefail", str(script)],
+            [*self.under, *(str(script) if word == "{0}" else word for word in step.shell)],
             cwd=self.workspace,
             env=env,
             stdin=subprocess.DEVNULL,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import signal
 import sys
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.e2e.conftest import MANIFEST, Caller, SetUp
-from tests.e2e.harness import tag_push
+from tests.e2e.harness import ROOT, Action, tag_push
 
 if TYPE_CHECKING:
     from tests.e2e.harness import Run, Under
@@ -36,7 +37,7 @@ class TestSetUpFails:
 
     def test_python_is_too_old(self, new_caller: Caller, tmp_path: Path) -> None:
         new_caller.job.search_path = machine_without_python(tmp_path)
-        old = fake_python(tmp_path / "python3.9", "*version_info*) exit 1 ;;", "*python_version*) echo 3.9.18; exit ;;")
+        old = fake_python(tmp_path / "python3.9", '*version_info*) echo "3.9.18 old"; exit ;;')
         run = new_caller.replicate({"python": str(old)})
         error = self.check(new_caller, run, "python3.9 is 3.9.18")
         assert "actions/setup-python" in error.message
@@ -71,6 +72,22 @@ class TestSetUpFails:
         self.check(new_caller, run, "interrupted", exit_code=128 + number)
         assert time.monotonic() - sent[0] < 7.5
 
+    def test_interrupted_while_another_python_is_at_work(self, new_caller: Caller, tmp_path: Path) -> None:
+        """venv starts one: it must not outlive us, and write into what the next use makes."""
+        number = tmp_path / "number"
+        slow = fake_python(
+            tmp_path / "slow", f'*"-m venv"*) sleep 300 & echo $! >"{number}"; echo working; wait; exit 1 ;;'
+        )
+
+        def watch(under: Under, line: str) -> None:
+            if line == "working":
+                under.signal(signal.SIGINT)
+
+        run = new_caller.replicate({"python": str(slow)}, on_line=watch)
+        self.check(new_caller, run, "interrupted", exit_code=130)
+        left = Path("/proc", number.read_text("utf-8").strip(), "status")
+        assert not left.exists() or "(zombie)" in left.read_text("utf-8")
+
     def test_no_python_at_all(self, new_caller: Caller, tmp_path: Path) -> None:
         new_caller.job.search_path = machine_without_python(tmp_path)
         run = new_caller.replicate()
@@ -100,6 +117,75 @@ def fake_python(path: Path, *cases: str) -> Path:
     path.write_text("\n".join(script), "utf-8")
     path.chmod(0o755)
     return path
+
+
+#: What bash 3.2, the one of macOS, does not have; and what needs a temporary folder of the shell's own.
+NEWER_BASH = {
+    "associative arrays and the like": r"\b(declare|local|typeset) -[A-Za-z]*[Angl]",
+    "mapfile": r"\b(mapfile|readarray|coproc)\b",
+    "a pipe for both": r"\|&|&>>",
+    "case going on": r";;?&",
+    "changed case, quoting": r"\$\{\w+(\[[^]]*\])?(\^|,|@[A-Za-z])",
+    "negative places": r"\$\{\w+:[^-=?+}]*: -|\[-\d+\]",
+    "set or not": r"\[\[? -v\b",
+    "times": r"%\(|\bEPOCH|\$SRANDOM",
+    "waiting for any": r"\bwait -",
+    "here-documents": r"<<",
+    "globs across folders": r"\bglobstar\b|\blastpipe\b|\binherit_errexit\b",
+}
+
+
+class TestTheScripts:
+    SCRIPTS = {
+        "setup.sh": (ROOT / "setup.sh").read_text("utf-8"),
+        **{step.id: step.script for step in Action.load(ROOT).steps},
+    }
+
+    @pytest.mark.parametrize("name", SCRIPTS)
+    @pytest.mark.parametrize("feature", NEWER_BASH)
+    def test_bash_of_macos_suffices(self, name: str, feature: str) -> None:
+        code = re.sub(r"(?m)^\s*#.*$", "", self.SCRIPTS[name])
+        assert not re.search(NEWER_BASH[feature], code), feature
+
+    @pytest.mark.parametrize(
+        ("feature", "line"),
+        [
+            ("associative arrays and the like", "declare -A seen"),
+            ("changed case, quoting", "${name,,}"),
+            ("a pipe for both", "make |& tee log"),
+            ("here-documents", "cat <<<word"),
+            ("set or not", "[ -v name ]"),
+        ],
+    )
+    def test_newer_bash_would_be_seen(self, feature: str, line: str) -> None:
+        assert re.search(NEWER_BASH[feature], line)
+
+
+class TestOnWindows:
+    def test_its_virtual_environments_and_line_ends(self, new_caller: Caller, tmp_path: Path) -> None:
+        """`Scripts/python.exe`, and lines that end with CRLF."""
+        real = Path(sys.base_prefix) / "bin" / "python3"
+        windows = tmp_path / "python"
+        windows.write_text(
+            f"""#!/bin/bash
+case "$*" in
+  *"-m venv"*)
+    mkdir -p "${{@: -1}}/Scripts" && printf '#!/bin/bash\\nexec "{windows}" "$@"\\n' >"${{@: -1}}/Scripts/python.exe"
+    chmod +x "${{@: -1}}/Scripts/python.exe" ;;
+  *"-m pip"*) ;;
+  *purelib*) ;;
+  *decide.py*|*"-m replicator"*) exec "{real}" "$@" ;;
+  *) "{real}" "$@" | sed 's/$/\r/' ;;
+esac
+""",
+            "utf-8",
+        )
+        windows.chmod(0o755)
+        run = new_caller.job.run(new_caller.action, tag_push("v1"), {"python": str(windows)})
+        assert run.ran == ["decide", "setup", "replicate"], run.log
+        python = Path(run.steps[1].outputs["python"])
+        assert python.parts[-2:] == ("Scripts", "python.exe")
+        assert re.fullmatch(r"replicator-[0-9a-f]{16}", python.parts[-3])
 
 
 class TestSetUp:

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.conftest import DATA, HOSTILE_ENV, SOURCE, WHOLE, Caller, calls, everyone_may_use, make_hostile
+from tests.e2e.conftest import DATA, HOSTILE_ENV, SOURCE, WHOLE, Caller, calls, everyone_may_use
 from tests.e2e.harness import tag_push
 from tests.e2e.here import run_here
+from tests.e2e.hostile import make_hostile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
