@@ -160,16 +160,3 @@ def source(emulator: Running) -> dict[str, Any]:
 @pytest.fixture
 def action(emulator: Running, source: dict[str, Any], tmp_path: Path) -> Action:
     return Action(emulator, tmp_path)
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """How many cases of each family held: tests say by `record_property("counted", FAMILY)` that they are one."""
-    held: Counter[str] = Counter()
-    counted: Counter[str] = Counter()
-    for outcome in ("passed", "failed"):
-        for report in terminalreporter.stats.get(outcome, ()):
-            for family in [value for name, value in report.user_properties if name == "counted"]:
-                counted[family] += report.when == "call"
-                held[family] += report.when == "call" and report.passed
-    for family, number in sorted(counted.items()):
-        terminalreporter.write_line(f"{family}: {held[family]} of {number} held")
