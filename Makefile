@@ -5,11 +5,12 @@ VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/ready-$(shell cksum < requirements-dev.txt | cut -d ' ' -f 1)
 
-.PHONY: help setup demo test soak lint bench docs lock lock-check release-check clean
+.PHONY: help setup demo test test-runners soak lint bench docs lock lock-check release-check clean
 
 help:
 	@echo 'make demo    the main job on the embedded emulator: one image in, three locations out'
-	@echo 'make test    all tests'
+	@echo 'make test    all tests but those on real runners'
+	@echo 'make test-runners  action.yml executed by nektos/act and by the engine of Gitea; builds both where Go is'
 	@echo 'make soak    any faults anywhere, then none, for MINUTES=10; SEED=N EXAMPLES=N repeats one seed'
 	@echo 'make lint    ruff, mypy, zizmor, schema checks, shellcheck, actionlint where present'
 	@echo 'make bench   benchmarks'
@@ -28,7 +29,11 @@ demo: setup
 	@$(PY) -I scripts/demo.py
 
 test: setup
-	@$(PY) -m pytest -q -n 2 --dist worksteal $(ARGS)
+	@$(PY) -m pytest -q -n 2 --dist worksteal --ignore=tests/runners $(ARGS)
+
+test-runners: setup
+	@bash scripts/engines.sh
+	@$(PY) -m pytest -q -n 2 --dist loadgroup tests/runners $(ARGS)
 
 soak: setup
 	@$(PY) scripts/soak.py $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) \

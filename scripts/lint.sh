@@ -8,15 +8,18 @@ venv=${1:-.venv}
 
 failed=() skipped=()
 
-# check NAME PROGRAM ARGUMENT…: a program of the virtual environment, else of the machine; skipped where there is none.
+# check NAME PROGRAM ARGUMENT…: a program of the virtual environment, else one that scripts/engines.sh built, else one of
+# the machine; skipped where there is none.
 check() {
   local name=$1 program=$2 found
   shift 2
   if [ -x "$venv/bin/$program" ]; then
     found=$venv/bin/$program
+  elif [ -x "build/engines/$program" ]; then
+    found=build/engines/$program
   elif ! found=$(command -v -- "$program"); then
     echo "skipped  $name"
-    skipped+=("$name: '$program' is neither in $venv nor on PATH")
+    skipped+=("$name: '$program' is not in $venv, build/engines or PATH")
     return
   fi
   local said code=0
@@ -58,7 +61,7 @@ check "tables of README.md" python -I scripts/docs.py --check
 
 for reason in ${skipped[@]+"${skipped[@]}"}; do
   case $reason in
-    actionlint:*) reason+=" (with Go: go install github.com/rhysd/actionlint/cmd/actionlint@v1.7.12)" ;;
+    actionlint:*) reason+=" (with Go: bash scripts/engines.sh actionlint)" ;;
   esac
   echo "skipped: $reason"
 done

@@ -43,9 +43,9 @@ def snippets(language: str) -> list[str]:
 
 
 def program(name: str) -> str:
-    """A tool of the virtual environment or the machine; the test is skipped where there is none."""
-    beside = Path(sys.executable).parent / name
-    found = str(beside) if beside.exists() else shutil.which(name)
+    """A tool of the virtual environment, of `scripts/engines.sh` or the machine; else the test is skipped."""
+    ours = [Path(sys.executable).parent / name, ROOT / "build" / "engines" / name]
+    found = next((str(path) for path in ours if path.exists()), shutil.which(name))
     if not found:
         pytest.skip(f"{name} is missing")
     return found
