@@ -120,6 +120,22 @@ def test_ref_type_serves_where_the_ref_is_missing() -> None:
     assert decide.from_env(env).replicate
 
 
+@pytest.mark.parametrize(
+    ("said", "replicates"),
+    [
+        pytest.param({"GITHUB_REF": "refs/tags/v1", "GITHUB_REF_TYPE": ""}, True, id="tag without a type"),
+        pytest.param({"GITHUB_REF": "refs/heads/v1", "GITHUB_REF_TYPE": ""}, False, id="branch without a type"),
+        pytest.param({"GITHUB_EVENT_NAME": "pull_request", "GITHUB_REF": "refs/pull/7/merge"}, False, id="act"),
+        pytest.param({"GITHUB_EVENT_NAME": "pull_request", "GITHUB_REF": "refs/pull/7/head"}, False, id="Gitea"),
+        pytest.param({"GITHUB_EVENT_NAME": "", "GITHUB_REF": "refs/tags/v1"}, False, id="Forgejo's and Gitea's exec"),
+        pytest.param({"GITHUB_REF": "refs/tags/v1", "RUNNER_OS": "linux", "RUNNER_ARCH": "amd64"}, True, id="names"),
+    ],
+)
+def test_what_other_runners_than_githubs_say(said: dict[str, str], replicates: bool) -> None:
+    env = {"GITHUB_EVENT_NAME": "push", "GITHUB_REF_NAME": said["GITHUB_REF"].split("/", 2)[2], **said}
+    assert decide.from_env(env).replicate is replicates
+
+
 class TestMain:
     def run(self, tmp_path: Path, argv: list[str] | None = None, **env: str) -> tuple[int, str, dict[str, str]]:
         stdout = io.StringIO()

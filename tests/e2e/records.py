@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-_COMMAND = re.compile(r"::(?P<name>[a-z-]+)(?: (?P<properties>[^:]*(?::(?!:)[^:]*)*))?::(?P<data>.*)")
+_COMMAND = re.compile(r"::(?P<name>[a-z-]+)(?: (?P<properties>[^:]+(?::(?!:)[^:]*)*))?::(?P<data>.*)")
 _PROPERTIES = frozenset({"title", "file", "line", "endLine", "col", "endColumn"})
 _LEVELS = frozenset({"notice", "warning", "error"})
 _OTHERS = frozenset({"group", "endgroup", "debug"})

@@ -66,7 +66,16 @@ def test_annotations() -> None:
 
 @pytest.mark.parametrize(
     "line",
-    ["  ::error::x", "::set-env name=a::b", "::stop-commands::x", "::error", "::error title=::x", "a ##[debug]b"],
+    # A blank before the second colons is no command to act's family: the line is printed, and with it a secret.
+    [
+        "  ::error::x",
+        "::error ::x",
+        "::set-env name=a::b",
+        "::stop-commands::x",
+        "::error",
+        "::error title=::x",
+        "a ##[debug]b",
+    ],
 )
 def test_commands_that_the_runner_would_obey_are_errors(line: str) -> None:
     with pytest.raises(BadRecord):
