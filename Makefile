@@ -33,7 +33,7 @@ test: setup
 
 test-runners: setup
 	@bash scripts/engines.sh
-	@$(PY) -m pytest -q -n 2 --dist loadgroup tests/runners $(ARGS)
+	@$(PY) -m pytest -q -n 2 --dist worksteal tests/runners $(ARGS)
 
 soak: setup
 	@$(PY) scripts/soak.py $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) \

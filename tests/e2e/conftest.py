@@ -59,7 +59,12 @@ HOSTILE_ENV = {**PYTHON, **PIP, **OTHER_TOOLS, **SHELL}
 @pytest.fixture(scope="session")
 def common(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that all of pytest's workers share."""
-    base = tmp_path_factory.getbasetemp()
+    return shared_by_workers(tmp_path_factory)
+
+
+def shared_by_workers(factory: pytest.TempPathFactory) -> Path:
+    """The folder of this run of pytest, whichever worker asks."""
+    base = factory.getbasetemp()
     return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
 
 
