@@ -76,9 +76,17 @@ class Runner:
     action: Path
     emulator: Running
     folder: Path
+    prepared: Callable[[Engine], str] | None = None
+    """Answers where the Python is whose environments hold the action's packages already."""
     path: str = ""
     """In front of PATH."""
     env: dict[str, str] = field(default_factory=dict)
+
+    def prepare(self, needed: bool = True) -> Runner:
+        """Let a set-up take two seconds instead of ten, if there will be one."""
+        if needed and self.prepared:
+            self.path = self.prepared(self.engine)
+        return self
 
     def __call__(self, event: Event, inputs: Mapping[str, str] | None = None) -> Ran:
         """One use by a workflow of ours, of what Packer built."""
@@ -176,13 +184,13 @@ def prepared(cold: Callable[[Engine], Cold], common: Path) -> Callable[[Engine],
         folder = common / f"prepared-{engine.name}"
         with locked(common / f"{folder.name}.lock"):
             if not folder.exists():
-                prepare(environment, folder)
+                make_template(environment, folder)
         return str(folder)
 
     return make
 
 
-def prepare(environment: Path, folder: Path) -> None:
+def make_template(environment: Path, folder: Path) -> None:
     """Turn an environment into the template of others."""
     folder.mkdir()
     (packages,) = environment.glob("lib/python*/site-packages")
@@ -203,16 +211,9 @@ def prepare(environment: Path, folder: Path) -> None:
 
 
 @pytest.fixture
-def bare(engine: Engine, action: Path, compute: Running, tmp_path: Path) -> Runner:
-    """A runner on which nothing is prepared."""
-    return Runner(engine=engine, action=action, emulator=compute, folder=tmp_path)
-
-
-@pytest.fixture
-def runner(bare: Runner, prepared: Callable[[Engine], str]) -> Runner:
-    """A runner on which a set-up takes two seconds instead of ten."""
-    bare.path = prepared(bare.engine)
-    return bare
+def runner(engine: Engine, action: Path, compute: Running, prepared: Callable[[Engine], str], tmp_path: Path) -> Runner:
+    """A runner on which nothing is prepared, until `prepare` is called."""
+    return Runner(engine=engine, action=action, emulator=compute, folder=tmp_path, prepared=prepared)
 
 
 def outputs_of(ran: Ran) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,10 +13,7 @@ from tests.e2e.harness import pull_request, tag_push
 from tests.runners.conftest import Runner, outputs_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from tests.e2e.harness import Event
-    from tests.runners.engine import Engine
 
 EU_IS_REFUSED = {
     "method": "compute.images.insert",
@@ -39,7 +36,8 @@ class Ending:
     event: Event = tag_push("v1.2.3")  # noqa: RUF009 - frozen
     faults: list[dict[str, Any]] = field(default_factory=list)
     env: dict[str, str] = field(default_factory=dict)
-    prepared: bool = True
+    prepared: bool = False
+    """Whether it gets as far as to install anything."""
     images: tuple[str, ...] = ()
     """The locations in `images`."""
     failed_locations: str = ""
@@ -49,6 +47,7 @@ DECIDED, SET_UP, ALL = ["decide"], ["decide", "setup"], ["decide", "setup", "rep
 
 ENDINGS = {
     "a required location fails": Ending(
+        prepared=True,
         inputs={"required_locations": "eu"},
         faults=[EU_IS_REFUSED],
         exit_code=1,
@@ -59,6 +58,7 @@ ENDINGS = {
         failed_locations="eu",
     ),
     "a best-effort location fails": Ending(
+        prepared=True,
         inputs={},
         faults=[EU_IS_REFUSED],
         exit_code=0,
@@ -69,6 +69,7 @@ ENDINGS = {
         failed_locations="eu",
     ),
     "dry run": Ending(
+        prepared=True,
         inputs={"dry_run": "true"},
         exit_code=0,
         result="planned",
@@ -77,6 +78,7 @@ ENDINGS = {
         images=("us",),
     ),
     "bad settings": Ending(
+        prepared=True,
         inputs={"locations": "us, EU", "access": "everybody"},
         exit_code=2,
         result="failed",
@@ -94,7 +96,6 @@ ENDINGS = {
     "no package index": Ending(
         inputs={},
         env={"PIP_NO_INDEX": "1"},
-        prepared=False,
         exit_code=3,
         result="failed",
         annotations=[("error", "Set-up")],
@@ -111,8 +112,8 @@ ENDINGS = {
 
 
 @pytest.mark.parametrize("ending", ENDINGS.values(), ids=ENDINGS)
-def test_ending(bare: Runner, prepared: Callable[[Engine], str], ending: Ending) -> None:
-    runner = replace(bare, path=prepared(bare.engine) if ending.prepared else "")
+def test_ending(runner: Runner, ending: Ending) -> None:
+    runner.prepare(ending.prepared)
     runner.emulator.faults(ending.faults)
     runner.env |= ending.env
     ran = runner(ending.event, ending.inputs)

@@ -159,13 +159,14 @@ def check_skipped(runner: Runner, ran: Ran, outputs: dict[str, str]) -> None:
 
 @pytest.mark.parametrize(("event", "expression", "verdict"), CELLS)
 def test_event(runner: Runner, event: Event, expression: str | None, verdict: Verdict) -> None:
-    ran = runner(event, {} if expression is None else {"distribute": expression})
+    ran = runner.prepare(verdict.replicate)(event, {} if expression is None else {"distribute": expression})
     check(runner, ran, verdict)
 
 
 @pytest.mark.parametrize(("event", "verdict"), CALLED.items())
 def test_event_of_a_reusable_workflow(runner: Runner, event: str, verdict: Verdict) -> None:
     workflows = {name: consumer.text(workflow) for name, workflow in consumer.reusable(MANIFEST).items()}
+    runner.prepare(verdict.replicate)
     check(runner, runner.run(EVENTS[event], workflows), verdict)
 
 
@@ -174,6 +175,7 @@ def test_event_of_the_repository_that_holds_the_action(runner: Runner, event: st
     """With `uses: ./` the action lies in the workspace, which ends in a slash to it."""
     shutil.copytree(runner.action, runner.folder / "repository")
     workflow = consumer.caller(MANIFEST, uses="./")
+    runner.prepare(verdict.replicate)
     check(runner, runner.run(EVENTS[event], {consumer.CALLER: consumer.text(workflow)}, served={}), verdict)
 
 

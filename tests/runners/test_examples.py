@@ -50,7 +50,7 @@ def run(runner: Runner, event: str) -> Ran:
 
 @pytest.mark.parametrize("event", ["tag", "dispatch, true"])
 def test_image_is_built_and_replicated(runner: Runner, event: str) -> None:
-    ran = run(runner, event)
+    ran = run(runner.prepare(), event)
     assert ran.jobs == {"image": "success"}, ran
     assert runner.images() == WHOLE
     assert ran.stages == ["decide", "setup", "replicate"]
@@ -83,7 +83,7 @@ def test_pull_request_of_a_fork_runs_no_job(runner: Runner) -> None:
 
 def test_location_that_fails_is_a_warning(runner: Runner) -> None:
     runner.emulator.faults([{"method": "compute.images.insert", "match": "-eu", "times": None, "action": REFUSED}])
-    ran = run(runner, "tag")
+    ran = run(runner.prepare(), "tag")
     assert ran.jobs == {"image": "success"}, ran
     assert runner.images() == {name: image for name, image in WHOLE.items() if name != "web-1-1-eu"}
     assert any(line.startswith("result: partial, failed: eu, index: sha256:") for line in ran.log)
