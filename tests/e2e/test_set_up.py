@@ -53,8 +53,9 @@ class TestSetUpFails:
         assert "python3-venv" in error.message
         assert "ensurepip is not available" in run.log
 
-    def test_no_package_index(self, new_caller: Caller) -> None:
-        new_caller.job.env |= {"PIP_NO_INDEX": "1"}
+    @pytest.mark.parametrize("color", [{}, {"FORCE_COLOR": "1"}], ids=["", "in colours, as on a terminal"])
+    def test_no_package_index(self, new_caller: Caller, color: dict[str, str]) -> None:
+        new_caller.job.env |= {"PIP_NO_INDEX": "1", **color}
         error = self.check(new_caller, new_caller.replicate(), "could not be installed")
         assert "PIP_INDEX_URL" in error.message
 
