@@ -17,7 +17,7 @@ from tests.e2e.harness import ROOT
 from tests.runners import consumer
 
 ACTIONLINT = ROOT / "build" / "engines" / "actionlint"
-FILES = sorted([*(ROOT / "workflows-examples").glob("*.yml"), *(ROOT / ".github" / "workflows").glob("*.yml")])
+FOLDERS = (ROOT / "workflows-examples", ROOT / ".github" / "workflows")
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 _BLOCK = re.compile(r"^```ya?ml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -53,12 +53,12 @@ SHOWN = [
 ]
 
 
-def lint(folder: Path, text: str) -> None:
-    """Raises CalledProcessError where actionlint finds anything, with what it found."""
+def lint(folder: Path, workflows: dict[str, str]) -> None:
+    """Raises AssertionError where actionlint finds anything in workflows of one repository, with what it found."""
     shutil.copy(ROOT / "action.yml", folder)
     # For an action of the repository itself it knows the inputs and the outputs.
-    ours = re.sub(r"gce-image-replicator/gce-image-replicator@\w+", "./", text)
-    repository = consumer.repository(folder, {"shown.yml": ours})
+    ours = re.compile(r"gce-image-replicator/gce-image-replicator@\w+")
+    repository = consumer.repository(folder, {name: ours.sub("./", text) for name, text in workflows.items()})
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     linted = subprocess.run(
         [ACTIONLINT, "-no-color"], cwd=repository, env={**os.environ, "PATH": path}, capture_output=True, text=True
@@ -66,19 +66,22 @@ def lint(folder: Path, text: str) -> None:
     assert linted.returncode == 0, linted.stdout + linted.stderr
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
-def test_file(path: Path, tmp_path: Path) -> None:
-    lint(tmp_path, path.read_text("utf-8"))
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_folder(folder: Path, tmp_path: Path) -> None:
+    workflows = {path.name: path.read_text("utf-8") for path in folder.glob("*.yml")}
+    assert workflows
+    lint(tmp_path, workflows)
 
 
 @pytest.mark.parametrize("workflow", SHOWN)
 def test_shown(workflow: str, tmp_path: Path) -> None:
-    lint(tmp_path, workflow)
+    lint(tmp_path, {"shown.yml": workflow})
 
 
 @pytest.mark.parametrize("expression", ["${{ inputs.distribute }}", "${{ inputs.distribute || 'true' }}"])
 def test_callers_of_the_other_tests(expression: str, tmp_path: Path) -> None:
-    lint(tmp_path, consumer.text(consumer.caller({"source_image": "web", "distribute": expression})))
+    workflow = consumer.text(consumer.caller({"source_image": "web", "distribute": expression}))
+    lint(tmp_path, {"shown.yml": workflow})
 
 
 @pytest.mark.parametrize(
@@ -86,4 +89,4 @@ def test_callers_of_the_other_tests(expression: str, tmp_path: Path) -> None:
 )
 def test_notices_what_the_action_does_not_have(step: Any, tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match=r"location|image"):
-        lint(tmp_path, whole(consumer.text([step])))
+        lint(tmp_path, {"shown.yml": whole(consumer.text([step]))})
