@@ -203,7 +203,8 @@ class _Tries:
     def note(self, state: RetryCallState) -> None:
         """Keep for people why there is a next try."""
         refusal, fault = _refusal(state), _fault(state)
-        self._because = " ".join(part for part in (f"{self._doing}: {refusal.message}", fault.error.why) if part)
+        said = errors.sentence(f"{self._doing}: {refusal.message}")
+        self._because = f"{said} {fault.error.why}".strip()
 
     async def rest(self, seconds: float) -> None:
         """Wait for the next try."""

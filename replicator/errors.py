@@ -33,7 +33,7 @@ class Failure(Exception):
     @property
     def message(self) -> str:
         """The three sentences that a person needs, in one paragraph."""
-        return " ".join(part for part in (_sentence(self.what), self.why, self.todo) if part)
+        return " ".join(part for part in (sentence(self.what), self.why, self.todo) if part)
 
 
 class ReplicatorError(Failure):
@@ -434,5 +434,6 @@ def language(lines: str) -> str:
     return "sh" if lines.startswith("gcloud ") else "yaml"
 
 
-def _sentence(text: str) -> str:
+def sentence(text: str) -> str:
+    """The text with what ends a sentence."""
     return text if not text or text.endswith((".", "!", "?")) else f"{text}."
