@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import re
+from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from replicator import errors
+from replicator import calls, errors
 from replicator.calls import Calls
 from replicator.faults import Refusal
 from tests.virtual import VirtualLoop
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
+    from datetime import tzinfo
 
 LOST: dict[str, Any] = {"status": 503, "message": "Oops."}
 RATE: dict[str, Any] = {"status": 403, "codes": ("rateLimitExceeded",), "message": "Slow down."}
@@ -95,6 +99,32 @@ class TestWhatPeopleSee:
         tried = Tried(LOST, times=1)
         assert tried.lines == ["Copying to eu: Oops. Next try in 1 s."]
         assert tried.waited == [{}]
+
+
+class TestWallClock:
+    """A machine's clock may be set while a run goes on; what counts is the time that really passes."""
+
+    def test_its_jumps_change_no_wait(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        years = itertools.cycle([2026, 1970, 2070])
+
+        class Jumping(datetime):
+            @classmethod
+            def now(cls, tz: tzinfo | None = None) -> Jumping:
+                return cls(next(years), 1, 1, tzinfo=tz)
+
+        monkeypatch.setattr(calls, "datetime", Jumping)
+        tried = Tried(RATE, times=3)
+        assert tried.ended is None
+        assert 180 <= tried.at[-1] <= 198
+
+    def test_it_is_only_shown(self) -> None:
+        """Every other module is asked for the time in vain: that is the event loop's."""
+        asking = {
+            path.stem
+            for path in Path(calls.__file__).parent.glob("*.py")
+            if re.search(r"datetime\.now|utcnow|time\.time|monotonic|perf_counter", path.read_text(encoding="utf-8"))
+        }
+        assert asking == {"calls"}
 
 
 @pytest.mark.parametrize("refusal", [LOST, RATE, SOURCE_RATE])
