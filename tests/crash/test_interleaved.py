@@ -27,7 +27,7 @@ def test_the_same_release_twice_at_once(
     theatre: Theatre, tmp_path: Path, call: str, record_property: Callable[[str, object], None]
 ) -> None:
     """One stands still at a call while the other does everything, then goes on with what it knew."""
-    record_property("counts", "interleavings of two runs")
+    record_property("counted", "interleavings of two runs")
     wanted, index, _ = theatre.undisturbed(OWN_FAMILIES)
     OWN_FAMILIES.begin(theatre.emulator)
     action = Action(theatre.emulator, tmp_path)
@@ -95,7 +95,7 @@ def test_a_release_comes_out_while_an_older_one_is_repaired(
     theatre: Theatre, tmp_path: Path, call: str, record_property: Callable[[str, object], None]
 ) -> None:
     """Wherever the repair of v1.0 stands when v1.1 comes out: every family stays with v1.1."""
-    record_property("counts", "interleavings of two runs")
+    record_property("counted", "interleavings of two runs")
     repaired, new = interleaved(theatre, tmp_path, OLD, NEW, call)
     assert new.column("promoted") == {"us": True, "eu": True, "asia": True}
     assert heads(theatre) == {"web": "web-11", "web-eu": "web-11-eu", "web-asia": "web-11-asia"}
@@ -111,7 +111,7 @@ def test_an_older_release_is_repaired_while_a_new_one_comes_out(
 
     That can be when the repair's copy is made after v1.1's, and is promoted before it.
     """
-    record_property("counts", "interleavings of two runs")
+    record_property("counted", "interleavings of two runs")
     new, repaired = interleaved(theatre, tmp_path, NEW, OLD, call)
     assert repaired.column("promoted")["us"] is True
     assert {location: row["promoted"] for location, row in new.replicas.items()} == {
