@@ -2,7 +2,8 @@
 
 HTTP status alone never decides: 403 may mean "never" (a permission), "in a minute" (a rate) or "ask for more"
 (a quota), and 412 is an organisation's policy on insert but a stale fingerprint on setLabels.
-The signals are those of Google's error documentation and of the reports collected in the README ("Sources").
+The signals are those of Google's error documentation and of the reports that docs/facts-and-guesses.md collects
+("Sources").
 """
 
 from __future__ import annotations

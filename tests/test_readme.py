@@ -186,9 +186,17 @@ class TestLinks:
             assert linked.exists(), target
             assert not anchor or anchor in anchors(linked.read_text(encoding="utf-8")), target
 
-    @pytest.mark.parametrize("heading", ["Words", "Sources", "IAM roles", "Versions"])
-    def test_what_the_code_refers_to_is_there(self, heading: str) -> None:
-        assert f"\n## {heading}\n" in README
+    @pytest.mark.parametrize(
+        ("page", "heading"),
+        [
+            ("README.md", "Words"),
+            ("README.md", "IAM roles"),
+            ("README.md", "Versions"),
+            ("docs/facts-and-guesses.md", "Sources"),
+        ],
+    )
+    def test_what_the_code_refers_to_is_there(self, page: str, heading: str) -> None:
+        assert f"\n## {heading}\n" in (ROOT / page).read_text(encoding="utf-8")
 
     def test_every_module_is_in_the_guide(self) -> None:
         guide = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
@@ -196,9 +204,11 @@ class TestLinks:
         assert {module for module in modules if f"`{module}`" not in guide} == set()
 
     def test_every_target_is_one_of_make(self) -> None:
-        targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+        targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
         for file in PROSE:
-            named = re.findall(r"^make (\w+)|`make (\w+)", (ROOT / file).read_text(encoding="utf-8"), re.MULTILINE)
+            named = re.findall(
+                r"^make ([a-z-]+)|`make ([a-z-]+)", (ROOT / file).read_text(encoding="utf-8"), re.MULTILINE
+            )
             assert {first or second for first, second in named} <= targets
 
 
