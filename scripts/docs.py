@@ -171,9 +171,9 @@ Each message says what happened, why, and what to do. This page lists all of the
 value. [After a failure](after-a-failure.md) says how to go on; the codes are explained in the
 [README](../README.md#outcomes-results-exit-codes).
 
-"While there is time" means: until `timeout_minutes` is over. A wait that is longer than the time left is not begun.
-Codes count before the HTTP status: 403 with `rateLimitExceeded` is `rate`, not `forbidden`. An operation that ended in
-error is repeated by a new request.
+"While there is time" means: until `timeout_minutes` is over. How long a call may stay unanswered, and when the last try
+is made: [When things go wrong](reliability.md#what-is-repeated-and-for-how-long). Codes count before the HTTP status:
+403 with `rateLimitExceeded` is `rate`, not `forbidden`. An operation that ended in error is repeated by a new request.
 
 What Compute Engine answers was taken from its documentation, its discovery document and public reports. It was tried
 against an emulator, never against the real cloud."""

@@ -123,7 +123,16 @@ class TestPages:
         assert not re.search(r"/(work|tmp|root|home)/|127\.0\.0\.1:\d|pypi|ghcr|docker\.io", PAGES[name])
 
     @pytest.mark.parametrize(
-        "name", ["quick-start-action", "quick-start-command-line", "permissions", "locations-and-families", "pruning"]
+        "name",
+        [
+            "quick-start-action",
+            "quick-start-command-line",
+            "permissions",
+            "locations-and-families",
+            "pruning",
+            "reliability",
+            "facts-and-guesses",
+        ],
     )
     def test_says_what_was_not_tried(self, name: str) -> None:
         assert "real cloud" in PAGES[f"{name}.md"]
