@@ -1,5 +1,5 @@
-"""Write what is generated again, from action.yml and the code: README.md's tables, docs/errors.md, the configuration's
-schema. --check only compares.
+"""Write what is generated again, from action.yml and the code: tables of README.md and docs/, docs/errors.md, the
+configuration's schema. --check only compares.
 
 A table stands between `<!-- BEGIN name -->` and `<!-- END name -->`, so that what people read can't drift from what
 the action does.
@@ -22,7 +22,7 @@ from replicator import config, errors, faults
 from replicator.faults import Then
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from typing import TextIO
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -98,30 +98,45 @@ def _measured() -> dict[str, dict[str, list[str]]]:
     return measured
 
 
-TABLES = {"permissions": permissions, "inputs": inputs, "outputs": outputs, "reasons": reasons}
+def conformance(_action: dict[str, Any]) -> str:
+    """What is done about every fault at every call, as tests/conformance has it."""
+    # A dependency of ours brings a package `tests`, too.
+    sys.path.insert(0, str(ROOT))
+    try:
+        from scripts.conformance import tables
+    finally:
+        sys.path.remove(str(ROOT))
+    return tables(_table)
 
 
-def fill(readme: str, action: dict[str, Any]) -> str:
-    """The README with every table as it must be. Raises ValueError where a pair of marks is missing."""
-    for name, table in TABLES.items():
+#: By page: the tables in it.
+TABLES: dict[str, dict[str, Callable[[dict[str, Any]], str]]] = {
+    "README.md": {"permissions": permissions, "inputs": inputs, "outputs": outputs, "reasons": reasons},
+    "docs/reliability.md": {"conformance": conformance},
+}
+
+
+def fill(page: str, text: str, action: dict[str, Any]) -> str:
+    """A page with each of its tables as it must be. Raises ValueError where a pair of marks is missing."""
+    for name, table in TABLES[page].items():
         begin, end = f"<!-- BEGIN {name} -->", f"<!-- END {name} -->"
         pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
-        if len(pattern.findall(readme)) != 1:
-            raise ValueError(f"README.md must hold '{begin}' … '{end}' exactly once")
-        before, after = pattern.split(readme)
-        readme = f"{before}{begin}\n{table(action)}\n{end}{after}"
-    return readme
+        if len(pattern.findall(text)) != 1:
+            raise ValueError(f"{page} must hold '{begin}' … '{end}' exactly once")
+        before, after = pattern.split(text)
+        text = f"{before}{begin}\n{table(action)}\n{end}{after}"
+    return text
 
 
 def main(argv: list[str], stdout: TextIO, root: Path = ROOT) -> int:
-    """Write README.md, or with `--check` only compare. Returns the exit code."""
+    """Write the pages, or with `--check` only compare. Returns the exit code."""
     if argv not in ([], ["--check"]):
         stdout.write("usage: docs.py [--check]\n")
         return 2
     action = yaml.safe_load((root / "action.yml").read_text(encoding="utf-8"))
     try:
         wanted = {
-            "README.md": fill((root / "README.md").read_text(encoding="utf-8"), action),
+            **{page: fill(page, (root / page).read_text(encoding="utf-8"), action) for page in TABLES},
             "schemas/replicate-config.schema.json": json.dumps(config.schema(), indent=2) + "\n",
             "docs/errors.md": error_page(),
         }

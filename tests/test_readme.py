@@ -101,6 +101,10 @@ class TestTables:
         action["inputs"]["locations"]["description"] = "Only for a test."
         (tmp_path / "action.yml").write_text(yaml.safe_dump(action), encoding="utf-8")
         (tmp_path / "README.md").write_text(README, encoding="utf-8")
+        (tmp_path / "docs").mkdir()
+        (tmp_path / "docs" / "reliability.md").write_text(
+            "<!-- BEGIN conformance -->\n<!-- END conformance -->\n", "utf-8"
+        )
         (tmp_path / "schemas").mkdir()
         (tmp_path / "schemas" / "replicate-config.schema.json").write_text("{}", encoding="utf-8")
         assert docs().main(["--check"], io.StringIO(), tmp_path) == 1
