@@ -19,6 +19,7 @@ from tests.make import PUBLIC, READER, copy, image, replica
         ("architecture", "ARM64", "architecture: wanted X86_64, found ARM64"),
         ("guest_os_features", frozenset({"GVNIC"}), "guestOsFeatures: wanted UEFI_COMPATIBLE, found GVNIC"),
         ("licenses", frozenset(), "licenses: wanted projects/d/global/licenses/l, found nothing"),
+        ("encryption", "k", "kmsKeyName: wanted nothing, found k"),
     ],
 )
 def test_each_field_that_counts(field: str, value: Any, shown: str) -> None:
@@ -32,20 +33,24 @@ def test_what_compute_engine_may_add() -> None:
         licenses=frozenset({"projects/d/global/licenses/l", "projects/e/global/licenses/m"}),
     )
     assert verify.content(image(), replica(), more) == ()
-    assert verify.content(image(architecture=""), replica(), copy()) == ()
+    for unknown in ("", "ARCHITECTURE_UNSPECIFIED"):
+        assert verify.content(image(architecture=unknown), replica(), copy()) == ()
 
 
 def test_what_can_be_repaired() -> None:
-    wanted = replica(labels={"a": "b", "c": ""})
-    found = copy(labels={"a": "x", "mine": "y"}, description="", family="")
+    wanted = replica(labels={"a": "b", "c": "", "right": "already"})
+    found = copy(labels={"a": "x", "mine": "y", "right": "already"}, description="", family="")
     assert [str(item) for item in verify.labels(wanted, found)] == [
         "labels.a: wanted b, found x",
         "labels.c: wanted (empty), found nothing",
     ]
     assert [str(item) for item in verify.description(wanted, found)] == ["description: wanted d, found nothing"]
     assert [str(item) for item in verify.family(wanted, found)] == ["family: wanted web-eu, found nothing"]
+    assert [str(item) for item in verify.family(wanted, copy(family="x"))] == ["family: wanted web-eu, found x"]
     assert verify.family(replica(family=""), copy(family="other")) == ()
-    lacking = verify.readers(PUBLIC.bindings, Policy((Binding(READER, frozenset({"user:a@x"})),)))
+    assert verify.family(wanted, copy()) == ()
+    others = Binding("roles/owner", frozenset({"user:o@x"}))
+    lacking = verify.readers(PUBLIC.bindings, Policy((others, Binding(READER, frozenset({"user:a@x"})))))
     assert [str(item) for item in lacking] == ["access: wanted allAuthenticatedUsers, found user:a@x"]
     assert verify.readers(PUBLIC.bindings, PUBLIC) == ()
 
@@ -65,6 +70,7 @@ def link(identifier: str, of: str) -> Image:
         (link("3", "2"), [link("2", "")], Lineage.FOREIGN),
         (link("3", "2"), [], Lineage.UNPROVEN),
         (link("3", "2"), [link("9", "1")], Lineage.UNPROVEN),
+        (link("3", "2"), [link("9", "8"), link("2", "1")], Lineage.UNPROVEN),
         (link("4", "3"), [link("3", "2")], Lineage.UNPROVEN),
     ],
 )
