@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
 import pytest
 
 from replicator import errors, faults
 from replicator.faults import Refusal, Then
 from replicator.model import Problem
 
-GET, LABELS, POLICY, INSERT = (f"compute.images.{verb}" for verb in ("get", "setLabels", "setIamPolicy", "insert"))
+GET, LABELS, POLICY, INSERT, PATCH = (
+    f"compute.images.{verb}" for verb in ("get", "setLabels", "setIamPolicy", "insert", "patch")
+)
 ORG = "Location asia violates constraint constraints/gcp.resourceLocations on the resource"
 DOMAIN = "One or more users named in the policy do not belong to a permitted customer (constraints/iam.allowedPolicyMemberDomains)"
 
@@ -19,7 +24,16 @@ DOMAIN = "One or more users named in the policy do not belong to a permitted cus
         (INSERT, None, (), "reset", "unreachable", Then.REPEAT),
         (INSERT, 503, ("backendError",), "", "unreachable", Then.REPEAT),
         (INSERT, 502, (), "<html>", "unreachable", Then.REPEAT),
-        (INSERT, 403, ("rateLimitExceeded",), "", "rate", Then.REPEAT),
+        *((GET, status, (), "", "unreachable", Then.REPEAT) for status in (408, 500, 502, 503, 504)),
+        *((GET, status, (), "", "operation_failed", None) for status in (400, 407, 409, 410, 412, 501, 505)),
+        *((INSERT, 403, (code, "forbidden"), "", "rate", Then.REPEAT)
+          for code in ("rateLimitExceeded", "userRateLimitExceeded", "RATE_LIMIT_EXCEEDED")),
+        *((INSERT, 403, (code, "forbidden"), "", "source_rate", Then.REPEAT)
+          for code in ("RESOURCE_OPERATION_RATE_EXCEEDED", "resourceOperationRateExceeded")),
+        (INSERT, 409, ("resourceNotReady",), "", "not_ready", Then.REPEAT),
+        (INSERT, 412, ("QUOTA_EXCEEDED",), "", "quota", None),
+        (INSERT, 403, ("limitExceeded",), "", "quota", None),
+        (INSERT, 429, ("CONCURRENT_OPERATIONS_QUOTA_EXCEEDED",), "", "rate", Then.REPEAT),
         (INSERT, 403, ("rateLimitExceeded", "CONCURRENT_OPERATIONS_QUOTA_EXCEEDED"), "", "rate", Then.REPEAT),
         (INSERT, 429, (), "", "rate", Then.REPEAT),
         (INSERT, 403, ("quotaExceeded",), "", "quota", Then.GIVE_UP),
@@ -33,7 +47,24 @@ DOMAIN = "One or more users named in the policy do not belong to a permitted cus
         (INSERT, 404, ("notFound",), "The resource 'projects/p1/global/images/web' was not found", "source_changed", None),
         (INSERT, 404, ("notFound",), "The resource 'projects/p1' was not found", "project_not_found", None),
         (INSERT, 400, ("invalid",), "Invalid value for field 'resource.sourceImage': was not found.", "source_changed", None),
+        (INSERT, 404, ("notFound",), "Not found", "source_changed", None),
+        (INSERT, 400, ("invalid",), "The sourceImage could not be found", "source_changed", None),
+        (INSERT, 400, ("invalid",), "The sourceImage is not so far found", "operation_failed", None),
+        (PATCH, 400, ("invalid",), "The sourceImage was not found", "operation_failed", None),
         (INSERT, 400, ("invalid",), "Invalid value", "operation_failed", Then.GIVE_UP),
+        (INSERT, 400, ("invalid",), "'projects/p1' is no network", "operation_failed", None),
+        (INSERT, 404, ("notFound",), "The image projects/p1' in 'x' was not found", "source_changed", None),
+        (PATCH, 412, ("conditionNotMet",), "", "operation_failed", None),
+        (PATCH, 400, ("failedPrecondition",), "", "operation_failed", None),
+        (PATCH, 403, ("forbidden",), ORG, "org_policy", None),
+        (LABELS, 412, ("conditionNotMet",), ORG, "org_policy", None),
+        (PATCH, 400, (), "No permitted customer", "org_policy", None),
+        (PATCH, 400, (), "The constraints of this are many", "operation_failed", None),
+        (POLICY, 400, (), "The constraints of this are many", "operation_failed", None),
+        (POLICY, 403, ("forbidden",), "It violates constraints/x", "access_blocked", None),
+        (POLICY, 412, ("failedPrecondition",), "", "access_blocked", None),
+        (LABELS, 409, ("aborted",), "", "drift", Then.READ_AGAIN),
+        (GET, 200, ("FORBIDDEN",), "", "forbidden", None),
         (LABELS, 412, ("conditionNotMet",), "Supplied fingerprint does not match", "drift", Then.READ_AGAIN),
         (POLICY, 412, ("conditionNotMet",), "", "drift", Then.READ_AGAIN),
         (POLICY, 409, ("aborted",), "", "drift", Then.READ_AGAIN),
@@ -60,6 +91,9 @@ def test_refusals(
         ("RESOURCE_NOT_READY", 400, "", "not_ready", Then.REPEAT),
         ("QUOTA_EXCEEDED", 403, "", "quota", Then.GIVE_UP),
         ("INTERNAL_ERROR", 503, "", "operation_failed", Then.GIVE_UP),
+        ("INTERNAL_ERROR", 500, "", "operation_failed", Then.GIVE_UP),
+        ("NOT_FOUND", 499, "", "operation_failed", Then.GIVE_UP),
+        ("RESOURCE_ALREADY_EXISTS", 409, "", "operation_failed", Then.GIVE_UP),
         ("CONDITION_NOT_MET", 412, ORG, "org_policy", Then.GIVE_UP),
         ("PERMISSION_DENIED", 0, "", "forbidden", Then.GIVE_UP),
         ("", 0, "", "operation_failed", Then.GIVE_UP),
@@ -71,13 +105,20 @@ def test_failed_operations(code: str, status: int, message: str, reason: str, th
 
 
 def test_waits() -> None:
-    waits = {
-        row.error.reason: [row.seconds(attempt) for attempt in (1, 2, 9, 1000)] for row in faults.TABLE if row.wait
-    }
-    assert waits["source_rate"] == [600] * 4
-    assert waits["rate"] == [60] * 4
-    assert waits["unreachable"] == [1, 2, 30, 30]
-    assert all(row.wait for row in faults.TABLE if row.then in {Then.REPEAT, Then.READ_AGAIN})
+    """The seconds before each repetition, row by row; a trouble that lasts is asked for ever, at the longest wait."""
+    found = [(row.error.reason, [row.seconds(tried) for tried in (1, 2, 3, 10**6)]) for row in faults.TABLE if row.wait]
+    assert found == [
+        ("unreachable", [1, 2, 4, 30]),
+        ("unreachable", [1, 2, 4, 30]),
+        ("rate", [15, 30, 60, 120]),
+        ("rate", [60, 60, 60, 60]),
+        ("rate", [60, 60, 60, 60]),
+        ("source_rate", [600, 600, 600, 600]),
+        ("not_ready", [5, 10, 20, 30]),
+        ("drift", [1, 2, 4, 10]),
+    ]
+    assert all(bool(row.wait) is (row.then in {Then.REPEAT, Then.READ_AGAIN}) for row in faults.TABLE)
+    assert faults.TABLE[-1].seconds(1) == 0
 
 
 def test_the_last_row_takes_everything() -> None:
@@ -90,8 +131,82 @@ def test_remedies_name_the_project() -> None:
     assert faults.filled("`x --project PROJECT`", "a b") == "`x --project 'a b'`"
 
 
-def test_messages_name_the_permission() -> None:
-    error = faults.error_of(Refusal(INSERT, status=403, codes=("forbidden",), message="No"), doing="Copying to eu")
+#: Each method → the permissions that it needs, and the narrowest role that has each (Compute Engine's reference).
+NEEDED = {
+    GET: [("images.get", "imageUser")],
+    "compute.images.list": [("images.list", "imageUser")],
+    "compute.images.getFromFamily": [("images.getFromFamily", "imageUser")],
+    "compute.images.getIamPolicy": [("images.getIamPolicy", "viewer")],
+    "compute.images.delete": [("images.delete", "storageAdmin")],
+    "compute.globalOperations.wait": [("globalOperations.get", "viewer")],
+    POLICY: [("images.setIamPolicy", "storageAdmin")],
+    LABELS: [("images.setLabels", "storageAdmin")],
+    PATCH: [("images.update", "storageAdmin")],
+    INSERT: [("images.create", "storageAdmin"), ("images.useReadOnly", "imageUser")],
+}
+
+
+@pytest.mark.parametrize("method", NEEDED)
+def test_messages_name_the_permission_and_a_role(method: str) -> None:
+    error = faults.error_of(Refusal(method, status=403, codes=("forbidden",), message="No"), doing="Copying to eu")
     assert isinstance(error, errors.Forbidden)
     assert error.what == "Copying to eu was refused: No"
-    assert "compute.images.create" in error.message
+    assert error.todo.startswith("Grant this step's identity compute.")
+    assert error.todo.endswith("; README, IAM roles.")
+    found = re.findall(
+        r"compute\.(\w+\.\w+) \(roles/compute\.(\w+) has it\)", error.todo
+    )
+    assert found == NEEDED[method]
+
+
+@pytest.mark.parametrize(
+    ("message", "named"),
+    [
+        (
+            "Required 'compute.images.useReadOnly' permission for 'projects/p1/global/images/web'",
+            "compute.images.useReadOnly (roles/compute.imageUser has it)",
+        ),
+        ("Required 'compute.disks.use' permission", "compute.images.update (roles/compute.storageAdmin has it)"),
+        (
+            "Required compute.x.y, compute.images.get and compute.images.delete",
+            "compute.images.get (roles/compute.imageUser has it)",
+        ),
+        ("Ask mycompute.images.get", "compute.images.update (roles/compute.storageAdmin has it)"),
+    ],
+)
+def test_the_permission_that_the_answer_names_counts(message: str, named: str) -> None:
+    error = faults.error_of(Refusal(PATCH, status=403, message=message), doing="Moving")
+    assert error.todo == f"Grant this step's identity {named}; README, IAM roles."
+
+
+def test_a_method_of_no_known_permission_is_named_itself() -> None:
+    error = faults.error_of(Refusal("compute.images.new", status=403), doing="Trying")
+    assert error.todo == "Grant this step's identity compute.images.new; README, IAM roles."
+
+
+@pytest.mark.parametrize(
+    ("refusal", "error", "what", "remedy"),
+    [
+        (Refusal(GET, message="reset"), errors.Unreachable, "Reading got no usable answer: reset", errors.Unreachable),
+        (Refusal(GET, status=400, message="No"), errors.OperationFailed, "Reading was refused: No", errors.OperationFailed),
+        (Refusal(GET, status=401, message="No"), errors.Forbidden, "Reading was refused: No", errors.CredentialsRefused),
+        (Refusal(GET, status=400, codes=("FORBIDDEN",), message="No"), errors.Forbidden, "Reading was refused: No", errors.Forbidden),
+        (faults.NoToken("silent"), errors.Unreachable, "Reading: silent", errors.TokenServiceSilent),
+    ],
+)  # fmt: skip
+def test_what_is_said(refusal: Refusal, error: type[errors.ReplicaError], what: str, remedy: Any) -> None:
+    found = faults.error_of(refusal, doing="Reading")
+    assert (type(found), found.what, found.todo) == (error, what, remedy.remedy)
+    assert str(refusal) == refusal.message
+
+
+def test_a_refusal_asks_for_nothing_that_was_not_said() -> None:
+    refusal = Refusal(GET)
+    assert (refusal.project, refusal.message, refusal.retry_after, refusal.codes) == ("", "", 0, ())
+    assert Refusal(GET, retry_after=7).retry_after == 7
+    assert faults.NoToken("silent").method == ""
+
+
+def test_credentials_say_what_is_wrong_with_them() -> None:
+    wrong = faults.Credentials(errors.NoCredentials("None were found"))
+    assert (str(wrong), wrong.error.what) == ("None were found", "None were found")
