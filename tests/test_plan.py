@@ -100,6 +100,7 @@ class TestWhatExists:
             (existing(copy(status="PENDING"), policy=None), Action.WAIT, ""),
             (existing(copy(status="FAILED"), policy=None), Action.REFUSE, "image_failed"),
             (existing(copy(deprecated="OBSOLETE")), Action.REFUSE, "drift"),
+            (existing(copy(deprecated="DELETED")), Action.REFUSE, "drift"),
             (existing(copy(deprecated="DEPRECATED")), Action.CHECK, ""),
             (existing(copy(disk_size_gb=7)), Action.REFUSE, "drift"),
             (existing(copy(storage_locations=("us",))), Action.REFUSE, "conflict"),
@@ -113,6 +114,7 @@ class TestWhatExists:
         step = plan.step_for(image(), PUBLIC.bindings, replica(), found, replace_failed=False)
         assert step.action is action
         assert (step.error.reason if step.error else "") == reason
+        assert step.existing is (found if isinstance(found, Existing) else None)
 
     def test_changes_are_listed(self) -> None:
         found = existing(copy(labels={}, description="", family=""), policy=Policy())
@@ -133,16 +135,160 @@ class TestWhatExists:
         assert plan.step_for(image(), (), replica(), found, replace_failed=True).action is action
 
 
+LOOK = (
+    "Look at it with `gcloud compute images describe web-1-eu --project p1`; if nobody needs it, delete it and run this "
+    "again, or choose another name_template."
+)
+REMOVE = "Remove it with `gcloud compute images delete web-1-eu --project p1` and run this again"
+REPLICA = "projects/p1/global/images/web-1-eu"
+
+
+@pytest.mark.parametrize(
+    ("found", "what", "todo"),
+    [
+        pytest.param(
+            existing(copy(), Lineage.UNPROVEN),
+            "was copied from projects/p1/global/images/web-1 (id 1), which is gone",
+            LOOK,
+            id="unproven",
+        ),
+        pytest.param(
+            existing(copy(source_image=None), Lineage.UNPROVEN),
+            "was copied from an image (id 1), which is gone",
+            LOOK,
+            id="unproven and unnamed",
+        ),
+        pytest.param(
+            existing(copy(source_image_id="7"), Lineage.FOREIGN),
+            "exists already and is a copy of the image with id 7; the source has id 1",
+            LOOK,
+            id="foreign copy",
+        ),
+        pytest.param(
+            existing(copy(source_image_id=""), Lineage.FOREIGN),
+            "exists already and is no copy; the source has id 1",
+            LOOK,
+            id="no copy",
+        ),
+        pytest.param(
+            existing(copy(storage_locations=("us", "asia"))),
+            "exists already and is stored in us, asia, not in eu",
+            LOOK,
+            id="elsewhere",
+        ),
+        pytest.param(
+            existing(copy(storage_locations=())),
+            "exists already and is stored in an unknown location, not in eu",
+            LOOK,
+            id="nowhere",
+        ),
+        pytest.param(
+            existing(copy(status="FAILED", family="x")),
+            "is in state FAILED and carries the family x, so it is not replaced",
+            f"{REMOVE}, or set replace_failed: true.",
+            id="failed, in a family",
+        ),
+        pytest.param(
+            existing(copy(deprecated="OBSOLETE")),
+            "is marked OBSOLETE, so nobody can use it",
+            "If that was no intention: `gcloud compute images deprecate web-1-eu --project p1 --state ACTIVE`.",
+            id="obsolete",
+        ),
+        pytest.param(
+            existing(copy(disk_size_gb=7, architecture="ARM64")),
+            "is not as wanted: diskSizeGb: wanted 20, found 7; architecture: wanted X86_64, found ARM64",
+            f"{REMOVE}.",
+            id="other content",
+        ),
+    ],
+)
+def test_what_is_said_of_what_stands_in_the_way(found: Existing, what: str, todo: str) -> None:
+    error = plan.step_for(image(), (), replica(), found, replace_failed=True).error
+    assert error is not None
+    assert (error.what, error.todo) == (f"{REPLICA} {what}", todo)
+
+
+def test_a_failed_copy_is_left_alone_unless_asked() -> None:
+    found = existing(copy(status="FAILED", family=""))
+    error = plan.step_for(image(), (), replica(), found, replace_failed=False).error
+    assert error is not None
+    assert (error.what, error.todo) == (
+        f"{REPLICA} is in state FAILED", f"{REMOVE}, or set replace_failed: true."
+    )  # fmt: skip
+    step = plan.step_for(image(), (), replica(), found, replace_failed=True)
+    assert (step.action, step.existing) == (Action.REPLACE, found)
+
+
+def test_commands_are_quoted() -> None:
+    assert plan.removal(ImageRef("a b", "x;y")) == "gcloud compute images delete 'x;y' --project 'a b'"
+
+
 def test_warnings() -> None:
-    many = "us eu asia us-west1 us-west2 us-west3 us-west4 us-east1"
-    assert not make().warnings
-    assert "7 copies of one source" in make(locations=many).warnings[0]
-    assert "marked DEPRECATED" in make(image(deprecated="DEPRECATED")).warnings[0]
+    six = "eu asia us-west1 us-west2 us-west3 us-west4"
+    assert not make(locations=six).warnings
+    (warning,) = make(locations=f"us {six} us-east1").warnings
+    assert warning == (
+        "7 copies of one source are planned; about 6 an hour are documented, so later ones may have to wait "
+        "(timeout_minutes bounds the wait; a rerun goes on where this run stops)."
+    )
+    failed = existing(copy(status="FAILED", family=""), policy=None)
+    replaced = make(locations=f"{six} us-east1", replace_failed="true", found={failed.image.ref: failed})
+    assert replaced.warnings == (warning,)
+    assert make(image(deprecated="DEPRECATED")).warnings == (
+        "The source projects/p1/global/images/web-1 is marked DEPRECATED: its replicas are made all the same.",
+    )
+
+
+def problem(**settings: Any) -> tuple[str, str]:
+    """The one wrong input: its name, and what is said of it."""
+    source = settings.pop("source", None)
+    with pytest.raises(errors.BadSettings) as caught:
+        make(source, **settings)
+    ((name, message),) = [(found.input, found.text) for found in caught.value.problems]
+    return name, message
+
+
+def test_templates_that_give_no_name() -> None:
+    """Nothing can be cut of what the template itself says; only the source shows that it leaves too little room."""
+    long: dict[str, Any] = {"name_template": "a" * 59 + "{name}", "family_template": "a" * 57 + "{family}"}
+    with pytest.raises(errors.BadSettings) as caught:
+        make(image(family="web-web"), locations="eu", **long)
+    assert [found.input for found in caught.value.problems] == ["name_template", "family_template"]
+    assert all("which is no name in Compute Engine" in found.text for found in caught.value.problems)
+    (step,) = make(image(family=""), locations="eu", family_template=long["family_template"]).steps
+    assert step.replica.family == ""
+
+
+@pytest.mark.parametrize(
+    ("stored", "said"), [(("eu", "us"), "eu, us"), ((), "an unknown location")], ids=["several", "unknown"]
+)
+def test_what_is_said_of_a_family_without_one_home(stored: tuple[str, ...], said: str) -> None:
+    name, text = problem(source=image(storage_locations=stored), family_template="{family}")
+    assert name == "family_template"
+    assert text == (
+        "'{family}' shares the source's own family, whose head must stay at home, "
+        f"but the source is stored in {said}: put {{location}} into it"
+    )
+
+
+@pytest.mark.parametrize(
+    ("stored", "said"), [(("us",), "us"), (("eu", "us"), "several locations")], ids=["one", "several"]
+)
+def test_what_is_said_of_two_in_one_place(stored: tuple[str, ...], said: str) -> None:
+    name, text = problem(source=image(storage_locations=stored), name_template="{name}", locations="asia")
+    assert name == "name_template"
+    assert text == (
+        f"gives the source, stored in {said}, and the replica in asia the same image, projects/p1/global/images/web-1: "
+        "put {location} into the name, or set another project"
+    )
 
 
 def test_places() -> None:
-    with pytest.raises(errors.BadSettings, match="a project's number"):
-        make(replica_project="123456")
+    assert problem(replica_project="123456") == (
+        "replica_project", "'123456' is a project's number: write its id"
+    )  # fmt: skip
+    number = image(project="123456")
+    assert len(make(number).steps) == 3
     place = Config.model_validate({"locations": {"eu": {"name": "{name}-us", "family": "{family}"}}})
     with pytest.raises(errors.BadSettings, match="gives us and the replica in eu the same image"):
         plan.replicas(Settings(config=place, locations=("eu",)), image())
@@ -153,6 +299,46 @@ def test_places() -> None:
         plan.replicas(Settings(config=place, locations=("eu", "asia")), image())
 
 
+def test_where_replicas_will_stand() -> None:
+    def stand(**given: Any) -> list[str]:
+        settings = Settings(**given)
+        return [ref.name for ref in plan.places(settings, image(), plan.replicas(settings, image()))]
+
+    assert stand() == ["web-1-eu", "web-1-asia"]
+    assert stand(home_copy="true") == ["web-1-us", "web-1-eu", "web-1-asia"]
+    assert stand(family_template="{family}", locations="eu") == ["web-1-us", "web-1-eu"]
+
+
+def test_labels_and_description_of_a_replica() -> None:
+    planned = make(image(labels={"a": "b", "c": "d"}), labels="c=e", locations="eu")
+    assert planned.steps[0].replica.labels == {"a": "b", "c": "e"}
+    assert planned.steps[0].replica.description == "d"
+
+
+def test_home_leads_nothing_that_it_serves_itself() -> None:
+    """A family that only one copy carries needs no lead, whatever the source's own is called."""
+    config = Config.model_validate({"locations": {"us": {}, "eu": {"family": "web-us"}}})
+    assert not make(config=config, locations=("us", "eu"), family_template="web-us").leads
+    assert not make(image(family="")).leads
+
+
+KEY = "projects/k/locations/{}/keyRings/r/cryptoKeys/c"
+
+
+def test_encryption_is_not_lost_silently() -> None:
+    config = Config.model_validate({"locations": {"eu": {"kms_key": KEY.format("europe")}, "asia": {}, "me-west1": {}}})
+    wanted = Settings(config=config, locations=("eu", "asia", "me-west1"))
+    with pytest.raises(errors.SourceUnusable) as caught:
+        plan.replicas(wanted, image(encryption="key"))
+    assert caught.value.what == "The source projects/p1/global/images/web-1 is encrypted with a key of its own (key)"
+    assert caught.value.todo == (
+        "A copy without one would silently fall back to Google's key: give a kms_key in the config file for asia, me-west1."
+    )
+    keys = [made.kms_key for made in plan.replicas(wanted, image())]
+    assert keys == [KEY.format("europe"), "", ""]
+    assert len(plan.replicas(Settings(config=config, locations=("eu",)), image(encryption="key"))) == 1
+
+
 def test_required() -> None:
     def required(**settings: Any) -> list[str]:
         return [step.replica.location for step in make(**settings).steps if step.replica.required]
@@ -161,6 +347,7 @@ def test_required() -> None:
     assert required(required_locations="eu") == ["eu"]
     assert required(required_locations="all") == ["us", "eu", "asia"]
     assert required(required_locations="all", family_template="{family}", locations="eu,asia") == ["us", "eu", "asia"]
+    assert required(required_locations="eu", family_template="{family}", locations="eu,asia") == ["eu"]
 
 
 regions = st.lists(
