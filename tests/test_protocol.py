@@ -1,16 +1,22 @@
 from __future__ import annotations
 
 import io
+import os
 import re
+import select
+import signal
+import threading
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from replicator import protocol
 from tests.conftest import read_outputs
 
+ROOT = Path(__file__).parents[1]
 #: Text with what could be a command, an end of line in any of its forms, an escape or half a character.
 NASTY = ["::", "##[", "\n", "\r", "\r\n", "\u2028", "\u0085", "\x0b", "%0A", "\x1b[31m", "\u202e", "\ud800", "EOF", ","]
 hostile = st.lists(st.one_of(st.sampled_from(NASTY), st.text(max_size=5), st.just("::error::x"))).map("".join)
@@ -20,6 +26,70 @@ COMMAND = re.compile(r"^\s*::|##\[")
 def lines(text: str) -> list[str]:
     """Every way in which somebody may split the log into lines."""
     return re.split(r"[\r\n\x0b\x0c\x1c-\x1e\x85\u2028\u2029]", text)
+
+
+def test_every_output_is_valid_with_nothing_to_say() -> None:
+    listed = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))["outputs"]
+    json_ones = {"images": "{}", "image_names": "{}", "replicas": "[]"}
+    assert {name: json_ones.get(name, "") for name in listed} == protocol.EMPTY_OUTPUTS
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("", ""),
+        ("".join(map(chr, range(33, 127))), "".join(map(chr, range(33, 127)))),
+        ("München ✓ \U0001f600", "München ✓ \U0001f600"),
+        ("a\tb \r\nc\u2028d \t\n", "a b  c d"),
+        ("\x1b[31m \x7f \x9b", "\\x1b[31m \\x7f \\x9b"),
+        ("a\u202eb \ud800 \ufeff", "a\\u202eb \\ud800 \\ufeff"),
+        ("::error::x", ": :error::x"),
+        (" \t ::error::x", "   : :error::x"),
+        ("a ::b", "a ::b"),
+        ("x ##[group]y ##[z", "x # #[group]y # #[z"),
+        (ValueError("Bearer 123456"), "Bearer (secret)"),
+    ],
+)
+def test_plain(text: object, shown: str) -> None:
+    assert protocol.plain(text) == shown
+
+
+#: What is secret stands between « and ».
+TOLD = [
+    "Authorization: Bearer «abcdef» and more",
+    "authorization: bearer «abc.d=f»\tand more",
+    "BEARER «123456»'x",
+    'Basic «dTpwYXNz»"x',
+    "basic «dTpwYXNz»,x",
+    "BASIC «dTpwYXNz»<x",
+    "Bearer 12345 is too short",
+    "Bear 1234567",
+    "token «ya29.a-b_c.D9» and more",
+    "xya29.abc is a word",
+    "«eyJhbGci-_.eyJp-_c3.AbC-_9» and more",
+    "«eyJh.eyJp.», unsigned",
+    "xeyJh.eyJp.A is a word, eyJ. is no token, eyJh.eyJp neither",
+    "a «-----BEGIN RSA PRIVATE KEY-----\nMII\n+x==\n-----END» RSA PRIVATE KEY-----",
+    "a «-----BEGIN PRIVATE KEY-----\nMII» ",
+    "https://«user:pa?ss»@example.com/a@b",
+    "https://example.com/a@b, http://example.com:80 @x, http://'a'@b <http://<a@b http://\"a@b http://>a@b",
+    "{'access_token': '«a b»', 'x': '1'}",
+    "{'access_token':'«a b»'}",
+    '{"refresh_token": "«a b»"}',
+    '{"refresh_token":"«a b»"}',
+    "{'client_secret': '«a b»'}",
+    "{'client_secret':'«a b»'}",
+    '{"client_secret": "«a b»", "x": "y"}',
+    '{"client_secret":"«a b»"}',
+    "nothing to hide: token, secret, key, eyJ, ://",
+]
+
+
+@pytest.mark.parametrize("told", TOLD)
+def test_what_looks_like_a_credential_is_left_out(told: str) -> None:
+    if told.endswith("» "):
+        told = told[:-1]
+    assert protocol.redacted(re.sub("[«»]", "", told)) == re.sub("«.*?»", "(secret)", told, flags=re.DOTALL)
 
 
 @given(hostile)
@@ -42,6 +112,23 @@ def test_annotation_is_one_command(message: str, title: str) -> None:
     assert len(line) < 3 * 4096
 
 
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (protocol.command("debug", "x"), "::debug::x"),
+        (protocol.command("debug", "x", a="", b=""), "::debug::x"),
+        (protocol.command("e", "50%\r\n::e::,", a="1:2,3%\r\n4", b="", c="d"),
+         "::e a=1%3A2%2C3%25%0D%0A4,c=d::50%25%0D%0A::e::,"),
+        (protocol.annotation("error", "a\n::b\x1b\nc", title="T:\n1"), "::error title=T%3A 1::a%0A: :b\\x1b%0Ac"),
+        (protocol.annotation("notice", "m", title="t", file="a\nb.yaml", line="7"), "::notice file=a b.yaml,line=7,title=t::m"),
+        (protocol.annotation("notice", "a" * 3500, title=""), "::notice::" + "a" * 3500),
+        (protocol.annotation("notice", "a" * 3501, title=""), "::notice::" + "a" * 3498 + " …"),
+    ],
+)  # fmt: skip
+def test_commands(line: str, expected: str) -> None:
+    assert line == expected
+
+
 @given(st.dictionaries(st.from_regex(r"[a-z_]{1,8}", fullmatch=True), hostile, max_size=4))
 def test_outputs_come_back_as_they_were(values: dict[str, str]) -> None:
     records = "".join(protocol.output_record(name, value) for name, value in values.items())
@@ -55,16 +142,75 @@ def test_outputs_come_back_as_they_were(values: dict[str, str]) -> None:
     assert found == values
 
 
-@pytest.mark.parametrize("name", ["", "a b", "a<<b", "a=b", "a\nb", "1a", "ä"])
-def test_output_names(name: str) -> None:
-    with pytest.raises(ValueError, match="not an output record"):
+@pytest.mark.parametrize(
+    "name",
+    ["", "a b", "a<<b", "a=b", "a\nb", "1a", "-a", "ä", "a/b", "a:b", "a@b", "a[b", "a`b", "a{b", "[", "{", "@", "`"],
+)
+def test_no_output_names(name: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(f"not an output record: {name!r}")):
         protocol.output_record(name, "x")
+
+
+@pytest.mark.parametrize("name", ["A", "Z", "a", "z", "_", "aA", "aZ", "aa", "az", "a0", "a9", "a_", "a-", "image_us"])
+def test_output_names(name: str) -> None:
+    assert re.fullmatch(rf"{name}<<(ghadelimiter_[0-9a-f]{{32}})\nx\n\1\n", protocol.output_record(name, "x"))
+
+
+def test_a_value_that_holds_the_delimiter_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "urandom", lambda count: b"\1" * count)
+    with pytest.raises(ValueError, match="not an output record: 'a'"):
+        protocol.output_record("a", "x ghadelimiter_" + "01" * 16)
 
 
 def test_outputs_go_nowhere_without_a_runner(tmp_path: Path) -> None:
     protocol.write_outputs({}, {"a": "b"})
     protocol.write_outputs({"GITHUB_OUTPUT": str(tmp_path / "o")}, {"a": "x\ny\ud800", "b": ""})
-    assert read_outputs(tmp_path / "o") == {"a": "x\ny\\ud800", "b": ""}
+    protocol.write_outputs({"GITHUB_OUTPUT": str(tmp_path / "o")}, {"c": "d"})
+    assert read_outputs(tmp_path / "o") == {"a": "x\ny\\ud800", "b": "", "c": "d"}
+    umask = os.umask(0)
+    os.umask(umask)
+    assert (tmp_path / "o").stat().st_mode & 0o777 == 0o666 & ~umask
+
+
+def test_a_pipe_that_nobody_reads_holds_nothing_up(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="No such device"):
+        protocol.append(str(tmp_path / "pipe"), "x")
+
+
+def test_a_pipe_whose_reader_is_slow_gets_everything(tmp_path: Path) -> None:
+    """More than a pipe holds: the rest waits for the reader instead of being lost."""
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    found = bytearray()
+
+    def read() -> None:
+        while not found or found[-1:] != b".":
+            select.select([reader], [], [])
+            found.extend(os.read(reader, 2**16))
+
+    thread = threading.Thread(target=read, daemon=True)
+    thread.start()
+    protocol.append(str(tmp_path / "pipe"), "x" * 2**18 + ".")
+    thread.join(10)
+    os.close(reader)
+    assert len(found) == 2**18 + 1
+
+
+def test_where_files_can_not_be_opened_without_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on Windows, whose Python before 3.12 has neither name."""
+    monkeypatch.delattr(os, "O_NONBLOCK")
+    monkeypatch.delattr(os, "set_blocking")
+    protocol.append(str(tmp_path / "o"), "x")
+    protocol.append(str(tmp_path / "o"), "y")
+    assert (tmp_path / "o").read_text() == "xy"
+
+
+def test_signals_that_stop_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(signal, "SIGBREAK", raising=False)
+    assert protocol.stop_signals() == [signal.SIGINT, signal.SIGTERM]
+    monkeypatch.setattr(signal, "SIGBREAK", 21, raising=False)
+    assert protocol.stop_signals() == [signal.SIGINT, signal.SIGTERM, 21]
 
 
 def test_log_in_a_narrow_encoding() -> None:
@@ -74,8 +220,21 @@ def test_log_in_a_narrow_encoding() -> None:
     assert raw.getvalue() == b"\\u2713 M\xfcnchen\n"
 
 
+def test_log_of_no_known_encoding() -> None:
+    """As io.StringIO, whose encoding is None."""
+    stream = io.StringIO()
+    protocol.write_line(stream, "✓ \ud800")
+    assert stream.getvalue() == "✓ \\ud800\n"
+
+
+class Full(io.StringIO):
+    def write(self, text: str) -> int:
+        raise OSError("No space left on device")
+
+
 def test_a_log_that_is_gone() -> None:
     closed = io.StringIO()
     closed.close()
     protocol.write_line(closed, "x")
+    protocol.write_line(Full(), "x")
     protocol.write_line(None, "x")  # type: ignore[arg-type]
