@@ -15,7 +15,7 @@ from tests.conftest import read_outputs
 
 ROOT = Path(__file__).parents[1]
 YES, NO, WARNED = "replicate", "skip", "skip with a warning"
-GIVEN = {"empty": "", "auto": "auto", "true": "true", "True": "True", "false": "false", "FALSE": "FALSE"}
+GIVEN = {name or "empty": name for name in ("", "auto", "true", "True", "TRUE", " true\n", "false", "False", "FALSE")}
 
 #: event, ref → what comes of distribute empty or auto, true, false
 TABLE = [
@@ -45,9 +45,79 @@ TABLE = [
 @pytest.mark.parametrize(("event", "ref", "expected"), TABLE)
 def test_table(event: str, ref: str, expected: tuple[str, str, str], distribute: str) -> None:
     found = decide.from_env({"GITHUB_EVENT_NAME": event, "GITHUB_REF": ref, "INPUT_DISTRIBUTE": distribute})
-    column = {"": 0, "auto": 0, "true": 1, "false": 2}[distribute.lower()]
+    column = {"": 0, "auto": 0, "true": 1, "false": 2}[distribute.strip().lower()]
     assert (f"{found.word} with a warning" if found.warn else found.word) == expected[column]
     assert found.reason
+
+
+PUSH = {"GITHUB_EVENT_NAME": "push", "GITHUB_REF": "refs/tags/v1"}
+STEERED = ": such runs hold secrets while others may steer them; replicate from a tag push or a dispatch"
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ({}, "the tag v1 matches tag_pattern"),
+        ({"INPUT_TAG_PATTERN": "a*, b*"}, "the tag v1 does not match tag_pattern (a*, b*)"),
+        ({"INPUT_TAG_PATTERN": "a*", "INPUT_DISTRIBUTE": "true"}, "distribute is true on push"),
+        ({"GITHUB_REF": "refs/tags/v\x1b"}, "the tag v\\x1b matches tag_pattern"),
+        ({"INPUT_DISTRIBUTE": "false"}, "distribute is false"),
+        ({"GITHUB_REF": "refs/heads/main"}, "a push of a branch replicates only with distribute: true"),
+        ({"GITHUB_EVENT_NAME": "schedule"}, "schedule replicates only with distribute: true"),
+        ({"GITHUB_EVENT_NAME": "schedule", "INPUT_DISTRIBUTE": "true"}, "distribute is true on schedule"),
+        ({"GITHUB_EVENT_NAME": "schedule", "GITHUB_SHA": "0"}, "schedule replicates only with distribute: true"),
+        ({"GITHUB_SHA": "0000"}, "the push deleted refs/tags/v1"),
+        ({"GITHUB_SHA": "0000", "GITHUB_REF": ""}, "the push deleted a ref"),
+        ({"GITHUB_EVENT_NAME": "pull_request"}, "a pull request builds the source image only"),
+        (
+            {"GITHUB_EVENT_NAME": ""},
+            "no event (GITHUB_EVENT_NAME is empty): outside a workflow use `python -m replicator replicate`",
+        ),
+        ({"GITHUB_EVENT_NAME": "new\x1b"}, "the event 'new\\\\x1b' is not trusted to replicate"),
+        ({"GITHUB_EVENT_NAME": "new", "INPUT_DISTRIBUTE": "true"}, "the event 'new' is not trusted to replicate"),
+        ({"GITHUB_EVENT_NAME": "workflow_run"}, "the event 'workflow_run' is not trusted to replicate"),
+        *(
+            (
+                {"GITHUB_EVENT_NAME": name, "INPUT_DISTRIBUTE": "true"},
+                f"the event '{name}' is not trusted to replicate{STEERED}",
+            )
+            for name in ("pull_request_target", "workflow_run", "issue_comment")
+        ),
+    ],
+)
+def test_reasons(said: dict[str, str], reason: str) -> None:
+    assert decide.from_env({**PUSH, **said}).reason == reason
+
+
+@pytest.mark.parametrize(
+    ("said", "problems"),
+    [
+        (
+            {"INPUT_DISTRIBUTE": "may\x1bbe"},
+            [("distribute", "'may\\x1bbe' is not one of true, false, auto or empty")],
+        ),
+        ({"INPUT_TAG_PATTERN": "b,a\nb a\tc"}, [("tag_pattern", f"'{name}' is given twice") for name in "ab"]),
+        (
+            {"INPUT_TAG_PATTERN": "refs/tags/v* refs/heads/w* refs/x"},
+            [
+                ("tag_pattern", f"'{given}' can match no tag: write the tag's name alone, '{bare}'")
+                for given, bare in [("refs/heads/w*", "heads/w*"), ("refs/tags/v*", "v*"), ("refs/x", "x")]
+            ],
+        ),
+        ({"INPUT_TAG_PATTERN": "v\x1b,v\x1b"}, [("tag_pattern", "'v\\x1b' is given twice")]),
+    ],
+)
+def test_what_is_said_of_wrong_inputs(said: dict[str, str], problems: list[tuple[str, str]]) -> None:
+    with pytest.raises(decide.WrongInput) as caught:
+        decide.from_env({**PUSH, **said})
+    assert caught.value.problems == problems
+    assert str(caught.value) == "; ".join(f"{name}: {text}" for name, text in problems)
+
+
+@pytest.mark.parametrize("pattern", ["", " \t\r\n,", ",v*,\r\n", "\tv*\t"])
+def test_blanks_and_commas_around_patterns_say_nothing(pattern: str) -> None:
+    assert decide.from_env({**PUSH, "INPUT_TAG_PATTERN": pattern}).replicate
+    assert not decide.from_env({**PUSH, "GITHUB_REF": "refs/tags/w1", "INPUT_TAG_PATTERN": pattern}).replicate
 
 
 @pytest.mark.parametrize("value", ["yes", "1", "on", "tRUE", "'true'", "null", "AUTO", "::error::x"])
@@ -99,6 +169,8 @@ def test_both_wrong_inputs_are_reported() -> None:
         ("no json", "1234", False),
         ("[" * 100_000, "1234", False),
         (None, "1234", False),
+        ('{"other": true}', "", False),
+        ('{"deleted": true}', "", True),
     ],
 )
 def test_deleted_ref(tmp_path: Path, payload: str | None, sha: str, skipped: bool) -> None:
@@ -117,7 +189,11 @@ def test_deleted_ref(tmp_path: Path, payload: str | None, sha: str, skipped: boo
 
 def test_ref_type_serves_where_the_ref_is_missing() -> None:
     env = {"GITHUB_EVENT_NAME": "push", "GITHUB_REF_TYPE": "tag", "GITHUB_REF_NAME": "v1"}
-    assert decide.from_env(env).replicate
+    assert decide.from_env(env).reason == "the tag v1 matches tag_pattern"
+    assert not decide.from_env({**env, "GITHUB_REF_TYPE": "branch"}).replicate
+    assert not decide.from_env({**env, "GITHUB_REF": "refs/heads/v1"}).replicate
+    nameless = {**env, "GITHUB_REF_NAME": "", "INPUT_TAG_PATTERN": "?*"}
+    assert not decide.from_env(nameless).replicate
 
 
 @pytest.mark.parametrize(
@@ -159,19 +235,31 @@ class TestMain:
         assert outputs == {"decision": "replicate"}
 
     def test_warning(self, tmp_path: Path) -> None:
-        _, log, _ = self.run(tmp_path, GITHUB_EVENT_NAME="workflow_run", INPUT_DISTRIBUTE="true")
-        assert log.splitlines()[1].startswith("::warning title=Skipped::Nothing was replicated although")
+        _, log, outputs = self.run(tmp_path, GITHUB_EVENT_NAME="workflow_run", INPUT_DISTRIBUTE="true")
+        reason = f"the event 'workflow_run' is not trusted to replicate{STEERED}"
+        assert log.splitlines() == [
+            f"Skipped: {reason}.",
+            f"::warning title=Skipped::Nothing was replicated although distribute is true: {reason}.",
+        ]
+        assert outputs == {**protocol.EMPTY_OUTPUTS, "decision": "skip", "result": "skipped", "reason": reason}
+
+    def test_replicating_is_said(self, tmp_path: Path) -> None:
+        code, log, _ = self.run(tmp_path, [], **PUSH)
+        assert (code, log) == (0, "Replicating: the tag v1 matches tag_pattern.\n")
 
     def test_wrong_input(self, tmp_path: Path) -> None:
         code, log, outputs = self.run(tmp_path, INPUT_DISTRIBUTE="%0A::error::x\n##[group]")
-        assert (code, outputs["result"]) == (2, "failed")
-        assert log.startswith("::error title=Input distribute::distribute: '%250A::error::x # #[group]' is not one of")
-        assert log.count("\n") == 1
+        assert code == 2
+        text = "distribute: '%0A::error::x # #[group]' is not one of true, false, auto or empty"
+        assert log == f"::error title=Input distribute::{text.replace('%', '%25')}\n"
+        assert outputs == {**protocol.EMPTY_OUTPUTS, "decision": "skip", "result": "failed", "reason": text}
 
     def test_failed_set_up(self, tmp_path: Path) -> None:
-        code, log, outputs = self.run(tmp_path, ["--failed", "No venv."])
-        assert (code, outputs["result"], outputs["reason"]) == (3, "failed", "No venv.")
-        assert log == "::error title=Set-up::No venv.\n"
+        code, log, outputs = self.run(tmp_path, ["--failed", "No", "ve\x1bnv."])
+        assert code == 3
+        assert log == "::error title=Set-up::No ve\\x1bnv.\n"
+        expected = {"decision": "replicate", "result": "failed", "reason": "No ve\\x1bnv."}
+        assert outputs == {**protocol.EMPTY_OUTPUTS, **expected}
 
 
 @pytest.mark.parametrize("python", ["python3.8", "python3.9", "python3", sys.executable])
