@@ -71,7 +71,9 @@ TOLD = [
     "xeyJh.eyJp.A is a word, eyJ. is no token, eyJh.eyJp neither",
     "a «-----BEGIN RSA PRIVATE KEY-----\nMII\n+x==\n-----END» RSA PRIVATE KEY-----",
     "a «-----BEGIN PRIVATE KEY-----\nMII» ",
+    "a -----BEGIN PUBLIC KEY-----\nMII\n-----END PUBLIC KEY-----",
     "https://«user:pa?ss»@example.com/a@b",
+    "https://«user:p@ss»@example.com",
     "https://example.com/a@b, http://example.com:80 @x, http://'a'@b <http://<a@b http://\"a@b http://>a@b",
     "{'access_token': '«a b»', 'x': '1'}",
     "{'access_token':'«a b»'}",
@@ -151,7 +153,10 @@ def test_no_output_names(name: str) -> None:
         protocol.output_record(name, "x")
 
 
-@pytest.mark.parametrize("name", ["A", "Z", "a", "z", "_", "aA", "aZ", "aa", "az", "a0", "a9", "a_", "a-", "image_us"])
+@pytest.mark.parametrize(
+    "name",
+    ["A", "M", "Z", "a", "m", "z", "_", "aM", "am", "a5", "aA", "aZ", "aa", "az", "a0", "a9", "a_", "a-", "image_us"],
+)
 def test_output_names(name: str) -> None:
     assert re.fullmatch(rf"{name}<<(ghadelimiter_[0-9a-f]{{32}})\nx\n\1\n", protocol.output_record(name, "x"))
 
