@@ -17,17 +17,34 @@ def test_nothing_was_copied() -> None:
 
 def test_bars_are_milliseconds() -> None:
     late = row("asia", outcome=Outcome.INTERRUPTED, error=errors.Deadline("Late"), began=600.5, seconds=3600)
-    lines = chart.gantt([row("us", outcome=Outcome.SOURCE), row("eu", began=1.2, seconds=61.5), late])
-    assert lines[1] == "gantt"
-    assert {"  dateFormat x", "  axisFormat %s"} <= set(lines)
-    assert lines[-4:] == [
+    gone = row("me-west1", outcome=Outcome.FAILED, error=errors.Quota("No"), began=0.0, seconds=0.25)
+    lines = chart.gantt([row("us", outcome=Outcome.SOURCE), row("eu", began=1.2, seconds=61.5), late, gone])
+    assert lines == [
+        '%%{init: {"gantt": {"leftPadding": 86, "rightPadding": 80, "barHeight": 16}}}%%',
+        "gantt",
+        "  title Copies: seconds since the plan",
+        "  dateFormat x",
+        "  axisFormat %s",
+        "  todayMarker off",
         "  section eu",
         "    60 s :1200, 61500",
         "  section asia",
         "    3000 s interrupted :crit, 600500, 3600000",
+        "  section me-west1",
+        "    0 s failed :crit, 0, 250",
     ]
 
 
 def test_a_bar_has_a_length_and_a_safe_name() -> None:
     lines = chart.gantt([row("eu;:#\n%%{init}", began=0.0, seconds=0.0)])
     assert lines[-2:] == ["  section euinit", "    0 s :0, 100"]
+    assert chart.gantt([row("a-z0-9mM", began=1.0, seconds=1.05)])[-2:] == [
+        "  section a-z0-9m",
+        "    0 s :1000, 1100",
+    ]
+
+
+def test_no_more_bars_than_mermaid_draws() -> None:
+    lines = chart.gantt([row("eu", began=float(second), seconds=1000.0) for second in range(201)])
+    assert sum(line == "  section eu" for line in lines) == 200
+    assert lines[-1].endswith(":199000, 1000000")

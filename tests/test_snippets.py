@@ -62,6 +62,14 @@ def test_names_mean_themselves(name: str) -> None:
     assert len(shlex.split(command)) == 7
 
 
+def test_what_could_mean_something_is_quoted() -> None:
+    row = ReplicaResult(replica=replica("eu", ref=ImageRef("p'1", 'a"\\\n${x}%{y}$$ {')), outcome=Outcome.CREATED)
+    (line,) = (line for line in snippets.terraform([row]) if '"europe"' in line)
+    assert line == '    "europe" = "projects/p\'1/global/images/a\\"\\\\ $${x}%%{y}$$ {"'
+    (command,) = snippets.gcloud([row])
+    assert command.endswith("""--image='projects/p'"'"'1/global/images/a"\\ ${x}%{y}$$ {'""")
+
+
 REGIONS = [
     f"{area}{number}"
     for area, numbers in {

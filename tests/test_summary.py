@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from replicator import errors, faults, results, summary
 from replicator import plan as planning
-from replicator.model import Held, Outcome, ReplicaResult, Result
+from replicator.model import Held, ImageRef, Outcome, ReplicaResult, Result
 from tests.make import copy, image, replica
 from tests.test_protocol import hostile
 
@@ -110,6 +110,53 @@ def test_what_ended_the_run(error: errors.ReplicatorError, says: list[str]) -> N
 def test_a_dry_run_promises_no_family() -> None:
     row = ReplicaResult(replica=replica("eu"), outcome=Outcome.PLANNED)
     assert "| eu | <code>web-1-eu</code> | 📝&nbsp;planned | web-eu |  |  |  |" in render([row])
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        *((sign, f"&#{ord(sign)};") for sign in "\\`*_{}[]+!|~$@:#"),
+        ("<b> & \"c\" 'd'", "&lt;b&gt; &amp; \"c\" 'd'"),
+        ("www.x.y w.w", "www&#46;x.y w.w"),
+        ("a.b-c (d) 1/2 = 3, 4; 5% ^?", "a.b-c (d) 1/2 = 3, 4; 5% ^?"),
+        ("&#35; ##", "&amp;&#35;35; &#35;&#35;"),
+        ("a\n\x1bb", "a \\x1bb".replace("\\", "&#92;")),
+    ],
+)
+def test_what_means_something_is_escaped(text: str, shown: str) -> None:
+    assert summary.text(text) == shown
+    assert summary.code(text) == f"<code>{shown}</code>"
+
+
+def test_a_long_text_is_shortened() -> None:
+    lines = render(ROWS, ["a" * 1000, "b" * 1001]).splitlines()
+    assert {"> " + "a" * 1000, "> " + "b" * 1000 + " …"} <= set(lines)
+
+
+def test_what_has_no_room_is_counted() -> None:
+    line = "é" * 511 + "x"
+    assert len(line.encode()) == 1023
+    assert summary._cut([line] * 128, "{} more") == [line] * 128
+    assert summary._cut([line] * 130, "{} more") == [*[line] * 128, "2 more"]
+    assert summary._cut(["\ud800"], "{} more") == ["\ud800"]
+
+
+def test_a_block_ends_where_it_should() -> None:
+    def block(name: str) -> list[str]:
+        row = ReplicaResult(replica=replica("eu", ref=ImageRef("p1", name)), outcome=Outcome.CREATED)
+        return [line for line in render([row]).splitlines() if line.startswith("```")]
+
+    assert block("web") == ["```sh", "```", "```hcl", "```"]
+    assert block("a``b") == ["```sh", "```", "```hcl", "```"]
+    assert block("a```b````c") == ["`````sh", "`````", "`````hcl", "`````"]
+
+
+def test_a_link_is_quoted() -> None:
+    row = ReplicaResult(
+        replica=replica("eu", ref=ImageRef("p1", "a b)\ud800")), outcome=Outcome.CREATED, image=copy("eu")
+    )
+    where = CONSOLE.removeprefix("https://").partition("/global")[0]
+    assert f"[<code>a b)&#92;ud800</code>](https://{where}/global/images/a%20b%29%3F)" in render([row])
 
 
 @given(hostile)
