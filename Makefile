@@ -5,13 +5,15 @@ VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/ready-$(shell cksum < requirements-dev.txt | cut -d ' ' -f 1)
 
-.PHONY: help setup demo test test-runners soak lint bench docs lock lock-check release-check clean
+.PHONY: help setup demo test test-runners soak mutation coverage lint bench docs lock lock-check release-check clean
 
 help:
 	@echo 'make demo    the main job on the embedded emulator: one image in, three locations out'
 	@echo 'make test    all tests but those on real runners'
 	@echo 'make test-runners  action.yml executed by nektos/act and by the engine of Gitea; builds both where Go is'
 	@echo 'make soak    any faults anywhere, then none, for MINUTES=10; SEED=N EXAMPLES=N repeats one seed'
+	@echo 'make mutation  one thing wrong at a time in what decides; the tests must notice; ONLY=plan AT=step_for takes some'
+	@echo 'make coverage  branch coverage of replicator/ by all tests but those on real runners, and what is missing'
 	@echo 'make lint    ruff, mypy, zizmor, schema checks, shellcheck, actionlint where present'
 	@echo 'make bench   benchmarks'
 	@echo 'make docs    the tables of README.md, docs/errors.md and the schema again, from the code'
@@ -38,6 +40,15 @@ test-runners: setup
 soak: setup
 	@$(PY) scripts/soak.py $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) \
 		$(if $(EXAMPLES),--examples $(EXAMPLES))
+
+mutation: setup
+	@$(PY) scripts/mutation.py $(if $(ONLY),--only $(ONLY)) $(if $(AT),--at $(AT))
+
+coverage: setup
+	@$(PY) -m coverage erase
+	@$(PY) -m coverage run -m pytest -q -n 2 --dist worksteal --ignore=tests/runners $(ARGS)
+	@$(PY) -m coverage combine --quiet
+	@$(PY) -m coverage report
 
 lint: setup
 	@bash scripts/lint.sh "$(VENV)"

@@ -1,0 +1,417 @@
+"""`make mutation`: whether the tests see it when one place of the code that decides is wrong.
+
+Each mutant has one change in one place; the tests of its module must fail. Everything happens in copies of the tree,
+one for each worker. A mutant is a fork of a process that has imported pytest and the big libraries, so it costs what
+its tests cost. Survivors must be argued in tests/mutants.toml, or this fails; so it does where fewer than 90 % of a
+module's mutants are killed. `ONLY=plan` takes some modules; `AT=step_for` some places.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import copy
+import gc
+import os
+import re
+import resource
+import shutil
+import signal
+import sys
+import tempfile
+import time
+import tomllib
+import warnings
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from importlib import import_module
+from importlib.util import cache_from_source
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).resolve().parents[1]
+ARGUED = ROOT / "tests" / "mutants.toml"
+COPIED = ("replicator", "emulator", "tests", "scripts", "schemas", "docs", "workflows-examples", "action.yml",
+          "setup.sh", "pyproject.toml", "README.md", "requirements.txt")  # fmt: skip
+#: Percent of a module's mutants that must be killed.
+LEAST = 90
+WORKERS = 2
+#: Seconds of CPU for the tests of one mutant, and on the wall: the machine may be busy.
+MOST_WORK, LONGEST = 60, 600
+#: Imported before the forks: nothing that is changed, or imports what is.
+LIBRARIES = ("google.cloud.compute_v1", "google.auth.transport.requests", "rich.live", "jsonschema", "tenacity",
+             "uvicorn.protocols.http.h11_impl", "emulator.testing")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Module:
+    """A module with the tests that must notice, the quickest first, and its parts if not all of it is meant."""
+
+    name: str
+    tests: tuple[str, ...]
+    parts: tuple[str, ...] = ()
+
+
+MODULES = (
+    Module("protocol", ("protocol",)),
+    Module("faults", ("faults",)),
+    Module("verify", ("verify",)),
+    Module("plan", ("plan",)),
+    Module("promote", ("promote", "rules", "replicate", "run")),
+    Module("decide", ("decide",)),
+    Module("summary", ("summary",), ("_MARKUP", "_QUOTED", "text", "code", "_link", "_fence", "_shortened", "_cut")),
+    Module("snippets", ("snippets",), ("_shell", "_quoted")),
+    Module("chart", ("chart",)),
+)
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A module's text with one change: where, and what became of what."""
+
+    module: Module
+    line: int
+    place: str
+    old: str
+    new: str
+    text: str
+
+    @property
+    def title(self) -> str:
+        """What tests/mutants.toml calls it: no line number, so that it lasts."""
+        return f"{self.place}: {self.old} → {self.new}"
+
+
+#: A mutant, whether its tests failed, and after how many seconds.
+Trial = tuple[Mutant, bool, float]
+Argued = set[tuple[str, str]]
+
+SWAPS: dict[type[ast.AST], tuple[Any, ...]] = {
+    ast.Eq: (ast.NotEq,), ast.NotEq: (ast.Eq,), ast.Is: (ast.IsNot,), ast.IsNot: (ast.Is,),
+    ast.In: (ast.NotIn,), ast.NotIn: (ast.In,), ast.Lt: (ast.LtE, ast.GtE), ast.LtE: (ast.Lt, ast.Gt),
+    ast.Gt: (ast.GtE, ast.LtE), ast.GtE: (ast.Gt, ast.Lt), ast.And: (ast.Or,), ast.Or: (ast.And,),
+    ast.Add: (ast.Sub,), ast.Sub: (ast.Add,), ast.Mult: (ast.Add,), ast.Div: (ast.Mult,), ast.Pow: (ast.Mult,),
+    ast.BitOr: (ast.BitAnd,), ast.Break: (ast.Continue,), ast.Continue: (ast.Break,),
+}  # fmt: skip
+#: What a regular expression is made of, as far as leaving one of it out can be meant.
+TOKENS = re.compile(r"\\.|\(\?[:=!<a-z]+|[A-Za-z]+|.", re.DOTALL)
+
+
+def others(node: Any) -> Iterator[ast.AST]:  # noqa: C901 - a table
+    """What else could stand in a node's place."""
+    match node:
+        case ast.Compare(ops=[op]) if type(op) in SWAPS:
+            yield from (ast.Compare(node.left, [swap()], node.comparators) for swap in SWAPS[type(op)])
+        case ast.BoolOp(op=op, values=values):
+            yield ast.BoolOp(SWAPS[type(op)][0](), values)
+        case ast.BinOp(op=op) if type(op) in SWAPS and not isinstance(node.left, ast.JoinedStr):
+            yield from (ast.BinOp(node.left, swap(), node.right) for swap in SWAPS[type(op)])
+        case ast.UnaryOp(op=ast.Not(), operand=operand):
+            yield operand
+        case ast.IfExp(test=test, body=body, orelse=orelse):
+            yield ast.IfExp(test, orelse, body)
+        case ast.Constant(value=bool(value)):
+            yield ast.Constant(not value)
+        case ast.Constant(value=int(value) | float(value)):
+            yield from (ast.Constant(value + 1), ast.Constant(value - 1))
+        case ast.Constant(value=str(value)):
+            yield ast.Constant("" if value else "mutant")
+        case ast.If(test=test) if not isinstance(test, (ast.Compare, ast.BoolOp, ast.UnaryOp)):
+            yield ast.If(ast.UnaryOp(ast.Not(), test), node.body, node.orelse)
+        case ast.Return(value=ast.AST() as value) if not (isinstance(value, ast.Constant) and value.value is None):
+            yield ast.Return(ast.Constant(None))
+        case ast.Break() | ast.Continue():
+            yield from (swap() for swap in SWAPS[type(node)])
+        case ast.Expr() | ast.Raise() | ast.AugAssign():
+            yield ast.Pass()
+        case ast.Assign(targets=[ast.Attribute() | ast.Subscript()]):
+            yield ast.Pass()
+
+
+def looser(pattern: str) -> Iterator[tuple[str, str, ast.AST]]:
+    """A regular expression without one of its parts: the part with what stands around it, what is left of that."""
+    tokens = {pattern[: token.start()] + pattern[token.end() :]: token for token in TOKENS.finditer(pattern)}
+    for token in tokens.values():
+        before, after = pattern[: token.start()], pattern[token.end() :]
+        with suppress(re.error), warnings.catch_warnings(action="ignore"):
+            re.compile(before + after)
+            yield (
+                f"…{before[-12:]}{token[0]}{after[:12]}…",
+                f"…{before[-12:]}{after[:12]}…",
+                ast.Constant(before + after),
+            )
+
+
+def shorter(node: ast.AST) -> Iterator[tuple[str, str, ast.AST]]:
+    """A node without one of its elements, or with a row of a table moved: what goes, what comes, and the node."""
+    lists = {ast.BoolOp: "values", ast.Tuple: "elts", ast.List: "elts", ast.Set: "elts", ast.Dict: "values",
+             ast.Call: "keywords", ast.comprehension: "ifs"}  # fmt: skip
+    items = lists.get(type(node))
+    if items is None or not isinstance(getattr(node, "ctx", ast.Load()), ast.Load):
+        return
+    elements = getattr(node, items)
+    for number, element in enumerate(elements):
+        without = copy.copy(node)
+        setattr(without, items, elements[:number] + elements[number + 1 :])
+        key = ""
+        if isinstance(node, ast.Dict):
+            key = f"{ast.unparse(node.keys[number] or element)}: "
+            without.keys = node.keys[:number] + node.keys[number + 1 :]  # type: ignore[attr-defined]
+        yield key + ast.unparse(element), "nothing", without
+    if isinstance(node, ast.Tuple) and len(elements) > 2 and all(isinstance(row, ast.Call) for row in elements):
+        *rows, last = elements
+        for number, row in enumerate(rows[:-1]):
+            moved = [*rows[:number], *rows[number + 1 :], row, last]
+            yield ast.unparse(row), "the same row, last but one", ast.Tuple(moved, ast.Load())
+
+
+def mutants(module: Module) -> Iterator[Mutant]:
+    """All of a module's mutants; the first is the module as it is, which its tests must like."""
+    tree = ast.parse((ROOT / "replicator" / f"{module.name}.py").read_text(encoding="utf-8"))
+    yield Mutant(module, 0, "", "", "", ast.unparse(tree))
+    seen: Counter[tuple[str, str, str]] = Counter()
+    for parent, name, index, place in places(tree, ""):
+        if module.parts and place.partition(".")[0] not in module.parts:
+            continue
+        node = getattr(parent, name) if index is None else getattr(parent, name)[index]
+        # Another element of a set, another key: no worse than none, which `shorter` makes.
+        known = isinstance(parent, ast.Set) or name == "keys"
+        found = () if known else others(node)
+        changed = [(brief(node), brief(other), other) for other in found]
+        patterns = looser(node.value) if is_pattern(parent, node) else ()
+        for old, new, other in [*changed, *shorter(node), *patterns]:
+            seen[place, old, new] += 1
+            again = f" ({seen[place, old, new]})" if seen[place, old, new] > 1 else ""
+            put(parent, name, index, other)
+            text = ast.unparse(ast.fix_missing_locations(tree))
+            yield Mutant(module, node_line(node, parent), place, old, new + again, text)
+            put(parent, name, index, node)
+
+
+def put(parent: ast.AST, field: str, index: int | None, node: ast.AST) -> None:
+    """Put a node into its parent's field."""
+    if index is None:
+        setattr(parent, field, node)
+    else:
+        getattr(parent, field)[index] = node
+
+
+def is_pattern(parent: ast.AST, node: Any) -> bool:
+    """Whether a node is a regular expression."""
+    match parent:
+        case ast.Call(func=ast.Attribute(value=ast.Name(id="re")), args=[first, *_]):
+            return first is node and isinstance(first, ast.Constant)
+        case ast.keyword(arg="words"):
+            return True
+    return False
+
+
+def node_line(node: ast.AST, parent: ast.AST) -> int:
+    """Where a node stands; a comprehension has no line of its own."""
+    return int(getattr(node, "lineno", getattr(parent, "lineno", 0)))
+
+
+def brief(node: ast.AST) -> str:
+    """A node as one line; of a compound statement its head."""
+    return ast.unparse(node).partition("\n")[0]
+
+
+def places(node: ast.AST, place: str) -> Iterator[tuple[ast.AST, str, int | None, str]]:
+    """Where something can be changed, with the function or the name that it belongs to: no types, no docstrings."""
+    for name, value in ast.iter_fields(node):
+        if name in {"annotation", "returns", "decorator_list", "ctx", "op", "ops", "format_spec"}:
+            continue
+        for index, child in enumerate(value) if isinstance(value, list) else [(None, value)]:
+            if not isinstance(child, ast.AST) or is_left_alone(child):
+                continue
+            inner = named(child, place)
+            yield node, name, index, inner
+            yield from places(child, inner)
+
+
+def is_left_alone(node: ast.AST) -> bool:
+    """Imports, docstrings and what only a type checker reads."""
+    match node:
+        case ast.Import() | ast.ImportFrom() | ast.Expr(value=ast.Constant()):
+            return True
+        case ast.If(test=ast.Name(id="TYPE_CHECKING")) | ast.Assign(targets=[ast.Name(id="TYPE_CHECKING")]):
+            return True
+    return False
+
+
+def named(node: ast.AST, place: str) -> str:
+    """The place that a node makes, else the one that it is in."""
+    match node:
+        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+            return f"{place}.{name}".lstrip(".")
+        case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
+            return place or name
+    return place
+
+
+def start(folder: str) -> None:
+    """In a new worker: make its copy of the tree, and go there."""
+    tree = Path(folder, str(os.getpid()))
+    for name in COPIED:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, tree / name)
+    os.chdir(tree)
+
+
+def trial(mutant: Mutant) -> Trial:
+    """Whether a mutant's tests fail, and after how many seconds; in a process of its own, which may hang."""
+    file = Path("replicator", f"{mutant.module.name}.py")
+    kept = file.read_text(encoding="utf-8")
+    write(file, mutant.text)
+    began = time.monotonic()
+    child = os.fork()
+    if not child:
+        run_tests(mutant)
+    _, status = os.waitpid(child, 0)
+    with suppress(ProcessLookupError):
+        os.killpg(child, signal.SIGKILL)
+    write(file, kept)
+    if status and not mutant.line:
+        print(Path("log").read_text(encoding="utf-8"))
+    return mutant, status != 0, time.monotonic() - began
+
+
+def write(file: Path, text: str) -> None:
+    """Write a module, and forget what was compiled of it: two mutants may have the same size and second."""
+    Path(cache_from_source(str(file))).unlink(missing_ok=True)
+    file.write_text(text, encoding="utf-8")
+
+
+def run_tests(mutant: Mutant) -> None:
+    """In the fork: run the tests until one fails, and end."""
+    code: int = pytest.ExitCode.INTERNAL_ERROR
+    try:
+        os.setsid()
+        resource.setrlimit(resource.RLIMIT_CPU, (MOST_WORK, MOST_WORK))
+        signal.alarm(LONGEST)
+        log = os.open("log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.dup2(log, 1)
+        os.dup2(log, 2)
+        sys.path.insert(0, str(Path.cwd()))
+        settings.register_profile("mutants", database=None, derandomize=True, deadline=None)
+        settings.load_profile("mutants")
+        # Rewriting the asserts of plugins that were imported already is of no use here.
+        ignored = ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
+        code = pytest.main(["-x", "-q", "-p", "no:cacheprovider", *ignored, *test_files(mutant.module)])
+    finally:
+        sys.stdout.flush()
+        os._exit(code)
+
+
+def test_files(module: Module) -> list[str]:
+    """The files of a module's tests."""
+    return [f"tests/test_{name}.py" for name in module.tests]
+
+
+def load_argued() -> Argued:
+    """Module and title of each survivor that is argued."""
+    groups = tomllib.loads(ARGUED.read_text(encoding="utf-8")).get("argued", [])
+    return {(group["module"], title) for group in groups for title in group["mutants"] if group["because"]}
+
+
+@dataclass
+class Score:
+    """What became of a module's mutants."""
+
+    module: Module
+    broken: bool = False
+    """Its tests fail without a change."""
+    left: list[Mutant] = field(default_factory=list)
+    new: list[Mutant] = field(default_factory=list)
+    """Survivors that nobody argues."""
+    tried: int = 0
+    seconds: float = 0.0
+
+    @property
+    def share(self) -> float:
+        """Mutants killed of a hundred."""
+        return 100 * (1 - len(self.left) / max(self.tried, 1))
+
+    def take(self, mutant: Mutant, killed: bool, seconds: float, argued: Argued) -> None:
+        """Count one; a survivor that nobody argues is shown at once."""
+        if not mutant.line:
+            self.broken = killed
+            return
+        self.tried += 1
+        self.seconds += seconds
+        if killed:
+            return
+        self.left.append(mutant)
+        if (self.module.name, mutant.title) not in argued:
+            self.new.append(mutant)
+            where = f"replicator/{self.module.name}.py:{mutant.line} {mutant.place}"
+            print(f"survived: {where}\n  - {mutant.old}\n  + {mutant.new}", flush=True)
+
+    def wrong(self, argued: Argued, *, whole: bool) -> Iterator[str]:
+        """What is wrong, in sentences; some of it can be said only where the whole module was changed."""
+        if self.broken:
+            yield f"{self.module.name}: its tests fail without any change."
+        if self.new:
+            yield f"{self.module.name}: {len(self.new)} survivors that nobody argues."
+        if whole and self.share < LEAST:
+            yield f"{self.module.name}: {self.share:.1f} % killed, less than {LEAST} %."
+        left = {mutant.title for mutant in self.left}
+        for title in (title for name, title in argued if whole and name == self.module.name and title not in left):
+            yield f"{self.module.name}: argued in tests/mutants.toml, but no survivor: {title}"
+
+    def row(self) -> str:
+        """Its line of the table."""
+        counts = (self.tried, self.tried - len(self.left), len(self.left) - len(self.new), len(self.new))
+        return f"{self.module.name:<10}" + "".join(f"{count:>10}" for count in counts) + f"{self.share:>9.1f} %"
+
+
+def main() -> int:
+    """Returns 1 where a survivor is not argued, or too many survive."""
+    parser = argparse.ArgumentParser(description="Change the code in one place at a time; the tests must notice.")
+    parser.add_argument("--only", default="", help="modules, with commas; all by default")
+    parser.add_argument("--at", default="", help="only places that begin with this")
+    asked = parser.parse_args()
+    sys.path.insert(0, str(ROOT))
+    for name in LIBRARIES:
+        import_module(name)
+    # What stands is not looked at by the collections that pytest makes in every fork.
+    gc.freeze()
+    argued = load_argued()
+    scores = []
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        ProcessPoolExecutor(WORKERS, get_context("fork"), start, (folder,)) as pool,
+    ):
+        for module in MODULES:
+            if asked.only and module.name not in asked.only.split(","):
+                continue
+            score = Score(module)
+            todo = [mutant for mutant in mutants(module) if not mutant.line or mutant.place.startswith(asked.at)]
+            for number, done in enumerate(pool.map(trial, todo), 1):
+                score.take(*done, argued)
+                if sys.stdout.isatty():
+                    print(f"{module.name}: {number} of {len(todo)}\033[K", end="\r", flush=True)
+            print(f"{score.module.name}: {score.tried} mutants in {score.seconds / WORKERS:.0f} s", flush=True)
+            scores.append(score)
+    columns = ("mutants", "killed", "argued", "survived", "killed")
+    print(f"\n{'module':<10}" + "".join(f"{word:>10}" for word in columns))
+    print(*(score.row() for score in scores), sep="\n")
+    wrong = [sentence for score in scores for sentence in score.wrong(argued, whole=not asked.at)]
+    print(*wrong, sep="\n", end="\n" * bool(wrong))
+    return int(bool(wrong))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
