@@ -58,7 +58,7 @@ class WrongInput(Exception):
 class Event:
     """What the runner says of the event that started the run."""
 
-    def __init__(self, *, name: str, ref: str, is_tag: bool, deleted: bool = False) -> None:
+    def __init__(self, *, name: str, ref: str, is_tag: bool, deleted: bool) -> None:
         self.name = name
         self.ref = ref
         self.is_tag = is_tag

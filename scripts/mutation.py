@@ -66,7 +66,17 @@ MODULES = (
     Module("faults", ("faults",)),
     Module("verify", ("verify",)),
     Module("plan", ("plan",)),
-    Module("promote", ("promote", "rules", "replicate", "run")),
+    Module(
+        "promote",
+        (
+            "promote",
+            "rules::TestPromotionIsSetWise",
+            "rules::TestPromotionNeverGoesBackwards",
+            "rules::TestSharedFamily",
+            "rules::TestRerunConverges",
+            "replicate::TestRepairs",
+        ),
+    ),
     Module("decide", ("decide",)),
     Module("summary", ("summary",), ("_MARKUP", "_QUOTED", "text", "code", "_link", "_fence", "_shortened", "_cut")),
     Module("snippets", ("snippets",), ("_shell", "_quoted")),
@@ -88,7 +98,7 @@ class Mutant:
     @property
     def title(self) -> str:
         """What tests/mutants.toml calls it: no line number, so that it lasts."""
-        return f"{self.place}: {self.old} → {self.new}"
+        return f"{self.place}: {self.old} → {self.new}".lstrip(": ")
 
 
 #: A mutant, whether its tests failed, and after how many seconds.
@@ -316,8 +326,10 @@ def run_tests(mutant: Mutant) -> None:
 
 
 def test_files(module: Module) -> list[str]:
-    """The files of a module's tests."""
-    return [f"tests/test_{name}.py" for name in module.tests]
+    """A module's tests as pytest is given them."""
+    return [
+        f"tests/test_{file}.py{colons}{part}" for file, colons, part in (name.partition("::") for name in module.tests)
+    ]
 
 
 def load_argued() -> Argued:

@@ -98,10 +98,15 @@ def test_reasons(said: dict[str, str], reason: str) -> None:
         ),
         ({"INPUT_TAG_PATTERN": "b,a\nb a\tc"}, [("tag_pattern", f"'{name}' is given twice") for name in "ab"]),
         (
-            {"INPUT_TAG_PATTERN": "refs/tags/v* refs/heads/w* refs/x"},
+            {"INPUT_TAG_PATTERN": "refs/tags/v* refs/heads/w* refs/x refs/tags/refs/y"},
             [
                 ("tag_pattern", f"'{given}' can match no tag: write the tag's name alone, '{bare}'")
-                for given, bare in [("refs/heads/w*", "heads/w*"), ("refs/tags/v*", "v*"), ("refs/x", "x")]
+                for given, bare in [
+                    ("refs/heads/w*", "heads/w*"),
+                    ("refs/tags/refs/y", "refs/y"),
+                    ("refs/tags/v*", "v*"),
+                    ("refs/x", "x"),
+                ]
             ],
         ),
         ({"INPUT_TAG_PATTERN": "v\x1b,v\x1b"}, [("tag_pattern", "'v\\x1b' is given twice")]),
@@ -192,8 +197,12 @@ def test_ref_type_serves_where_the_ref_is_missing() -> None:
     assert decide.from_env(env).reason == "the tag v1 matches tag_pattern"
     assert not decide.from_env({**env, "GITHUB_REF_TYPE": "branch"}).replicate
     assert not decide.from_env({**env, "GITHUB_REF": "refs/heads/v1"}).replicate
-    nameless = {**env, "GITHUB_REF_NAME": "", "INPUT_TAG_PATTERN": "?*"}
+    nameless = {"GITHUB_EVENT_NAME": "push", "GITHUB_REF_TYPE": "tag", "INPUT_TAG_PATTERN": "?*"}
     assert not decide.from_env(nameless).replicate
+
+
+def test_nothing_is_known_outside_a_runner() -> None:
+    assert decide.from_env({}).reason.startswith("no event (GITHUB_EVENT_NAME is empty)")
 
 
 @pytest.mark.parametrize(
@@ -278,6 +287,14 @@ def test_runs_as_a_script_anywhere(tmp_path: Path, python: str) -> None:
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("Skipped: ")
+
+
+def test_the_script_passes_on_what_it_is_told() -> None:
+    script = str(ROOT / "replicator" / "decide.py")
+    done = subprocess.run(
+        [sys.executable, "-I", script, "--failed", "No", "venv."], env={}, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (3, "::error title=Set-up::No venv.\n", "")
 
 
 @pytest.mark.parametrize("module", ["decide.py", "protocol.py", "__init__.py"])

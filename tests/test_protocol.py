@@ -167,8 +167,10 @@ def test_a_value_that_holds_the_delimiter_is_refused(monkeypatch: pytest.MonkeyP
         protocol.output_record("a", "x ghadelimiter_" + "01" * 16)
 
 
-def test_outputs_go_nowhere_without_a_runner(tmp_path: Path) -> None:
+def test_outputs_go_nowhere_without_a_runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     protocol.write_outputs({}, {"a": "b"})
+    assert not list(tmp_path.iterdir())
     protocol.write_outputs({"GITHUB_OUTPUT": str(tmp_path / "o")}, {"a": "x\ny\ud800", "b": ""})
     protocol.write_outputs({"GITHUB_OUTPUT": str(tmp_path / "o")}, {"c": "d"})
     assert read_outputs(tmp_path / "o") == {"a": "x\ny\\ud800", "b": "", "c": "d"}
