@@ -100,7 +100,7 @@ class Fault:
             (not self.methods or method in self.methods)
             and (not self.statuses or status in self.statuses)
             and (not self.codes or not self.codes.isdisjoint(codes))
-            and (not self.words or re.search(self.words, message) is not None)
+            and re.search(self.words, message) is not None
         )
 
     def seconds(self, attempt: int) -> float:

@@ -1,12 +1,22 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from replicator import promote
-from replicator.model import Held, Image, Plan
+from replicator.model import Action as Doing
+from replicator.model import Held, Image, Plan, Step
+from replicator.work import Work
+from tests.conftest import Action
 from tests.make import copy, image, replica
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from emulator.testing import Running
 
 AGES = st.integers(0, 6)
 
@@ -80,3 +90,71 @@ def test_whoever_becomes_head_is_of_no_older_source(ours: int, source: int, head
     youngest = max(family, key=lambda member: member.created)
     if youngest is mine:
         assert source >= origin
+
+
+@pytest.mark.parametrize(
+    ("doing", "verified", "found", "wanted"),
+    [
+        (Doing.COPY, True, copy(family=""), True),
+        (Doing.COPY, True, copy(family="other"), True),
+        (Doing.COPY, True, copy(), False),
+        (Doing.COPY, False, copy(family=""), False),
+        (Doing.COPY, True, None, False),
+        (Doing.SERVE, True, copy(family=""), False),
+    ],
+    ids=["without", "another", "has it", "not verified", "no image", "the source itself"],
+)
+def test_who_is_still_to_be_promoted(doing: Doing, verified: bool, found: Image | None, wanted: bool) -> None:
+    work = Work(step=Step(replica=replica(), action=doing), began=0, image=found, verified=verified)
+    assert promote.wants_family(work) is wanted
+
+
+def fault(method: str, where: str, times: int | None = 1, code: int = 503) -> dict[str, Any]:
+    answer = {"kind": "http", "code": code, "reason": "backendError", "message": "Oops."}
+    return {"method": f"compute.images.{method}", "match": where, "times": times, "action": answer}
+
+
+def test_what_is_told_of_a_family(action: Action) -> None:
+    """What is done when it has to be repeated, and that it was done."""
+    action.emulator.faults([fault("getFromFamily", "web-eu"), fault("patch", "web-1-asia")])
+    done = action(required_locations="all")
+    assert done.column("promoted") == {"us": True, "eu": True, "asia": True}
+    for told in (
+        "eu: Reading the head of the family web-eu: Oops. Next try in",
+        "asia: Moving the family web-asia to projects/p1/global/images/web-1-asia: Oops. Next try in",
+        "eu: carries the family web-eu\n",
+        "asia: carries the family web-asia\n",
+    ):
+        assert told in done.log
+
+
+def test_what_was_being_done_when_it_was_refused(action: Action) -> None:
+    action.emulator.faults([fault("getFromFamily", "web-eu", None, 400), fault("patch", "web-1-asia", None, 400)])
+    rows = action().replicas
+    for place in ("eu", "asia"):
+        assert f"Promoting projects/p1/global/images/web-1-{place} was refused: Oops." in rows[place]["message"]
+
+
+def test_what_is_told_of_a_family_that_is_newer(emulator: Running, tmp_path: Path) -> None:
+    action = Action(emulator, tmp_path)
+    for name in ("web-10", "web-11"):
+        emulator.add_image(project="p1", name=name, family="web", public=True)
+    older = {"source_image": "projects/p1/global/images/web-10", "locations": "eu"}
+    newer = {"source_image": "projects/p1/global/images/web-11", "locations": "eu"}
+    assert action(**newer).column("promoted") == {"eu": True}
+    late = action(**older)
+    assert late.column("promoted") == {"eu": False}
+    assert "eu: left without the family web-eu (family_is_newer)\n" in late.log
+
+
+def test_a_family_that_goes_on_to_resolve_to_another_is_noted(emulator: Running, tmp_path: Path) -> None:
+    action = Action(emulator, tmp_path)
+    for name in ("web-10", "web-11"):
+        emulator.add_image(project="p1", name=name, family="web", public=True)
+    newer = {"source_image": "projects/p1/global/images/web-11", "locations": "eu"}
+    action(**newer, promote="false")
+    action(source_image="projects/p1/global/images/web-10", locations="eu")
+    assert action(**newer).replicas["eu"]["message"] == (
+        "It carries the family web-eu, which still resolves to projects/p1/global/images/web-10-eu, because that is "
+        "younger; to change that: `gcloud compute images deprecate web-10-eu --project p1 --state DEPRECATED`."
+    )

@@ -194,6 +194,7 @@ class TestRepairs:
         action.emulator.faults([stuck])
         done = action(timeout_minutes="1")
         assert (done.replicas["eu"]["outcome"], done.replicas["eu"]["reason"]) == ("interrupted", "deadline")
+        assert "while projects/p1/global/images/web-1-eu was being promoted" in done.replicas["eu"]["message"]
         assert done.replicas["asia"]["promoted"] is True
         assert done.seconds < 130
 
