@@ -61,6 +61,8 @@ DOMAIN = "One or more users named in the policy do not belong to a permitted cus
         (PATCH, 400, (), "No permitted customer", "org_policy", None),
         (PATCH, 400, (), "The constraints of this are many", "operation_failed", None),
         (POLICY, 400, (), "The constraints of this are many", "operation_failed", None),
+        *((method, 400, (), text, "operation_failed", None)
+          for method in (PATCH, POLICY) for text in ("a/b", "the customer is not permitted to", "a customer")),
         (POLICY, 403, ("forbidden",), "It violates constraints/x", "access_blocked", None),
         (POLICY, 412, ("failedPrecondition",), "", "access_blocked", None),
         (LABELS, 409, ("aborted",), "", "drift", Then.READ_AGAIN),
@@ -153,9 +155,7 @@ def test_messages_name_the_permission_and_a_role(method: str) -> None:
     assert error.what == "Copying to eu was refused: No"
     assert error.todo.startswith("Grant this step's identity compute.")
     assert error.todo.endswith("; README, IAM roles.")
-    found = re.findall(
-        r"compute\.(\w+\.\w+) \(roles/compute\.(\w+) has it\)", error.todo
-    )
+    found = re.findall(r"compute\.(\w+\.\w+) \(roles/compute\.(\w+) has it\)", error.todo)
     assert found == NEEDED[method]
 
 
