@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -158,3 +159,21 @@ def test_a_family_that_goes_on_to_resolve_to_another_is_noted(emulator: Running,
         "It carries the family web-eu, which still resolves to projects/p1/global/images/web-10-eu, because that is "
         "younger; to change that: `gcloud compute images deprecate web-10-eu --project p1 --state DEPRECATED`."
     )
+
+
+@pytest.mark.parametrize(
+    ("location", "verified", "found", "leads"),
+    [
+        ("us", True, copy("us", family="web-eu"), True),
+        ("us", True, copy("us", family=""), False),
+        ("us", True, None, False),
+        ("us", False, copy("us", family="web-eu"), False),
+        ("asia", True, copy("asia", family="web-eu"), False),
+    ],
+    ids=["carries it", "does not yet", "no image", "not verified", "is not where it leads"],
+)
+def test_who_leads_a_shared_family(location: str, verified: bool, found: Image | None, leads: bool) -> None:
+    step = Step(replica=replica(location, family="web-eu"), action=Doing.COPY)
+    work = Work(step=step, began=0, image=found, verified=verified)
+    session: Any = SimpleNamespace(plan=plan(image(), lead="us"), works=[work])
+    assert promote._lead(session, replica()) is (found if leads else None)
