@@ -135,8 +135,9 @@ def test_a_long_text_is_shortened() -> None:
 
 def test_what_has_no_room_is_counted() -> None:
     """128 KiB, each line with its end."""
-    assert summary._cut(["é"] * 43690, "{} more") == ["é"] * 43690
-    assert summary._cut(["é"] * 43692, "{} more") == [*["é"] * 43690, "2 more"]
+    full = [*["é"] * 43690, "x"]
+    assert summary._cut(full, "{} more") == full
+    assert summary._cut([*full, "", ""], "{} more") == [*full, "2 more"]
     assert summary._cut(["\ud800"], "{} more") == ["\ud800"]
 
 
