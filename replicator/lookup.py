@@ -140,9 +140,7 @@ async def examine(calls: Calls, source: Image, image: Image) -> Existing | Repli
     """Where an existing image comes from and, if it is our own and READY, who may use it."""
     doing = f"Examining {image.ref}"
     try:
-        direct = image.source_image_id in {source.id, ""}
-        parents = [] if direct else [parent async for parent in ancestors(calls, image)]
-        lineage = verify.lineage(source.id, image, parents)
+        lineage = await lineage_of(calls, source, image)
         policy = None
         if lineage is Lineage.OURS and image.status == "READY":
             policy = await _in_passing(calls, partial(calls.compute.get_policy, image.ref), doing=doing, image=image)
@@ -151,6 +149,16 @@ async def examine(calls: Calls, source: Image, image: Image) -> Existing | Repli
     except errors.Deadline as error:
         return error
     return Existing(image=image, lineage=lineage, policy=policy)
+
+
+async def lineage_of(calls: Calls, source: Image, image: Image) -> Lineage:
+    """Whether an image was made from the source; its parents are read only where its own word is not enough.
+
+    Raises Refusal as `ancestors` does.
+    """
+    direct = image.source_image_id in {source.id, ""}
+    parents = [] if direct else [parent async for parent in ancestors(calls, image)]
+    return verify.lineage(source.id, image, parents)
 
 
 async def ancestors(calls: Calls, image: Image) -> AsyncIterator[Image]:

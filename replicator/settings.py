@@ -11,7 +11,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from replicator import forms, names, source
 from replicator.config import BadConfig, Config, Place
@@ -47,11 +56,40 @@ def _boolean(value: Any) -> Any:
     return _BOOLEANS[value]
 
 
+def _minutes(value: Any) -> float:
+    try:
+        minutes = float(value)
+    except (TypeError, ValueError):
+        minutes = math.nan
+    if not 0 < minutes < math.inf:
+        raise ValueError(f"'{value}' is no positive number of minutes (0.5 is half a minute)")
+    return minutes
+
+
+def _endpoint(value: str) -> str:
+    if not value:
+        return value
+    bare = re.sub(r"/+(compute/v1/*)?$", "", value)
+    try:
+        parts = urlsplit(bare)
+        port_is_right = parts.port is None or parts.port > 0
+    except ValueError:
+        parts, port_is_right = urlsplit(""), False
+    extra = parts.path or parts.query or parts.fragment or parts.username is not None
+    if parts.scheme not in {"https", "http"} or not parts.hostname or not port_is_right or extra:
+        raise ValueError(f"'{value}' is no endpoint; write https://HOST, or http://127.0.0.1:PORT for an emulator")
+    if parts.scheme == "http" and not _is_loopback(parts.hostname):
+        raise ValueError(f"'{value}' would get credentials unencrypted: use https (http is for loopback only)")
+    return bare
+
+
 #: What `revision: auto` is made of.
 _REVISION = {"repository": "GITHUB_REPOSITORY", "ref": "GITHUB_REF", "commit": "GITHUB_SHA"}
 
 Flag = Annotated[bool, BeforeValidator(_boolean)]
 Words = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+Minutes = Annotated[float, BeforeValidator(_minutes)]
+Endpoint = Annotated[str, AfterValidator(_endpoint)]
 
 
 class Settings(BaseModel):
@@ -111,11 +149,11 @@ class Settings(BaseModel):
     """
     dry_run: Flag = False
     """Whether to stop after the plan, with nothing changed."""
-    timeout_minutes: float = 60.0
+    timeout_minutes: Minutes = 60.0
     """How long copies may take, waits for quotas included. What is not ready by then is reported as interrupted, and a
     rerun takes it over.
     """
-    compute_endpoint: str = ""
+    compute_endpoint: Endpoint = ""
     """Another endpoint of the Compute Engine API (Private Service Connect, an emulator): `https`, or `http` on
     loopback. Empty: that of `CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE`, or Google's.
     """
@@ -195,35 +233,6 @@ class Settings(BaseModel):
         if not all(read.values()):
             raise ValueError(f"says nothing in one of {', '.join(keys)}; auto takes {', '.join(_REVISION.values())}")
         return Revision(**read)
-
-    @field_validator("timeout_minutes", mode="before")
-    @classmethod
-    def _timeout(cls, value: Any) -> float:
-        try:
-            minutes = float(value)
-        except (TypeError, ValueError):
-            minutes = math.nan
-        if not 0 < minutes < math.inf:
-            raise ValueError(f"'{value}' is no positive number of minutes (0.5 is half a minute)")
-        return minutes
-
-    @field_validator("compute_endpoint")
-    @classmethod
-    def _endpoint(cls, value: str) -> str:
-        if not value:
-            return value
-        bare = re.sub(r"/+(compute/v1/*)?$", "", value)
-        try:
-            parts = urlsplit(bare)
-            port_is_right = parts.port is None or parts.port > 0
-        except ValueError:
-            parts, port_is_right = urlsplit(""), False
-        extra = parts.path or parts.query or parts.fragment or parts.username is not None
-        if parts.scheme not in {"https", "http"} or not parts.hostname or not port_is_right or extra:
-            raise ValueError(f"'{value}' is no endpoint; write https://HOST, or http://127.0.0.1:PORT for an emulator")
-        if parts.scheme == "http" and not _is_loopback(parts.hostname):
-            raise ValueError(f"'{value}' would get credentials unencrypted: use https (http is for loopback only)")
-        return bare
 
     def wanted(self, location: str) -> Place:
         """What is wanted in a location: the config file's word, else the inputs'."""
