@@ -227,7 +227,7 @@ async def _check(calls: Calls, read: Index) -> list[Finding]:
 
 def named(entries: Iterable[Entry]) -> list[ImageRef]:
     """The images that entries of an index name as serving a location."""
-    return [ImageRef(served.project, served.name) for entry in entries for served in entry.locations.values()]
+    return [served.ref for entry in entries for served in entry.locations.values()]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -258,7 +258,7 @@ async def look(
 async def _look_at(
     calls: Calls, entry: Entry, location: str, served: Served, images: Mapping[ImageRef, Image | errors.ReplicaError]
 ) -> Seen:
-    ref = ImageRef(served.project, served.name)
+    ref = served.ref
     image = images.get(ref)
     policy = None
     if served.public and isinstance(image, Image):

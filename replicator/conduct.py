@@ -12,17 +12,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from replicator import errors
+from replicator import errors, promote, work
 from replicator.actions import Annotation
-from replicator.model import Result
+from replicator.model import Held, Result
 from replicator.protocol import stop_signals
 from replicator.results import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator, Mapping
+    from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
     from types import FrameType
 
     from replicator.actions import Runner
+    from replicator.model import Plan, ReplicaResult
+    from replicator.work import Work
 
 
 @dataclass(kw_only=True)
@@ -62,6 +64,17 @@ def _failed(this: Conduct, error: errors.ReplicatorError) -> Verdict:
         told = "\n".join(filter(None, [error.message, error.to_add]))
         this.notes.append(Annotation("error", type(error).__name__, told))
     return Verdict(Result.FAILED, error.exit_code, error.message.rstrip("."), error)
+
+
+def rows(plan: Plan, works: Sequence[Work], signals: Signals, now: float) -> list[ReplicaResult]:
+    """What became of each replica when a plan was carried out, or stopped by a signal."""
+    if signals.caught:
+        for item in works:
+            if item.running:
+                item.end(now, errors.Signalled(f"{signals.caught.what} while {item.replica.ref} was {item.state}"))
+            elif promote.wants_family(item):
+                item.held = item.held or (Held.SIGNAL if plan.promote else Held.PROMOTE_OFF)
+    return [work.result(plan, item, now) for item in works]
 
 
 def folder(this: Conduct) -> Path:

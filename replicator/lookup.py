@@ -67,7 +67,7 @@ async def read_source(calls: Calls, reference: SourceRef) -> Image:
 async def _original(calls: Calls, head: Image) -> Image:
     """What a family's head was copied from within the family: a home copy leads the family that it was made for."""
     original = head
-    with _ending_the_run(f"Reading what {head.ref} was copied from"):
+    with ending_the_run(f"Reading what {head.ref} was copied from"):
         try:
             async for older in ancestors(calls, head):
                 if (older.ref.project, older.family) != (head.ref.project, head.family):
@@ -106,7 +106,7 @@ async def read_existing(
     async def examined(found: Image | ReplicaError) -> Existing | ReplicaError:
         return await examine(calls, source, found) if isinstance(found, Image) else found
 
-    with _ending_the_run("Looking for what exists"):
+    with ending_the_run("Looking for what exists"):
         images = await read_images(calls, refs)
         unanswered = [found for found in images.values() if isinstance(found, errors.Unreachable)]
         if unanswered and len(unanswered) == len(images):
@@ -209,12 +209,12 @@ def _longest_delay(calls: Calls) -> float:
 
 
 async def _own(calls: Calls, send: Callable[[], _T], *, doing: str) -> _T:
-    with _ending_the_run(doing):
+    with ending_the_run(doing):
         return await calls(send, doing=doing, where="source", patience=PATIENCE)
 
 
 @contextlib.contextmanager
-def _ending_the_run(doing: str) -> Iterator[None]:
+def ending_the_run(doing: str) -> Iterator[None]:
     """What goes wrong before there is a plan ends the run, with exit code 3."""
     try:
         yield

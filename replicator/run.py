@@ -8,12 +8,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
-from replicator import errors, index, lookup, promote, report, results, settings, snippets, summary, terminal, work
+from replicator import errors, index, lookup, report, results, settings, snippets, summary, terminal, work
 from replicator import plan as planning
 from replicator.actions import Annotation, Runner
 from replicator.calls import Calls, DaemonThreads
-from replicator.conduct import Conduct, concluded, folder, in_loop, listening, tolerant
-from replicator.model import Held
+from replicator.conduct import Conduct, concluded, folder, in_loop, listening, rows, tolerant
 from replicator.replicate import replicate
 from replicator.session import Session
 
@@ -97,7 +96,7 @@ async def _go(this: Run, signals: Signals) -> None:
             with _watched(this, calls, began):
                 await replicate(Session(plan=plan, calls=calls, works=this.works, changed=changed))
         finally:
-            this.rows = _rows(this, plan, signals, loop.time())
+            this.rows = rows(plan, this.works, signals, loop.time())
     this.notes += report.privacy_note(plan, request.settings.access, this.rows)
 
 
@@ -158,16 +157,6 @@ async def _tick(this: Run, calls: Calls, began: float) -> None:
         report.show_progress(this.runner, this.works, calls.next_try, loop.time() - began)
 
 
-def _rows(this: Run, plan: Plan, signals: Signals, now: float) -> list[ReplicaResult]:
-    if signals.caught:
-        for item in this.works:
-            if item.running:
-                item.end(now, errors.Signalled(f"{signals.caught.what} while {item.replica.ref} was {item.state}"))
-            elif promote.wants_family(item):
-                item.held = item.held or (Held.SIGNAL if plan.promote else Held.PROMOTE_OFF)
-    return [work.result(plan, item, now) for item in this.works]
-
-
 def _report(this: Run, verdict: Verdict, document: TextIO | None) -> int:
     """Write the index, then say everything everywhere; a place that can't be written stops none of the others."""
     path = identity = ""
@@ -175,7 +164,8 @@ def _report(this: Run, verdict: Verdict, document: TextIO | None) -> int:
     if this.source is not None and this.request is not None and not dry:
         with tolerant(this, "index"):
             wanted = this.request.settings
-            data = index.to_bytes(index.build(this.source, wanted.locations, this.rows, wanted.revision))
+            built = index.build(this.source, wanted.locations, this.rows, wanted.revision, wanted.variant)
+            data = index.to_bytes(built)
             path = str(index.write(data, folder(this)))
             identity = index.digest(data)
     with tolerant(this, "outputs"):
