@@ -180,7 +180,7 @@ class TestSnippets:
         from replicator import cli
 
         named = set(re.findall(r"-m replicator (\w+) ", README))
-        assert named == {"plan", "replicate", "verify", "decide"}
+        assert {"plan", "replicate", "verify", "decide"} <= named <= set(cli._COMMANDS)
         for command in named:
             assert cli.main([command, "--help"], {}, io.StringIO()) == 0
 
