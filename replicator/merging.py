@@ -116,7 +116,8 @@ def _read(this: Merging, fragments: str) -> dict[str, Index | BadIndex]:
         place = files.folder(fragments, this.env)
         found = files.below(place, suffix=".json", most=_MOST_FRAGMENTS)
     except files.Unfit as error:
-        raise errors.BadSettings([errors.InputProblem("fragments", str(error))]) from None
+        advice = "give the folder that they were downloaded to, and look whether any build kept a fragment"
+        raise errors.BadSettings([errors.InputProblem("fragments", f"{error}; {advice}")]) from None
     return {name: one(path) for name, path in found.items()}
 
 

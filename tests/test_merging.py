@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ import pytest
 
 from replicator import index, merging
 from tests.test_rules import refuse
+from tests.test_run import interrupt_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -340,9 +342,11 @@ class TestFragmentsFolder:
         assert len(release.action.emulator.journal()) == before
 
     def test_no_folder(self, release: Release) -> None:
+        """What actions/download-artifact leaves where no build kept a fragment."""
         done = release.merge()
         assert (done.exit_code, done.result) == (2, "failed")
         assert "fragments: " in done.outputs["reason"]
+        assert "look whether any build kept a fragment" in done.outputs["reason"]
 
     def test_it_lies_in_the_workspace(self, release: Release, tmp_path: Path) -> None:
         release.build_all()
@@ -372,4 +376,24 @@ class TestInTheMiddle:
         assert families(release) == PROMOTED - {"web-arm64-eu"}
         again = release.merge(required_locations="eu")
         assert (again.exit_code, again.result, again.index) == (0, "complete", done.index)
+        assert families(release) == PROMOTED
+
+    @pytest.mark.parametrize("number", [0, 2, 5, 8, 11, 14, 17, 20])
+    def test_a_signal(self, release: Release, number: int) -> None:
+        """After so many calls: results are written, no family moved before the index was, and a rerun converges."""
+        release.build_all()
+        before = len(release.action.emulator.journal())
+        release.action.emulator.faults([{"times": None, "action": {"kind": "delay", "seconds": 0.1}}])
+        interrupt_at(lambda: len(release.action.emulator.journal()) >= before + number, signal.SIGTERM)
+        done = release.merge()
+        release.action.emulator.faults([])
+        assert (done.exit_code, done.result) == (143, "failed")
+        assert bool(done.index) == bool(done.outputs["index_path"])
+        assert done.index or not families(release)
+        if done.index:
+            rows = json.loads(done.outputs["replicas"])
+            assert {row["reason"] for row in rows if not row["promoted"]} <= {"signal"}
+        again = release.merge()
+        assert (again.exit_code, again.result) == (0, "complete"), again.log
+        assert not done.index or again.index == done.index
         assert families(release) == PROMOTED
