@@ -1,4 +1,7 @@
-"""`python -m replicator`: without arguments the action's entry, gated by `decide`; else the command line."""
+"""`python -m replicator`: without arguments the action's entry, gated by `decide`; else the command line.
+
+With the arguments of `MERGE` it is the entry of merge/action.yml, gated likewise.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +18,12 @@ if TYPE_CHECKING:
     from typing import NoReturn, TextIO
 
 _PREFIX = "INPUT_"
+MERGE = ["action", "merge"]
 
 
 def main(argv: list[str], env: Mapping[str, str], stdout: TextIO) -> int:
     """Run the action, or the command that the arguments name. Returns the exit code."""
-    if argv:
+    if argv not in ([], MERGE):
         from replicator import cli
 
         return cli.main(argv, env, stdout)
@@ -31,12 +35,14 @@ def main(argv: list[str], env: Mapping[str, str], stdout: TextIO) -> int:
         decide.report(decision, env, stdout)
         return 0
     # Nothing but the standard library is imported before there is something to do.
-    from replicator import run, settings
+    from replicator import merge_settings, merging, run, settings
 
     _Early.armed = False
-    names = [*settings.Settings.model_fields, *settings.READ_ELSEWHERE]
+    model = merge_settings.MergeSettings if argv else settings.Settings
+    names = [*model.model_fields, *settings.READ_ELSEWHERE]
     given = {name: env.get(_PREFIX + name.upper(), "") for name in names}
-    return run.run(given, env, stdout, commands=True)
+    carry_out = merging.run if argv else run.run
+    return carry_out(given, env, stdout, commands=True)
 
 
 class _Early:
@@ -59,7 +65,7 @@ class _Early:
 
 def entry() -> NoReturn:
     """The process: leaves at once even while threads wait for answers that nobody needs any more."""
-    if not sys.argv[1:]:
+    if sys.argv[1:] in ([], MERGE):
         _Early(os.environ, sys.stdout)
     code = main(sys.argv[1:], os.environ, sys.stdout)
     sys.stdout.flush()

@@ -215,22 +215,50 @@ async def _against_index(given: Mapping[str, str], env: Mapping[str, str], file:
 
 
 async def _check(calls: Calls, read: Index) -> list[Finding]:
-    served = [(entry, location, image) for entry in read.images for location, image in sorted(entry.locations.items())]
-    images = await lookup.read_images(calls, [ImageRef(image.project, image.name) for _, _, image in served])
-    findings = await asyncio.gather(*(_one(calls, *item, images) for item in served))
+    seen = await look(calls, read.images, await lookup.read_images(calls, named(read.images)))
     lacking = [
         Finding(location=location, uri="", state=State.MISSING, architecture=entry.architecture)
         for entry in read.images
         for location in entry.wanted_locations
         if location not in entry.locations
     ]
-    return [*findings, *lacking]
+    return [*(item.finding for item in seen), *lacking]
 
 
-async def _one(
+def named(entries: Iterable[Entry]) -> list[ImageRef]:
+    """The images that entries of an index name as serving a location."""
+    return [served.ref for entry in entries for served in entry.locations.values()]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What an index says of one location, and what was found."""
+
+    entry: Entry
+    location: str
+    served: Served
+    image: Image | errors.ReplicaError | None
+    policy: Policy | None
+    """Read where the index says that the image is public."""
+
+    @property
+    def finding(self) -> Finding:
+        """The one held against the other."""
+        return of_entry(self.entry, self.location, self.served, self.image, self.policy)
+
+
+async def look(
+    calls: Calls, entries: Iterable[Entry], images: Mapping[ImageRef, Image | errors.ReplicaError]
+) -> list[Seen]:
+    """Each location of each entry beside its image, with the policy of those that are said to be public."""
+    served = [(entry, location, image) for entry in entries for location, image in sorted(entry.locations.items())]
+    return await asyncio.gather(*(_look_at(calls, *item, images) for item in served))
+
+
+async def _look_at(
     calls: Calls, entry: Entry, location: str, served: Served, images: Mapping[ImageRef, Image | errors.ReplicaError]
-) -> Finding:
-    ref = ImageRef(served.project, served.name)
+) -> Seen:
+    ref = served.ref
     image = images.get(ref)
     policy = None
     if served.public and isinstance(image, Image):
@@ -241,4 +269,4 @@ async def _one(
             )
         except Refusal as refusal:
             image = faults.error_of(refusal, doing=doing)
-    return of_entry(entry, location, served, image, policy)
+    return Seen(entry=entry, location=location, served=served, image=image, policy=policy)

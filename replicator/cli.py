@@ -8,22 +8,28 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from replicator import __version__, decide, protocol
+from replicator.merge_settings import MergeSettings
 from replicator.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from collections.abc import Set as AbstractSet
     from typing import NoReturn, TextIO
+
+    from pydantic.fields import FieldInfo
 
 _COMMANDS = {
     "replicate": "make what is asked for, and say what exists where",
     "plan": "say what `replicate` would do, and change nothing",
+    "merge": "make one index of those of several architectures, verify all of it, then move the families",
     "verify": "hold what exists against an index, or against a source and settings, and change nothing",
     "decide": "say whether the action would replicate in this environment, and why",
 }
 
 #: Settings that say how something is made, where nothing is.
-_MEANINGLESS = {"plan": {"dry_run"}, "verify": {"dry_run", "promote", "replace_failed", "timeout_minutes", "revision"}}
+_MEANINGLESS = {
+    "plan": ("dry_run",),
+    "verify": ("dry_run", "promote", "replace_failed", "timeout_minutes", "revision", "variant"),
+}
 _SOURCE = "projects/PROJECT/global/images/web-v1"
 _EXAMPLES = {
     "replicate": (
@@ -36,6 +42,7 @@ _EXAMPLES = {
         f"plan --source-image {_SOURCE}",
         "plan --source-image projects/PROJECT/global/images/family/web --json | jq '.plan[].action'",
     ),
+    "merge": ("merge --fragments fragments --expect X86_64,ARM64 --required-locations all",),
     "verify": ("verify --index image-index.json", f"verify --source-image {_SOURCE} --json"),
     "decide": ("decide --distribute true",),
 }
@@ -48,12 +55,15 @@ _GATE = {
 #: Options stand under these headings in the help.
 _GROUPS = {
     "which image": ("source_image", "packer_manifest", "project_id"),
+    "what is merged": ("fragments", "expect"),
     "where": ("locations", "required_locations", "config", "replica_project", "home_copy"),
     "what it is called": ("name_template", "family_template", "labels"),
     "what may be done": ("access", "promote", "replace_failed", "dry_run", "timeout_minutes"),
 }
 _METAVARS = {
     "source_image": "IMAGE",
+    "fragments": "FOLDER",
+    "expect": "ARCHITECTURES",
     "packer_manifest": "FILE",
     "project_id": "PROJECT",
     "locations": "LOCATIONS",
@@ -90,14 +100,15 @@ def main(argv: list[str], env: Mapping[str, str], stdout: TextIO) -> int:
     if command == "decide":
         given = {f"INPUT_{name.upper()}": value for name, value in options.items() if value}
         return decide.main([], {**env, **given}, stdout)
-    from replicator import audit, run
+    from replicator import audit, merging, run
 
     if command == "verify":
         file = options.pop("index")
         return audit.run(options, env, stdout, index_file=file, as_json=as_json)
     if command == "plan":
         options["dry_run"] = "true"
-    return run.run(
+    carry_out = merging.run if command == "merge" else run.run
+    return carry_out(
         {name: value or "" for name, value in options.items()},
         env,
         people,
@@ -138,21 +149,21 @@ def _parser() -> argparse.ArgumentParser:
         if name == "verify":
             command.add_argument("--index", default="", metavar="FILE", help="An image-index.json to verify.")
         command.add_argument("--json", action="store_true", help="Print one JSON document to stdout and nothing else.")
-        _add_settings(command, _MEANINGLESS.get(name, frozenset()))
+        model = MergeSettings if name == "merge" else Settings
+        left_out = _MEANINGLESS.get(name, ())
+        _add_settings(command, {field: info for field, info in model.model_fields.items() if field not in left_out})
     return parser
 
 
-def _add_settings(command: argparse.ArgumentParser, left_out: AbstractSet[str]) -> None:
+def _add_settings(command: argparse.ArgumentParser, left: dict[str, FieldInfo]) -> None:
     """An option for each setting, in groups that say what it is about."""
-    left = {name: field for name, field in Settings.model_fields.items() if name not in left_out}
     for title, names in {**_GROUPS, "others": tuple(left)}.items():
         group = command.add_argument_group(title)
         for name in names:
             if name in left:
                 field = left.pop(name)
-                text = " ".join((field.description or "").split()) + _default(
-                    field.get_default(call_default_factory=True)
-                )
+                usual = None if field.is_required() else field.get_default(call_default_factory=True)
+                text = " ".join((field.description or "").split()) + _default(usual)
                 metavar = _METAVARS.get(name, "true|false" if isinstance(field.default, bool) else "TEXT")
                 group.add_argument(_option(name), dest=name, default="", metavar=metavar, help=text.replace("%", "%%"))
 

@@ -21,9 +21,43 @@ def given(text: str, env: Mapping[str, str], *, largest: int) -> str:
     Inside a job it must lie, links followed, in the workspace or in RUNNER_TEMP: what a checkout holds must not make
     the log quote any other file of the machine.
     """
-    workspace = env.get("GITHUB_WORKSPACE", "")
-    folders = [Path(folder) for folder in (workspace, env.get("RUNNER_TEMP", "")) if folder] if workspace else []
-    return read(Path(workspace) / text, largest=largest, within=folders)
+    return read(Path(env.get("GITHUB_WORKSPACE", "")) / text, largest=largest, within=_folders(env))
+
+
+def folder(text: str, env: Mapping[str, str]) -> Path:
+    """The folder that an input names; it is taken, and must lie, as `given` says of files. Raises Unfit."""
+    path = Path(env.get("GITHUB_WORKSPACE", "")) / text
+    try:
+        _check_place(path, Path(os.path.realpath(path, strict=True)), _folders(env))
+        is_folder = path.is_dir()
+    except OSError as error:
+        raise Unfit(f"'{path}' can't be read ({error.strerror or error})") from None
+    except Unfit:
+        raise
+    except ValueError:
+        raise Unfit(f"'{path}' can't be the path of a folder") from None
+    if not is_folder:
+        raise Unfit(f"'{path}' is no folder")
+    return path
+
+
+def below(folder: Path, *, suffix: str, most: int) -> dict[str, Path]:
+    """The files below a folder, by their paths in it; links to folders are not followed.
+
+    Raises Unfit, also for more files than `most`.
+    """
+
+    def stop(error: OSError) -> None:
+        raise Unfit(f"'{error.filename or folder}' can't be read ({error.strerror or error})")
+
+    found: dict[str, Path] = {}
+    for parent, _, names in os.walk(folder, onerror=stop):
+        found |= {
+            (path := Path(parent, name)).relative_to(folder).as_posix(): path for name in names if name.endswith(suffix)
+        }
+        if len(found) > most:
+            raise Unfit(f"'{folder}' holds more than {most} files *{suffix}")
+    return dict(sorted(found.items()))
 
 
 def read(path: Path, *, largest: int, within: Sequence[Path] = ()) -> str:
@@ -50,6 +84,12 @@ def read(path: Path, *, largest: int, within: Sequence[Path] = ()) -> str:
     except ValueError:
         # No path can hold a NUL or half a character.
         raise Unfit(f"'{path}' can't be the path of a file") from None
+
+
+def _folders(env: Mapping[str, str]) -> list[Path]:
+    """Where files of the caller's may lie; anywhere outside of a job."""
+    workspace = env.get("GITHUB_WORKSPACE", "")
+    return [Path(place) for place in (workspace, env.get("RUNNER_TEMP", "")) if place] if workspace else []
 
 
 def _check_place(path: Path, real: Path, within: Sequence[Path]) -> None:

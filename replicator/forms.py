@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 
 _LOCATION = re.compile(r"us|eu|asia|[a-z]+-[a-z]+[0-9]+")
+_ARCHITECTURE = re.compile(r"[A-Z][A-Z0-9_]*")
+_ARCHITECTURES = {"AMD64": "X86_64", "X64": "X86_64", "X86-64": "X86_64", "AARCH64": "ARM64"}
+_VARIANT = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 _LABEL_KEY = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 _LABEL_VALUE = re.compile(r"[a-z0-9_-]{0,63}")
 _MULTI_REGIONS = {"europe": "eu", "america": "us", "usa": "us", "united-states": "us"}
@@ -33,6 +36,23 @@ def location_problem(location: str) -> str:
     else:
         hint = "write us, eu, asia or a region such as us-central1"
     return f"'{location}' is no storage location: {hint}"
+
+
+def architecture_problem(architecture: str) -> str:
+    """Why a text is no architecture of Compute Engine's, with what was probably meant; nothing where it is one."""
+    upper = architecture.upper()
+    meant = _ARCHITECTURES.get(upper, upper)
+    if _ARCHITECTURE.fullmatch(architecture) and meant == architecture:
+        return ""
+    hint = f"write '{meant}'" if _ARCHITECTURE.fullmatch(meant) else "write X86_64 or ARM64"
+    return f"'{architecture}' is no architecture: {hint}"
+
+
+def variant_problem(variant: str) -> str:
+    """Why a text can't tell images of one release apart; nothing where it can."""
+    if _VARIANT.fullmatch(variant):
+        return ""
+    return f"'{variant}' is no variant: at most 63 of a-z, 0-9, '.', '_' and '-', a letter or digit first"
 
 
 def label_problems(key: str, value: str) -> list[str]:

@@ -10,11 +10,11 @@ import hashlib
 import json
 import os
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from replicator import files, names, source
+from replicator import files, forms, names, source
 from replicator.model import ImageRef
 
 if TYPE_CHECKING:
@@ -42,9 +42,24 @@ class Revision:
 def _consistent(image: Named) -> Named:
     if not source.is_project(image.project) or not names.is_valid(image.name):
         raise ValueError(f"'{image.project}' and '{image.name}' can't be a project and an image")
-    if image.uri != ImageRef(image.project, image.name).uri:
+    if image.uri != image.ref.uri:
         raise ValueError(f"'{image.uri}' is not the uri of '{image.name}' in '{image.project}'")
     return image
+
+
+def _location(value: str) -> str:
+    forms.refuse([problem] if (problem := forms.location_problem(value)) else [])
+    return value
+
+
+def _family(value: str) -> str:
+    forms.refuse([] if names.is_valid(value) else [f"'{value}' is no family"])
+    return value
+
+
+Location = Annotated[str, AfterValidator(_location)]
+Family = Annotated[str, AfterValidator(_family)] | None
+Digits = Annotated[str, Field(pattern="^[0-9]+$")]
 
 
 class Named(BaseModel):
@@ -54,10 +69,15 @@ class Named(BaseModel):
 
     project: str
     name: str
-    id: str
+    id: Digits
     uri: str
 
     _check = model_validator(mode="after")(_consistent)
+
+    @property
+    def ref(self) -> ImageRef:
+        """Its place."""
+        return ImageRef(self.project, self.name)
 
 
 class Served(Named):
@@ -65,9 +85,9 @@ class Served(Named):
 
     source_image_id: str
     copied_from: str | None
-    family: str | None
+    family: Family
     public: bool
-    disk_size_gb: str
+    disk_size_gb: Digits
     labels: dict[str, str]
 
 
@@ -75,7 +95,7 @@ class Origin(Named):
     """The source of an entry."""
 
     storage_location: str
-    family: str | None
+    family: Family
 
 
 class Entry(BaseModel):
@@ -87,8 +107,8 @@ class Entry(BaseModel):
     variant: str
     revision: Revision | None
     source: Origin
-    wanted_locations: list[str]
-    locations: dict[str, Served]
+    wanted_locations: list[Location]
+    locations: dict[Location, Served]
 
 
 class Index(BaseModel):
@@ -105,7 +125,11 @@ class BadIndex(ValueError):
 
 
 def build(
-    source: Image, wanted: Iterable[str], results: Sequence[ReplicaResult], revision: Revision | None
+    source: Image,
+    wanted: Iterable[str],
+    results: Sequence[ReplicaResult],
+    revision: Revision | None,
+    variant: str = "",
 ) -> dict[str, Any]:
     """The index of one source and its verified replicas; `wanted` are the locations asked for, made or not."""
     return {
@@ -113,7 +137,7 @@ def build(
         "images": [
             {
                 "architecture": source.architecture or "ARCHITECTURE_UNSPECIFIED",
-                "variant": "",
+                "variant": variant,
                 "revision": asdict(revision) if revision else None,
                 "source": {
                     "project": source.ref.project,
@@ -125,7 +149,7 @@ def build(
                 },
                 "wanted_locations": sorted({*wanted, *(row.replica.location for row in results)}),
                 "locations": {
-                    row.replica.location: _location(row, row.image)
+                    row.replica.location: _served(row, row.image)
                     for row in results
                     if row.outcome.verified and row.image is not None
                 },
@@ -158,19 +182,27 @@ def write(data: bytes, folder: Path) -> Path:
     return path
 
 
-def read(path: Path) -> Index:
-    """Read an index. Raises BadIndex where the file can't be read or is none."""
+def read(path: Path, within: Sequence[Path] = ()) -> Index:
+    """Read an index, from one of the folders if some are named. Raises BadIndex where there is none to be read."""
     try:
-        return Index.model_validate_json(files.read(path, largest=_LARGEST))
+        return parse(files.read(path, largest=_LARGEST, within=within))
     except files.Unfit as error:
         raise BadIndex(str(error)) from None
+    except BadIndex as error:
+        raise BadIndex(f"'{path}' {error}") from None
+
+
+def parse(text: str) -> Index:
+    """The index that a text holds. Raises BadIndex where it holds none."""
+    try:
+        return Index.model_validate_json(text)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise BadIndex(f"'{path}' is no index of ours: {where or 'the file'}: {first['msg']}") from None
+        raise BadIndex(f"is no index of ours: {where or 'the file'}: {first['msg']}") from None
 
 
-def _location(row: ReplicaResult, image: Image) -> dict[str, Any]:
+def _served(row: ReplicaResult, image: Image) -> dict[str, Any]:
     return {
         "project": image.ref.project,
         "name": image.ref.name,

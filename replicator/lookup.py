@@ -67,7 +67,7 @@ async def read_source(calls: Calls, reference: SourceRef) -> Image:
 async def _original(calls: Calls, head: Image) -> Image:
     """What a family's head was copied from within the family: a home copy leads the family that it was made for."""
     original = head
-    with _ending_the_run(f"Reading what {head.ref} was copied from"):
+    with ending_the_run(f"Reading what {head.ref} was copied from"):
         try:
             async for older in ancestors(calls, head):
                 if (older.ref.project, older.family) != (head.ref.project, head.family):
@@ -106,7 +106,7 @@ async def read_existing(
     async def examined(found: Image | ReplicaError) -> Existing | ReplicaError:
         return await examine(calls, source, found) if isinstance(found, Image) else found
 
-    with _ending_the_run("Looking for what exists"):
+    with ending_the_run("Looking for what exists"):
         images = await read_images(calls, refs)
         unanswered = [found for found in images.values() if isinstance(found, errors.Unreachable)]
         if unanswered and len(unanswered) == len(images):
@@ -140,9 +140,7 @@ async def examine(calls: Calls, source: Image, image: Image) -> Existing | Repli
     """Where an existing image comes from and, if it is our own and READY, who may use it."""
     doing = f"Examining {image.ref}"
     try:
-        direct = image.source_image_id in {source.id, ""}
-        parents = [] if direct else [parent async for parent in ancestors(calls, image)]
-        lineage = verify.lineage(source.id, image, parents)
+        lineage = await lineage_of(calls, source, image)
         policy = None
         if lineage is Lineage.OURS and image.status == "READY":
             policy = await _in_passing(calls, partial(calls.compute.get_policy, image.ref), doing=doing, image=image)
@@ -151,6 +149,16 @@ async def examine(calls: Calls, source: Image, image: Image) -> Existing | Repli
     except errors.Deadline as error:
         return error
     return Existing(image=image, lineage=lineage, policy=policy)
+
+
+async def lineage_of(calls: Calls, source: Image, image: Image) -> Lineage:
+    """Whether an image was made from the source; its parents are read only where its own word is not enough.
+
+    Raises Refusal as `ancestors` does.
+    """
+    direct = image.source_image_id in {source.id, ""}
+    parents = [] if direct else [parent async for parent in ancestors(calls, image)]
+    return verify.lineage(source.id, image, parents)
 
 
 async def ancestors(calls: Calls, image: Image) -> AsyncIterator[Image]:
@@ -201,12 +209,12 @@ def _longest_delay(calls: Calls) -> float:
 
 
 async def _own(calls: Calls, send: Callable[[], _T], *, doing: str) -> _T:
-    with _ending_the_run(doing):
+    with ending_the_run(doing):
         return await calls(send, doing=doing, where="source", patience=PATIENCE)
 
 
 @contextlib.contextmanager
-def _ending_the_run(doing: str) -> Iterator[None]:
+def ending_the_run(doing: str) -> Iterator[None]:
     """What goes wrong before there is a plan ends the run, with exit code 3."""
     try:
         yield

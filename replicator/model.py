@@ -258,6 +258,13 @@ class ReplicaResult:
     """Seconds between the plan and the beginning of its copy; None where none was begun."""
     notes: tuple[str, ...] = field(default=())
     """What people should know although nothing is wrong with it: members that we did not add, for instance."""
+    key: str = ""
+    """Which image of a release it belongs to, where the run is about several: `ARM64`, or `ARM64/VARIANT`."""
+
+    @property
+    def where(self) -> str:
+        """The location, and of which image where that must be said."""
+        return f"{self.key} {self.replica.location}".strip()
 
     @property
     def reason(self) -> str:

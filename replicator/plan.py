@@ -89,7 +89,7 @@ def make(
         source_policy=source_policy,
         readers=readers,
         steps=tuple(steps),
-        leads=_leads(source, steps),
+        leads=leads(source, steps),
         promote=settings.promote,
         warnings=tuple(_warnings(source, steps)),
     )
@@ -242,8 +242,8 @@ def _check_encryption(source: Image, copies: Sequence[Replica]) -> None:
         )
 
 
-def _leads(source: Image, steps: Sequence[Step]) -> dict[tuple[str, str], str]:
-    """Families that would otherwise resolve to whichever replica was made last.
+def leads(source: Image, steps: Sequence[Step]) -> dict[tuple[str, str], str]:
+    """(project, family) → who leads it, of families that would otherwise resolve to whichever replica was made last.
 
     In the source's own family, and wherever home's replica is one of them, home leads; else the first location.
     """

@@ -31,7 +31,7 @@ _WORDS = {
 
 
 #: The runner takes a megabyte of outputs from a job.
-_LONGEST_REASON = 10_000
+LONGEST_REASON = 10_000
 #: So many locations are told by name in one line.
 _MOST_NAMED = 8
 
@@ -95,7 +95,7 @@ def show_end(runner: Runner, verdict: Verdict, rows: Sequence[ReplicaResult]) ->
         runner.table(
             [
                 [
-                    row.replica.location,
+                    row.where,
                     row.outcome + (f" ({row.reason})" if row.reason else ""),
                     row.replica.ref.uri,
                     _family(row) if row.outcome.verified else "",
@@ -138,8 +138,8 @@ def _annotation(row: ReplicaResult) -> Annotation:
         details = [row.access] if row.access else []
         details += [_family(row)] if row.replica.family and row.outcome.verified else []
         text = f"{', '.join([what, *details])}. {said}".strip()
-        return Annotation("warning" if row.error else "notice", row.replica.location, text)
-    return Annotation("error" if row.replica.required else "warning", row.replica.location, f"{what}. {said}")
+        return Annotation("warning" if row.error else "notice", row.where, text)
+    return Annotation("error" if row.replica.required else "warning", row.where, f"{what}. {said}")
 
 
 def privacy_note(plan: Plan, access: Access, rows: Sequence[ReplicaResult]) -> list[Annotation]:
@@ -164,7 +164,7 @@ def outputs(
     failed = [row.replica.location for row in rows if row.outcome in {Outcome.FAILED, Outcome.INTERRUPTED}]
     return {
         "decision": decision,
-        "reason": protocol.plain(verdict.reason[:_LONGEST_REASON]),
+        "reason": protocol.plain(verdict.reason[:LONGEST_REASON]),
         "result": str(verdict.result),
         "images": to_json({location: ref.uri for location, ref in verified.items()}),
         "image_names": to_json({location: ref.name for location, ref in verified.items()}),

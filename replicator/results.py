@@ -45,15 +45,14 @@ class Verdict:
     def headline(self) -> str:
         """What happened, without why and what to do."""
         if isinstance(self.error, BadSettings):
-            count = len(self.error.problems)
-            return f"{'An input is' if count == 1 else f'{count} inputs are'} wrong, so nothing was called or changed"
+            return self.error.headline
         return self.error.what if self.error else self.reason
 
 
 def judge(rows: Sequence[ReplicaResult]) -> Verdict:
     """The verdict over a run that came to its end by itself."""
     if any(row.outcome is Outcome.PLANNED for row in rows):
-        refused = [row.replica.location for row in rows if row.error]
+        refused = [row.where for row in rows if row.error]
         but = f"; {_listed(refused)} would fail" if refused else ""
         return Verdict(Result.PLANNED, 0, f"Dry run: nothing was changed{but}")
     copies = [row for row in rows if row.outcome is not Outcome.SOURCE]
@@ -84,7 +83,7 @@ def _required(rows: Sequence[ReplicaResult], failed: Sequence[ReplicaResult]) ->
 
 
 def _named(rows: Sequence[ReplicaResult]) -> str:
-    return _listed([f"{row.replica.location} ({row.reason})" for row in rows])
+    return _listed([f"{row.where} ({row.reason})" for row in rows])
 
 
 def message(row: ReplicaResult) -> str:
@@ -101,8 +100,8 @@ def held(row: ReplicaResult, *, alike: bool = False) -> str:
 
 
 def _complete(rows: Sequence[ReplicaResult]) -> str:
-    verified = _listed([row.replica.location for row in rows])
-    without = [row.replica.location for row in rows if row.held]
+    verified = _listed([row.where for row in rows])
+    without = [row.where for row in rows if row.held]
     but = f"; without their family: {_listed(without)}" if without else ""
     return f"The image is verified in {verified}{but}"
 

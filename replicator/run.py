@@ -4,32 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import signal
-import tempfile
-import threading
-import traceback
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from replicator import errors, index, lookup, promote, report, results, settings, snippets, summary, terminal, work
+from replicator import errors, index, lookup, report, results, settings, snippets, summary, terminal, work
 from replicator import plan as planning
 from replicator.actions import Annotation, Runner
 from replicator.calls import Calls, DaemonThreads
-from replicator.model import Held, Result
-from replicator.protocol import stop_signals
+from replicator.conduct import Conduct, concluded, folder, in_loop, listening, rows, tolerant
 from replicator.replicate import replicate
-from replicator.results import Verdict
 from replicator.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from types import FrameType
     from typing import TextIO
 
+    from replicator.conduct import Signals
     from replicator.gce import Compute
     from replicator.model import Image, Plan, ReplicaResult
+    from replicator.results import Verdict
     from replicator.settings import Request
     from replicator.work import Work
 
@@ -38,12 +32,10 @@ _TICKS = (5.0, 10.0, 15.0, 30.0)
 
 
 @dataclass(kw_only=True)
-class Run:
+class Run(Conduct):
     """What is known of the run so far: whatever ends it, this is what gets reported."""
 
-    runner: Runner
     given: Mapping[str, str]
-    env: Mapping[str, str]
     stdout: TextIO
     screen: terminal.Screen | None = None
     """A live table, where and while there is one."""
@@ -52,9 +44,6 @@ class Run:
     plan: Plan | None = None
     works: list[Work] = field(default_factory=list)
     rows: list[ReplicaResult] = field(default_factory=list)
-    notes: list[Annotation] = field(default_factory=list)
-    defective: bool = False
-    """Whether telling the results met a defect of this program."""
 
 
 def run(
@@ -73,27 +62,18 @@ def run(
     `loop_factory` makes the event loop, whose clock is the run's only one.
     """
     this = Run(runner=Runner(env, stdout, commands=commands), given=given, env=env, stdout=stdout)
-    with _signals() as signals:
-        try:
-            this.request = settings.load(given, env)
-            with asyncio.Runner(loop_factory=loop_factory) as runner:
-                runner.run(_go(this, signals))
-            verdict = results.judge(this.rows)
-        except errors.ReplicatorError as error:
-            verdict = _failed(this, signals.caught or error)
-        except asyncio.CancelledError:
-            verdict = _failed(this, signals.caught or errors.Unforeseen("The run was cancelled"))
-        except Exception as error:  # noqa: BLE001 - results are written always
-            for line in traceback.format_exc().splitlines():
-                this.runner.line(line, indent=2)
-            verdict = _failed(this, errors.Unforeseen(f"{type(error).__name__}: {error}"))
-        signals.deaf = True
-        return _report(this, verdict, document)
+
+    def carry_out() -> Verdict:
+        this.request = settings.load(given, env)
+        in_loop(_go(this, signals), loop_factory)
+        return results.judge(this.rows)
+
+    with listening() as signals:
+        return _report(this, concluded(this, signals, carry_out), document)
 
 
 async def _go(this: Run, signals: Signals) -> None:
     loop = asyncio.get_running_loop()
-    task = asyncio.current_task()
     began = loop.time()
 
     def tell(where: str, text: str) -> None:
@@ -105,7 +85,7 @@ async def _go(this: Run, signals: Signals) -> None:
     def changed(work: Work, text: str) -> None:
         tell(work.replica.location, text)
 
-    with signals.calling(lambda: loop.call_soon_threadsafe(task.cancel) if task else None):
+    with signals.cancelling():
         calls, plan = await _plan(this, tell)
         request = this.request
         if request is None or request.settings.dry_run:
@@ -116,7 +96,7 @@ async def _go(this: Run, signals: Signals) -> None:
             with _watched(this, calls, began):
                 await replicate(Session(plan=plan, calls=calls, works=this.works, changed=changed))
         finally:
-            this.rows = _rows(this, plan, signals, loop.time())
+            this.rows = rows(plan, this.works, signals, loop.time())
     this.notes += report.privacy_note(plan, request.settings.access, this.rows)
 
 
@@ -177,118 +157,35 @@ async def _tick(this: Run, calls: Calls, began: float) -> None:
         report.show_progress(this.runner, this.works, calls.next_try, loop.time() - began)
 
 
-def _rows(this: Run, plan: Plan, signals: Signals, now: float) -> list[ReplicaResult]:
-    if signals.caught:
-        for item in this.works:
-            if item.running:
-                item.end(now, errors.Signalled(f"{signals.caught.what} while {item.replica.ref} was {item.state}"))
-            elif promote.wants_family(item):
-                item.held = item.held or (Held.SIGNAL if plan.promote else Held.PROMOTE_OFF)
-    return [work.result(plan, item, now) for item in this.works]
-
-
-def _failed(this: Run, error: errors.ReplicatorError) -> Verdict:
-    problems = error.problems if isinstance(error, errors.BadSettings) else []
-    this.notes += [
-        Annotation("error", f"Input {problem.input}", str(problem), file=problem.file, line=problem.line)
-        for problem in problems
-    ]
-    if not problems:
-        told = "\n".join(filter(None, [error.message, error.to_add]))
-        this.notes.append(Annotation("error", type(error).__name__, told))
-    return Verdict(Result.FAILED, error.exit_code, error.message.rstrip("."), error)
-
-
 def _report(this: Run, verdict: Verdict, document: TextIO | None) -> int:
     """Write the index, then say everything everywhere; a place that can't be written stops none of the others."""
     path = identity = ""
     dry = this.request is not None and this.request.settings.dry_run
     if this.source is not None and this.request is not None and not dry:
-        with _tolerant(this, "index"):
+        with tolerant(this, "index"):
             wanted = this.request.settings
-            data = index.to_bytes(index.build(this.source, wanted.locations, this.rows, wanted.revision))
-            path = str(index.write(data, _folder(this)))
+            built = index.build(this.source, wanted.locations, this.rows, wanted.revision, wanted.variant)
+            data = index.to_bytes(built)
+            path = str(index.write(data, folder(this)))
             identity = index.digest(data)
-    with _tolerant(this, "outputs"):
+    with tolerant(this, "outputs"):
         said = report.outputs(
             decision="replicate", verdict=verdict, rows=this.rows, index_path=path, index_digest=identity
         )
         this.runner.outputs(said)
-    with _tolerant(this, "document"):
+    with tolerant(this, "document"):
         if document:
             document.write(report.document(verdict, this.rows, this.plan, path, identity))
             document.flush()
-    with _tolerant(this, "annotations"):
+    with tolerant(this, "annotations"):
         every = this.runner.commands
         this.runner.annotate(report.remarks(verdict, this.rows, this.notes, every=every))
-    with _tolerant(this, "log"):
+    with tolerant(this, "log"):
         report.show_end(this.runner, verdict, this.rows)
         if path:
             this.runner.line(f"index: {path} ({identity})")
-    with _tolerant(this, "summary"):
+    with tolerant(this, "summary"):
         notes = [note.message for note in this.notes if note.level != "error"]
         again = snippets.again(this.request.settings, this.given, this.source) if this.request and this.source else ()
         this.runner.summary(summary.render(verdict, this.source, this.rows, notes, again))
     return verdict.exit_code or (results.EXIT_INTERNAL if this.defective else 0)
-
-
-def _folder(this: Run) -> Path:
-    """Where the index goes. The folder of people who type commands is theirs; that of a workflow is its checkout."""
-    return Path(this.env.get("RUNNER_TEMP") or (tempfile.mkdtemp() if this.runner.commands else "."))
-
-
-@contextlib.contextmanager
-def _tolerant(this: Run, what: str) -> Iterator[None]:
-    try:
-        yield
-    except (OSError, ValueError) as error:
-        said = f"The {what} could not be written: {error}"
-        this.runner.line(f"warning: {said}")
-        this.notes.append(Annotation("warning", what, said))
-    except Exception:  # noqa: BLE001 - what can't be said in one place is said in the others
-        this.defective = True
-        this.runner.line(f"error: the {what} could not be made; {errors.Unforeseen.remedy}")
-        for line in traceback.format_exc().splitlines():
-            this.runner.line(line, indent=2)
-
-
-class Signals:
-    """SIGINT, SIGTERM and the like: the first one ends the run in good order, later ones do not disturb that."""
-
-    def __init__(self) -> None:
-        self.caught: errors.Interrupted | None = None
-        self.deaf = False
-        """Set while results are written."""
-        self._call: Callable[[], object] | None = None
-
-    def handle(self, number: int, _frame: FrameType | None) -> None:
-        """What the interpreter calls."""
-        if self.deaf or self.caught:
-            return
-        self.caught = errors.Interrupted(signal.Signals(number).name, 128 + number)
-        if self._call is None:
-            raise self.caught
-        self._call()
-
-    @contextlib.contextmanager
-    def calling(self, call: Callable[[], object]) -> Iterator[None]:
-        """Within it a signal calls this instead of raising Interrupted wherever the interpreter is."""
-        self._call = call
-        try:
-            yield
-        finally:
-            self._call = None
-
-
-@contextlib.contextmanager
-def _signals() -> Iterator[Signals]:
-    signals = Signals()
-    if threading.current_thread() is not threading.main_thread():
-        yield signals
-        return
-    before = {number: signal.signal(number, signals.handle) for number in stop_signals()}
-    try:
-        yield signals
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

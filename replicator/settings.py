@@ -11,7 +11,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from replicator import forms, names, source
 from replicator.config import BadConfig, Config, Place
@@ -47,11 +56,40 @@ def _boolean(value: Any) -> Any:
     return _BOOLEANS[value]
 
 
+def _minutes(value: Any) -> float:
+    try:
+        minutes = float(value)
+    except (TypeError, ValueError):
+        minutes = math.nan
+    if not 0 < minutes < math.inf:
+        raise ValueError(f"'{value}' is no positive number of minutes (0.5 is half a minute)")
+    return minutes
+
+
+def _endpoint(value: str) -> str:
+    if not value:
+        return value
+    bare = re.sub(r"/+(compute/v1/*)?$", "", value)
+    try:
+        parts = urlsplit(bare)
+        port_is_right = parts.port is None or parts.port > 0
+    except ValueError:
+        parts, port_is_right = urlsplit(""), False
+    extra = parts.path or parts.query or parts.fragment or parts.username is not None
+    if parts.scheme not in {"https", "http"} or not parts.hostname or not port_is_right or extra:
+        raise ValueError(f"'{value}' is no endpoint; write https://HOST, or http://127.0.0.1:PORT for an emulator")
+    if parts.scheme == "http" and not _is_loopback(parts.hostname):
+        raise ValueError(f"'{value}' would get credentials unencrypted: use https (http is for loopback only)")
+    return bare
+
+
 #: What `revision: auto` is made of.
 _REVISION = {"repository": "GITHUB_REPOSITORY", "ref": "GITHUB_REF", "commit": "GITHUB_SHA"}
 
 Flag = Annotated[bool, BeforeValidator(_boolean)]
 Words = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+Minutes = Annotated[float, BeforeValidator(_minutes)]
+Endpoint = Annotated[str, AfterValidator(_endpoint)]
 
 
 class Settings(BaseModel):
@@ -109,13 +147,17 @@ class Settings(BaseModel):
     """What the image was built from, for the index: empty, `auto` (repository, ref and commit of this run), or a JSON
     object with these three.
     """
+    variant: str = ""
+    """What tells this image apart from others of the same release and architecture, for the index: `lts`, for
+    instance. Empty where there is one.
+    """
     dry_run: Flag = False
     """Whether to stop after the plan, with nothing changed."""
-    timeout_minutes: float = 60.0
+    timeout_minutes: Minutes = 60.0
     """How long copies may take, waits for quotas included. What is not ready by then is reported as interrupted, and a
     rerun takes it over.
     """
-    compute_endpoint: str = ""
+    compute_endpoint: Endpoint = ""
     """Another endpoint of the Compute Engine API (Private Service Connect, an emulator): `https`, or `http` on
     loopback. Empty: that of `CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE`, or Google's.
     """
@@ -124,7 +166,7 @@ class Settings(BaseModel):
     @classmethod
     def _locations(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         wrong = [problem for word in dict.fromkeys(value) if (problem := forms.location_problem(word))]
-        forms.refuse([*_duplicates(value), *wrong])
+        forms.refuse([*duplicates(value), *wrong])
         return value
 
     @field_validator("required_locations")
@@ -135,7 +177,7 @@ class Settings(BaseModel):
             return tuple(wanted)
         stray = [word for word in dict.fromkeys(value) if wanted is not None and word not in wanted]
         allowed = f"is not among locations ({', '.join(wanted or ())}); write part of them, or all"
-        forms.refuse([*_duplicates(value), *(f"'{word}' {allowed}" for word in stray)])
+        forms.refuse([*duplicates(value), *(f"'{word}' {allowed}" for word in stray)])
         return value
 
     @field_validator("replica_project")
@@ -175,6 +217,12 @@ class Settings(BaseModel):
             names.make(_place(info, location).family or value, "family", location=location)
         return value
 
+    @field_validator("variant")
+    @classmethod
+    def _variant(cls, value: str) -> str:
+        forms.refuse([problem] if value and (problem := forms.variant_problem(value)) else [])
+        return value
+
     @field_validator("labels", mode="before")
     @classmethod
     def _labels(cls, value: Any) -> Any:
@@ -195,35 +243,6 @@ class Settings(BaseModel):
         if not all(read.values()):
             raise ValueError(f"says nothing in one of {', '.join(keys)}; auto takes {', '.join(_REVISION.values())}")
         return Revision(**read)
-
-    @field_validator("timeout_minutes", mode="before")
-    @classmethod
-    def _timeout(cls, value: Any) -> float:
-        try:
-            minutes = float(value)
-        except (TypeError, ValueError):
-            minutes = math.nan
-        if not 0 < minutes < math.inf:
-            raise ValueError(f"'{value}' is no positive number of minutes (0.5 is half a minute)")
-        return minutes
-
-    @field_validator("compute_endpoint")
-    @classmethod
-    def _endpoint(cls, value: str) -> str:
-        if not value:
-            return value
-        bare = re.sub(r"/+(compute/v1/*)?$", "", value)
-        try:
-            parts = urlsplit(bare)
-            port_is_right = parts.port is None or parts.port > 0
-        except ValueError:
-            parts, port_is_right = urlsplit(""), False
-        extra = parts.path or parts.query or parts.fragment or parts.username is not None
-        if parts.scheme not in {"https", "http"} or not parts.hostname or not port_is_right or extra:
-            raise ValueError(f"'{value}' is no endpoint; write https://HOST, or http://127.0.0.1:PORT for an emulator")
-        if parts.scheme == "http" and not _is_loopback(parts.hostname):
-            raise ValueError(f"'{value}' would get credentials unencrypted: use https (http is for loopback only)")
-        return bare
 
     def wanted(self, location: str) -> Place:
         """What is wanted in a location: the config file's word, else the inputs'."""
@@ -258,18 +277,15 @@ def load(given: Mapping[str, str], env: Mapping[str, str]) -> Request:
 
     Raises BadSettings with every problem.
     """
-    own = {name: text.strip() for name, text in given.items() if name not in READ_ELSEWHERE}
-    values: dict[str, Any] = {name: text for name, text in own.items() if text}
+    values = given_values(given, env)
     if values.get("revision") == "auto":
         values["revision"] = json.dumps({key: env.get(name, "") for key, name in _REVISION.items()})
-    if not values.get("compute_endpoint") and env.get(ENDPOINT_VARIABLE):
-        values["compute_endpoint"] = env[ENDPOINT_VARIABLE]
     problems = _take_config(values, env)
     settings = None
     try:
         settings = Settings.model_validate(values)
     except ValidationError as error:
-        problems += [_problem(item) for item in error.errors()]
+        problems += [problem_of(item) for item in error.errors()]
     reference = None
     try:
         reference = _source(values, env)
@@ -278,7 +294,7 @@ def load(given: Mapping[str, str], env: Mapping[str, str]) -> Request:
     if settings is None or reference is None or problems:
         order = list(Settings.model_fields)
         raise BadSettings(sorted(problems, key=lambda item: order.index(item.input) if item.input in order else -1))
-    return Request(settings=settings, source=reference, anonymous=_is_anonymous(env))
+    return Request(settings=settings, source=reference, anonymous=is_anonymous(env))
 
 
 def load_connection(given: Mapping[str, str], env: Mapping[str, str]) -> tuple[str, bool]:
@@ -290,11 +306,21 @@ def load_connection(given: Mapping[str, str], env: Mapping[str, str]) -> tuple[s
     try:
         settings = Settings.model_validate({"compute_endpoint": endpoint})
     except ValidationError as error:
-        raise BadSettings([_problem(item) for item in error.errors()]) from None
-    return settings.compute_endpoint, _is_anonymous(env)
+        raise BadSettings([problem_of(item) for item in error.errors()]) from None
+    return settings.compute_endpoint, is_anonymous(env)
 
 
-def _is_anonymous(env: Mapping[str, str]) -> bool:
+def given_values(given: Mapping[str, str], env: Mapping[str, str]) -> dict[str, Any]:
+    """What was really given, of inputs as text: empty means not given, and gcloud's endpoint stands in for ours."""
+    own = {name: text.strip() for name, text in given.items() if name not in READ_ELSEWHERE}
+    values: dict[str, Any] = {name: text for name, text in own.items() if text}
+    if not values.get("compute_endpoint") and env.get(ENDPOINT_VARIABLE):
+        values["compute_endpoint"] = env[ENDPOINT_VARIABLE]
+    return values
+
+
+def is_anonymous(env: Mapping[str, str]) -> bool:
+    """Whether to call the API without credentials, as gcloud can be told to."""
     return env.get(ANONYMOUS_VARIABLE, "").lower() in {"true", "1", "yes", "on"}
 
 
@@ -328,12 +354,15 @@ def _take_config(values: dict[str, Any], env: Mapping[str, str]) -> list[InputPr
     return []
 
 
-def _problem(item: Any) -> InputProblem:
+def problem_of(item: Any) -> InputProblem:
+    """What pydantic found, as a problem of an input."""
     name = str(item["loc"][0]) if item["loc"] else "settings"
     if item["type"] == "value_error":
         text = str(item["ctx"]["error"])
     elif item["type"] in {"enum", "literal_error"}:
         text = f"'{item['input']}' is not one of {item['ctx']['expected'].replace(chr(39), '')}"
+    elif item["type"] == "missing":
+        text = "is needed"
     elif item["type"] == "extra_forbidden":
         text = "is no input of this version"
     else:
@@ -341,7 +370,8 @@ def _problem(item: Any) -> InputProblem:
     return InputProblem(name, text)
 
 
-def _duplicates(values: Sequence[str]) -> list[str]:
+def duplicates(values: Sequence[str]) -> list[str]:
+    """A problem for each word that is given twice or more."""
     return [f"'{word}' is given {count} times" for word, count in Counter(values).items() if count > 1]
 
 

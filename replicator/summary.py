@@ -77,7 +77,7 @@ def render(
     parts += [*_cut(list(_remarks(rows)), "- … {} more"), ""]
     gantt = chart.gantt(rows)
     parts += [_fence("mermaid", gantt)] if gantt else []
-    parts += _usage([row for row in rows if row.outcome.verified])
+    parts += _usage([row for row in rows if row.outcome.verified and not row.key])
     return re.sub(r"\n{3,}", "\n\n", "\n".join(parts)).rstrip() + "\n"
 
 
@@ -104,7 +104,7 @@ def _table_row(row: ReplicaResult) -> str:
     if replica.family and good and not row.promoted:
         family += f" (not moved: {text(row.held)})" if row.held else " (not moved)"
     cells = [
-        text(replica.location) + (" (required)" if replica.required else ""),
+        text(row.where) + (" (required)" if replica.required else ""),
         _link(replica.ref, replica.ref.name) if row.image else code(replica.ref.name),
         f"{_ROW_SIGN.get(row.outcome, '✅')}&nbsp;{outcome}" + (f" ({text(row.reason)})" if row.error else ""),
         family if good or row.outcome is Outcome.PLANNED else "",
@@ -128,7 +128,7 @@ def _trouble(rows: Sequence[ReplicaResult]) -> list[str]:
     lines = []
     for reason in dict.fromkeys(row.reason for row in rows):
         met = [(row, row.error) for row in rows if row.error and row.reason == reason]
-        where = ", ".join(text(row.replica.location) for row, _ in met)
+        where = ", ".join(text(row.where) for row, _ in met)
         lines += [f"#### {_ROW_SIGN[met[0][0].outcome]} {where}: [{text(reason)}]({_HOME}#reasons-and-what-to-do)", ""]
         alike: dict[str, list[str]] = {}
         for row, error in met:
@@ -178,7 +178,7 @@ def _remarks(rows: Sequence[ReplicaResult]) -> Iterable[str]:
     for row in rows:
         alike = sum(other.held == row.held for other in rows) > 1
         for remark in [*([results.held(row, alike=alike)] if row.held else []), *row.notes]:
-            said.setdefault(remark, []).append(text(row.replica.location))
+            said.setdefault(remark, []).append(text(row.where))
     return (f"- **{', '.join(where)}**: {_shortened(remark)}" for remark, where in said.items())
 
 

@@ -109,16 +109,23 @@ def conformance(_action: dict[str, Any]) -> str:
     return tables(_table)
 
 
-#: By page: the tables in it.
-TABLES: dict[str, dict[str, Callable[[dict[str, Any]], str]]] = {
-    "README.md": {"permissions": permissions, "inputs": inputs, "outputs": outputs, "reasons": reasons},
-    "docs/reliability.md": {"conformance": conformance},
+#: Page → the action that it describes, and the tables that it holds.
+PAGES: dict[str, tuple[str, dict[str, Callable[[dict[str, Any]], str]]]] = {
+    "README.md": (
+        "action.yml",
+        {"permissions": permissions, "inputs": inputs, "outputs": outputs, "reasons": reasons},
+    ),
+    "docs/reliability.md": ("action.yml", {"conformance": conformance}),
+    "docs/multi-architecture.md": ("merge/action.yml", {"inputs": inputs, "outputs": outputs}),
 }
 
 
-def fill(page: str, text: str, action: dict[str, Any]) -> str:
-    """A page with each of its tables as it must be. Raises ValueError where a pair of marks is missing."""
-    for name, table in TABLES[page].items():
+def fill(page: str, root: Path) -> str:
+    """A page with every table as it must be. Raises ValueError where a pair of marks is missing."""
+    described, tables = PAGES[page]
+    action = yaml.safe_load((root / described).read_text(encoding="utf-8"))
+    text = (root / page).read_text(encoding="utf-8")
+    for name, table in tables.items():
         begin, end = f"<!-- BEGIN {name} -->", f"<!-- END {name} -->"
         pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
         if len(pattern.findall(text)) != 1:
@@ -133,10 +140,9 @@ def main(argv: list[str], stdout: TextIO, root: Path = ROOT) -> int:
     if argv not in ([], ["--check"]):
         stdout.write("usage: docs.py [--check]\n")
         return 2
-    action = yaml.safe_load((root / "action.yml").read_text(encoding="utf-8"))
     try:
         wanted = {
-            **{page: fill(page, (root / page).read_text(encoding="utf-8"), action) for page in TABLES},
+            **{page: fill(page, root) for page in PAGES},
             "schemas/replicate-config.schema.json": json.dumps(config.schema(), indent=2) + "\n",
             "docs/errors.md": error_page(),
         }
@@ -329,7 +335,7 @@ def _inputs_said() -> Iterator[str]:
     yield from (f"  - {text}" for text in said)
 
 
-_OF_INPUTS = {"settings", "source", "config", "files", "names", "forms", "plan"}
+_OF_INPUTS = {"settings", "merge_settings", "source", "config", "files", "names", "forms", "plan"}
 _PROBLEMS = {"ValueError", "InputProblem", "BadSource", "BadTemplate", "Unfit"}
 
 

@@ -49,8 +49,9 @@ done
 check "ruff" ruff check --quiet .
 check "ruff format" ruff format --check --quiet .
 check "mypy --strict" mypy --no-error-summary "${code[@]}"
-check "zizmor" zizmor --offline --quiet --persona auditor action.yml .github "${workflows[@]}"
-check "schema of action.yml" check-jsonschema --builtin-schema vendor.github-actions action.yml
+actions=(action.yml */action.yml)
+check "zizmor" zizmor --offline --quiet --persona auditor "${actions[@]}" .github "${workflows[@]}"
+check "schema of action.yml" check-jsonschema --builtin-schema vendor.github-actions "${actions[@]}"
 check "schema of workflows" check-jsonschema --builtin-schema vendor.github-workflows "${workflows[@]}"
 check "schema of dependabot.yml" check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 check "timeouts of workflows" check-jsonschema --builtin-schema custom.github-workflows-require-timeout "${workflows[@]}"

@@ -17,7 +17,7 @@ from replicator import run
 from tests.virtual import VirtualLoop
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 MUTATING = ("insert", "patch", "setLabels", "setIamPolicy", "delete", "deprecate")
 RECORD = re.compile(r"^(?P<name>[^<\n]+)<<(?P<end>\S+)\n(?P<value>.*?)\n?(?P=end)$", re.MULTILINE | re.DOTALL)
@@ -67,6 +67,10 @@ class Action:
     """Of the run that goes on, or of the last one: its clock is the run's."""
 
     def __call__(self, **inputs: str) -> Finished:
+        return self.carry_out(run.run, {"source_image": "projects/p1/global/images/web-1", **inputs})
+
+    def carry_out(self, act: Callable[..., int], given: dict[str, str]) -> Finished:
+        """One run of any kind with these inputs."""
         self.runs += 1
         temp = self.folder / f"temp{self.runs}"
         temp.mkdir()
@@ -78,12 +82,11 @@ class Action:
             "CLOUDSDK_AUTH_DISABLE_CREDENTIALS": "true",
             **self.env,
         }
-        given = {"source_image": "projects/p1/global/images/web-1", **inputs}
         stdout = io.StringIO()
         loop = self.loop = VirtualLoop()
         began = loop.now
         try:
-            code = run.run(given, env, stdout, commands=True, loop_factory=lambda: loop)
+            code = act(given, env, stdout, commands=True, loop_factory=lambda: loop)
         finally:
             loop.close()
         index = temp / "image-index.json"

@@ -10,8 +10,9 @@ import pytest
 
 from replicator import __version__, cli
 from replicator.__main__ import main
+from replicator.merge_settings import MergeSettings
 from replicator.settings import Settings
-from tests.test_readme import ACTION, README
+from tests.test_readme import OURS, README
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,6 +49,18 @@ def test_replicate_is_not_gated_by_the_event(action: Action, tmp_path: Path) -> 
     assert (tmp_path / "image-index.json").exists()
 
 
+def test_merge_is_not_gated_by_the_event(action: Action, tmp_path: Path) -> None:
+    """One fragment is a release of one image."""
+    (tmp_path / "fragments").mkdir()
+    run(action, tmp_path / "fragments", "replicate", "--source-image", "projects/p1/global/images/web-1")
+    argv = ("merge", "--fragments", str(tmp_path / "fragments"), "--expect", "X86_64", "--json")
+    code, text = run(action, tmp_path, *argv, GITHUB_EVENT_NAME="pull_request")
+    assert code == 0
+    told = json.loads(text)
+    assert (told["result"], set(told["images"]["X86_64"])) == ("complete", {"us", "eu", "asia"})
+    assert told["index_path"] == str(tmp_path / "image-index.json")
+
+
 def test_annotations_are_commands_in_the_runner(action: Action, tmp_path: Path) -> None:
     _, text = run(action, tmp_path, "plan", "--source-image", "x_", GITHUB_ACTIONS="true")
     assert "::error title=Input source_image::" in text
@@ -74,7 +87,11 @@ def test_every_option_is_documented(command: str, option: str, text: str | None)
     """In the help; and in the README as the input of that name, or by itself."""
     assert text
     named = option.removeprefix("--").replace("-", "_")
-    assert named in ACTION["inputs"] or option in {"--help", "--version"} or re.search(rf"{option}\b", README)
+    assert (
+        any(named in action["inputs"] for action in OURS.values())
+        or option in {"--help", "--version"}
+        or re.search(rf"{option}\b", README)
+    )
 
 
 @pytest.mark.parametrize(("argv", "code"), [(["nonsense"], 2), (["plan", "--nonsense"], 2), (["--help"], 0)])
@@ -139,4 +156,4 @@ def test_examples_in_the_help_can_be_typed() -> None:
 def test_every_setting_stands_under_a_heading() -> None:
     grouped = [name for names in cli._GROUPS.values() for name in names]
     assert len(grouped) == len(set(grouped))
-    assert set(grouped) <= set(Settings.model_fields)
+    assert set(grouped) <= {*Settings.model_fields, *MergeSettings.model_fields}

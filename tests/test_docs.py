@@ -186,7 +186,7 @@ class TestCommands:
         assert set(values) <= set(ACTION["inputs"])
 
     def test_every_subcommand_is_shown(self) -> None:
-        assert {words(command)[2] for command in REPLICATOR} == {"plan", "replicate", "verify", "decide"}
+        assert {words(command)[2] for command in REPLICATOR} == set(cli._COMMANDS)
 
     @pytest.mark.parametrize("command", GCLOUD)
     def test_gcloud_commands_exist(self, gcloud_tree: dict[str, Any], command: str) -> None:

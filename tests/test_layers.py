@@ -22,6 +22,7 @@ PURE = {
     "faults",
     "forms",
     "identity",
+    "merge",
     "model",
     "names",
     "plan",

@@ -135,12 +135,14 @@ class Action:
     """Name → expression."""
     steps: tuple[Step, ...]
     read: frozenset[tuple[str, str]]
-    """(step, output) pairs that some expression reads."""
+    """(step, output) pairs that some expression reads, of this action or of one that lies around it: they share steps'
+    programs, which write for both."""
 
     @classmethod
     def load(cls, path: Path) -> Action:
         """Read the `action.yml` of a folder. Raises HarnessError for what it does not know."""
         text = (path / "action.yml").read_text("utf-8")
+        around = path.parent / "action.yml"
         meta = yaml.safe_load(text)
         if meta["runs"]["using"] != "composite" or set(meta["runs"]) != {"using", "steps"}:
             raise HarnessError("not a composite action")
@@ -150,7 +152,10 @@ class Action:
             defaults={name: _string(value, f"default of {name}") for name, value in defaults.items()},
             outputs={name: _string(spec["value"], name) for name, spec in meta["outputs"].items()},
             steps=tuple(_step(spec) for spec in meta["runs"]["steps"]),
-            read=frozenset((step, name) for step, name in _REFERENCE.findall(text)),
+            read=frozenset(
+                (step, name)
+                for step, name in _REFERENCE.findall(text + (around.read_text("utf-8") if around.exists() else ""))
+            ),
         )
 
     def inputs(self, given: Mapping[str, str]) -> dict[str, str]:

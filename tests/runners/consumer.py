@@ -131,7 +131,7 @@ def stand_ins(folder: Path, workflow: str) -> dict[str, Path]:
     for step in _steps(yaml.safe_load(workflow)):
         action = step.get("uses", "").partition("@")[0]
         if (STAND_INS / action / "action.yml").exists():
-            served[step["uses"]] = shutil.copytree(STAND_INS / action, folder / action)
+            served[step["uses"]] = shutil.copytree(STAND_INS / action, folder / action, dirs_exist_ok=True)
     for packer in folder.glob("*/setup-packer/bin"):
         shutil.copy(DATA / "packer-manifest.json", packer)
     return served

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tests.e2e.harness import Event
 
 LONGEST_RUN = 240.0
-LABELS = ("ubuntu-24.04", "ubuntu-latest")
+LABELS = ("ubuntu-24.04", "ubuntu-24.04-arm", "ubuntu-latest")
 REPOSITORY = "acme/images"
 
 #: Where pip keeps its settings and its cache below HOME: the engines' own settings there are none of the test's.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from emulator.testing import running
 from tests.e2e.harness import ROOT
 from tests.runners import consumer
 from tests.runners.test_events import EVENTS
+from tests.test_readme import OURS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,13 +41,14 @@ def compute() -> Iterator[Running]:
         emulator.assert_faults_used()
 
 
-def run(runner: Runner, event: str) -> Ran:
-    text = (ROOT / "workflows-examples" / EXAMPLE).read_text("utf-8")
+def run(runner: Runner, event: str, example: str = EXAMPLE) -> Ran:
+    text = (ROOT / "workflows-examples" / example).read_text("utf-8")
     (runner.folder / "repository" / "packer").mkdir(parents=True)
     (runner.folder / "repository" / "packer" / "web.pkr.hcl").write_text("# for Packer\n", "utf-8")
     served = consumer.stand_ins(runner.folder / "actions", text)
-    assert len(served) == 2
-    return runner.run(EVENTS[event], {EXAMPLE: text}, served=served, variables=VARIABLES)
+    others = set(re.findall(r"uses: (\S+)@", text)) - {"actions/checkout", *OURS}
+    assert {name.partition("@")[0] for name in served} == others
+    return runner.run(EVENTS[event], {example: text}, served=served, variables=VARIABLES)
 
 
 @pytest.mark.parametrize("event", ["tag", "dispatch, true"])
@@ -88,3 +91,67 @@ def test_location_that_fails_is_a_warning(runner: Runner) -> None:
     assert runner.images() == {name: image for name, image in WHOLE.items() if name != "web-1-1-eu"}
     assert any(line.startswith("result: partial, failed: eu, index: sha256:") for line in ran.log)
     assert [note.title for note in ran.annotations if note.level == "warning"] == ["eu"]
+
+
+RELEASE = "multi-arch.yml"
+STEMS = {"web": "X86_64", "web-arm64": "ARM64"}
+
+
+def released(*, promoted: bool, left_out: str = "") -> dict[str, tuple[str, str, bool]]:
+    """Every image of the example's release: where it is, its family, and that everybody may use it."""
+    found = {f"{stem}-1-1": ("us", stem, True) for stem in STEMS}
+    for stem in STEMS:
+        for location in {"us", "eu", "asia"} - {left_out if stem == "web-arm64" else ""}:
+            family = f"{stem}-{location}" if promoted and location != left_out else ""
+            found[f"{stem}-1-1-{location}"] = (location, family, True)
+    return found
+
+
+class TestRelease:
+    """Two architectures and the merge; both builds run beside each other."""
+
+    @pytest.mark.parametrize("event", ["tag", "dispatch, true"])
+    def test_all_of_it(self, runner: Runner, event: str) -> None:
+        ran = run(runner.prepare(), event, RELEASE)
+        assert ran.jobs == {"build": "success", "merge": "success"}, ran
+        assert runner.images() == released(promoted=True)
+        assert {image["name"]: image["architecture"] for image in runner.emulator.state()["images"]} == {
+            name: STEMS[name.partition("-1-1")[0]] for name in released(promoted=True)
+        }
+        assert any(line.startswith("result: complete, failed: none, index: sha256:") for line in ran.log), ran
+        assert "ARM64\teu\tprojects/p1/global/images/web-arm64-1-1-eu" in ran.log
+
+    def test_built_only(self, runner: Runner) -> None:
+        ran = run(runner, "dispatch, false", RELEASE)
+        assert ran.jobs == {"build": "success", "merge": "success"}, ran
+        assert runner.images() == {f"{stem}-1-1": ("us", stem, True) for stem in STEMS}
+        assert ran.steps["merge/decide"] == "success"
+        assert "merge/setup" not in ran.steps
+
+    def test_pull_request_leaves_nothing_and_merges_nothing(self, runner: Runner) -> None:
+        ran = run(runner, "pull request", RELEASE)
+        assert ran.jobs == {"build": "success"}, ran
+        assert runner.images() == {}
+
+    def test_pull_request_of_a_fork_runs_no_job(self, runner: Runner) -> None:
+        ran = run(runner, "pull request of a fork", RELEASE)
+        assert ran.jobs == {}, ran
+        assert runner.emulator.journal() == []
+
+    def test_a_location_that_one_lacks_is_left_out_for_both(self, runner: Runner) -> None:
+        fault = {"method": "compute.images.insert", "match": "arm64-1-1-asia", "times": None, "action": REFUSED}
+        runner.emulator.faults([fault])
+        ran = run(runner.prepare(), "tag", RELEASE)
+        assert ran.jobs == {"build": "success", "merge": "success"}, ran
+        assert runner.images() == released(promoted=True, left_out="asia")
+        assert any(line.startswith("result: partial, failed: asia, index: sha256:") for line in ran.log), ran
+
+    def test_a_required_location_that_one_lacks_moves_no_family(self, runner: Runner) -> None:
+        fault = {"method": "compute.images.insert", "match": "arm64-1-1-us", "times": None, "action": REFUSED}
+        runner.emulator.faults([fault])
+        ran = run(runner.prepare(), "tag", RELEASE)
+        assert ran.jobs == {"build": "success", "merge": "failure"}, ran
+        assert {family for _, family, _ in runner.images().values()} == {"", *STEMS}
+        assert any("us is required and not served by ARM64" in line for line in ran.log) or any(
+            "us is required and not served by ARM64" in note.message for note in ran.annotations
+        )
