@@ -18,7 +18,7 @@ from replicator.config import BadConfig, Config, Place
 from replicator.config import read as read_config
 from replicator.errors import BadSettings, InputProblem
 from replicator.index import Revision
-from replicator.model import Access
+from replicator.model import Access, Sign
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -108,6 +108,11 @@ class Settings(BaseModel):
     revision: Revision | None = None
     """What the image was built from, for the index: empty, `auto` (repository, ref and commit of this run), or a JSON
     object with these three.
+    """
+    sign: Sign = Sign.OFF
+    """How the index is signed: `off`, `keyless` (with the identity of this job, which needs `id-token: write` and is
+    named in a public log) or `key` (with the P-256 key in the variable SIGNING_KEY, or in the file that
+    SIGNING_KEY_FILE names). Unless it is signed, no family moves and no index is written.
     """
     dry_run: Flag = False
     """Whether to stop after the plan, with nothing changed."""
