@@ -293,3 +293,35 @@ def test_a_child_is_the_index_of_one_architecture() -> None:
 def test_a_signer_for_each_word() -> None:
     assert signing.signer(Sign.OFF, {}) is None
     assert isinstance(signing.signer(Sign.KEY, {"SIGNING_KEY": KEY}), signing.KeySigner)
+
+
+class TestThenTheImages:
+    """`verify` with a signature and the live API: of an index that is not believed nothing is asked for."""
+
+    def online(self, action: Action, done: Finished, tmp_path: Path, key: str) -> tuple[int, dict[str, Any], int]:
+        (tmp_path / "key.pub").write_bytes(world.public_key(key))
+        env = {
+            "CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE": action.emulator.url,
+            "CLOUDSDK_AUTH_DISABLE_CREDENTIALS": "true",
+        }
+        files = ("--index", done.outputs["index_path"], "--bundle", done.outputs["bundle_path"])
+        before, stdout = len(action.calls()), io.StringIO()
+        code = main(["verify", "--json", *files, "--key", str(tmp_path / "key.pub")], env, stdout)
+        return code, json.loads(stdout.getvalue()), len(action.calls()) - before
+
+    def test_all_is_well(self, by_key: Action, tmp_path: Path) -> None:
+        done = by_key(sign="key")
+        code, found, calls = self.online(by_key, done, tmp_path, KEY)
+        assert (code, found["signed"]["digest"], len(found["findings"])) == (0, done.outputs["index_digest"], 3)
+        # One list of the project, and one policy for each image that is said to be public.
+        assert calls == 1 + 3
+
+    def test_signed_and_no_longer_true(self, by_key: Action, tmp_path: Path) -> None:
+        done = by_key(sign="key")
+        by_key.emulator.delete_image("p1", "web-1-eu")
+        code, found, _ = self.online(by_key, done, tmp_path, KEY)
+        assert (code, found["result"], bool(found["signed"])) == (1, "wrong", True)
+
+    def test_another_key(self, by_key: Action, tmp_path: Path) -> None:
+        code, found, calls = self.online(by_key, by_key(sign="key"), tmp_path, world.private_key())
+        assert (code, found["result"], found["signed"], found["findings"], calls) == (5, "error", None, [], 0)
