@@ -258,7 +258,7 @@ class SigstoreMissing(ReplicatorError):
 
 
 class SigstoreFailed(CannotSign):
-    """Sigstore did not sign, or what came of it is no signature of this job's."""
+    """Sigstore, or what it needs of the runner, did not sign."""
 
     remedy = (
         "Run this again later: https://status.sigstore.dev says whether Sigstore works. Behind a firewall let the job "

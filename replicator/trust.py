@@ -131,7 +131,7 @@ def _verify_keyless(data: bytes, read: Bundle, message: bytes, policy: Identity)
             verifier.verify_artifact(data, sigstore, who)
         elif verifier.verify_dsse(sigstore, who) != (bundle.STATEMENT_TYPE, read.statement):
             raise errors.BundleUnusable(f"'{read.path}' can be read in two ways")
-    except Error as error:
+    except (Error, x509.ExtensionNotFound, ValueError) as error:
         raise errors.Untrusted(f"'{read.path}' can't be trusted: {error}") from None
     return who.by, who.issuer
 
