@@ -2,7 +2,7 @@
 # Makes the private virtual environment that the action replicates with, and outputs its Python.
 #
 # It lies under RUNNER_TEMP, is keyed by lock, interpreter and the action's own path, and is used again by later steps of the job. Everything
-# comes from requirements.txt: each wheel is checked by hash, nothing is resolved or built.
+# comes from requirements.txt, or requirements-sign.txt: each wheel is checked by hash, nothing is resolved or built.
 #
 # Bash 3.2, which macOS has, and no here-documents: they need room in a temporary folder.
 set -euo pipefail
@@ -12,6 +12,10 @@ cd /
 umask 022
 action=${GITHUB_ACTION_PATH%/}
 lock=$action/requirements.txt
+# Keyless signatures need sigstore-python, which nobody else shall pay for.
+case ${INPUT_SIGN:-} in
+  *keyless*) lock=$action/requirements-sign.txt ;;
+esac
 
 # The workspace belongs to the caller: nothing in it may steer Python or pip. Index, proxy and certificate settings of
 # the runner stay in force, which the hashes make safe. Upper or lower case is one name on Windows.

@@ -1,16 +1,19 @@
-"""`replicator verify`: what exists held against an index, or against a source and settings. Changes nothing."""
+"""`replicator verify`: what exists held against an index, or against a source and settings. Changes nothing.
+
+Where there is a signature over the index, that comes first: of an index that somebody else wrote nothing is read.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from replicator import access, errors, faults, index, lookup, settings, verify
+from replicator import access, errors, faults, index, lookup, settings, trust, verify
 from replicator.actions import Runner
 from replicator.calls import Calls
 from replicator.faults import Credentials, Refusal
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 
     from replicator.index import Entry, Index, Served
     from replicator.model import Existing, Plan, Policy, Replica, Step
+    from replicator.trust import Signed
 
 EXIT_WRONG = 1
 EXIT_UNREACHABLE = 4
@@ -55,13 +59,30 @@ class Finding:
     message: str = ""
 
 
-def run(given: Mapping[str, str], env: Mapping[str, str], stdout: TextIO, *, index_file: str, as_json: bool) -> int:
-    """Verify and say what was found. Returns the exit code: 0, 1, 4, or that of an error."""
+def run(
+    given: Mapping[str, str],
+    env: Mapping[str, str],
+    stdout: TextIO,
+    *,
+    index_file: str,
+    as_json: bool,
+    offline_only: bool = False,
+) -> int:
+    """Verify and say what was found. Returns the exit code: 0, 1, 4, or that of an error (5 of a signature's).
+
+    `given` holds the options about signatures, too. `offline_only`: nothing but the signature is verified.
+    """
     runner = Runner(env, stdout, commands=False)
     findings: list[Finding] = []
     problems: list[str] = []
+    signed: Signed | None = None
     try:
-        findings = asyncio.run(_against_index(given, env, index_file) if index_file else _against_settings(given, env))
+        policy = trust.policy({**given, "index": index_file}, offline=offline_only)
+        if not index_file:
+            findings = asyncio.run(_against_settings(given, env))
+        else:
+            read, signed = _read(Path(index_file), given, policy)
+            findings = [] if offline_only else asyncio.run(_against_index(given, env, read))
         code = exit_code(findings)
     except errors.ReplicatorError as error:
         problems = [str(item) for item in error.problems] if isinstance(error, errors.BadSettings) else [error.message]
@@ -71,9 +92,17 @@ def run(given: Mapping[str, str], env: Mapping[str, str], stdout: TextIO, *, ind
         problems, code = [unforeseen.message], unforeseen.exit_code
     if as_json:
         result = "error" if problems else "wrong" if code else "correct"
-        document = {"result": result, "findings": [as_dict(item) for item in findings], "problems": problems}
+        document = {
+            "result": result,
+            "signed": asdict(signed) if signed else None,
+            "findings": [as_dict(item) for item in findings],
+            "problems": problems,
+        }
         stdout.write(json.dumps(document) + "\n")
         return code
+    if signed:
+        confirmed = f", as {signed.issuer} confirmed" if signed.issuer else ""
+        runner.line(f"{signed.digest} was signed by {signed.by}{confirmed}")
     for problem in problems:
         runner.line(f"error: {problem}")
     rows = [
@@ -197,11 +226,17 @@ async def _against_settings(given: Mapping[str, str], env: Mapping[str, str]) ->
     return [of_step(plan, step) for step in plan.steps]
 
 
-async def _against_index(given: Mapping[str, str], env: Mapping[str, str], file: str) -> list[Finding]:
+def _read(path: Path, given: Mapping[str, str], policy: trust.Policy | None) -> tuple[Index, Signed | None]:
+    """The index, and who signed the very bytes that it was read from."""
     try:
-        read = index.read(Path(file))
+        data = index.read_bytes(path)
+        signed = trust.verify(data, given, policy) if policy else None
+        return index.parse(data, path), signed
     except index.BadIndex as error:
         raise errors.BadSettings([errors.InputProblem("index", str(error))]) from None
+
+
+async def _against_index(given: Mapping[str, str], env: Mapping[str, str], read: Index) -> list[Finding]:
     endpoint, anonymous = settings.load_connection(given, env)
     calls = Calls(
         connect(endpoint, env, anonymous=anonymous), deadline=asyncio.get_running_loop().time() + _TIME, tell=_silent

@@ -27,10 +27,14 @@ _COMMANDS = {
 
 #: Settings that say how something is made, where nothing is.
 _MEANINGLESS = {
-    "plan": ("dry_run",),
-    "verify": ("dry_run", "promote", "replace_failed", "timeout_minutes", "revision", "variant"),
+    "plan": {"dry_run"},
+    "verify": {"dry_run", "promote", "replace_failed", "timeout_minutes", "revision", "variant", "sign"},
 }
 _SOURCE = "projects/PROJECT/global/images/web-v1"
+_POLICY = (
+    r"--certificate-identity-regexp 'https://github\.com/OWNER/REPO/\.github/workflows/release\.yml@.*' "
+    "--certificate-oidc-issuer https://token.actions.githubusercontent.com"
+)
 _EXAMPLES = {
     "replicate": (
         f"replicate --source-image {_SOURCE}",
@@ -43,7 +47,11 @@ _EXAMPLES = {
         "plan --source-image projects/PROJECT/global/images/family/web --json | jq '.plan[].action'",
     ),
     "merge": ("merge --fragments fragments --expect X86_64,ARM64 --required-locations all",),
-    "verify": ("verify --index image-index.json", f"verify --source-image {_SOURCE} --json"),
+    "verify": (
+        "verify --index image-index.json",
+        f"verify --index image-index.json --bundle image-index.json.sigstore.json {_POLICY}",
+        f"verify --source-image {_SOURCE} --json",
+    ),
     "decide": ("decide --distribute true",),
 }
 
@@ -52,13 +60,24 @@ _GATE = {
     "distribute": "true, false, or auto: replicate on a push of a tag that matches --tag-pattern. Default: auto.",
     "tag_pattern": "One or several patterns for the tags whose push replicates; * matches / too. Default: v*.",
 }
+#: What `verify` takes about signatures.
+_SIGNATURES = {
+    "bundle": "A signature over the index: image-index.json.sigstore.json. It needs a policy: whose it must be, by "
+    "--certificate-identity-regexp and --certificate-oidc-issuer, or by --key.",
+    "attestation": "A signed statement about the index: image-index.json.intoto.sigstore.json. It needs a policy, too.",
+    "certificate_identity_regexp": "Who must have signed, keyless: a regular expression for the whole identity.",
+    "certificate_oidc_issuer": "Who must have confirmed that identity: https://token.actions.githubusercontent.com for "
+    "GitHub.",
+    "key": "A public key in PEM that must have signed.",
+    "trusted_root": "A trusted root of Sigstore, for verifying offline, or for another Sigstore than the public one.",
+}
 #: Options stand under these headings in the help.
 _GROUPS = {
     "which image": ("source_image", "packer_manifest", "project_id"),
     "what is merged": ("fragments", "expect"),
     "where": ("locations", "required_locations", "config", "replica_project", "home_copy"),
     "what it is called": ("name_template", "family_template", "labels"),
-    "what may be done": ("access", "promote", "replace_failed", "dry_run", "timeout_minutes"),
+    "what may be done": ("access", "promote", "replace_failed", "sign", "dry_run", "timeout_minutes"),
 }
 _METAVARS = {
     "source_image": "IMAGE",
@@ -75,6 +94,7 @@ _METAVARS = {
     "home_copy": "auto|true",
     "labels": "KEY=VALUE,...",
     "access": "source|public|private",
+    "sign": "off|keyless|key",
     "timeout_minutes": "MINUTES",
     "compute_endpoint": "URL",
 }
@@ -83,7 +103,8 @@ _EPILOG = """{examples}
 `replicator COMMAND --help` explains a command's options; they are named as the inputs of the action.
 Credentials: Application Default Credentials (`gcloud auth application-default login`).
 Exit codes: 0 complete, partial, planned or skipped; 1 a required location failed, or verify found something wrong;
-2 wrong arguments; 3 credentials, source or set-up; 4 verify could not read something; 70 a defect; 130 or 143 a signal.
+2 wrong arguments; 3 credentials, source or set-up; 4 verify could not read something; 5 the signature
+of an index is wrong; 70 a defect; 130 or 143 a signal.
 """
 
 
@@ -104,7 +125,8 @@ def main(argv: list[str], env: Mapping[str, str], stdout: TextIO) -> int:
 
     if command == "verify":
         file = options.pop("index")
-        return audit.run(options, env, stdout, index_file=file, as_json=as_json)
+        offline = options.pop("offline_only")
+        return audit.run(options, env, stdout, index_file=file, as_json=as_json, offline_only=offline)
     if command == "plan":
         options["dry_run"] = "true"
     carry_out = merging.run if command == "merge" else run.run
@@ -148,11 +170,21 @@ def _parser() -> argparse.ArgumentParser:
             continue
         if name == "verify":
             command.add_argument("--index", default="", metavar="FILE", help="An image-index.json to verify.")
+            _add_signatures(command)
         command.add_argument("--json", action="store_true", help="Print one JSON document to stdout and nothing else.")
         model = MergeSettings if name == "merge" else Settings
         left_out = _MEANINGLESS.get(name, ())
         _add_settings(command, {field: info for field, info in model.model_fields.items() if field not in left_out})
     return parser
+
+
+def _add_signatures(command: argparse.ArgumentParser) -> None:
+    """The options of `verify` that are about who signed the index."""
+    group = command.add_argument_group("who signed the index")
+    for name, text in _SIGNATURES.items():
+        metavar = {"certificate_identity_regexp": "REGEXP", "certificate_oidc_issuer": "URL"}.get(name, "FILE")
+        group.add_argument(_option(name), dest=name, default="", metavar=metavar, help=text)
+    group.add_argument("--offline-only", action="store_true", help="Verify the signature alone, and ask no API.")
 
 
 def _add_settings(command: argparse.ArgumentParser, left: dict[str, FieldInfo]) -> None:

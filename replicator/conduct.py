@@ -66,14 +66,19 @@ def _failed(this: Conduct, error: errors.ReplicatorError) -> Verdict:
     return Verdict(Result.FAILED, error.exit_code, error.message.rstrip("."), error)
 
 
-def rows(plan: Plan, works: Sequence[Work], signals: Signals, now: float) -> list[ReplicaResult]:
-    """What became of each replica when a plan was carried out, or stopped by a signal."""
+def rows(
+    plan: Plan, works: Sequence[Work], signals: Signals, now: float, *, unsigned: bool = False
+) -> list[ReplicaResult]:
+    """What became of each replica when a plan was carried out, or stopped: by a signal, or `unsigned`."""
     if signals.caught:
         for item in works:
             if item.running:
                 item.end(now, errors.Signalled(f"{signals.caught.what} while {item.replica.ref} was {item.state}"))
             elif promote.wants_family(item):
                 item.held = item.held or (Held.SIGNAL if plan.promote else Held.PROMOTE_OFF)
+    elif unsigned:
+        for item in filter(promote.wants_family, works):
+            item.held = item.held or (Held.UNSIGNED if plan.promote else Held.PROMOTE_OFF)
     return [work.result(plan, item, now) for item in works]
 
 

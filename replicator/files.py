@@ -66,6 +66,14 @@ def read(path: Path, *, largest: int, within: Sequence[Path] = ()) -> str:
     Raises Unfit.
     """
     try:
+        return read_bytes(path, largest=largest, within=within).decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise Unfit(f"'{path}' is not UTF-8 text") from None
+
+
+def read_bytes(path: Path, *, largest: int, within: Sequence[Path] = ()) -> bytes:
+    """What a regular file holds, as `read`."""
+    try:
         real = Path(os.path.realpath(path, strict=True))
         _check_place(path, real, within)
         _check(path, real.stat(), largest)
@@ -74,16 +82,14 @@ def read(path: Path, *, largest: int, within: Sequence[Path] = ()) -> str:
             _check(path, os.fstat(file.fileno()), largest)
             data = file.read(largest + 1)
         _check_size(path, len(data), largest)
-        return data.decode("utf-8-sig")
     except OSError as error:
         raise Unfit(f"'{path}' can't be read ({error.strerror or error})") from None
-    except UnicodeDecodeError:
-        raise Unfit(f"'{path}' is not UTF-8 text") from None
     except Unfit:
         raise
     except ValueError:
         # No path can hold a NUL or half a character.
         raise Unfit(f"'{path}' can't be the path of a file") from None
+    return data
 
 
 def _folders(env: Mapping[str, str]) -> list[Path]:

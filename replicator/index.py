@@ -120,6 +120,16 @@ class Index(BaseModel):
     images: list[Entry] = Field(min_length=1)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """Where an index was written and what signs it, as outputs; nothing of it where none was."""
+
+    index_path: str = ""
+    index_digest: str = ""
+    bundle_path: str = ""
+    attestation_path: str = ""
+
+
 class BadIndex(ValueError):
     """A file that is no index; the message says why."""
 
@@ -168,10 +178,10 @@ def digest(data: bytes) -> str:
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
-def write(data: bytes, folder: Path) -> Path:
+def write(data: bytes, folder: Path, name: str = FILE_NAME) -> Path:
     """Write it whole or not at all. Raises OSError."""
-    path = folder / FILE_NAME
-    part = folder / f".{FILE_NAME}.{os.getpid()}"
+    path = folder / name
+    part = folder / f".{name}.{os.getpid()}"
     part.unlink(missing_ok=True)
     try:
         with part.open("xb") as file:
@@ -182,20 +192,28 @@ def write(data: bytes, folder: Path) -> Path:
     return path
 
 
-def read(path: Path, within: Sequence[Path] = ()) -> Index:
-    """Read an index, from one of the folders if some are named. Raises BadIndex where there is none to be read."""
+def read_bytes(path: Path, within: Sequence[Path] = ()) -> bytes:
+    """The bytes of what may be an index, from one of the folders if some are named: what is signed.
+
+    Raises BadIndex where the file can't be read.
+    """
     try:
-        return parse(files.read(path, largest=_LARGEST, within=within))
+        return files.read_bytes(path, largest=_LARGEST, within=within)
     except files.Unfit as error:
         raise BadIndex(str(error)) from None
-    except BadIndex as error:
-        raise BadIndex(f"'{path}' {error}") from None
 
 
-def parse(text: str) -> Index:
-    """The index that a text holds. Raises BadIndex where it holds none."""
+def read(path: Path, within: Sequence[Path] = ()) -> Index:
+    """Read an index. Raises BadIndex where the file can't be read or is none."""
+    return parse(read_bytes(path, within), path)
+
+
+def parse(data: bytes, path: Path) -> Index:
+    """The index that bytes hold, which were read from that path. Raises BadIndex where they hold none."""
     try:
-        return Index.model_validate_json(text)
+        return Index.model_validate_json(data.decode("utf-8-sig"))
+    except UnicodeDecodeError:
+        raise BadIndex(f"'{path}' is not UTF-8 text") from None
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])

@@ -48,6 +48,14 @@ class Access(StrEnum):
     PRIVATE = "private"
 
 
+class Sign(StrEnum):
+    """How the index is signed: the input `sign`."""
+
+    OFF = "off"
+    KEYLESS = "keyless"
+    KEY = "key"
+
+
 #: Stands for a key that its owner sends with each request: nobody else can copy an image that has one.
 CUSTOMER_SUPPLIED = "customer-supplied"
 
@@ -59,6 +67,7 @@ class Held(StrEnum):
     WOULD_TAKE_FAMILY = "would_take_family"
     REQUIRED_FAILED = "required_failed"
     PROMOTE_OFF = "promote_off"
+    UNSIGNED = "unsigned"
     SIGNAL = "signal"
 
 

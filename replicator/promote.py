@@ -40,14 +40,14 @@ def held(
     return None
 
 
-async def families(session: Session) -> None:
-    """Give every verified replica its family, if every required one is verified.
+async def families(session: Session, hold: Held | None = None) -> None:
+    """Give every verified replica its family, if every required one is verified and nothing else is a reason to `hold`.
 
     Leads go first, so that a shared family stays where it leads at every moment.
     """
     plan = session.plan
     waiting = [work for work in session.works if wants_family(work)]
-    reason = _reason_to_hold_all(session)
+    reason = _reason_to_hold_all(session, hold)
     if reason:
         for work in waiting:
             work.held = reason
@@ -69,10 +69,10 @@ def wants_family(work: Work) -> bool:
     )
 
 
-def _reason_to_hold_all(session: Session) -> Held | None:
+def _reason_to_hold_all(session: Session, hold: Held | None) -> Held | None:
     if any(work.replica.required and not work.verified for work in session.works):
         return Held.REQUIRED_FAILED
-    return None if session.plan.promote else Held.PROMOTE_OFF
+    return hold if session.plan.promote else Held.PROMOTE_OFF
 
 
 async def _promote(session: Session, work: Work) -> None:

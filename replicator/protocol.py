@@ -31,6 +31,8 @@ EMPTY_OUTPUTS = {
     "replicas": "[]",
     "index_path": "",
     "index_digest": "",
+    "bundle_path": "",
+    "attestation_path": "",
 }
 
 #: The runner cuts an annotation at 4096 characters; escaping may triple a character.

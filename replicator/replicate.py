@@ -6,8 +6,11 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from replicator import copying, promote, settle
+from replicator.model import Held
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from replicator.session import Session
     from replicator.work import Work
 
@@ -15,14 +18,17 @@ if TYPE_CHECKING:
 GRACE = 60.0
 
 
-async def replicate(session: Session) -> None:
+async def replicate(session: Session, seal: Callable[[], Awaitable[bool]] | None = None) -> None:
     """Bring every replica to its end, within the deadline, then move the families.
+
+    `seal` is called in between, and says whether they may move; what it raises ends the run with no family moved.
 
     What became of each stands in the session's works, at every moment: cancelling leaves them as they are.
     """
     await session.all_of([work for work in session.works if work.running], "Making", _make)
+    hold = None if seal is None or await seal() else Held.UNSIGNED
     session.calls.deadline = max(session.calls.deadline, asyncio.get_running_loop().time()) + GRACE
-    await promote.families(session)
+    await promote.families(session, hold)
 
 
 async def _make(session: Session, work: Work) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from replicator.actions import Runner
+    from replicator.index import Written
     from replicator.model import Plan, ReplicaResult, Step
     from replicator.results import Verdict
     from replicator.work import Work
@@ -156,9 +157,7 @@ def privacy_note(plan: Plan, access: Access, rows: Sequence[ReplicaResult]) -> l
     ]
 
 
-def outputs(
-    *, decision: str, verdict: Verdict, rows: Sequence[ReplicaResult], index_path: str, index_digest: str
-) -> dict[str, str]:
+def outputs(*, decision: str, verdict: Verdict, rows: Sequence[ReplicaResult], written: Written) -> dict[str, str]:
     """Every output of the action, as the runner's file takes it."""
     verified = {row.replica.location: row.replica.ref for row in rows if row.outcome.verified}
     failed = [row.replica.location for row in rows if row.outcome in {Outcome.FAILED, Outcome.INTERRUPTED}]
@@ -174,14 +173,11 @@ def outputs(
         },
         "failed_locations": ",".join(failed),
         "replicas": to_json([as_dict(row) for row in rows]),
-        "index_path": index_path,
-        "index_digest": index_digest,
+        **asdict(written),
     }
 
 
-def document(
-    verdict: Verdict, rows: Sequence[ReplicaResult], plan: Plan | None, index_path: str, index_digest: str
-) -> str:
+def document(verdict: Verdict, rows: Sequence[ReplicaResult], plan: Plan | None, written: Written) -> str:
     """Everything for machines, as one JSON document in one line: what `--json` prints."""
     return (
         json.dumps(
@@ -192,8 +188,7 @@ def document(
                 "images": {row.replica.location: row.replica.ref.uri for row in rows if row.outcome.verified},
                 "replicas": [as_dict(row) for row in rows],
                 "plan": [_step(step) for step in plan.steps] if plan else [],
-                "index_path": index_path,
-                "index_digest": index_digest,
+                **asdict(written),
             }
         )
         + "\n"

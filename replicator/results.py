@@ -27,6 +27,7 @@ _HELD = {
     "would take the family away from home. The next release gets it.",
     Held.REQUIRED_FAILED: "The family {family} was not moved because a required location failed.",
     Held.PROMOTE_OFF: "The family {family} was not moved because promote is false.",
+    Held.UNSIGNED: "The family {family} was not moved because the index is not signed.",
     Held.SIGNAL: "The run was interrupted before the family {family} was moved.",
 }
 

@@ -6,13 +6,28 @@ import asyncio
 import contextlib
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from replicator import errors, index, lookup, report, results, settings, snippets, summary, terminal, work
+from replicator import (
+    decide,
+    errors,
+    index,
+    lookup,
+    provenance,
+    report,
+    results,
+    settings,
+    signing,
+    snippets,
+    summary,
+    terminal,
+    work,
+)
 from replicator import plan as planning
 from replicator.actions import Annotation, Runner
 from replicator.calls import Calls, DaemonThreads
 from replicator.conduct import Conduct, concluded, folder, in_loop, listening, rows, tolerant
+from replicator.model import Result, Sign
 from replicator.replicate import replicate
 from replicator.session import Session
 
@@ -25,10 +40,13 @@ if TYPE_CHECKING:
     from replicator.model import Image, Plan, ReplicaResult
     from replicator.results import Verdict
     from replicator.settings import Request
+    from replicator.signing import Signer
     from replicator.work import Work
 
 #: Seconds after which people are told what is still under way; then every last one of them again.
 _TICKS = (5.0, 10.0, 15.0, 30.0)
+#: Seconds that signing may take.
+_SIGNING = 180.0
 
 
 @dataclass(kw_only=True)
@@ -40,6 +58,10 @@ class Run(Conduct):
     screen: terminal.Screen | None = None
     """A live table, where and while there is one."""
     request: Request | None = None
+    signer: Signer | None = None
+    """Whoever signs the index, where that was asked for."""
+    written: index.Written = field(default_factory=index.Written)
+    """The index, as soon as it is written."""
     source: Image | None = None
     plan: Plan | None = None
     works: list[Work] = field(default_factory=list)
@@ -65,6 +87,7 @@ def run(
 
     def carry_out() -> Verdict:
         this.request = settings.load(given, env)
+        _prepare_signing(this)
         in_loop(_go(this, signals), loop_factory)
         return results.judge(this.rows)
 
@@ -94,10 +117,65 @@ async def _go(this: Run, signals: Signals) -> None:
         this.works = work.start(plan, loop.time())
         try:
             with _watched(this, calls, began):
-                await replicate(Session(plan=plan, calls=calls, works=this.works, changed=changed))
+                session = Session(plan=plan, calls=calls, works=this.works, changed=changed)
+                await replicate(session, partial(_seal, this, plan) if this.signer else None)
         finally:
-            this.rows = rows(plan, this.works, signals, loop.time())
+            unsigned = this.signer is not None and not this.written.index_path
+            this.rows = rows(plan, this.works, signals, loop.time(), unsigned=unsigned)
     this.notes += report.privacy_note(plan, request.settings.access, this.rows)
+
+
+def _prepare_signing(this: Run) -> None:
+    """Find out whether the index can be signed before anything is made. Raises CannotSign or SigstoreMissing."""
+    how = this.request.settings.sign if this.request else Sign.OFF
+    this.signer = signing.signer(how, this.env)
+    repository = decide.payload(this.env.get("GITHUB_EVENT_PATH", "")).get("repository")
+    private = isinstance(repository, dict) and repository.get("private") is True
+    if how is Sign.KEYLESS and private and not this.env.get(signing.TRUST_VARIABLE):
+        said = (
+            f"This repository is private, and Sigstore's public log will name it ({this.env.get('GITHUB_REPOSITORY')})"
+        )
+        this.notes.append(
+            Annotation("warning", "Signing", f"{said}, its workflow and ref. `sign: key` leaves no trace.")
+        )
+
+
+async def _seal(this: Run, plan: Plan) -> bool:
+    """Write the index and sign it, before any family moves. Says whether that was done: not for a run that failed.
+
+    Raises CannotSign.
+    """
+    loop = asyncio.get_running_loop()
+    this.rows = [work.result(plan, item, loop.time()) for item in this.works]
+    if this.signer is None or results.judge(this.rows).result not in {Result.COMPLETE, Result.PARTIAL}:
+        return False
+    document = _document(this)
+    data = index.to_bytes(document)
+    # In a thread, because a signal must be answered while services are asked, some of them without a time limit.
+    signs = loop.run_in_executor(DaemonThreads(), this.signer.sign, data, provenance.statement(document, this.env))
+    try:
+        blob, about = await asyncio.wait_for(signs, _SIGNING)
+        bundle = index.write(blob, folder(this), signing.BUNDLE_NAME)
+        attestation = index.write(about, folder(this), signing.ATTESTATION_NAME)
+        path = index.write(data, folder(this))
+    except TimeoutError:
+        raise errors.SigstoreFailed(f"Sigstore did not answer for {_SIGNING:g} seconds") from None
+    except OSError as error:
+        raise errors.CannotSign(f"The signed index could not be written: {error}") from None
+    this.written = index.Written(
+        index_path=str(path),
+        index_digest=index.digest(data),
+        bundle_path=str(bundle),
+        attestation_path=str(attestation),
+    )
+    return True
+
+
+def _document(this: Run) -> dict[str, Any]:
+    if this.request is None or this.source is None:
+        raise errors.Unforeseen("An index of nothing")
+    wanted = this.request.settings
+    return index.build(this.source, wanted.locations, this.rows, wanted.revision, wanted.variant)
 
 
 async def _plan(this: Run, tell: Callable[[str, str], None]) -> tuple[Calls, Plan]:
@@ -159,31 +237,29 @@ async def _tick(this: Run, calls: Calls, began: float) -> None:
 
 def _report(this: Run, verdict: Verdict, document: TextIO | None) -> int:
     """Write the index, then say everything everywhere; a place that can't be written stops none of the others."""
-    path = identity = ""
     dry = this.request is not None and this.request.settings.dry_run
-    if this.source is not None and this.request is not None and not dry:
+    # One that was to be signed was written then, or must not be.
+    unsigned = this.request is not None and this.request.settings.sign is Sign.OFF
+    if this.source is not None and unsigned and not dry:
         with tolerant(this, "index"):
-            wanted = this.request.settings
-            built = index.build(this.source, wanted.locations, this.rows, wanted.revision, wanted.variant)
-            data = index.to_bytes(built)
+            data = index.to_bytes(_document(this))
             path = str(index.write(data, folder(this)))
-            identity = index.digest(data)
+            this.written = index.Written(index_path=path, index_digest=index.digest(data))
     with tolerant(this, "outputs"):
-        said = report.outputs(
-            decision="replicate", verdict=verdict, rows=this.rows, index_path=path, index_digest=identity
-        )
+        said = report.outputs(decision="replicate", verdict=verdict, rows=this.rows, written=this.written)
         this.runner.outputs(said)
     with tolerant(this, "document"):
         if document:
-            document.write(report.document(verdict, this.rows, this.plan, path, identity))
+            document.write(report.document(verdict, this.rows, this.plan, this.written))
             document.flush()
     with tolerant(this, "annotations"):
         every = this.runner.commands
         this.runner.annotate(report.remarks(verdict, this.rows, this.notes, every=every))
     with tolerant(this, "log"):
         report.show_end(this.runner, verdict, this.rows)
-        if path:
-            this.runner.line(f"index: {path} ({identity})")
+        if this.written.index_path:
+            signed = f", signed: {this.written.bundle_path}" if this.written.bundle_path else ""
+            this.runner.line(f"index: {this.written.index_path} ({this.written.index_digest}){signed}")
     with tolerant(this, "summary"):
         notes = [note.message for note in this.notes if note.level != "error"]
         again = snippets.again(this.request.settings, this.given, this.source) if this.request and this.source else ()

@@ -27,7 +27,7 @@ from replicator.config import BadConfig, Config, Place
 from replicator.config import read as read_config
 from replicator.errors import BadSettings, InputProblem
 from replicator.index import Revision
-from replicator.model import Access
+from replicator.model import Access, Sign
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -150,6 +150,11 @@ class Settings(BaseModel):
     variant: str = ""
     """What tells this image apart from others of the same release and architecture, for the index: `lts`, for
     instance. Empty where there is one.
+    """
+    sign: Sign = Sign.OFF
+    """How the index is signed: `off`, `keyless` (with the identity of this job, which needs `id-token: write` and is
+    named in a public log) or `key` (with the P-256 key in the variable SIGNING_KEY, or in the file that
+    SIGNING_KEY_FILE names). Unless it is signed, no family moves and no index is written.
     """
     dry_run: Flag = False
     """Whether to stop after the plan, with nothing changed."""

@@ -21,6 +21,7 @@ package_of() {
   case $1 in
     act | gitea-act) echo github.com/nektos/act ;;
     actionlint) echo github.com/rhysd/actionlint/cmd/actionlint ;;
+    cosign) echo github.com/sigstore/cosign/v3/cmd/cosign ;;
   esac
 }
 

@@ -12,12 +12,14 @@ from replicator import __version__, cli
 from replicator.__main__ import main
 from replicator.merge_settings import MergeSettings
 from replicator.settings import Settings
-from tests.test_readme import OURS, README
+from tests.test_readme import OURS, README, ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.conftest import Action
+
+SIGNING = (ROOT / "docs" / "signing.md").read_text(encoding="utf-8")
 
 
 def run(action: Action, folder: Path, *argv: str, **env: str) -> tuple[int, str]:
@@ -84,13 +86,13 @@ def options() -> list[tuple[str, str, str | None]]:
 
 @pytest.mark.parametrize(("command", "option", "text"), options())
 def test_every_option_is_documented(command: str, option: str, text: str | None) -> None:
-    """In the help; and in the README as the input of that name, or by itself."""
+    """In the help; and as the input of that name, or by itself in the README or on the page about signing."""
     assert text
     named = option.removeprefix("--").replace("-", "_")
     assert (
         any(named in action["inputs"] for action in OURS.values())
         or option in {"--help", "--version"}
-        or re.search(rf"{option}\b", README)
+        or re.search(rf"{option}\b", README + SIGNING)
     )
 
 
@@ -124,6 +126,7 @@ def test_json_is_all_that_stdout_holds(
     assert bool(found["index_path"]) is (command == "replicate")
     assert set(found) == {
         "result", "reason", "exit_code", "images", "replicas", "plan", "index_path", "index_digest",
+        "bundle_path", "attestation_path",
     }  # fmt: skip
     told = capsys.readouterr()
     assert "Plan for projects/p1/global/images/web-1" in told.err

@@ -329,7 +329,7 @@ class TestYamlOfRemedies:
     def test_inputs_in_sentences(self, tmp_path: Path) -> None:
         texts = " ".join(f"{getattr(error, 'remedy', '')} " for error in (*RUN_ERRORS, *REPLICA_ERRORS))
         inputs = {name: value for name, value in re.findall(r"\b([a-z_]+): (\w+)", texts) if name in ACTION["inputs"]}
-        assert inputs == {"access": "private", "replace_failed": "true"}
+        assert inputs == {"access": "private", "replace_failed": "true", "sign": "key"}
         self.valid(tmp_path / "workflow.yml", {"steps": [{**self.STEP, "with": inputs}]})
         settings.load({"source_image": "projects/p1/global/images/web-1", **inputs}, {})
 

@@ -11,7 +11,9 @@ MODULES = sorted((Path(__file__).parents[1] / "replicator").glob("*.py"))
 EDGES = {
     "google": {"gce", "signin"},
     "actions_toolkit": {"actions"},
-    "requests": {"gce", "signin"},
+    "requests": {"gce", "signin", "signing"},
+    "cryptography": {"signing", "trust"},
+    "sigstore": {"signing", "trust"},
     "tenacity": {"calls"},
     "rich": {"terminal"},
 }
@@ -26,6 +28,7 @@ PURE = {
     "model",
     "names",
     "plan",
+    "provenance",
     "results",
     "snippets",
     "summary",

@@ -9,6 +9,7 @@ import pytest
 
 from replicator import errors, report, results, work
 from replicator.actions import Annotation, Runner
+from replicator.index import Written
 from replicator.model import Action as Doing
 from replicator.model import Held, Outcome, Plan, ReplicaResult, Result, Step
 from tests.make import PUBLIC, copy, image, replica
@@ -114,7 +115,9 @@ class TestDocument:
             leads={},
             promote=True,
         )
-        text = report.document(results.judge(rows), rows, plan, "/tmp/i.json", "sha256:0")
+        text = report.document(
+            results.judge(rows), rows, plan, Written(index_path="/tmp/i.json", index_digest="sha256:0")
+        )
         assert text.endswith("}\n")
         assert text.count("\n") == 1
         found = json.loads(text)
@@ -132,5 +135,5 @@ class TestDocument:
     def test_without_a_plan(self) -> None:
         error = errors.Unforeseen("Odd \ud800 \u202e")
         verdict = results.Verdict(Result.FAILED, 70, error.message, error)
-        found = json.loads(report.document(verdict, [], None, "", "").encode("ascii"))
+        found = json.loads(report.document(verdict, [], None, Written()).encode("ascii"))
         assert (found["result"], found["exit_code"], found["plan"], found["replicas"]) == ("failed", 70, [], [])

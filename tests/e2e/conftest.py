@@ -42,6 +42,8 @@ OUTPUTS = {
     "replicas",
     "index_path",
     "index_digest",
+    "bundle_path",
+    "attestation_path",
 }
 
 
@@ -151,6 +153,7 @@ def check(run: Run) -> None:
     ended_badly = [row["location"] for row in replicas if row["outcome"] in {"failed", "interrupted"}]
     assert outputs["failed_locations"] == ",".join(ended_badly)
     assert bool(outputs["index_path"]) == bool(outputs["index_digest"])
+    assert bool(outputs["bundle_path"]) == bool(outputs["attestation_path"]) <= bool(outputs["index_path"])
     for level in ("notice", "warning", "error"):
         shown = [annotation for annotation in run.annotations if annotation.level == level]
         # What exceeds ten, the runner drops without a word.

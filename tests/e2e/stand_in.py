@@ -46,8 +46,8 @@ def _digest(text: str) -> str:
     return "sha256=" + base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 
-def make_action(exported: Path, folder: Path, wheel: Path) -> Action:
-    """A copy of the action whose lock names that wheel."""
+def make_action(exported: Path, folder: Path, wheel: Path, signing: Path | None = None) -> Action:
+    """A copy of the action whose lock names that wheel; the lock for keyless signing another one, if there is one."""
     folder.mkdir(parents=True)
     for name in _PARTS:
         source = exported / name
@@ -55,7 +55,8 @@ def make_action(exported: Path, folder: Path, wheel: Path) -> Action:
             shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy2(source, folder / name)
-    version = wheel.name.split("-")[1]
-    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
-    (folder / "requirements.txt").write_text(f"{NAME}=={version} \\\n    --hash=sha256:{digest}\n", "utf-8")
+    for lock, named in (("requirements.txt", wheel), ("requirements-sign.txt", signing or wheel)):
+        version = named.name.split("-")[1]
+        digest = hashlib.sha256(named.read_bytes()).hexdigest()
+        (folder / lock).write_text(f"{NAME}=={version} \\\n    --hash=sha256:{digest}\n", "utf-8")
     return Action.load(folder)

@@ -151,18 +151,17 @@ def test_an_index_offers(
     assert installed == []
 
 
-class TestTheLock:
-    TEXT = (ROOT / "requirements.txt").read_text("utf-8")
-
-    def test_every_package_is_pinned_by_version_and_hash(self) -> None:
-        logical = re.sub(r"\\\n", " ", re.sub(r"(?m)^ *#.*$", "", self.TEXT)).split("\n")
+@pytest.mark.parametrize("text", [(ROOT / f"requirements{name}.txt").read_text("utf-8") for name in ("", "-sign")])
+class TestTheLocks:
+    def test_every_package_is_pinned_by_version_and_hash(self, text: str) -> None:
+        logical = re.sub(r"\\\n", " ", re.sub(r"(?m)^ *#.*$", "", text)).split("\n")
         lines = [line.strip() for line in logical if line.strip()]
         assert len(lines) > 20
         for line in lines:
             assert re.fullmatch(r"[a-z0-9-]+==[0-9.]+( ; [^#]+?)?( +--hash=sha256:[0-9a-f]{64})+", line), line
 
-    def test_it_says_nothing_of_where_packages_come_from(self) -> None:
-        assert not re.search(r"--(extra-)?index-url|--find-links|://", self.TEXT)
+    def test_it_says_nothing_of_where_packages_come_from(self, text: str) -> None:
+        assert not re.search(r"--(extra-)?index-url|--find-links|://", text)
 
 
 def test_nothing_is_nested() -> None:

@@ -1,0 +1,247 @@
+"""Verify who signed an index: the file's bytes, the statement about it, and the policy that both must meet.
+
+Own checks say what is wrong in own words; that a certificate and its log entry are Sigstore's, sigstore-python says.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat import asn1
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from replicator import bundle, errors, files, provenance, signing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from replicator.bundle import Bundle
+
+_LARGEST_KEY = 2**16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Believe who signed keyless with an identity that the whole pattern matches, confirmed by the issuer."""
+
+    pattern: re.Pattern[str]
+    issuer: str
+    trusted_root: Path | None
+    """None: the public Sigstore's."""
+    offline: bool
+    """Whether a public trusted root that was fetched earlier will do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """Believe who has the key."""
+
+    public: ec.EllipticCurvePublicKey
+
+
+Policy = Identity | Key
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """What was signed, who signed it, and who confirmed that."""
+
+    digest: str
+    by: str
+    issuer: str = ""
+
+
+def policy(given: Mapping[str, str], *, offline: bool) -> Policy | None:
+    """The policy that options name; None where there is no signature to verify. Raises BadSettings."""
+    problems = [errors.InputProblem(name, text) for name, text in _problems(given, offline=offline)]
+    if problems:
+        raise errors.BadSettings(problems)
+    if not _signatures(given):
+        return None
+    if given.get("key"):
+        return Key(_public_key(Path(given["key"])))
+    return Identity(
+        pattern=re.compile(given["certificate_identity_regexp"]),
+        issuer=given["certificate_oidc_issuer"],
+        trusted_root=Path(given["trusted_root"]) if given.get("trusted_root") else None,
+        offline=offline,
+    )
+
+
+def verify(data: bytes, given: Mapping[str, str], policy: Policy) -> Signed:
+    """Hold a file's bytes against its bundle, its statement, or both. Raises SignatureWrong, and TrustUnusable."""
+    digest = hashlib.sha256(data).hexdigest()
+    signed = Signed("", "nobody")
+    for option in _signatures(given):
+        read = bundle.read(Path(given[option]))
+        if bool(read.statement) != (option == "attestation"):
+            kind = "a statement about a file" if read.statement else "a file"
+            raise errors.OtherKindOfBundle(f"'{read.path}' signs {kind}, and was given as --{option}")
+        signed = _verify(data, digest, read, policy)
+    return signed
+
+
+def _verify(data: bytes, digest: str, read: Bundle, policy: Policy) -> Signed:
+    if not read.statement and read.signed != digest:
+        raise errors.OtherFile(f"'{read.path}' signs a file of sha256:{read.signed}, and this one is sha256:{digest}")
+    if isinstance(policy, Key) is not read.by_key:
+        held = (
+            "names a key, and the policy an identity" if read.by_key else "holds a certificate, and the policy is a key"
+        )
+        raise errors.OtherKindOfBundle(f"'{read.path}' {held}")
+    message = bundle.pae(read.statement) if read.statement else data
+    if isinstance(policy, Key):
+        _check(policy.public, read, message)
+        by, issuer = f"the key {signing.hint(policy.public)}", ""
+    else:
+        by, issuer = _verify_keyless(data, read, message, policy)
+    if read.statement:
+        _check_statement(read, digest)
+    return Signed(f"sha256:{digest}", by, issuer)
+
+
+def _verify_keyless(data: bytes, read: Bundle, message: bytes, policy: Identity) -> tuple[str, str]:
+    """Who signed, and who confirmed that."""
+    try:
+        from sigstore.errors import Error
+        from sigstore.models import Bundle as SigstoreBundle
+        from sigstore.verify import Verifier
+    except ImportError as error:
+        raise errors.SigstoreMissing(
+            f"Verifying a keyless signature needs the package sigstore ({error.name} is missing)"
+        ) from None
+    try:
+        sigstore = SigstoreBundle.from_json(read.text)
+    except (Error, ValueError) as error:
+        raise errors.BundleUnusable(f"'{read.path}' is no usable bundle: {error}") from None
+    _check(sigstore.signing_certificate.public_key(), read, message)
+    _check_time(sigstore.signing_certificate, read)
+    verifier = Verifier(trusted_root=_trusted_root(policy))
+    who = _Who(policy)
+    try:
+        if not read.statement:
+            verifier.verify_artifact(data, sigstore, who)
+        elif verifier.verify_dsse(sigstore, who) != (bundle.STATEMENT_TYPE, read.statement):
+            raise errors.BundleUnusable(f"'{read.path}' can be read in two ways")
+    except (Error, x509.ExtensionNotFound, ValueError) as error:
+        raise errors.Untrusted(f"'{read.path}' can't be trusted: {error}") from None
+    return who.by, who.issuer
+
+
+class _Who:
+    """What sigstore-python calls a policy: it is shown the certificate when that is known to be Fulcio's."""
+
+    def __init__(self, policy: Identity) -> None:
+        self._policy = policy
+        self.by = self.issuer = ""
+
+    def verify(self, cert: x509.Certificate) -> None:
+        """Raise OtherIdentity or OtherIssuer unless the certificate is what the policy asks for."""
+        names = cert.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        found = [name.value for name in names if isinstance(name, x509.UniformResourceIdentifier | x509.RFC822Name)]
+        self.by, self.issuer = ", ".join(found) or "nobody", _issuer(cert)
+        pattern, issuer = self._policy.pattern, self._policy.issuer
+        if len(list(names)) != 1 or len(found) != 1 or not pattern.fullmatch(found[0]):
+            raise errors.OtherIdentity(f"{self.by} signed, which '{pattern.pattern}' does not match")
+        if self.issuer != issuer:
+            raise errors.OtherIssuer(f"The identity was confirmed by {self.issuer or 'nobody'}, not by {issuer}")
+
+
+#: Where Fulcio notes the issuer: as a DER string, and before that as bare text.
+_ISSUER = x509.ObjectIdentifier("1.3.6.1.4.1.57264.1.8")
+_OLD_ISSUER = x509.ObjectIdentifier("1.3.6.1.4.1.57264.1.1")
+
+
+def _issuer(certificate: x509.Certificate) -> str:
+    noted = {item.oid: item.value for item in certificate.extensions}
+    for oid in (_ISSUER, _OLD_ISSUER):
+        value = noted.get(oid)
+        if isinstance(value, x509.UnrecognizedExtension):
+            return asn1.decode_der(str, value.value) if oid == _ISSUER else value.value.decode("utf-8", "replace")
+    return ""
+
+
+def _check(key: object, read: Bundle, message: bytes) -> None:
+    if not isinstance(key, ec.EllipticCurvePublicKey):
+        raise errors.BundleUnusable(f"'{read.path}' was not signed with a P-256 key")
+    try:
+        key.verify(read.signature, message, ec.ECDSA(hashes.SHA256()))
+    except InvalidSignature:
+        raise errors.SignatureBroken(f"The signature in '{read.path}' is invalid") from None
+
+
+def _check_time(certificate: x509.Certificate, read: Bundle) -> None:
+    first, last = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    used = datetime.fromtimestamp(read.logged, UTC) if read.logged else None
+    if used and not first <= used <= last:
+        raise errors.OutsideItsTime(f"The certificate is good from {first} to {last}, and was used at {used}")
+
+
+def _check_statement(read: Bundle, digest: str) -> None:
+    try:
+        spoken_of = provenance.digests(read.statement)
+    except ValueError as error:
+        raise errors.OtherStatement(f"'{read.path}' holds {error}") from None
+    if digest not in spoken_of:
+        raise errors.OtherFile(f"The statement in '{read.path}' is not about this file, which is sha256:{digest}")
+
+
+def _trusted_root(policy: Identity) -> Any:
+    from sigstore.models import ClientTrustConfig, TrustedRoot
+
+    try:
+        if policy.trusted_root:
+            return TrustedRoot.from_file(str(policy.trusted_root))
+        return ClientTrustConfig.production(offline=policy.offline).trusted_root
+    except Exception as error:
+        # From a file or from the network, by way of several libraries.
+        where = f"'{policy.trusted_root}'" if policy.trusted_root else "The public trusted root"
+        raise errors.TrustUnusable(f"{where} can't be used ({type(error).__name__}: {error})") from error
+
+
+def _public_key(path: Path) -> ec.EllipticCurvePublicKey:
+    try:
+        key = serialization.load_pem_public_key(files.read(path, largest=_LARGEST_KEY).strip().encode())
+    except files.Unfit as error:
+        raise errors.BadSettings([errors.InputProblem("key", str(error))]) from None
+    except (ValueError, UnsupportedAlgorithm):
+        key = None
+    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
+        raise errors.BadSettings([errors.InputProblem("key", f"'{path}' holds no public P-256 key in PEM")])
+    return key
+
+
+def _signatures(given: Mapping[str, str]) -> list[str]:
+    return [name for name in ("bundle", "attestation") if given.get(name)]
+
+
+def _problems(given: Mapping[str, str], *, offline: bool) -> Iterator[tuple[str, str]]:
+    who = ("certificate_identity_regexp", "certificate_oidc_issuer")
+    named = [name for name in (*who, "key", "trusted_root") if given.get(name)]
+    if not _signatures(given):
+        yield from ((name, "is a policy for a signature: give --bundle or --attestation as well") for name in named)
+        if offline:
+            yield "offline_only", "leaves the signature alone to verify: give --bundle or --attestation"
+        return
+    if not given.get("index"):
+        yield "bundle", "is a signature over an index: give --index as well"
+    if given.get("key"):
+        yield from ((name, "is for keyless signatures; leave it out beside --key") for name in named if name != "key")
+        return
+    yield from (
+        (name, "is missing: a signature says nothing until it is said whose it must be; or give --key")
+        for name in who
+        if not given.get(name)
+    )
+    try:
+        re.compile(given.get(who[0], ""))
+    except re.error as error:
+        yield who[0], f"'{given[who[0]]}' is no regular expression: {error}"

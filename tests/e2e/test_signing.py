@@ -1,0 +1,81 @@
+"""`sign` through action.yml: what is installed for it, how the key gets there, and what a consumer finds."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+import pytest
+
+from replicator.__main__ import main
+from tests.e2e import stand_in
+from tests.e2e.conftest import Caller, new_job
+from tests.e2e.test_supply_chain import Offer, index
+from tests.signing import world
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from emulator.testing import Running
+    from tests.e2e.harness import Action, Run
+
+
+@pytest.fixture
+def signing(action: Action, compute: Running, tmp_path: Path) -> Iterator[Caller]:
+    """A job whose action is set up from one small wheel, or from a newer one for keyless signing."""
+    plain, more = stand_in.make_wheel(tmp_path / "plain"), stand_in.make_wheel(tmp_path / "more", "1.1")
+    used = stand_in.make_action(action.path, tmp_path / "action", plain, more)
+    with index(Offer({wheel.name: wheel.read_bytes() for wheel in (plain, more)})) as url:
+        caller = new_job(used, compute, tmp_path / "job")
+        caller.job.env |= {"PIP_INDEX_URL": url, "PIP_RETRIES": "0", "no_proxy": "*"}
+        yield caller
+
+
+def installed(caller: Caller) -> list[str]:
+    return [path.name for path in caller.job.temp.glob("replicator-*/lib/*/site-packages/replicator_stand_in*info")]
+
+
+def verify(run: Run, *policy: str) -> tuple[int, str]:
+    files = {"--index": "index_path", "--bundle": "bundle_path", "--attestation": "attestation_path"}
+    argv = [part for option, output in files.items() for part in (option, run.outputs[output])]
+    stdout = io.StringIO()
+    return main(["verify", "--offline-only", *argv, *policy], {}, stdout), stdout.getvalue()
+
+
+def test_nothing_is_signed_where_nobody_asked(signing: Caller) -> None:
+    run = signing.replicate()
+    assert (run.outputs["result"], run.outputs["bundle_path"]) == ("complete", "")
+    assert installed(signing) == ["replicator_stand_in-1.0.dist-info"]
+
+
+def test_with_a_key(signing: Caller, tmp_path: Path) -> None:
+    key = world.private_key()
+    signing.job.env |= {"SIGNING_KEY": key}
+    run = signing.replicate({"sign": "key"})
+    assert run.outputs["result"] == "complete", run.log
+    (tmp_path / "key.pub").write_bytes(world.public_key(key))
+    code, said = verify(run, "--key", str(tmp_path / "key.pub"))
+    assert (code, run.outputs["index_digest"] in said) == (0, True), said
+    assert installed(signing) == ["replicator_stand_in-1.0.dist-info"]
+    assert not any(line in run.log for line in key.splitlines()[1:-1])
+
+
+def test_keyless(signing: Caller, tmp_path: Path) -> None:
+    if lacking := world.lacking():
+        pytest.skip(lacking)
+    with world.sigstore(tmp_path / "sigstore") as service:
+        signing.job.env |= service.environment()
+        run = signing.replicate({"sign": "keyless"})
+    assert run.outputs["result"] == "complete", run.log
+    policy = ("--certificate-identity-regexp", world.POLICY, "--certificate-oidc-issuer", world.ISSUER)
+    code, said = verify(run, *policy, "--trusted-root", str(tmp_path / "sigstore" / "trusted_root.json"))
+    assert (code, world.OURS in said) == (0, True), said
+    assert installed(signing) == ["replicator_stand_in-1.1.dist-info"]
+
+
+def test_keyless_without_the_permission(signing: Caller) -> None:
+    run = signing.replicate({"sign": "keyless"})
+    assert (run.exit_code, run.outputs["result"], run.outputs["index_path"]) == (3, "failed", "")
+    assert "id-token: write" in run.log
+    assert signing.emulator.journal() == []
