@@ -217,7 +217,7 @@ def parse(data: bytes, path: Path) -> Index:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise BadIndex(f"is no index of ours: {where or 'the file'}: {first['msg']}") from None
+        raise BadIndex(f"'{path}' is no index of ours: {where or 'the file'}: {first['msg']}") from None
 
 
 def _served(row: ReplicaResult, image: Image) -> dict[str, Any]:

@@ -72,9 +72,9 @@ def fragment(architecture: str, variant: str = "", locations: Collection[str] = 
 
 def read(text: str, name: str = "") -> Index | BadIndex:
     try:
-        return index.parse(text)
+        return index.parse(text.encode(), Path(name))
     except BadIndex as error:
-        return BadIndex(f"'{name}' {error}")
+        return error
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -297,7 +297,7 @@ def test_bytes_do_not_depend_on_the_order_of_anything(chance: random.Random) -> 
     data = merged_bytes(chance)
     assert data == merged_bytes(random.Random(0))
     jsonschema.validate(json.loads(data), SCHEMA)
-    assert index.parse(data.decode()).images
+    assert index.parse(data, Path("merged")).images
 
 
 @pytest.mark.parametrize(

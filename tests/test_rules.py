@@ -447,6 +447,8 @@ class TestResultsAreWrittenAlways:
         "replicas",
         "index_path",
         "index_digest",
+        "bundle_path",
+        "attestation_path",
     ]
 
     @pytest.mark.parametrize(
