@@ -302,7 +302,10 @@ def machine(folder: Path, pythons: Mapping[str, str]) -> str:
 
 
 def _need(case: Case) -> None:
-    if case.needs and subprocess.run(shlex.split(case.needs), capture_output=True, check=False).returncode:
+    if not case.needs:
+        return
+    command = shlex.split(case.needs)
+    if not shutil.which(command[0]) or subprocess.run(command, capture_output=True, check=False).returncode:
         pytest.skip(f"'{case.needs}' is not possible on this machine")
 
 
