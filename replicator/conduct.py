@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from replicator import errors, promote, work
+from replicator import errors, promote, report, results, work
 from replicator.actions import Annotation
 from replicator.model import Held, Result
 from replicator.protocol import stop_signals
@@ -21,8 +21,10 @@ from replicator.results import Verdict
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
     from types import FrameType
+    from typing import TextIO
 
     from replicator.actions import Runner
+    from replicator.index import Written
     from replicator.model import Plan, ReplicaResult
     from replicator.work import Work
 
@@ -85,6 +87,39 @@ def rows(
 def folder(this: Conduct) -> Path:
     """Where the index goes. The folder of people who type commands is theirs; that of a workflow is its checkout."""
     return Path(this.env.get("RUNNER_TEMP") or (tempfile.mkdtemp() if this.runner.commands else "."))
+
+
+def told(
+    this: Conduct,
+    verdict: Verdict,
+    rows: Sequence[ReplicaResult],
+    written: Written,
+    *,
+    outputs: Callable[[], Mapping[str, str]],
+    document: Callable[[], str],
+    stream: TextIO | None,
+    summary: Callable[[Sequence[str]], str],
+) -> int:
+    """Say everything everywhere; a place that can't be written stops none of the others. Returns the exit code.
+
+    A `stream` gets the `document`; `summary` takes what people should know although it is no error.
+    """
+    with tolerant(this, "outputs"):
+        this.runner.outputs(outputs())
+    with tolerant(this, "document"):
+        if stream:
+            stream.write(document())
+            stream.flush()
+    with tolerant(this, "annotations"):
+        this.runner.annotate(report.remarks(verdict, rows, this.notes, every=this.runner.commands))
+    with tolerant(this, "log"):
+        report.show_end(this.runner, verdict, rows)
+        if written.index_path:
+            signed = f", signed: {written.bundle_path}" if written.bundle_path else ""
+            this.runner.line(f"index: {written.index_path} ({written.index_digest}){signed}")
+    with tolerant(this, "summary"):
+        this.runner.summary(summary([note.message for note in this.notes if note.level != "error"]))
+    return verdict.exit_code or (results.EXIT_INTERNAL if this.defective else 0)
 
 
 @contextlib.contextmanager

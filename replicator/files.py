@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 
 class Unfit(ValueError):
@@ -27,15 +28,9 @@ def given(text: str, env: Mapping[str, str], *, largest: int) -> str:
 def folder(text: str, env: Mapping[str, str]) -> Path:
     """The folder that an input names; it is taken, and must lie, as `given` says of files. Raises Unfit."""
     path = Path(env.get("GITHUB_WORKSPACE", "")) / text
-    try:
+    with _unfit(path, "folder"):
         _check_place(path, Path(os.path.realpath(path, strict=True)), _folders(env))
         is_folder = path.is_dir()
-    except OSError as error:
-        raise Unfit(f"'{path}' can't be read ({error.strerror or error})") from None
-    except Unfit:
-        raise
-    except ValueError:
-        raise Unfit(f"'{path}' can't be the path of a folder") from None
     if not is_folder:
         raise Unfit(f"'{path}' is no folder")
     return path
@@ -73,7 +68,7 @@ def read(path: Path, *, largest: int, within: Sequence[Path] = ()) -> str:
 
 def read_bytes(path: Path, *, largest: int, within: Sequence[Path] = ()) -> bytes:
     """What a regular file holds, as `read`."""
-    try:
+    with _unfit(path, "file"):
         real = Path(os.path.realpath(path, strict=True))
         _check_place(path, real, within)
         _check(path, real.stat(), largest)
@@ -82,14 +77,21 @@ def read_bytes(path: Path, *, largest: int, within: Sequence[Path] = ()) -> byte
             _check(path, os.fstat(file.fileno()), largest)
             data = file.read(largest + 1)
         _check_size(path, len(data), largest)
+    return data
+
+
+@contextlib.contextmanager
+def _unfit(path: Path, kind: str) -> Iterator[None]:
+    """Within it whatever the system says of a path is Unfit."""
+    try:
+        yield
     except OSError as error:
         raise Unfit(f"'{path}' can't be read ({error.strerror or error})") from None
     except Unfit:
         raise
     except ValueError:
         # No path can hold a NUL or half a character.
-        raise Unfit(f"'{path}' can't be the path of a file") from None
-    return data
+        raise Unfit(f"'{path}' can't be the path of a {kind}") from None
 
 
 def _folders(env: Mapping[str, str]) -> list[Path]:

@@ -8,19 +8,18 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from replicator import audit, errors, files, index, lookup, promote, protocol, report, results, summary, work
 from replicator import merge as merges
 from replicator.actions import Annotation, Runner
-from replicator.calls import Calls, DaemonThreads
-from replicator.conduct import Conduct, concluded, folder, in_loop, listening, rows, tolerant
+from replicator.calls import Calls
+from replicator.conduct import Conduct, concluded, folder, in_loop, listening, rows, told
 from replicator.faults import Refusal, error_of
 from replicator.index import BadIndex
 from replicator.merge_settings import load
 from replicator.model import Existing, Image, Lineage, Outcome, Result
-from replicator.run import connect
+from replicator.run import connected
 from replicator.session import Session
 
 if TYPE_CHECKING:
@@ -47,8 +46,8 @@ class Merging(Conduct):
 
     merged: Merged | None = None
     rows: list[tuple[Part, ReplicaResult]] = field(default_factory=list)
-    index_path: str = ""
-    index_digest: str = ""
+    written: index.Written = field(default_factory=index.Written)
+    """The index, as soon as it is written."""
 
 
 def run(
@@ -86,9 +85,7 @@ async def _go(this: Merging, request: MergeRequest, signals: Signals) -> None:
         except merges.NotOne as error:
             raise errors.BadFragments(_problems(error.problems)) from None
         this.notes += [Annotation("warning", "Merge", str(item)) for item in merged.left_out]
-        # In a thread, because a signal must be answered while the library is imported and credentials are looked up.
-        way = partial(connect, wanted.compute_endpoint, this.env, anonymous=request.anonymous)
-        compute = await loop.run_in_executor(DaemonThreads(), way)
+        compute = await connected(wanted.compute_endpoint, this.env, anonymous=request.anonymous)
         calls = Calls(compute, deadline=began + 60 * wanted.timeout_minutes, tell=tell)
         found = await _confirm(calls, merged)
         required = merged.required(wanted.required_locations)
@@ -176,10 +173,10 @@ def _proven(found: Mapping[str, Existing | errors.ReplicaError]) -> dict[str, Ex
 def _write(this: Merging, merged: Merged) -> None:
     data = merged.to_bytes()
     try:
-        this.index_path = str(index.write(data, folder(this)))
+        path = index.write(data, folder(this))
     except OSError as error:
         raise errors.IndexUnwritten(f"The index could not be written: {error}") from error
-    this.index_digest = index.digest(data)
+    this.written = index.Written(index_path=str(path), index_digest=index.digest(data))
 
 
 async def _promote(
@@ -227,24 +224,17 @@ def _judge(this: Merging) -> Verdict:
 
 
 def _report(this: Merging, verdict: Verdict, document: TextIO | None) -> int:
-    """Say everything everywhere; a place that can't be written stops none of the others."""
     plain = [row for _, row in this.rows]
-    with tolerant(this, "outputs"):
-        this.runner.outputs(_outputs(this, verdict))
-    with tolerant(this, "document"):
-        if document:
-            document.write(json.dumps(_document(this, verdict)) + "\n")
-            document.flush()
-    with tolerant(this, "annotations"):
-        this.runner.annotate(report.remarks(verdict, plain, this.notes, every=this.runner.commands))
-    with tolerant(this, "log"):
-        report.show_end(this.runner, verdict, plain)
-        if this.index_path:
-            this.runner.line(f"index: {this.index_path} ({this.index_digest})")
-    with tolerant(this, "summary"):
-        notes = [note.message for note in this.notes if note.level != "error"]
-        this.runner.summary(summary.render(verdict, None, plain, notes))
-    return verdict.exit_code or (results.EXIT_INTERNAL if this.defective else 0)
+    return told(
+        this,
+        verdict,
+        plain,
+        this.written,
+        outputs=lambda: _outputs(this, verdict),
+        document=lambda: json.dumps(_document(this, verdict)) + "\n",
+        stream=document,
+        summary=lambda notes: summary.render(verdict, None, plain, notes),
+    )
 
 
 def _outputs(this: Merging, verdict: Verdict) -> dict[str, str]:
@@ -262,8 +252,8 @@ def _outputs(this: Merging, verdict: Verdict) -> dict[str, str]:
         ),
         "failed_locations": ",".join(dict.fromkeys([*left_out, *failed])),
         "replicas": report.to_json(told["replicas"]),
-        "index_path": this.index_path,
-        "index_digest": this.index_digest,
+        "index_path": this.written.index_path,
+        "index_digest": this.written.index_digest,
     }
 
 
@@ -282,8 +272,8 @@ def _document(this: Merging, verdict: Verdict) -> dict[str, Any]:
             {"architecture": part.key.architecture, "variant": part.key.variant, **report.as_dict(row)}
             for part, row in this.rows
         ],
-        "index_path": this.index_path,
-        "index_digest": this.index_digest,
+        "index_path": this.written.index_path,
+        "index_digest": this.written.index_digest,
     }
 
 

@@ -13,11 +13,9 @@ from replicator import (
     errors,
     index,
     lookup,
-    provenance,
     report,
     results,
     settings,
-    signing,
     snippets,
     summary,
     terminal,
@@ -26,13 +24,13 @@ from replicator import (
 from replicator import plan as planning
 from replicator.actions import Annotation, Runner
 from replicator.calls import Calls, DaemonThreads
-from replicator.conduct import Conduct, concluded, folder, in_loop, listening, rows, tolerant
+from replicator.conduct import Conduct, concluded, folder, in_loop, listening, rows, told, tolerant
 from replicator.model import Result, Sign
 from replicator.replicate import replicate
 from replicator.session import Session
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import TextIO
 
     from replicator.conduct import Signals
@@ -128,6 +126,11 @@ async def _go(this: Run, signals: Signals) -> None:
 def _prepare_signing(this: Run) -> None:
     """Find out whether the index can be signed before anything is made. Raises CannotSign or SigstoreMissing."""
     how = this.request.settings.sign if this.request else Sign.OFF
+    if how is Sign.OFF:
+        return
+    # Who signs nothing does not pay for its import.
+    from replicator import signing
+
     this.signer = signing.signer(how, this.env)
     repository = decide.payload(this.env.get("GITHUB_EVENT_PATH", "")).get("repository")
     private = isinstance(repository, dict) and repository.get("private") is True
@@ -149,6 +152,8 @@ async def _seal(this: Run, plan: Plan) -> bool:
     this.rows = [work.result(plan, item, loop.time()) for item in this.works]
     if this.signer is None or results.judge(this.rows).result not in {Result.COMPLETE, Result.PARTIAL}:
         return False
+    from replicator import provenance, signing
+
     document = _document(this)
     data = index.to_bytes(document)
     # In a thread, because a signal must be answered while services are asked, some of them without a time limit.
@@ -184,9 +189,7 @@ async def _plan(this: Run, tell: Callable[[str, str], None]) -> tuple[Calls, Pla
         raise errors.Unforeseen("A run without settings")
     wanted = this.request.settings
     deadline = asyncio.get_running_loop().time() + 60 * wanted.timeout_minutes
-    # In a thread, because a signal must be answered while the library is imported and credentials are looked up.
-    way = partial(connect, wanted.compute_endpoint, this.env, anonymous=this.request.anonymous)
-    compute = await asyncio.get_running_loop().run_in_executor(DaemonThreads(), way)
+    compute = await connected(wanted.compute_endpoint, this.env, anonymous=this.request.anonymous)
     calls = Calls(compute, deadline=deadline, tell=tell)
     this.source = await lookup.read_source(calls, this.request.source)
     plan = this.plan = await survey(calls, wanted, this.source)
@@ -212,6 +215,12 @@ def connect(endpoint: str, env: Mapping[str, str], *, anonymous: bool) -> Comput
     from replicator.gce import Compute
 
     return Compute(endpoint, signin.anonymous() if anonymous else signin.find(env, endpoint=endpoint))
+
+
+async def connected(endpoint: str, env: Mapping[str, str], *, anonymous: bool) -> Compute:
+    """As `connect`, in a thread: a signal must be answered while the library is imported and credentials looked up."""
+    way = partial(connect, endpoint, env, anonymous=anonymous)
+    return await asyncio.get_running_loop().run_in_executor(DaemonThreads(), way)
 
 
 @contextlib.contextmanager
@@ -245,23 +254,18 @@ def _report(this: Run, verdict: Verdict, document: TextIO | None) -> int:
             data = index.to_bytes(_document(this))
             path = str(index.write(data, folder(this)))
             this.written = index.Written(index_path=path, index_digest=index.digest(data))
-    with tolerant(this, "outputs"):
-        said = report.outputs(decision="replicate", verdict=verdict, rows=this.rows, written=this.written)
-        this.runner.outputs(said)
-    with tolerant(this, "document"):
-        if document:
-            document.write(report.document(verdict, this.rows, this.plan, this.written))
-            document.flush()
-    with tolerant(this, "annotations"):
-        every = this.runner.commands
-        this.runner.annotate(report.remarks(verdict, this.rows, this.notes, every=every))
-    with tolerant(this, "log"):
-        report.show_end(this.runner, verdict, this.rows)
-        if this.written.index_path:
-            signed = f", signed: {this.written.bundle_path}" if this.written.bundle_path else ""
-            this.runner.line(f"index: {this.written.index_path} ({this.written.index_digest}){signed}")
-    with tolerant(this, "summary"):
-        notes = [note.message for note in this.notes if note.level != "error"]
+
+    def render(notes: Sequence[str]) -> str:
         again = snippets.again(this.request.settings, this.given, this.source) if this.request and this.source else ()
-        this.runner.summary(summary.render(verdict, this.source, this.rows, notes, again))
-    return verdict.exit_code or (results.EXIT_INTERNAL if this.defective else 0)
+        return summary.render(verdict, this.source, this.rows, notes, again)
+
+    return told(
+        this,
+        verdict,
+        this.rows,
+        this.written,
+        outputs=lambda: report.outputs(decision="replicate", verdict=verdict, rows=this.rows, written=this.written),
+        document=lambda: report.document(verdict, this.rows, this.plan, this.written),
+        stream=document,
+        summary=render,
+    )

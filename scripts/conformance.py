@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tests.conformance.calls import CALLS, Guard
 from tests.conformance.events import MOMENTS, cells
 from tests.conformance.faults import FAULTS, Class
-from tests.conformance.verdicts import CELLS, EXCEPTIONS, GRID
+from tests.conformance.verdicts import CELLS, EXCEPTIONS, GRID, OFTEN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -17,13 +17,11 @@ if TYPE_CHECKING:
 
     Table = Callable[[list[str], Iterable[list[str]]], str]
 
-_OFTEN = 3
-
 
 def tables(table: Table) -> str:
     """All of it, made with a function that makes a table of a head and rows."""
     return f"""\
-{len(CELLS)} pairs of a call and a fault, each with the fault once, twice and for ever: {len(CELLS) * _OFTEN} runs,
+{len(CELLS)} pairs of a call and a fault, each with the fault once, twice and for ever: {len(CELLS) * len(OFTEN)} runs,
 each healed by the next one.
 
 {table(["What goes wrong", "Tried as", "What is done", "If it never ends"], _faults())}

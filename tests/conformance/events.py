@@ -11,6 +11,7 @@ from tests.conformance.calls import RIGHT
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from emulator.state import Image
     from emulator.testing import Running
 
 #: Just before which call it happens: a method, and what its target ends with.
@@ -26,26 +27,25 @@ MOMENTS = {
 }
 
 
-def changed(emulator: Running, name: str, **fields: Any) -> None:
-    """Somebody changes fields of an image, as it is stored; of one that is gone already nothing."""
+def stored(emulator: Running, name: str, change: Callable[[Image], Image]) -> None:
+    """Somebody changes an image as it is stored; of one that is gone already nothing."""
 
     def act() -> None:
         image = emulator.app.state.image("p1", name, emulator.app.clock.now())
         if image:
-            emulator.app.state.commit(Change(images=(replace(image, fields={**image.fields, **fields}),)))
+            emulator.app.state.commit(Change(images=(change(image),)))
 
     emulator.run(act)
+
+
+def changed(emulator: Running, name: str, **fields: Any) -> None:
+    """Somebody changes fields of an image."""
+    stored(emulator, name, lambda image: replace(image, fields={**image.fields, **fields}))
 
 
 def closed(emulator: Running, name: str) -> None:
     """Somebody takes all access to an image away."""
-
-    def act() -> None:
-        image = emulator.app.state.image("p1", name, emulator.app.clock.now())
-        if image:
-            emulator.app.state.commit(Change(images=(replace(image, policy=Policy()),)))
-
-    emulator.run(act)
+    stored(emulator, name, lambda image: replace(image, policy=Policy()))
 
 
 def replaced(emulator: Running, name: str) -> None:

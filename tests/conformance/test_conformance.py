@@ -14,9 +14,9 @@ from google.auth.credentials import Credentials
 from emulator.testing import Running, running
 from tests.conformance.calls import RIGHT, Guard, Stage, pending, unseen
 from tests.conformance.faults import Class
-from tests.conformance.verdicts import CELLS, EXAMINATION, EXCEPTIONS, GRID, JITTER, Cell
+from tests.conformance.verdicts import CELLS, EXAMINATION, EXCEPTIONS, GRID, JITTER, OFTEN, Cell
 from tests.conformance.wire import Wire, happening
-from tests.conftest import Action, Finished
+from tests.conftest import MUTATING, Action, Finished
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from tests.conformance.calls import Call
 
-OFTEN: dict[str, int | None] = {"once": 1, "twice": 2, "for ever": None}
 #: Seconds of a run's default timeout_minutes.
 DEADLINE = 3600.0
 #: Shortened waits before the deadline may make so many tries more.
@@ -249,5 +248,4 @@ def check_requests(cell: Cell, journal: list[dict[str, Any]], met: int) -> None:
     if cell.call.guard is not Guard.READ:
         commits = sum(entry["committed"] for entry in mine)
         assert commits <= (1 if cell.treatment.same_request else met + 1), [e["query"] for e in mine]
-    changing = ("insert", "patch", "setLabels", "setIamPolicy", "delete", "deprecate")
-    assert not [e for e in journal if e["method"].rpartition(".")[2] in changing and e["target"].endswith("/web-1")]
+    assert not [e for e in journal if e["method"].rpartition(".")[2] in MUTATING and e["target"].endswith("/web-1")]

@@ -72,6 +72,8 @@ class Verdict(Enum):
     DONE_WITHOUT = Treatment(text="the run goes on without an answer", harmless=True)
 
 
+#: How often each fault comes; None: for ever.
+OFTEN: Mapping[str, int | None] = {"once": 1, "twice": 2, "for ever": None}
 #: Waits are lengthened by up to this factor.
 JITTER = 1.1
 #: Seconds that one image's trouble may hold up the plan.
