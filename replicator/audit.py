@@ -299,9 +299,7 @@ async def _look_at(
     if served.public and isinstance(image, Image):
         doing = f"Reading who may use {ref}"
         try:
-            policy = await calls(
-                lambda: calls.compute.get_policy(ref), doing=doing, where=location, patience=lookup.PATIENCE
-            )
+            policy = await calls(calls.compute.get_policy(ref), doing=doing, where=location, patience=lookup.PATIENCE)
         except Refusal as refusal:
             image = faults.error_of(refusal, doing=doing)
     return Seen(entry=entry, location=location, served=served, image=image, policy=policy)

@@ -1,4 +1,6 @@
-"""Calls of the API beside each other: in threads of their own, repeated as `faults` says, within the deadline."""
+"""Calls of the API beside each other: in threads of their own, at the pace that the projects' quotas allow, repeated
+as `faults` says, within the deadline.
+"""
 
 from __future__ import annotations
 
@@ -9,18 +11,20 @@ import random
 import threading
 from concurrent.futures import Executor, Future
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
 from replicator import errors, faults
 from replicator.faults import Refusal, Then
+from replicator.pacing import CHANGES_A_MINUTE, READS_A_MINUTE, Budget
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from replicator.gce import Compute
     from replicator.model import Operation
+    from replicator.pacing import Request
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -74,10 +78,11 @@ class Calls:
         """For people: the time of day at which a location that has to wait goes on, by location."""
         self._tell = tell
         self._threads = DaemonThreads()
+        self._budgets: dict[tuple[str, bool], Budget] = {}
 
     async def __call__(
         self,
-        send: Callable[[], _T],
+        request: Request[_T],
         *,
         doing: str,
         where: str,
@@ -85,7 +90,7 @@ class Calls:
         limit: float = math.inf,
         before_wait: Callable[[], None] | None = None,
     ) -> _T:
-        """Send a request, the same again while its fault says so and there is time.
+        """Send a request in its turn, the same again while its fault says so and there is time.
 
         `before_wait` is called before a wait that others need not share.
         `doing` and `where` are for people: what is being done, for which location. Raises Refusal for a fault that
@@ -94,8 +99,13 @@ class Calls:
         """
         tries = _Tries(self, doing=doing, where=where, patience=patience, limit=limit, before_wait=before_wait)
 
-        async def in_thread() -> _T:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, send)
+        async def send() -> _T:
+            await self._turn(request, where)
+            try:
+                return await asyncio.get_running_loop().run_in_executor(self._threads, request.send)
+            except Refusal as refusal:
+                self._slow_down(request, refusal)
+                raise
 
         retrying = AsyncRetrying(
             retry=retry_if_exception(_is_repeated),
@@ -106,7 +116,7 @@ class Calls:
             reraise=True,
         )
         try:
-            return await retrying(in_thread)
+            return await retrying(send)
         except Refusal as refusal:
             if tries.too_late:
                 said = f"{faults.of_refusal(refusal).error.reason}: {refusal.message}"
@@ -123,14 +133,33 @@ class Calls:
         loop = asyncio.get_running_loop()
         pause = _SHORTEST_PAUSE
         while not operation.done:
-            asked, began = operation, loop.time()
-            operation = await self(lambda: self.compute.wait(asked), doing=doing, where=where)  # noqa: B023
+            began = loop.time()
+            operation = await self(self.compute.wait(operation), doing=doing, where=where)
             if progress:
                 progress(operation.progress)
             if not operation.done and loop.time() - began < _SHORTEST_PAUSE:
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
         return operation
+
+    def _budget(self, request: Request[Any]) -> Budget:
+        most = CHANGES_A_MINUTE if request.changes else READS_A_MINUTE
+        return self._budgets.setdefault((request.project, request.changes), Budget(most))
+
+    async def _turn(self, request: Request[Any], where: str) -> None:
+        """Wait until the project may be sent another request. Raises Deadline where that is too late."""
+        budget, clock = self._budget(request), asyncio.get_running_loop().time
+        while (seconds := budget.delay(clock())) > 0:
+            kind = "changes" if request.changes else "reads"
+            because = f"{request.project} is sent {budget.allowed} {kind} a minute at most, to stay within its quota."
+            await self.pause(seconds, at_least=seconds, where=where, because=because if seconds >= LONG_WAIT else "")
+        budget.spend(clock())
+
+    def _slow_down(self, request: Request[Any], refusal: Refusal) -> None:
+        fault = faults.of_refusal(refusal)
+        if fault.error is errors.Rate:
+            seconds = max(fault.wait, refusal.retry_after)
+            self._budget(request).refused(asyncio.get_running_loop().time(), seconds)
 
     async def pause(self, seconds: float, *, at_least: float = 1.0, where: str, because: str = "") -> None:
         """Wait, and tell people why, where a reason is given. Raises Deadline where the wait would end too late.

@@ -65,7 +65,7 @@ async def _insert(session: Session, work: Work, doing: str) -> Operation | None:
     replica, request_id = work.replica, str(uuid.uuid4())
     try:
         operation = await session.calls(
-            lambda: session.calls.compute.insert(
+            session.calls.compute.insert(
                 replica.ref,
                 source=session.plan.source.ref,
                 location=replica.location,

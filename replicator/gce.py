@@ -1,6 +1,7 @@
 """Compute Engine: the only module that imports google.cloud.compute. Answers with values of our own.
 
-Each method is one HTTP request, without retries of the library's own: `calls` repeats, by the table in `faults`.
+Each method makes a request, which `calls` sends in its turn and repeats, by the table in `faults`: the library's own
+retries are off.
 `insert().result()` of the library is not used: it asks the public endpoint whatever endpoint was given, and answers
 with success for an operation that failed without an HTTP status (measured with google-cloud-compute 1.56).
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote
 
@@ -24,6 +26,7 @@ from requests.adapters import HTTPAdapter
 from replicator import names, signin, source
 from replicator.faults import Refusal
 from replicator.model import CUSTOMER_SUPPLIED, Binding, Image, ImageRef, Operation, Policy, Problem
+from replicator.pacing import Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -54,7 +57,7 @@ class Garbled(ValueError):
 class Compute:
     """The calls of the Compute Engine API that replication needs.
 
-    Every method raises Refusal when the call is refused or not answered, and Credentials when they can't be used.
+    Every request raises Refusal when it is refused or not answered, and Credentials when they can't be used.
     """
 
     def __init__(self, endpoint: str, credentials: Any) -> None:
@@ -70,38 +73,43 @@ class Compute:
             for scheme in ("https://", "http://"):
                 session.mount(scheme, HTTPAdapter(pool_maxsize=_CONNECTIONS))
 
-    def get(self, ref: ImageRef) -> Image:
+    def get(self, ref: ImageRef) -> Request[Image]:
         """Read one image."""
-        return self._call("compute.images.get", self._images.get, {"project": ref.project, "image": ref.name}, _image)
+        return self._request(
+            "compute.images.get", self._images.get, {"project": ref.project, "image": ref.name}, _image
+        )
 
-    def find(self, project: str, names: Iterable[str]) -> dict[ImageRef, Image]:
-        """Read those of the named images that exist, in one list request (more where the answer has pages)."""
+    def find(self, project: str, names: Iterable[str]) -> Request[dict[ImageRef, Image]]:
+        """Read those of the named images that exist, in one list call (more where the answer has pages)."""
+        return Request("compute.images.list", project, partial(self._find, project, tuple(names)))
+
+    def _find(self, project: str, names: Iterable[str]) -> dict[ImageRef, Image]:
         wanted = " OR ".join(f'(name = "{name}")' for name in names)
         found: dict[ImageRef, Image] = {}
         token = ""
         while True:
             request = {"project": project, "filter": wanted, "page_token": token}
-            images, token = self._call("compute.images.list", self._images.list, request, _page)
+            images, token = self._send("compute.images.list", self._images.list, request, _page)
             # Keyed as asked for: the answer may call the project by another of its names.
             found.update((ImageRef(project, image.ref.name), image) for image in images)
             if not token:
                 return found
 
-    def family_head(self, project: str, family: str) -> Image:
+    def family_head(self, project: str, family: str) -> Request[Image]:
         """The image that a family resolves to; a family without one is a Refusal with status 404."""
         request = {"project": project, "family": family}
-        return self._call("compute.images.getFromFamily", self._images.get_from_family, request, _image)
+        return self._request("compute.images.getFromFamily", self._images.get_from_family, request, _image)
 
-    def get_policy(self, ref: ImageRef) -> Policy:
+    def get_policy(self, ref: ImageRef) -> Request[Policy]:
         """Read the image's own access policy, conditions included."""
         request = {
             "project": ref.project,
             "resource": ref.name,
             "options_requested_policy_version": _POLICY_VERSION,
         }
-        return self._call("compute.images.getIamPolicy", self._images.get_iam_policy, request, _policy)
+        return self._request("compute.images.getIamPolicy", self._images.get_iam_policy, request, _policy)
 
-    def set_policy(self, ref: ImageRef, policy: Policy) -> Policy:
+    def set_policy(self, ref: ImageRef, policy: Policy) -> Request[Policy]:
         """Replace the image's own access policy, guarded by the policy's etag; answers with the one now in force."""
         body = compute_v1.Policy(
             version=_POLICY_VERSION,
@@ -120,7 +128,7 @@ class Compute:
             "resource": ref.name,
             "global_set_policy_request_resource": compute_v1.GlobalSetPolicyRequest(policy=body),
         }
-        return self._call("compute.images.setIamPolicy", self._images.set_iam_policy, request, _policy)
+        return self._request("compute.images.setIamPolicy", self._images.set_iam_policy, request, _policy)
 
     def insert(
         self,
@@ -132,7 +140,7 @@ class Compute:
         description: str,
         kms_key: str,
         request_id: str,
-    ) -> Operation:
+    ) -> Request[Operation]:
         """Begin to copy an image into a location. The copy has no family yet and nobody may use it."""
         body = compute_v1.Image(
             name=ref.name,
@@ -144,11 +152,11 @@ class Compute:
         if kms_key:
             body.image_encryption_key = compute_v1.CustomerEncryptionKey(kms_key_name=kms_key)
         request = {"project": ref.project, "image_resource": body, "request_id": request_id}
-        return self._call("compute.images.insert", self._images.insert_unary, request, _operation)
+        return self._request("compute.images.insert", self._images.insert_unary, request, _operation)
 
     def patch(
         self, ref: ImageRef, *, family: str | None = None, description: str | None = None, request_id: str
-    ) -> Operation:
+    ) -> Request[Operation]:
         """Change the family or the description of an image."""
         body = compute_v1.Image()
         if family is not None:
@@ -161,26 +169,36 @@ class Compute:
             "image_resource": body,
             "request_id": request_id,
         }
-        return self._call("compute.images.patch", self._images.patch_unary, request, _operation)
+        return self._request("compute.images.patch", self._images.patch_unary, request, _operation)
 
-    def set_labels(self, ref: ImageRef, labels: Mapping[str, str], fingerprint: str) -> Operation:
+    def set_labels(self, ref: ImageRef, labels: Mapping[str, str], fingerprint: str) -> Request[Operation]:
         """Replace an image's labels, guarded by the fingerprint that they were read with."""
         body = compute_v1.GlobalSetLabelsRequest(labels=dict(labels), label_fingerprint=fingerprint)
         request = {"project": ref.project, "resource": ref.name, "global_set_labels_request_resource": body}
-        return self._call("compute.images.setLabels", self._images.set_labels_unary, request, _operation)
+        return self._request("compute.images.setLabels", self._images.set_labels_unary, request, _operation)
 
-    def delete(self, ref: ImageRef, *, request_id: str) -> Operation:
+    def delete(self, ref: ImageRef, *, request_id: str) -> Request[Operation]:
         """Begin to delete an image."""
         request = {"project": ref.project, "image": ref.name, "request_id": request_id}
-        return self._call("compute.images.delete", self._images.delete_unary, request, _operation)
+        return self._request("compute.images.delete", self._images.delete_unary, request, _operation)
 
-    def wait(self, operation: Operation) -> Operation:
+    def wait(self, operation: Operation) -> Request[Operation]:
         """Wait for an operation, two minutes at most: the answer may still be under way."""
         request = {"project": operation.project, "operation": operation.name}
         wait = self._operations.wait
-        return self._call("compute.globalOperations.wait", wait, request, _operation, _WAIT_SECONDS)
+        return self._request("compute.globalOperations.wait", wait, request, _operation, _WAIT_SECONDS)
 
-    def _call(
+    def _request(
+        self,
+        method: str,
+        send: Callable[..., Any],
+        request: dict[str, Any],
+        read: Callable[[Any], _Answer],
+        timeout: float = _ANSWER_SECONDS,
+    ) -> Request[_Answer]:
+        return Request(method, request["project"], partial(self._send, method, send, request, read, timeout))
+
+    def _send(
         self,
         method: str,
         send: Callable[..., Any],

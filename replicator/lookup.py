@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from replicator import errors, faults, verify
@@ -14,10 +13,11 @@ from replicator.model import CUSTOMER_SUPPLIED, Access, Existing, Image, ImageRe
 from replicator.source import FamilyRef
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+    from collections.abc import AsyncIterator, Iterable, Iterator
 
     from replicator.calls import Calls
     from replicator.errors import ReplicaError
+    from replicator.pacing import Request
     from replicator.source import SourceRef
 
 _T = TypeVar("_T")
@@ -38,7 +38,7 @@ async def read_source(calls: Calls, reference: SourceRef) -> Image:
 
     Raises a ReplicatorError with exit code 3 where it is missing, may not be read, or can't be copied.
     """
-    image = await _own(calls, lambda: _find(calls, reference), doing=f"Reading the source {reference}")
+    image = await _own(calls, _find(calls, reference), doing=f"Reading the source {reference}")
     if isinstance(reference, FamilyRef):
         image = await _original(calls, image)
     while image.status == "PENDING":
@@ -47,7 +47,7 @@ async def read_source(calls: Calls, reference: SourceRef) -> Image:
         except errors.Deadline as error:
             raise errors.SourceUnusable(error.what, remedy=errors.NotReady.remedy) from error
         ref = image.ref
-        image = await _own(calls, lambda: calls.compute.get(ref), doing=f"Reading the source {ref}")  # noqa: B023
+        image = await _own(calls, calls.compute.get(ref), doing=f"Reading the source {ref}")
     if image.status != "READY":
         raise errors.SourceUnusable(f"The source {image.ref} is in state {image.status}", remedy="Build it anew.")
     if image.deprecated in {"OBSOLETE", "DELETED"}:
@@ -87,7 +87,7 @@ async def read_source_policy(calls: Calls, source: Image, access: Access) -> Pol
     """
     try:
         doing = f"Reading who may use {source.ref}"
-        return await _own(calls, lambda: calls.compute.get_policy(source.ref), doing=doing)
+        return await _own(calls, calls.compute.get_policy(source.ref), doing=doing)
     except errors.SourceUnreadable as error:
         if access is not Access.SOURCE:
             return None
@@ -126,7 +126,7 @@ async def read_images(calls: Calls, refs: Iterable[ImageRef]) -> dict[ImageRef, 
     async def one_project(project: str, names: list[str]) -> dict[ImageRef, Image | ReplicaError]:
         doing = f"Looking for images in {project}"
         try:
-            find = partial(calls.compute.find, project, names)
+            find = calls.compute.find(project, names)
             return dict(await calls(find, doing=doing, where=project, patience=PATIENCE, limit=limit))
         except Refusal as refusal:
             error = faults.error_of(refusal, doing=doing)
@@ -143,7 +143,7 @@ async def examine(calls: Calls, source: Image, image: Image) -> Existing | Repli
         lineage = await lineage_of(calls, source, image)
         policy = None
         if lineage is Lineage.OURS and image.status == "READY":
-            policy = await _in_passing(calls, partial(calls.compute.get_policy, image.ref), doing=doing, image=image)
+            policy = await _in_passing(calls, calls.compute.get_policy(image.ref), doing=doing, image=image)
     except Refusal as refusal:
         return faults.error_of(refusal, doing=doing)
     except errors.Deadline as error:
@@ -172,7 +172,7 @@ async def ancestors(calls: Calls, image: Image) -> AsyncIterator[Image]:
         if ref is None:
             return
         try:
-            parent = await _in_passing(calls, partial(calls.compute.get, ref), doing=f"Reading {ref}", image=image)
+            parent = await _in_passing(calls, calls.compute.get(ref), doing=f"Reading {ref}", image=image)
         except Refusal as refusal:
             if refusal.status == 404:
                 return
@@ -191,15 +191,15 @@ async def parent(calls: Calls, image: Image) -> Image | None:
     return None
 
 
-def _find(calls: Calls, reference: SourceRef) -> Image:
+def _find(calls: Calls, reference: SourceRef) -> Request[Image]:
     if isinstance(reference, FamilyRef):
         return calls.compute.family_head(reference.project, reference.family)
     return calls.compute.get(reference)
 
 
-async def _in_passing(calls: Calls, send: Callable[[], _T], *, doing: str, image: Image) -> _T:
+async def _in_passing(calls: Calls, request: Request[_T], *, doing: str, image: Image) -> _T:
     where, limit = image.ref.name, _longest_delay(calls)
-    return await calls(send, doing=doing, where=where, patience=PATIENCE, limit=limit)
+    return await calls(request, doing=doing, where=where, patience=PATIENCE, limit=limit)
 
 
 def _longest_delay(calls: Calls) -> float:
@@ -208,9 +208,9 @@ def _longest_delay(calls: Calls) -> float:
     return min(_LONGEST_DELAY, left * _LARGEST_PART)
 
 
-async def _own(calls: Calls, send: Callable[[], _T], *, doing: str) -> _T:
+async def _own(calls: Calls, request: Request[_T], *, doing: str) -> _T:
     with ending_the_run(doing):
-        return await calls(send, doing=doing, where="source", patience=PATIENCE)
+        return await calls(request, doing=doing, where="source", patience=PATIENCE)
 
 
 @contextlib.contextmanager

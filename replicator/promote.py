@@ -120,7 +120,7 @@ async def _resolved(session: Session, work: Work) -> Image | None:
     calls, project, family = session.calls, work.replica.ref.project, work.replica.family
     try:
         return await calls(
-            lambda: calls.compute.family_head(project, family),
+            calls.compute.family_head(project, family),
             doing=f"Reading the head of the family {family}",
             where=work.replica.location,
         )

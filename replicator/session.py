@@ -6,7 +6,6 @@ import asyncio
 import traceback
 import uuid
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 from replicator import errors, faults
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
 
     from replicator.calls import Calls
     from replicator.model import Image, Operation, Plan, Problem
+    from replicator.pacing import Request
     from replicator.work import Work
 
 
@@ -47,9 +47,7 @@ class Session:
     async def read(self, work: Work) -> Image:
         """Read a replica's image again. Raises Drift where another one stands under its name by now."""
         before, ref = work.image, work.replica.ref
-        image = await self.calls(
-            lambda: self.calls.compute.get(ref), doing=f"Reading {ref}", where=work.replica.location
-        )
+        image = await self.calls(self.calls.compute.get(ref), doing=f"Reading {ref}", where=work.replica.location)
         if before is not None and before.id != image.id:
             raise errors.Drift(f"{ref} was replaced by someone else during the run", remedy="Run this again.")
         work.image = image
@@ -72,16 +70,15 @@ class Session:
             await self.calls.pause(seconds, where=work.replica.location)
         return await self.read(work)
 
-    async def change(self, work: Work, send: Callable[[str], Operation], *, doing: str) -> None:
+    async def change(self, work: Work, asked: Callable[[str], Request[Operation]], *, doing: str) -> None:
         """Send a mutating request for a replica's image and wait for its operation; raises where that fails.
 
-        `send` takes the requestId: the same for a request that is repeated, a new one after an operation that failed.
+        `asked` makes the request with a requestId: a new one after an operation that failed.
         """
         work.changed = True
         failures = 0
         while True:
-            request_id = str(uuid.uuid4())
-            operation = await self.calls(partial(send, request_id), doing=doing, where=work.replica.location)
+            operation = await self.calls(asked(str(uuid.uuid4())), doing=doing, where=work.replica.location)
             # Of a copy the operation that made it stays the one to look for.
             work.operation = work.operation if work.made else operation.name
             problem = (await self.finish(work, operation, doing=doing)).problem

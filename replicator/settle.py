@@ -84,7 +84,7 @@ async def _open(session: Session, work: Work) -> None:
 
     async def read_policy() -> None:
         work.policy = await session.calls(
-            lambda: compute.get_policy(ref), doing=f"Reading who may use {ref}", where=work.replica.location
+            compute.get_policy(ref), doing=f"Reading who may use {ref}", where=work.replica.location
         )
 
     async def add() -> None:
@@ -93,7 +93,7 @@ async def _open(session: Session, work: Work) -> None:
             return
         work.changed = True
         work.policy = await session.calls(
-            lambda: compute.set_policy(ref, access.with_added(policy, wanted)),
+            compute.set_policy(ref, access.with_added(policy, wanted)),
             doing=f"Opening {ref} to {access.describe(wanted)}",
             where=work.replica.location,
         )

@@ -14,6 +14,7 @@ import pytest
 from replicator import calls, errors
 from replicator.calls import Calls
 from replicator.faults import Refusal
+from replicator.pacing import Request
 from tests.virtual import VirtualLoop
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class Tried:
                 self._loop.call_soon_threadsafe(self._loop.call_later, 1.0, self._look)
                 raise Refusal("compute.images.insert", **self._refusal)
 
-        return self._calls(send, doing="Copying to eu", where="eu")
+        return self._calls(Request("compute.images.insert", "p1", send), doing="Copying to eu", where="eu")
 
     def _look(self) -> None:
         self.waited.append(dict(self._calls.next_try))

@@ -27,6 +27,7 @@ PURE = {
     "merge",
     "model",
     "names",
+    "pacing",
     "plan",
     "provenance",
     "results",

@@ -16,10 +16,18 @@ if TYPE_CHECKING:
     from emulator.testing import Running
 
 
-def refuse(where: str, *, code: int = 403, reason: str = "forbidden", method: str = "insert", **more: Any) -> Any:
-    """A fault that refuses one location's requests for ever."""
+def refuse(
+    where: str,
+    *,
+    code: int = 403,
+    reason: str = "forbidden",
+    method: str = "insert",
+    times: int | None = None,
+    **more: Any,
+) -> Any:
+    """A fault that refuses one location's requests, for ever unless it is told how often."""
     action = {"kind": "http", "code": code, "reason": reason, "message": "No, said the test.", **more}
-    return {"method": f"compute.images.{method}", "match": where, "times": None, "action": action}
+    return {"method": f"compute.images.{method}", "match": where, "times": times, "action": action}
 
 
 def operation_error(where: str, code: str, **more: Any) -> Any:
@@ -357,8 +365,9 @@ class TestSharedFamily:
         assert heads == {"us"}
 
     def test_home_does_not_wait_for_one_that_has_to(self, action: Action) -> None:
-        wait = {"kind": "http", "code": 403, "reason": "rateLimitExceeded", "message": "Slow down."}
-        action.emulator.faults([{"method": "compute.images.insert", "match": "web-1-eu", "action": wait}])
+        action.emulator.faults(
+            [refuse("web-1-eu", code=503, reason="backendError", headers={"retry-after": "60"}, times=1)]
+        )
         run = action(family_template="{family}")
         assert run.result == "complete"
         assert run.column("reason") == {"us": "", "eu": "would_take_family", "asia": ""}

@@ -169,7 +169,8 @@ def heal(emulator: Running, trial: Trial) -> None:
 def emulator() -> Iterator[Running]:
     with running(copy_seconds=0.02, wait_seconds=0.02) as emulator, pytest.MonkeyPatch.context() as patch:
         # Time jumps while nobody is asked, but an answer that never comes takes as long as the client waits for it.
-        patch.setattr(gce.Compute._call, "__defaults__", (1.0,))
+        patch.setattr(gce.Compute._request, "__defaults__", (1.0,))
+        patch.setattr(gce.Compute._send, "__defaults__", (1.0,))
         patch.setattr("replicator.gce._WAIT_SECONDS", 1.5)
         yield emulator
 
