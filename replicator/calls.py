@@ -5,7 +5,6 @@ as `faults` says, within the deadline.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import math
 import random
 import threading
@@ -20,7 +19,7 @@ from replicator.faults import Refusal, Then
 from replicator.pacing import CHANGES_A_MINUTE, READS_A_MINUTE, Budget
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from replicator.gce import Compute
     from replicator.model import Operation
@@ -174,20 +173,20 @@ class Calls:
 
     async def rest(self, seconds: float, *, where: str, because: str) -> None:
         """Sleep, and tell people why and until when; the deadline is the caller's to keep."""
-        at = f"{datetime.now(UTC) + timedelta(seconds=seconds):%H:%M} UTC"
-        long = seconds >= LONG_WAIT
         if because:
-            self._tell(where, f"{because} Next try in {seconds:.0f} s{f', at {at}' if long else ''}.")
-        with self._waiting(where, f"next try {at}") if long and because else contextlib.nullcontext():
-            await asyncio.sleep(seconds)
-
-    @contextlib.contextmanager
-    def _waiting(self, where: str, text: str) -> Iterator[None]:
-        self.next_try[where] = text
+            self.announce(seconds, where=where, because=because)
         try:
-            yield
+            await asyncio.sleep(seconds)
         finally:
             self.next_try.pop(where, None)
+
+    def announce(self, seconds: float, *, where: str, because: str) -> None:
+        """Tell people for how long something waits, and why; `next_try` has it from now on, if it is long."""
+        at = f"{datetime.now(UTC) + timedelta(seconds=seconds):%H:%M} UTC"
+        long = seconds >= LONG_WAIT
+        self._tell(where, f"{because} Next try in {seconds:.0f} s{f', at {at}' if long else ''}.")
+        if long:
+            self.next_try[where] = f"next try {at}"
 
 
 class _Tries:

@@ -1,4 +1,4 @@
-"""The copies of a run as a Mermaid gantt: when each was begun, and how long it took. Pure."""
+"""The copies of a run as Mermaid diagrams: when each was begun and how long it took, and what it is a copy of. Pure."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def gantt(rows: Sequence[ReplicaResult]) -> list[str]:
     Nothing but locations is named, because few signs are safe in Mermaid. Milliseconds (`x`), because Mermaid reads
     the beginnings of `X` as milliseconds and the ends as seconds; `%s` shows seconds in every time zone.
     """
-    bars = [(re.sub("[^a-z0-9-]", "", row.replica.location), row) for row in rows if row.began is not None]
+    bars = [(_safe(row.replica.location), row) for row in rows if row.began is not None]
     if not bars:
         return []
     # About seven pixels a sign: the names stand left of the bars.
@@ -41,3 +41,21 @@ def gantt(rows: Sequence[ReplicaResult]) -> list[str]:
         took = f"{(end - begin) / 1000:.0f} s{f' {row.outcome}' if failed else ''}"
         lines += [f"  section {name}", f"    {took} :{'crit, ' if failed else ''}{begin}, {max(end, begin + 100)}"]
     return lines
+
+
+def lineage(rows: Sequence[ReplicaResult]) -> list[str]:
+    """The lines of the diagram; none where every copy is one of the source."""
+    if not any(row.origin for row in rows):
+        return []
+    made = [row for row in rows if row.outcome is not Outcome.SOURCE and not row.error][:_MOST_BARS]
+    numbers = {(row.key, row.replica.location): number for number, row in enumerate(made, start=1)}
+    lines = ["graph LR", '  n0(["source"])']
+    lines += [f'  n{number}["{_safe(location)}"]' for (_, location), number in numbers.items()]
+    return [
+        *lines,
+        *(f"  n{numbers.get((row.key, row.origin), 0)} --> n{numbers[row.key, row.replica.location]}" for row in made),
+    ]
+
+
+def _safe(location: str) -> str:
+    return re.sub("[^a-z0-9-]", "", location)

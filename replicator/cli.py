@@ -28,7 +28,16 @@ _COMMANDS = {
 #: Settings that say how something is made, where nothing is.
 _MEANINGLESS = {
     "plan": {"dry_run"},
-    "verify": {"dry_run", "promote", "replace_failed", "timeout_minutes", "revision", "variant", "sign"},
+    "verify": {
+        "dry_run",
+        "promote",
+        "replace_failed",
+        "copies_per_source",
+        "timeout_minutes",
+        "revision",
+        "variant",
+        "sign",
+    },
 }
 _SOURCE = "projects/PROJECT/global/images/web-v1"
 _POLICY = (
@@ -77,7 +86,8 @@ _GROUPS = {
     "what is merged": ("fragments", "expect"),
     "where": ("locations", "required_locations", "config", "replica_project", "home_copy"),
     "what it is called": ("name_template", "family_template", "labels"),
-    "what may be done": ("access", "promote", "replace_failed", "sign", "dry_run", "timeout_minutes"),
+    "what may be done": ("access", "promote", "replace_failed", "sign", "dry_run"),
+    "how long it may take": ("copies_per_source", "timeout_minutes"),
 }
 _METAVARS = {
     "source_image": "IMAGE",
@@ -95,6 +105,7 @@ _METAVARS = {
     "labels": "KEY=VALUE,...",
     "access": "source|public|private",
     "sign": "off|keyless|key",
+    "copies_per_source": "COPIES",
     "timeout_minutes": "MINUTES",
     "compute_endpoint": "URL",
 }

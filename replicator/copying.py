@@ -1,4 +1,4 @@
-"""From nothing, or from whatever stands there already, to a READY copy of the source."""
+"""From nothing, or from whatever stands there already, to a READY copy of the source or of another replica."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from replicator.model import Action, Existing
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from replicator.faults import Fault
     from replicator.model import Image, Operation
     from replicator.session import Session
+    from replicator.sources import Origin, Sources
     from replicator.work import Work
 
 #: A copy that someone else began is read again after so many seconds: there is no operation of ours to wait for.
@@ -23,69 +25,91 @@ _SHORTEST_PAUSE = 5.0
 _LONGEST_PAUSE = 30.0
 
 
-async def make_ready(session: Session, work: Work) -> Image:
+async def make_ready(session: Session, work: Work, sources: Sources) -> Image:
     """Do what the plan says about a replica's image, until it is READY. Not verified, opened or promoted yet."""
     step = work.step
     if step.action is Action.CHECK and step.existing:
         return step.existing.image
     if step.action is Action.WAIT:
-        return await _await_ready(session, work)
+        return await _await_ready(session, work, sources)
     if step.action is Action.REPLACE:
         await _remove_failed(session, work)
-    return await _copy(session, work)
+    return await _copy(session, work, sources)
 
 
-async def _copy(session: Session, work: Work) -> Image:
+async def _copy(session: Session, work: Work, sources: Sources) -> Image:
     """Insert, wait for the operation, read back. A try after an operation that failed is a new request."""
     doing = f"Copying to {work.replica.location}"
-    await _turn_to_insert(session, work)
-    failures = 0
+    failures, of_source, because = 0, False, ""
     while True:
-        session.say(work, "asking for the copy" if not failures else "asking for the copy again")
-        operation = await _insert(session, work, doing)
+        origin = await sources.take(work, of_source=of_source, because=because)
+        session.say(work, *_asking(origin, again=bool(failures or because)))
+        try:
+            operation = await _insert(session, work, sources, origin, doing)
+        except Refusal as refusal:
+            fault = faults.of_refusal(refusal)
+            if fault.then is Then.ELSEWHERE:
+                sources.exhausted(origin, max(fault.wait, refusal.retry_after))
+            elif origin.is_source or fault.error not in {errors.Forbidden, errors.SourceChanged}:
+                raise
+            elif fault.error is errors.SourceChanged:
+                sources.lost(origin)
+            else:
+                # Whether the replica or the copy is forbidden: the source tells.
+                of_source = True
+            because = _because(f"{doing} from {origin.image.ref}", refusal.message, fault)
+            continue
         if operation is None:
-            return await _look(session, work)
+            return await _look(session, work, sources)
         problem = (await session.finish(work, operation, doing=doing, progress=_progress(session, work))).problem
         if problem is None:
-            return await _await_ready(session, work)
+            return await _await_ready(session, work, sources)
+        fault = faults.of_problem(problem)
+        if fault.error is errors.SourceRate:
+            because = _because(doing, problem.message or problem.code, fault)
+            sources.exhausted(origin, fault.wait)
+            continue
         failures += 1
         await session.wait_out(work, problem, failures, doing=doing)
 
 
-async def _turn_to_insert(session: Session, work: Work) -> None:
-    """The lead of a shared family is inserted last: the youngest image is the family's head."""
-    location = work.replica.location
-    if session.plan.lead_of(work.replica) == location:
-        others = [other for other in session.works if session.plan.lead_of(other.replica) == location]
-        await asyncio.gather(*(other.placed.wait() for other in others if other is not work))
+def _asking(origin: Origin, *, again: bool) -> tuple[str, str]:
+    state = "asking for the copy again" if again else "asking for the copy"
+    return state, state if origin.is_source else f"{state}, from {origin.image.ref.name}"
 
 
-async def _insert(session: Session, work: Work, doing: str) -> Operation | None:
+def _because(doing: str, said: str, fault: Fault) -> str:
+    return f"{errors.sentence(f'{doing}: {said}')} {fault.error.why}".strip()
+
+
+async def _insert(session: Session, work: Work, sources: Sources, origin: Origin, doing: str) -> Operation | None:
     """Begin a copy; None where something stands under its name already."""
-    replica, request_id = work.replica, str(uuid.uuid4())
+    replica = work.replica
     try:
         operation = await session.calls(
             session.calls.compute.insert(
                 replica.ref,
-                source=session.plan.source.ref,
+                source=origin.image.ref,
                 location=replica.location,
                 labels=replica.labels,
                 description=replica.description,
                 kms_key=replica.kms_key,
-                request_id=request_id,
+                request_id=str(uuid.uuid4()),
             ),
             doing=doing,
             where=replica.location,
-            before_wait=work.placed.set,
+            before_wait=lambda: sources.place(work),
         )
     except Refusal as refusal:
+        if refusal.status is not None:
+            sources.give_back(origin)
         if faults.of_refusal(refusal).then is Then.LOOK:
             return None
         raise
-    work.made = True
+    work.made, work.made_of = True, origin.image
     work.operation = operation.name
     work.copying_since, work.percent = asyncio.get_running_loop().time(), None
-    work.placed.set()
+    sources.place(work)
     session.say(work, "copying", f"copying ({operation.name})")
     return operation
 
@@ -99,27 +123,27 @@ def _progress(session: Session, work: Work) -> Callable[[int], None]:
     return progress
 
 
-async def _look(session: Session, work: Work) -> Image:
+async def _look(session: Session, work: Work, sources: Sources) -> Image:
     """Something stands under the name since the look-up (another run, or an insert whose answer was lost)."""
     image = await session.read_back(work)
     found = await lookup.examine(session.calls, session.plan.source, image)
     step = planning.step_for(session.plan.source, session.plan.readers, work.replica, found, replace_failed=False)
-    work.placed.set()
+    sources.place(work)
     if step.error:
         raise step.error
     work.step = step
     work.policy = found.policy if isinstance(found, Existing) else None
     session.say(work, "checking", f"{work.replica.ref.name} exists already and is a copy of the source")
-    return image if step.action is Action.CHECK else await _await_ready(session, work)
+    return image if step.action is Action.CHECK else await _await_ready(session, work, sources)
 
 
-async def _await_ready(session: Session, work: Work) -> Image:
+async def _await_ready(session: Session, work: Work, sources: Sources) -> Image:
     image = await session.read_back(work)
     pause = _SHORTEST_PAUSE
     while image.status == "PENDING":
         if work.state != "being made":
             session.say(work, "being made", f"{image.ref.name} is PENDING; waiting for whoever makes it")
-        work.placed.set()
+        sources.place(work)
         await session.calls.pause(pause, where=work.replica.location)
         pause = min(2 * pause, _LONGEST_PAUSE)
         image = await session.read(work)

@@ -527,10 +527,10 @@ class Rate(ReplicaError):
 
 
 class SourceRate(ReplicaError):
-    """Too many copies of one source; repeated while there is time."""
+    """Too many copies of one image; verified replicas are copied instead, and it is repeated while there is time."""
 
     reason = "source_rate"
-    why = "A source may be copied about six times an hour."
+    why = "An image may be copied about six times an hour."
     remedy = "Run this again in an hour: it goes on where it stopped. Or raise timeout_minutes."
 
 

@@ -72,6 +72,8 @@ class Then(Enum):
     """Send the same request again, with the same requestId, after a wait."""
     READ_AGAIN = auto()
     """What the request was based on is stale: read it and compute the request anew."""
+    ELSEWHERE = auto()
+    """This image can't be copied for a while: copy another one, or wait."""
     LOOK = auto()
     """Something stands under that name: read it and decide by what it is."""
 
@@ -112,6 +114,7 @@ INSERT = "compute.images.insert"
 SET_LABELS = "compute.images.setLabels"
 SET_POLICY = "compute.images.setIamPolicy"
 
+_SOURCE_RATE_CODES = frozenset({"RESOURCE_OPERATION_RATE_EXCEEDED", "resourceOperationRateExceeded"})
 _RATE_CODES = frozenset({"rateLimitExceeded", "userRateLimitExceeded", "RATE_LIMIT_EXCEEDED"})
 
 #: The first row that matches is the one that counts.
@@ -137,11 +140,13 @@ TABLE: tuple[Fault, ...] = (
     Fault(error=errors.Rate, statuses=frozenset({429}), then=Then.REPEAT, wait=60, longest_wait=60),
     Fault(
         error=errors.SourceRate,
-        codes=frozenset({"RESOURCE_OPERATION_RATE_EXCEEDED", "resourceOperationRateExceeded"}),
-        then=Then.REPEAT,
+        methods=frozenset({INSERT}),
+        codes=_SOURCE_RATE_CODES,
+        then=Then.ELSEWHERE,
         wait=600,
         longest_wait=600,
     ),
+    Fault(error=errors.SourceRate, codes=_SOURCE_RATE_CODES, then=Then.REPEAT, wait=600, longest_wait=600),
     Fault(
         error=errors.NotReady,
         codes=frozenset({"resourceNotReady", "RESOURCE_NOT_READY"}),

@@ -13,7 +13,7 @@ from replicator.model import CUSTOMER_SUPPLIED, Access, Existing, Image, ImageRe
 from replicator.source import FamilyRef
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Iterator
+    from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 
     from replicator.calls import Calls
     from replicator.errors import ReplicaError
@@ -31,6 +31,7 @@ _LONGEST_DELAY, _LARGEST_PART = 180.0, 1 / 3
 _SOURCE_PAUSE = 10.0
 #: Copies of copies: no chain that we make is longer, and a longer one proves nothing.
 _LONGEST_CHAIN = 10
+_NOTHING: Mapping[ImageRef, Image | ReplicaError] = {}
 
 
 async def read_source(calls: Calls, reference: SourceRef) -> Image:
@@ -104,7 +105,7 @@ async def read_existing(
     """
 
     async def examined(found: Image | ReplicaError) -> Existing | ReplicaError:
-        return await examine(calls, source, found) if isinstance(found, Image) else found
+        return await examine(calls, source, found, known=images) if isinstance(found, Image) else found
 
     with ending_the_run("Looking for what exists"):
         images = await read_images(calls, refs)
@@ -136,11 +137,16 @@ async def read_images(calls: Calls, refs: Iterable[ImageRef]) -> dict[ImageRef, 
     return {ref: found for part in parts for ref, found in part.items()}
 
 
-async def examine(calls: Calls, source: Image, image: Image) -> Existing | ReplicaError:
-    """Where an existing image comes from and, if it is our own and READY, who may use it."""
+async def examine(
+    calls: Calls, source: Image, image: Image, *, known: Mapping[ImageRef, Image | ReplicaError] = _NOTHING
+) -> Existing | ReplicaError:
+    """Where an existing image comes from and, if it is our own and READY, who may use it.
+
+    Images that are `known` are not read again: most replicas that are no copies of the source are copies of each other.
+    """
     doing = f"Examining {image.ref}"
     try:
-        lineage = await lineage_of(calls, source, image)
+        lineage = await lineage_of(calls, source, image, known=known)
         policy = None
         if lineage is Lineage.OURS and image.status == "READY":
             policy = await _in_passing(calls, calls.compute.get_policy(image.ref), doing=doing, image=image)
@@ -151,17 +157,25 @@ async def examine(calls: Calls, source: Image, image: Image) -> Existing | Repli
     return Existing(image=image, lineage=lineage, policy=policy)
 
 
-async def lineage_of(calls: Calls, source: Image, image: Image) -> Lineage:
+async def lineage_of(
+    calls: Calls, source: Image, image: Image, *, known: Mapping[ImageRef, Image | ReplicaError] = _NOTHING
+) -> Lineage:
     """Whether an image was made from the source; its parents are read only where its own word is not enough.
 
     Raises Refusal as `ancestors` does.
     """
-    direct = image.source_image_id in {source.id, ""}
-    parents = [] if direct else [parent async for parent in ancestors(calls, image)]
+    parents: list[Image] = []
+    if image.source_image_id not in {source.id, ""}:
+        async for parent in ancestors(calls, image, known=known):
+            parents.append(parent)
+            if parent.source_image_id == source.id:
+                break
     return verify.lineage(source.id, image, parents)
 
 
-async def ancestors(calls: Calls, image: Image) -> AsyncIterator[Image]:
+async def ancestors(
+    calls: Calls, image: Image, *, known: Mapping[ImageRef, Image | ReplicaError] = _NOTHING
+) -> AsyncIterator[Image]:
     """The images that this one was copied from, nearest first, as far as they still exist under their names.
 
     Raises Refusal where one can't be read for another reason than that it is gone.
@@ -171,24 +185,18 @@ async def ancestors(calls: Calls, image: Image) -> AsyncIterator[Image]:
         ref = child.source_image
         if ref is None:
             return
-        try:
-            parent = await _in_passing(calls, calls.compute.get(ref), doing=f"Reading {ref}", image=image)
-        except Refusal as refusal:
-            if refusal.status == 404:
-                return
-            raise
+        parent = known.get(ref)
+        if not isinstance(parent, Image):
+            try:
+                parent = await _in_passing(calls, calls.compute.get(ref), doing=f"Reading {ref}", image=image)
+            except Refusal as refusal:
+                if refusal.status == 404:
+                    return
+                raise
         if parent.id != child.source_image_id:
             return
         yield parent
         child = parent
-
-
-async def parent(calls: Calls, image: Image) -> Image | None:
-    """The image that this one was copied from; None where it is no copy, or nobody can tell."""
-    with contextlib.suppress(Refusal):
-        async for found in ancestors(calls, image):
-            return found
-    return None
 
 
 def _find(calls: Calls, reference: SourceRef) -> Request[Image]:

@@ -94,7 +94,7 @@ async def _go(this: Merging, request: MergeRequest, signals: Signals) -> None:
             for part, source, images in found
         ]
         if wanted.dry_run:
-            this.rows = [_row(part, work.planned(step, plan)) for part, plan in plans for step in plan.steps]
+            this.rows = [_row(part, row) for part, plan in plans for row in work.planned(plan)]
             return
         _write(this, merged)
         await _promote(this, calls, plans, signals, tell)

@@ -227,6 +227,11 @@ class Step:
     error: ReplicaError | None = None
     """Why it is refused."""
 
+    @property
+    def copies(self) -> bool:
+        """Whether it makes a copy."""
+        return self.action in {Action.COPY, Action.REPLACE}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
@@ -241,7 +246,14 @@ class Plan:
     leads: Mapping[tuple[str, str], str]
     """(project, family) that several images share → the location whose replica must stay its head."""
     promote: bool
+    copies_per_source: int | None = None
+    """How often one image may be copied in an hour; None where that is not known."""
     warnings: tuple[str, ...] = ()
+
+    def location_of(self, ref: ImageRef | None) -> str:
+        """The location whose replica stands there; nothing for the source, and for what is no replica."""
+        places = {step.replica.ref: step.replica.location for step in self.steps if step.action is not Action.SERVE}
+        return places.get(ref, "") if ref else ""
 
     def lead_of(self, replica: Replica) -> str:
         """The location whose replica leads this one's family; nothing where the family is its own."""
@@ -267,6 +279,8 @@ class ReplicaResult:
     """Seconds between the plan and the beginning of its copy; None where none was begun."""
     notes: tuple[str, ...] = field(default=())
     """What people should know although nothing is wrong with it: members that we did not add, for instance."""
+    origin: str = ""
+    """What it is a copy of, or will be: the location of another replica; nothing where that is the source."""
     key: str = ""
     """Which image of a release it belongs to, where the run is about several: `ARM64`, or `ARM64/VARIANT`."""
 

@@ -39,35 +39,45 @@ class Request(Generic[_T_co]):
 
 
 class Budget:
-    """The requests of one kind that one project is sent within any minute. Times are the caller's, in seconds.
+    """How much of something may be done within any time of one length. Times are the caller's, in seconds."""
 
-    What others send to the same project can't be seen. So a refusal halves it: jobs that share a project come to
-    share its quota, and in the end none of them is refused any more.
-    """
-
-    def __init__(self, allowed: int) -> None:
+    def __init__(self, allowed: float, *, within: float = _MINUTE) -> None:
         self.allowed = allowed
-        """Requests a minute."""
+        """So often; infinite where nobody counts."""
+        self._within = within
         self._sent: deque[float] = deque()
         self._closed_until = 0.0
 
     def delay(self, now: float) -> float:
-        """Seconds until the next request may be sent, if no other is before."""
-        while self._sent and self._sent[0] <= now - _MINUTE:
+        """Seconds until it may be done the next time, if not before."""
+        while self._sent and self._sent[0] <= now - self._within:
             self._sent.popleft()
-        full = self._sent[-self.allowed] + _MINUTE if len(self._sent) >= self.allowed else now
+        full = self._sent[-int(self.allowed)] + self._within if len(self._sent) >= self.allowed else now
         return max(full, self._closed_until, now) - now
 
+    def free(self, now: float) -> float:
+        """How often it may be done now."""
+        return 0 if self.delay(now) else self.allowed - len(self._sent)
+
     def spend(self, now: float) -> None:
-        """A request is sent."""
+        """It is done."""
         self._sent.append(now)
 
-    def refused(self, now: float, seconds: float) -> None:
-        """The service said that there were too many: none for so many seconds, and then half as many a minute.
+    def unspend(self) -> None:
+        """The last time it was not done after all."""
+        self._sent.pop()
 
-        What was under way at that moment is refused, too, and says nothing new.
+    def close(self, now: float, seconds: float) -> None:
+        """Not for so many seconds."""
+        self._closed_until = max(self._closed_until, now + seconds)
+
+    def refused(self, now: float, seconds: float) -> None:
+        """The service said that it was too often: not for so many seconds, and then half as often.
+
+        What others do can't be seen. By being halved, budgets of jobs that share a project come to share its quota, and
+        in the end none of them is refused any more. What was under way meanwhile is refused, too, and says nothing new.
         """
         if now >= self._closed_until:
             self.delay(now)
             self.allowed = max(min(self.allowed, len(self._sent)) // 2, min(_FEWEST, self.allowed))
-        self._closed_until = max(self._closed_until, now + seconds)
+        self.close(now, seconds)

@@ -6,7 +6,7 @@ import shlex
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from replicator import access, errors, names, verify
+from replicator import access, errors, names, tree, verify
 from replicator.model import Action, Existing, Image, ImageRef, Lineage, Plan, Replica, Step
 
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from replicator.model import Binding, Policy
     from replicator.settings import Settings
+    from replicator.tree import Branch
 
 #: Documented as "at most 6 requests in 60 minutes" for one source; for whom exactly is disputed.
 COPIES_AN_HOUR = 6
@@ -91,7 +92,8 @@ def make(
         steps=tuple(steps),
         leads=leads(source, steps),
         promote=settings.promote,
-        warnings=tuple(_warnings(source, steps)),
+        copies_per_source=settings.copies_per_source,
+        warnings=tuple(_warnings(settings, source, steps)),
     )
 
 
@@ -259,14 +261,24 @@ def leads(source: Image, steps: Sequence[Step]) -> dict[tuple[str, str], str]:
     }
 
 
-def _warnings(source: Image, steps: Sequence[Step]) -> list[str]:
+def _warnings(settings: Settings, source: Image, steps: Sequence[Step]) -> list[str]:
     warnings = []
     if source.deprecated:
         warnings.append(f"The source {source.ref} is marked {source.deprecated}: its replicas are made all the same.")
-    copies = sum(step.action in {Action.COPY, Action.REPLACE} for step in steps)
-    if copies > COPIES_AN_HOUR:
+    copies = sum(step.copies for step in steps)
+    if copies > COPIES_AN_HOUR and not settings.copies_per_source:
         warnings.append(
-            f"{copies} copies of one source are planned; about {COPIES_AN_HOUR} an hour are documented, so later ones "
-            "may have to wait (timeout_minutes bounds the wait; a rerun goes on where this run stops)."
+            f"{copies} copies of one source are planned; about {COPIES_AN_HOUR} an hour are documented. Where Compute "
+            f"Engine makes no more, verified replicas are copied instead; copies_per_source: {COPIES_AN_HOUR} plans it."
         )
     return warnings
+
+
+def tree_of(plan: Plan) -> tuple[Branch, ...]:
+    """Which copy will be made of which image, if all take as long; empty where all are made of the source."""
+    if plan.copies_per_source is None:
+        return ()
+    ready = [step.replica.location for step in plan.steps if step.action is Action.CHECK]
+    wanted = [step.replica.location for step in plan.steps if step.copies]
+    branches = tree.forecast(plan.source.home, ready, wanted, plan.copies_per_source)
+    return branches if any(branch.origin != tree.SOURCE for branch in branches) else ()

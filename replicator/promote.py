@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from replicator import errors, lookup, verify
@@ -131,14 +132,29 @@ async def _resolved(session: Session, work: Work) -> Image | None:
 
 
 async def _head(session: Session, work: Work) -> tuple[Image | None, Image | None]:
-    """The family's head, and what that was copied from."""
-    calls = session.calls
+    """The family's head, and the source of its release."""
     head = await _resolved(session, work)
-    if head is None:
-        return None, None
-    if session.plan.source.id in {head.id, head.source_image_id}:
-        return head, session.plan.source
-    return head, await lookup.parent(calls, head) or head
+    return head, await _source_of(session, head) if head else None
+
+
+async def _source_of(session: Session, head: Image) -> Image:
+    """The source of the release that a family's head belongs to; the head itself where nobody can tell.
+
+    What the head was copied from is a replica itself if it carries a family of replicas; else it is the source. Further
+    up nobody looks: many releases may be made of the same image.
+    """
+    plan, found = session.plan, head
+    if plan.source.id in {head.id, head.source_image_id}:
+        return plan.source
+    own = (plan.source.ref.project, plan.source.family)
+    families = {(step.replica.ref.project, step.replica.family) for step in plan.steps} - {own}
+    with contextlib.suppress(Refusal):
+        async for found in lookup.ancestors(session.calls, head):
+            if plan.source.id in {found.id, found.source_image_id}:
+                return plan.source
+            if not found.family or (found.ref.project, found.family) not in families:
+                break
+    return found
 
 
 def _lead(session: Session, replica: Replica) -> Image | None:

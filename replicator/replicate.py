@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING
 
 from replicator import copying, promote, settle
 from replicator.model import Held
+from replicator.sources import Sources
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -25,15 +27,19 @@ async def replicate(session: Session, seal: Callable[[], Awaitable[bool]] | None
 
     What became of each stands in the session's works, at every moment: cancelling leaves them as they are.
     """
-    await session.all_of([work for work in session.works if work.running], "Making", _make)
+    sources = Sources(session)
+    await session.all_of([work for work in session.works if work.running], "Making", partial(_make, sources))
     hold = None if seal is None or await seal() else Held.UNSIGNED
     session.calls.deadline = max(session.calls.deadline, asyncio.get_running_loop().time()) + GRACE
     await promote.families(session, hold)
 
 
-async def _make(session: Session, work: Work) -> None:
-    image = await copying.make_ready(session, work)
-    await settle.settle(session, work, image)
-    work.verified = True
-    work.end(asyncio.get_running_loop().time())
-    session.say(work, "verified")
+async def _make(sources: Sources, session: Session, work: Work) -> None:
+    try:
+        image = await copying.make_ready(session, work, sources)
+        await settle.settle(session, work, image)
+        work.verified = True
+        work.end(asyncio.get_running_loop().time())
+        session.say(work, "verified")
+    finally:
+        sources.ended(work)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from replicator import protocol, results
 from replicator.actions import Annotation, Level
 from replicator.model import Access, Action, Outcome, Result
+from replicator.plan import tree_of
 from replicator.summary import size
 
 if TYPE_CHECKING:
@@ -48,12 +49,31 @@ def show_plan(runner: Runner, plan: Plan) -> None:
             indent=2,
         )
         runner.table([_plan_row(plan, step) for step in plan.steps])
-        copies = sum(step.action in {Action.COPY, Action.REPLACE} for step in plan.steps)
+        copies = sum(step.copies for step in plan.steps)
         each = source.archive_size_bytes
         total = f" = {size(copies * each)} more in storage" if each else ""
         runner.line(f"{copies} to copy, {size(each)} each{total}" if copies else "nothing to copy", indent=2)
+        for line in _tree(plan):
+            runner.line(line, indent=2)
         for warning in plan.warnings:
             runner.line(f"warning: {warning}", indent=2)
+
+
+def _tree(plan: Plan) -> list[str]:
+    """Which copies are made of which image, where that is not the source for all."""
+    branches = tree_of(plan)
+    if not branches:
+        return []
+    by_origin: dict[tuple[int, str], list[str]] = {}
+    for branch in branches:
+        by_origin.setdefault((branch.wave, branch.origin), []).append(branch.location)
+    heading = (
+        f"in {branches[-1].wave} waves, because one image is copied {plan.copies_per_source} times an hour at most; "
+    )
+    return [
+        f"{heading}about so, since whichever replica is verified first is copied first:",
+        *(f"  {wave}  from {origin}: {', '.join(to)}" for (wave, origin), to in by_origin.items()),
+    ]
 
 
 def _plan_row(plan: Plan, step: Step) -> list[str]:

@@ -110,7 +110,7 @@ async def _go(this: Run, signals: Signals) -> None:
         calls, plan = await _plan(this, tell)
         request = this.request
         if request is None or request.settings.dry_run:
-            this.rows = [work.planned(step, plan) for step in plan.steps]
+            this.rows = work.planned(plan)
             return
         this.works = work.start(plan, loop.time())
         try:

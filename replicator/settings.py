@@ -66,6 +66,12 @@ def _minutes(value: Any) -> float:
     return minutes
 
 
+def _count(value: Any) -> int:
+    if not re.fullmatch("[1-9][0-9]{0,5}", str(value)):
+        raise ValueError(f"'{value}' is no number of copies, from 1 on")
+    return int(value)
+
+
 def _endpoint(value: str) -> str:
     if not value:
         return value
@@ -89,6 +95,7 @@ _REVISION = {"repository": "GITHUB_REPOSITORY", "ref": "GITHUB_REF", "commit": "
 Flag = Annotated[bool, BeforeValidator(_boolean)]
 Words = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 Minutes = Annotated[float, BeforeValidator(_minutes)]
+Count = Annotated[int, BeforeValidator(_count)]
 Endpoint = Annotated[str, AfterValidator(_endpoint)]
 
 
@@ -158,6 +165,10 @@ class Settings(BaseModel):
     """
     dry_run: Flag = False
     """Whether to stop after the plan, with nothing changed."""
+    copies_per_source: Count | None = None
+    """How many copies of one image Compute Engine makes within an hour. Where more locations wait, verified replicas
+    are copied in turn, nearest first. Empty: as many as it makes; after its first refusal 6.
+    """
     timeout_minutes: Minutes = 60.0
     """How long copies may take, waits for quotas included. What is not ready by then is reported as interrupted, and a
     rerun takes it over.

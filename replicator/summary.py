@@ -75,8 +75,7 @@ def render(
         ]
         parts += [*_cut([_table_row(row) for row in rows], "| … | {} more | | | | | |"), ""]
     parts += [*_cut(list(_remarks(rows)), "- … {} more"), ""]
-    gantt = chart.gantt(rows)
-    parts += [_fence("mermaid", gantt)] if gantt else []
+    parts += [_fence("mermaid", diagram) for diagram in (chart.lineage(rows), chart.gantt(rows)) if diagram]
     parts += _usage([row for row in rows if row.outcome.verified and not row.key])
     return re.sub(r"\n{3,}", "\n\n", "\n".join(parts)).rstrip() + "\n"
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from replicator import access
+from replicator import access, tree
 from replicator.model import Action, Held, Lineage, Outcome, ReplicaResult
+from replicator.plan import tree_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from replicator.errors import ReplicaError
     from replicator.model import Binding, Image, Plan, Policy, Replica, Step
 
@@ -34,6 +36,8 @@ class Work:
     policy: Policy | None = None
     made: bool = False
     """Whether this run made the image."""
+    made_of: Image | None = None
+    """What it is then a copy of: the source, or another replica."""
     changed: bool = False
     """Whether this run changed anything about it."""
     verified: bool = False
@@ -41,8 +45,8 @@ class Work:
     held: Held | None = None
     notes: list[str] = field(default_factory=list)
     """What people should know although nothing is wrong."""
-    placed: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when its insert was accepted, gave up or has to wait: a shared family's lead may be inserted then."""
+    placed: bool = False
+    """Whether its insert was accepted, gave up or has to wait: a shared family's lead may be inserted then."""
 
     @property
     def replica(self) -> Replica:
@@ -58,7 +62,7 @@ class Work:
         """It came to an end, well or with an error."""
         self.ended = now
         self.error = error
-        self.placed.set()
+        self.placed = True
 
     @property
     def outcome(self) -> Outcome:
@@ -105,14 +109,22 @@ def result(plan: Plan, work: Work, now: float) -> ReplicaResult:
         operation=work.operation,
         seconds=round((now if work.ended is None else work.ended) - work.began, 1),
         began=None if work.copying_since is None else round(work.copying_since - work.began, 1),
+        origin=plan.location_of(work.made_of.ref if work.made_of else image.source_image if image else None),
         notes=_notes(plan.readers, work) if outcome.verified and outcome is not Outcome.SOURCE else (),
     )
 
 
-def planned(step: Step, plan: Plan) -> ReplicaResult:
-    """The row of a dry run."""
-    if step.action is Action.SERVE:
-        return result(plan, start(plan, 0.0)[plan.steps.index(step)], 0.0)
+def planned(plan: Plan) -> list[ReplicaResult]:
+    """The rows of a dry run."""
+    origins = {branch.location: branch.origin for branch in tree_of(plan) if branch.origin != tree.SOURCE}
+    works = start(plan, 0.0)
+    return [
+        result(plan, work, 0.0) if work.step.action is Action.SERVE else _planned(plan, work.step, origins)
+        for work in works
+    ]
+
+
+def _planned(plan: Plan, step: Step, origins: Mapping[str, str]) -> ReplicaResult:
     image = step.existing.image if step.existing else None
     return ReplicaResult(
         replica=step.replica,
@@ -121,6 +133,7 @@ def planned(step: Step, plan: Plan) -> ReplicaResult:
         promoted=image is not None and bool(step.replica.family) and image.family == step.replica.family,
         access=access.found(step.existing.policy if step.existing else None),
         error=step.error,
+        origin=origins.get(step.replica.location) or plan.location_of(image.source_image if image else None),
     )
 
 

@@ -63,6 +63,7 @@ class Action:
     folder: Path
     runs: int = 0
     env: dict[str, str] = field(default_factory=dict)
+    make_loop: Callable[[], VirtualLoop] = VirtualLoop
     loop: VirtualLoop | None = None
     """Of the run that goes on, or of the last one: its clock is the run's."""
 
@@ -83,7 +84,7 @@ class Action:
             **self.env,
         }
         stdout = io.StringIO()
-        loop = self.loop = VirtualLoop()
+        loop = self.loop = self.make_loop()
         began = loop.now
         try:
             code = act(given, env, stdout, commands=True, loop_factory=lambda: loop)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import re
+from collections import Counter
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,13 +49,15 @@ class Tried:
         return ending[0] if isinstance(ending[0], Exception) else None
 
     def _call(self) -> Awaitable[None]:
+        method = "compute.images.patch"
+
         def send() -> None:
             self.at.append(self._loop.time() - self._began)
             if len(self.at) <= self._times:
                 self._loop.call_soon_threadsafe(self._loop.call_later, 1.0, self._look)
-                raise Refusal("compute.images.insert", **self._refusal)
+                raise Refusal(method, **self._refusal)
 
-        return self._calls(Request("compute.images.insert", "p1", send), doing="Copying to eu", where="eu")
+        return self._calls(Request(method, "p1", send), doing="Copying to eu", where="eu")
 
     def _look(self) -> None:
         self.waited.append(dict(self._calls.next_try))
@@ -86,7 +89,7 @@ class TestWhatPeopleSee:
     def test_the_reason_and_the_time_of_the_next_try(self) -> None:
         tried = Tried(SOURCE_RATE, times=1)
         assert re.fullmatch(
-            r"Copying to eu: Too often\. A source may be copied about six times an hour\. "
+            r"Copying to eu: Too often\. An image may be copied about six times an hour\. "
             r"Next try in 6\d\d s, at \d\d:\d\d UTC\.",
             tried.lines[0],
         )
@@ -131,3 +134,45 @@ class TestWallClock:
 @pytest.mark.parametrize("refusal", [LOST, RATE, SOURCE_RATE])
 def test_jobs_do_not_come_back_at_the_same_moment(refusal: dict[str, Any]) -> None:
     assert len({Tried(refusal, times=1).at[1] for _ in range(5)}) > 1
+
+
+class Project:
+    """A project that answers so many changes in a minute of its own, whoever asks."""
+
+    def __init__(self, quota: int) -> None:
+        self.refused: Counter[int] = Counter()
+        """By the minute."""
+        self._quota = quota
+        self._asked: Counter[int] = Counter()
+
+    def ask(self, now: float) -> None:
+        """Raises Refusal where it is one too many."""
+        minute = int(now // 60)
+        self._asked[minute] += 1
+        if self._asked[minute] > self._quota:
+            self.refused[minute] += 1
+            raise Refusal("compute.images.patch", project="p1", **RATE)
+
+
+@pytest.mark.parametrize("jobs", [1, 4])
+def test_jobs_that_share_a_project_come_to_share_its_quota(jobs: int) -> None:
+    """Each makes 300 changes, of which the project takes 100 a minute: after a few minutes none is refused any more."""
+    loop, project, ended = VirtualLoop(), Project(100), list[float]()
+
+    async def one() -> None:
+        calls = Calls(None, deadline=loop.now + 10**5, tell=lambda *_: None)  # type: ignore[arg-type]
+        change = Request("compute.images.patch", "p1", lambda: project.ask(loop.now))
+        await asyncio.gather(*(calls(change, doing="Changing", where=str(number)) for number in range(300)))
+        ended.append(loop.now - 1000)
+
+    async def all_of_them() -> None:
+        await asyncio.gather(*(one() for _ in range(jobs)))
+
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+        runner.run(all_of_them())
+    first = 1000 // 60
+    assert project.refused
+    assert max(project.refused) - first <= 6, project.refused
+    # Half of what was too much is never less than a quarter of what is granted.
+    assert max(ended) <= 60 * (8 + 4 * jobs * 300 / 100), ended
+    assert max(ended) <= 2 * min(ended)

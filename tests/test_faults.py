@@ -28,8 +28,9 @@ DOMAIN = "One or more users named in the policy do not belong to a permitted cus
         *((GET, status, (), "", "operation_failed", None) for status in (400, 407, 409, 410, 412, 501, 505)),
         *((INSERT, 403, (code, "forbidden"), "", "rate", Then.REPEAT)
           for code in ("rateLimitExceeded", "userRateLimitExceeded", "RATE_LIMIT_EXCEEDED")),
-        *((INSERT, 403, (code, "forbidden"), "", "source_rate", Then.REPEAT)
+        *((INSERT, 403, (code, "forbidden"), "", "source_rate", Then.ELSEWHERE)
           for code in ("RESOURCE_OPERATION_RATE_EXCEEDED", "resourceOperationRateExceeded")),
+        (faults.SET_LABELS, 403, ("RESOURCE_OPERATION_RATE_EXCEEDED",), "", "source_rate", Then.REPEAT),
         (INSERT, 409, ("resourceNotReady",), "", "not_ready", Then.REPEAT),
         (INSERT, 412, ("QUOTA_EXCEEDED",), "", "quota", None),
         (INSERT, 403, ("limitExceeded",), "", "quota", None),
@@ -116,10 +117,11 @@ def test_waits() -> None:
         ("rate", [60, 60, 60, 60]),
         ("rate", [60, 60, 60, 60]),
         ("source_rate", [600, 600, 600, 600]),
+        ("source_rate", [600, 600, 600, 600]),
         ("not_ready", [5, 10, 20, 30]),
         ("drift", [1, 2, 4, 10]),
     ]
-    assert all(bool(row.wait) is (row.then in {Then.REPEAT, Then.READ_AGAIN}) for row in faults.TABLE)
+    assert all(bool(row.wait) is (row.then in {Then.REPEAT, Then.READ_AGAIN, Then.ELSEWHERE}) for row in faults.TABLE)
     assert faults.TABLE[-1].seconds(1) == 0
 
 

@@ -226,10 +226,11 @@ def test_commands_are_quoted() -> None:
 def test_warnings() -> None:
     six = "eu asia us-west1 us-west2 us-west3 us-west4"
     assert not make(locations=six).warnings
+    assert not make(locations=f"us {six} us-east1", copies_per_source="6").warnings
     (warning,) = make(locations=f"us {six} us-east1").warnings
     assert warning == (
-        "7 copies of one source are planned; about 6 an hour are documented, so later ones may have to wait "
-        "(timeout_minutes bounds the wait; a rerun goes on where this run stops)."
+        "7 copies of one source are planned; about 6 an hour are documented. Where Compute Engine makes no more, "
+        "verified replicas are copied instead; copies_per_source: 6 plans it."
     )
     failed = existing(copy(status="FAILED", family=""), policy=None)
     replaced = make(locations=f"{six} us-east1", replace_failed="true", found={failed.image.ref: failed})

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import selectors
 from typing import TYPE_CHECKING, Any
+
+from emulator.clock import DrivenClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Executor
 
+    from emulator.testing import Running
+
 
 class VirtualLoop(asyncio.SelectorEventLoop):
     """Time stands still while a call is under way in a thread, and jumps to the next timer when none is."""
+
+    patience = 5.0
+    """Seconds of real time after which it looks again what goes on, if no answer came meanwhile."""
 
     def __init__(self) -> None:
         selector = _Jumping(self)
@@ -34,6 +42,37 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def _answered(self, _future: asyncio.Future[Any]) -> None:
         self.calls -= 1
 
+    def idle_for(self, timeout: float) -> float:
+        """How far time jumps now, at most to the next timer; 0 while somebody is at work, or waits for no time."""
+        return 0.0 if self.calls or math.isinf(timeout) else timeout
+
+    def jump(self, seconds: float) -> None:
+        """Let time pass."""
+        self.now += seconds
+
+
+class JointLoop(VirtualLoop):
+    """Its time and that of an emulator with a driven clock are one: it moves while all calls under way wait for it."""
+
+    patience = 0.005
+
+    def __init__(self, emulator: Running) -> None:
+        super().__init__()
+        self._emulator = emulator
+        clock = emulator.app.clock
+        assert isinstance(clock, DrivenClock)
+        self._clock = clock
+
+    def idle_for(self, timeout: float) -> float:
+        now, awaited = self._emulator.run(lambda: (self._clock.now(), self._clock.awaited()))
+        coming = [moment - now for moment in awaited if moment > now]
+        jump = min([timeout, *coming])
+        return 0.0 if len(coming) != self.calls or math.isinf(jump) else jump
+
+    def jump(self, seconds: float) -> None:
+        super().jump(seconds)
+        self._emulator.advance(seconds)
+
 
 class _Jumping(selectors.DefaultSelector):
     def __init__(self, loop: VirtualLoop) -> None:
@@ -41,9 +80,9 @@ class _Jumping(selectors.DefaultSelector):
         self._of = loop
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        if timeout is not None and timeout > 0:
-            if not self._of.calls:
-                self._of.now += timeout
-                return super().select(0)
-            return super().select(5.0)
+        if timeout is None or timeout > 0:
+            jump = self._of.idle_for(math.inf if timeout is None else timeout)
+            if jump:
+                self._of.jump(jump)
+            timeout = 0 if jump else self._of.patience
         return super().select(timeout)

@@ -163,10 +163,10 @@ class TestNothingUnsigned:
     def test_a_defect_of_one_location(self, by_key: Action, monkeypatch: pytest.MonkeyPatch) -> None:
         ready = copying.make_ready
 
-        async def broken(session: Any, work: Any) -> Any:
+        async def broken(session: Any, work: Any, sources: Any) -> Any:
             if work.replica.location == "eu":
                 raise ZeroDivisionError
-            return await ready(session, work)
+            return await ready(session, work, sources)
 
         monkeypatch.setattr("replicator.copying.make_ready", broken)
         done = by_key(sign="key")

@@ -1,0 +1,202 @@
+"""Copies of copies, against an emulator that makes six copies of an image in an hour; its clock is the run's."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from emulator.testing import Running, running
+from tests.conftest import Action
+from tests.test_replicate import meanwhile
+from tests.test_rules import operation_error, refuse
+from tests.virtual import JointLoop
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+REGIONS = [f"{part}{number}" for part in ("us-west", "europe-west", "asia-east", "me-west") for number in range(1, 12)][
+    :43
+]
+EIGHT = ["us-west1", "us-west2", "us-west3", "europe-west1", "europe-west2", "europe-west3", "asia-east1", "asia-east2"]
+SOURCE = "projects/p1/global/images/web-1"
+
+
+@pytest.fixture
+def limits() -> dict[str, Any]:
+    return {"copies_per_source": {"count": 6, "minutes": 60}}
+
+
+@pytest.fixture
+def emulator(limits: dict[str, Any]) -> Iterator[Running]:
+    with running(copy_seconds=60, driven=True, scenario={"quotas": limits}) as emulator:
+        yield emulator
+        emulator.assert_faults_used()
+
+
+@pytest.fixture
+def action(emulator: Running, source: dict[str, Any], tmp_path: Path) -> Action:
+    return Action(emulator, tmp_path, make_loop=lambda: JointLoop(emulator))
+
+
+def origins(action: Action) -> dict[str, str]:
+    """Image → what it was copied from, by their names."""
+    images = action.emulator.state()["images"]
+    return {image["name"]: image["sourceImage"].rpartition("/")[2] for image in images if "sourceImage" in image}
+
+
+def refused(action: Action) -> int:
+    """Copies that began and came to nothing."""
+    return sum("error" in operation for operation in action.emulator.state()["operations"])
+
+
+class TestAllRegions:
+    def test_three_waves(self, action: Action) -> None:
+        done = action(locations=" ".join(REGIONS), copies_per_source="6")
+        assert done.result == "complete", done.log
+        assert (set(done.column("outcome").values()), set(done.column("promoted").values())) == ({"created"}, {True})
+        assert Counter(origins(action).values()).most_common(1)[0][1] == 6
+        assert refused(action) == 0
+        assert 180 <= done.seconds < 200
+        entry = json.loads(done.index)["images"][0]
+        assert {served["copied_from"].rpartition("/")[2] for served in entry["locations"].values()} == set(
+            origins(action).values()
+        )
+
+    def test_the_limit_is_learned(self, action: Action) -> None:
+        done = action(locations=" ".join(REGIONS))
+        assert done.result == "complete", done.log
+        assert refused(action) == 37
+        assert 180 <= done.seconds < 200
+
+    def test_a_rerun_changes_nothing(self, action: Action) -> None:
+        first = action(locations=" ".join(REGIONS), copies_per_source="6")
+        before, reads = len(action.mutations()), len(action.calls("get"))
+        again = action(locations=" ".join(REGIONS), copies_per_source="6")
+        assert len(action.mutations()) == before
+        assert (set(again.column("outcome").values()), again.index) == ({"adopted"}, first.index)
+        assert len(action.calls("get")) - reads == 1, "parents that were listed are not read again"
+
+    def test_what_people_see(self, action: Action) -> None:
+        planned = action(locations=" ".join(EIGHT), copies_per_source="3", dry_run="true")
+        assert "in 2 waves, because one image is copied 3 times an hour at most; about so" in planned.log
+        assert "  1  from source: us-west1, europe-west1, asia-east1" in planned.log
+        assert "  2  from europe-west1: europe-west2, europe-west3" in planned.log
+        assert 'n0(["source"])' in planned.summary
+        assert "n4 --> n5" in planned.summary
+        done = action(locations=" ".join(EIGHT), copies_per_source="3")
+        assert "europe-west2: Waiting for a replica that can be copied." in done.log
+        assert "europe-west2: asking for the copy, from web-1-" in done.log
+        arrows = re.findall(r"^  n(\d+) --> n(\d+)$", done.summary, re.MULTILINE)
+        assert Counter(origin for origin, _ in arrows).most_common(1) == [("0", 3)]
+        assert len(arrows) == len(EIGHT)
+        gantt = [line for line in done.summary.splitlines() if ":" in line and "s :" in line]
+        assert len(gantt) == len(EIGHT)
+
+
+class TestParents:
+    """What goes wrong with an image that others are copied from."""
+
+    def test_that_is_not_made(self, action: Action) -> None:
+        action.emulator.faults([operation_error("web-1-asia-east1", "INTERNAL_ERROR")])
+        done = action(locations=" ".join(EIGHT), copies_per_source="3")
+        assert {location for location, row in done.replicas.items() if row["outcome"] == "failed"} == {"asia-east1"}
+        assert origins(action)["web-1-asia-east2"] in {"web-1-us-west1", "web-1-europe-west1"}
+
+    def test_that_is_deleted(self, action: Action) -> None:
+        """Just before a copy of it is asked for."""
+        fault = {
+            "method": "compute.images.insert",
+            "match": '"sourceImage":"projects/p1/global/images/web-1-europe-west1"',
+            "action": {"kind": "http", "code": 404, "reason": "notFound", "message": "It was not found."},
+        }
+        action.emulator.faults([fault])
+        done = action(locations=" ".join(EIGHT), copies_per_source="3")
+        assert done.result == "complete", done.log
+        children = [name for name, origin in origins(action).items() if origin == "web-1-europe-west1"]
+        assert len(children) <= 2
+
+    def test_that_may_not_be_used(self, action: Action) -> None:
+        """Then the source tells whether it is that, or the copy itself, and that takes until it may be copied again."""
+        fault = refuse('"sourceImage":"projects/p1/global/images/web-1-europe-west1"')
+        action.emulator.faults([fault])
+        done = action(locations=" ".join(EIGHT), copies_per_source="3", timeout_minutes="120")
+        assert done.result == "complete", done.log
+        assert "web-1-europe-west1" not in origins(action).values()
+        assert done.seconds > 3600
+
+    def test_a_copy_that_is_forbidden_itself(self, action: Action) -> None:
+        fault = refuse('"europe-west3"')
+        action.emulator.faults([fault])
+        done = action(locations=" ".join(EIGHT), copies_per_source="3", timeout_minutes="120")
+        assert done.column("reason")["europe-west3"] == "forbidden"
+        assert Counter(done.column("outcome").values()) == {"created": 7, "failed": 1}
+        assert len(action.calls("insert", "europe-west3")) == 2
+
+    def test_that_is_replaced_under_its_name(
+        self, action: Action, source: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Whatever the copy was made of then, it is not what was verified."""
+
+        def replace(_: Any) -> None:
+            action.emulator.delete_image("p1", "web-1-europe-west1")
+            action.emulator.add_image(project="p1", name="web-1-europe-west1", disk_size_gb=20)
+
+        meanwhile(monkeypatch, "insert", replace, name="-us-west1")
+        done = action(locations="us-west1 europe-west1", copies_per_source="1")
+        row = done.replicas["us-west1"]
+        assert (row["reason"], row["promoted"]) == ("source_changed", False)
+        assert f"but {SOURCE}-europe-west1 had id" in row["message"]
+
+
+class TestWaits:
+    def test_for_the_hour(self, action: Action) -> None:
+        """Where no replica comes, the source is copied again when it may be."""
+        wrong = [operation_error(f"web-1-us-west{number}", "INTERNAL_ERROR") for number in (1, 2)]
+        action.emulator.faults(wrong)
+        done = action(locations="us-west1 us-west2 us-west3", copies_per_source="2", timeout_minutes="90")
+        assert Counter(done.column("outcome").values()) == {"failed": 2, "created": 1}
+        assert done.seconds > 3600
+        assert "copies_per_source allows 2 an hour of each image. Next try in 3545 s, at " in done.log
+
+    def test_not_beyond_the_deadline(self, action: Action) -> None:
+        action.emulator.faults([operation_error("web-1-us-west1", "INTERNAL_ERROR")])
+        done = action(locations="us-west1 us-west2", copies_per_source="1", timeout_minutes="30")
+        assert done.column("reason") == {"us-west1": "operation_failed", "us-west2": "deadline"}
+        assert done.seconds < 100
+        assert "would go beyond timeout_minutes" in done.replicas["us-west2"]["message"]
+
+    def test_the_lead_of_a_shared_family_goes_last(self, action: Action) -> None:
+        done = action(locations=" ".join(EIGHT), copies_per_source="2", family_template="{family}")
+        assert done.result == "complete", done.log
+        assert action.calls("insert")[-1]["target"].endswith("/web-1-us")
+        assert set(done.column("promoted").values()) == {True}
+
+
+class TestNewerRelease:
+    """Rule 7 along chains: a head that is a copy of a copy belongs to the release of the source at the end of it."""
+
+    def chain(self, action: Action, **source: Any) -> None:
+        """A newer release whose European replica is a copy of its Asian one."""
+        add = action.emulator.add_image
+        newer = add(project="p1", name="web-2", family="web", **source)
+        parent = add(
+            project="p1", name="web-2-asia", family="web-asia", location="asia",
+            source_image=newer["selfLink"], source_image_id=newer["id"],
+        )  # fmt: skip
+        add(
+            project="p1", name="web-2-eu", family="web-eu", location="eu",
+            source_image=parent["selfLink"], source_image_id=parent["id"],
+        )  # fmt: skip
+
+    def test_is_not_taken_back(self, action: Action) -> None:
+        self.chain(action)
+        assert action().column("reason") == {"us": "", "eu": "family_is_newer", "asia": "family_is_newer"}
+
+    def test_an_older_one_is(self, action: Action) -> None:
+        self.chain(action, created=1000.0)
+        assert set(action().column("reason").values()) == {""}
