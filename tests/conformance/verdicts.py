@@ -28,6 +28,8 @@ class Treatment:
     """The reason of the row where it is never over; empty: the fault's own, or none where it `harmless`."""
     same_request: bool = True
     """Whether a repetition carries the same requestId."""
+    elsewhere: bool = False
+    """Whether a repetition asks for a copy of another image, without the wait that the fault asks for."""
     harmless: bool = False
     """Whether the run ends well even where the fault is never over."""
     tries: tuple[int, int] = (1, 1)
@@ -62,6 +64,13 @@ class Verdict(Enum):
         for_ever="deadline",
         same_request=False,
         tries=(0, 0),
+    )
+    COPIED_ELSEWHERE = Treatment(
+        text="a new request, of a verified replica; where there is none, after ten minutes, until the deadline",
+        for_ever="deadline",
+        same_request=False,
+        elsewhere=True,
+        tries=(5, 16),
     )
     AWAITED = Treatment(text="waited for until the deadline", bears=0, for_ever="deadline")
     TOLD_BY_THE_IMAGE = Treatment(text="the image is read, and tells the rest", harmless=True)
@@ -122,6 +131,9 @@ EXCEPTIONS: Mapping[tuple[str, str], Exceptional] = {
     ),
     ("ask for the copy", "409"): Exceptional(
         verdict=_V.LOOKED_AT, reason="operation_failed", why="the name is taken; here nothing is found under it"
+    ),
+    ("ask for the copy", "then the source's rate"): Exceptional(
+        verdict=_V.COPIED_ELSEWHERE, why="each image has a rate of its own"
     ),
     ("ask for the copy", "412"): Exceptional(
         verdict=_V.GIVEN_UP, reason="org_policy", why="an insert has no precondition but an organisation's policy"
