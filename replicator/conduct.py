@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from replicator import errors, promote, report, results, work
 from replicator.actions import Annotation
+from replicator.index import Written
 from replicator.model import Held, Result
 from replicator.protocol import stop_signals
 from replicator.results import Verdict
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
     from typing import TextIO
 
     from replicator.actions import Runner
-    from replicator.index import Written
     from replicator.model import Plan, ReplicaResult
+    from replicator.signing import Signer
     from replicator.work import Work
 
 
@@ -36,8 +37,17 @@ class Conduct:
     runner: Runner
     env: Mapping[str, str]
     notes: list[Annotation] = field(default_factory=list)
+    signer: Signer | None = None
+    """Whoever signs the index, where that was asked for."""
+    written: Written = field(default_factory=Written)
+    """The index, as soon as it is written."""
     defective: bool = False
     """Whether telling the results met a defect of this program."""
+
+    @property
+    def unsigned(self) -> bool:
+        """Whether the index is still to be signed: until then nothing is published."""
+        return self.signer is not None and not self.written.index_path
 
 
 def concluded(this: Conduct, signals: Signals, carry_out: Callable[[], Verdict]) -> Verdict:

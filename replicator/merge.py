@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from replicator import access, index, verify
 from replicator.index import BadIndex, Index
@@ -82,10 +82,9 @@ class Merged:
         served = {location for part in self.parts for location in part.entry.locations}
         return frozenset(served if ALL in wanted else wanted)
 
-    def to_bytes(self) -> bytes:
-        """The merged index in its canonical form."""
-        images = [part.entry.model_dump() for part in self.parts]
-        return index.to_bytes({"schema": index.SCHEMA_VERSION, "images": images})
+    def document(self) -> dict[str, Any]:
+        """The merged index."""
+        return {"schema": index.SCHEMA_VERSION, "images": [part.entry.model_dump() for part in self.parts]}
 
 
 class NotOne(ValueError):

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 from replicator import forms
 from replicator.errors import BadSettings
 from replicator.merge import ALL, Key
+from replicator.model import Sign
 from replicator.settings import Endpoint, Flag, Minutes, Words, duplicates, given_values, is_anonymous, problem_of
 
 if TYPE_CHECKING:
@@ -35,6 +36,11 @@ class MergeSettings(BaseModel):
     """
     promote: Flag = True
     """Whether the images get their families, when the index is written."""
+    sign: Sign = Sign.OFF
+    """How the index is signed: `off`, `keyless` (with the identity of this job, which needs `id-token: write` and is
+    named in a public log) or `key` (with the P-256 key in the variable SIGNING_KEY, or in the file that
+    SIGNING_KEY_FILE names). Unless it is signed, no family moves and no index is written.
+    """
     dry_run: Flag = False
     """Whether to stop when everything is verified, with nothing written or changed."""
     timeout_minutes: Minutes = 15.0

@@ -1,16 +1,17 @@
 """A merge from inputs to results: fragments → release → held against the live images → index → families.
 
-Nothing is written before everything is verified, and no family moves before the index is written.
+Nothing is written before everything is verified, and no family moves before the index is written, and signed where
+that was asked for.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from replicator import audit, errors, files, index, lookup, promote, protocol, report, results, summary, work
+from replicator import audit, errors, files, index, lookup, promote, protocol, report, results, seal, summary, work
 from replicator import merge as merges
 from replicator.actions import Annotation, Runner
 from replicator.calls import Calls
@@ -46,8 +47,6 @@ class Merging(Conduct):
 
     merged: Merged | None = None
     rows: list[tuple[Part, ReplicaResult]] = field(default_factory=list)
-    written: index.Written = field(default_factory=index.Written)
-    """The index, as soon as it is written."""
 
 
 def run(
@@ -63,7 +62,9 @@ def run(
     this = Merging(runner=Runner(env, stdout, commands=commands), env=env)
 
     def carry_out() -> Verdict:
-        in_loop(_go(this, load(given, env), signals), loop_factory)
+        request = load(given, env)
+        seal.prepare(this, request.settings.sign)
+        in_loop(_go(this, request, signals), loop_factory)
         return _judge(this)
 
     with listening() as signals:
@@ -96,8 +97,9 @@ async def _go(this: Merging, request: MergeRequest, signals: Signals) -> None:
         if wanted.dry_run:
             this.rows = [_row(part, row) for part, plan in plans for row in work.planned(plan)]
             return
-        _write(this, merged)
-        await _promote(this, calls, plans, signals, tell)
+        if this.signer is None:
+            _write(this, merged)
+        await _promote(this, merged, calls, plans, signals, tell)
 
 
 def _read(this: Merging, fragments: str) -> dict[str, Index | BadIndex]:
@@ -171,7 +173,7 @@ def _proven(found: Mapping[str, Existing | errors.ReplicaError]) -> dict[str, Ex
 
 
 def _write(this: Merging, merged: Merged) -> None:
-    data = merged.to_bytes()
+    data = index.to_bytes(merged.document())
     try:
         path = index.write(data, folder(this))
     except OSError as error:
@@ -181,12 +183,13 @@ def _write(this: Merging, merged: Merged) -> None:
 
 async def _promote(
     this: Merging,
+    merged: Merged,
     calls: Calls,
     plans: Sequence[tuple[Part, Plan]],
     signals: Signals,
     tell: Callable[[str, str], None],
 ) -> None:
-    """Move the families of all images: everything that any of them needs is verified by now."""
+    """Sign the index if it is to be signed, and move the families of all images: all of them are verified by now."""
     now = asyncio.get_running_loop().time
     works = [(part, plan, _verified(plan, now())) for part, plan in plans]
 
@@ -197,9 +200,15 @@ async def _promote(
         return Session(plan=plan, calls=calls, works=items, changed=changed)
 
     try:
+        if this.signer:
+            await seal.seal(this, merged.document())
         await asyncio.gather(*(promote.families(session(*each)) for each in works))
     finally:
-        this.rows = [_row(part, row) for part, plan, items in works for row in rows(plan, items, signals, now())]
+        this.rows = [
+            _row(part, row)
+            for part, plan, items in works
+            for row in rows(plan, items, signals, now(), unsigned=this.unsigned)
+        ]
 
 
 def _row(part: Part, row: ReplicaResult) -> tuple[Part, ReplicaResult]:
@@ -252,8 +261,7 @@ def _outputs(this: Merging, verdict: Verdict) -> dict[str, str]:
         ),
         "failed_locations": ",".join(dict.fromkeys([*left_out, *failed])),
         "replicas": report.to_json(told["replicas"]),
-        "index_path": this.written.index_path,
-        "index_digest": this.written.index_digest,
+        **asdict(this.written),
     }
 
 
@@ -261,7 +269,7 @@ def _document(this: Merging, verdict: Verdict) -> dict[str, Any]:
     """Everything for machines: what `--json` prints."""
     images: dict[str, dict[str, str]] = {}
     for part, row in this.rows:
-        if row.outcome.verified:
+        if row.outcome.verified and not this.unsigned:
             images.setdefault(str(part.key), {})[row.replica.location] = row.replica.ref.uri
     return {
         "result": str(verdict.result),
@@ -272,8 +280,7 @@ def _document(this: Merging, verdict: Verdict) -> dict[str, Any]:
             {"architecture": part.key.architecture, "variant": part.key.variant, **report.as_dict(row)}
             for part, row in this.rows
         ],
-        "index_path": this.written.index_path,
-        "index_digest": this.written.index_digest,
+        **asdict(this.written),
     }
 
 

@@ -85,8 +85,17 @@ def _child(document: dict[str, Any], entry: dict[str, Any]) -> dict[str, Any]:
     return {
         "name": f"{index.FILE_NAME} of {' '.join(filter(None, (architecture, variant)))}",
         "digest": {"sha256": hashlib.sha256(child(document, architecture, variant)).hexdigest()},
-        "annotations": {"architecture": architecture, "variant": variant},
+        "annotations": {
+            "architecture": architecture,
+            "variant": variant,
+            "source": _identity(entry["source"]),
+            "images": {location: _identity(image) for location, image in entry["locations"].items()},
+        },
     }
+
+
+def _identity(image: dict[str, Any]) -> dict[str, str]:
+    return {"uri": image["uri"], "id": image["id"]}
 
 
 def _sha256(document: dict[str, Any]) -> str:

@@ -9,12 +9,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from replicator import (
-    decide,
     errors,
     index,
     lookup,
     report,
     results,
+    seal,
     settings,
     snippets,
     summary,
@@ -38,13 +38,10 @@ if TYPE_CHECKING:
     from replicator.model import Image, Plan, ReplicaResult
     from replicator.results import Verdict
     from replicator.settings import Request
-    from replicator.signing import Signer
     from replicator.work import Work
 
 #: Seconds after which people are told what is still under way; then every last one of them again.
 _TICKS = (5.0, 10.0, 15.0, 30.0)
-#: Seconds that signing may take.
-_SIGNING = 180.0
 
 
 @dataclass(kw_only=True)
@@ -56,10 +53,6 @@ class Run(Conduct):
     screen: terminal.Screen | None = None
     """A live table, where and while there is one."""
     request: Request | None = None
-    signer: Signer | None = None
-    """Whoever signs the index, where that was asked for."""
-    written: index.Written = field(default_factory=index.Written)
-    """The index, as soon as it is written."""
     source: Image | None = None
     plan: Plan | None = None
     works: list[Work] = field(default_factory=list)
@@ -85,7 +78,7 @@ def run(
 
     def carry_out() -> Verdict:
         this.request = settings.load(given, env)
-        _prepare_signing(this)
+        seal.prepare(this, this.request.settings.sign)
         in_loop(_go(this, signals), loop_factory)
         return results.judge(this.rows)
 
@@ -118,61 +111,20 @@ async def _go(this: Run, signals: Signals) -> None:
                 session = Session(plan=plan, calls=calls, works=this.works, changed=changed)
                 await replicate(session, partial(_seal, this, plan) if this.signer else None)
         finally:
-            unsigned = this.signer is not None and not this.written.index_path
-            this.rows = rows(plan, this.works, signals, loop.time(), unsigned=unsigned)
+            this.rows = rows(plan, this.works, signals, loop.time(), unsigned=this.unsigned)
     this.notes += report.privacy_note(plan, request.settings.access, this.rows)
 
 
-def _prepare_signing(this: Run) -> None:
-    """Find out whether the index can be signed before anything is made. Raises CannotSign or SigstoreMissing."""
-    how = this.request.settings.sign if this.request else Sign.OFF
-    if how is Sign.OFF:
-        return
-    # Who signs nothing does not pay for its import.
-    from replicator import signing
-
-    this.signer = signing.signer(how, this.env)
-    repository = decide.payload(this.env.get("GITHUB_EVENT_PATH", "")).get("repository")
-    private = isinstance(repository, dict) and repository.get("private") is True
-    if how is Sign.KEYLESS and private and not this.env.get(signing.TRUST_VARIABLE):
-        said = (
-            f"This repository is private, and Sigstore's public log will name it ({this.env.get('GITHUB_REPOSITORY')})"
-        )
-        this.notes.append(
-            Annotation("warning", "Signing", f"{said}, its workflow and ref. `sign: key` leaves no trace.")
-        )
-
-
 async def _seal(this: Run, plan: Plan) -> bool:
-    """Write the index and sign it, before any family moves. Says whether that was done: not for a run that failed.
+    """Sign and write the index, before any family moves. Says whether that was done: not for a run that failed.
 
     Raises CannotSign.
     """
-    loop = asyncio.get_running_loop()
-    this.rows = [work.result(plan, item, loop.time()) for item in this.works]
-    if this.signer is None or results.judge(this.rows).result not in {Result.COMPLETE, Result.PARTIAL}:
+    now = asyncio.get_running_loop().time()
+    this.rows = [work.result(plan, item, now) for item in this.works]
+    if results.judge(this.rows).result not in {Result.COMPLETE, Result.PARTIAL}:
         return False
-    from replicator import provenance, signing
-
-    document = _document(this)
-    data = index.to_bytes(document)
-    # In a thread, because a signal must be answered while services are asked, some of them without a time limit.
-    signs = loop.run_in_executor(DaemonThreads(), this.signer.sign, data, provenance.statement(document, this.env))
-    try:
-        blob, about = await asyncio.wait_for(signs, _SIGNING)
-        bundle = index.write(blob, folder(this), signing.BUNDLE_NAME)
-        attestation = index.write(about, folder(this), signing.ATTESTATION_NAME)
-        path = index.write(data, folder(this))
-    except TimeoutError:
-        raise errors.SigstoreFailed(f"Sigstore did not answer for {_SIGNING:g} seconds") from None
-    except OSError as error:
-        raise errors.CannotSign(f"The signed index could not be written: {error}") from None
-    this.written = index.Written(
-        index_path=str(path),
-        index_digest=index.digest(data),
-        bundle_path=str(bundle),
-        attestation_path=str(attestation),
-    )
+    await seal.seal(this, _document(this))
     return True
 
 

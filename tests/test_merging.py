@@ -1,4 +1,7 @@
-"""A merge as a whole, against the emulator: what it verifies, writes and promotes, and what stops all of it."""
+"""A merge as a whole, against the emulator: what it verifies, writes and promotes, and what stops all of it.
+
+All of it holds of a merge that signs its index as well; tests/signing/ looks at the signatures.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from replicator import index, merging
+from tests.signing import world
 from tests.test_rules import refuse
 from tests.test_run import interrupt_at
 
@@ -22,6 +26,8 @@ if TYPE_CHECKING:
 
 REVISION = json.dumps({"repository": "acme/images", "ref": "refs/tags/v1", "commit": "c1"})
 EXPECT = "X86_64, ARM64"
+KEY = world.private_key()
+SIGNED = ("bundle_path", "attestation_path")
 FAMILIES = {"web-us": "us", "web-eu": "eu", "web-asia": "asia"}
 PROMOTED = {family.replace("web", stem) for family in FAMILIES for stem in ("web", "web-arm64")}
 
@@ -32,6 +38,7 @@ class Release:
 
     action: Action
     fragments: Path
+    sign: str = "off"
 
     def build(self, name: str, family: str, architecture: str, **inputs: str) -> Finished:
         """One build's job: the image, its replicas without families, and its fragment."""
@@ -55,8 +62,11 @@ class Release:
         self.build("web-b", "web-arm64", "ARM64", **arm64)
 
     def merge(self, **inputs: str) -> Finished:
-        given = {"fragments": str(self.fragments), "expect": EXPECT, **inputs}
-        return self.action.carry_out(merging.run, given)
+        given = {"fragments": str(self.fragments), "expect": EXPECT, "sign": self.sign, **inputs}
+        done = self.action.carry_out(merging.run, given)
+        signs = given["sign"] != "off" and bool(done.index)
+        assert [bool(done.outputs[name]) for name in SIGNED] == [signs, signs]
+        return done
 
     def edit(self, architecture: str, change: Callable[[dict[str, Any]], object]) -> None:
         """Change one fragment."""
@@ -66,10 +76,11 @@ class Release:
         path.write_bytes(index.to_bytes(document))
 
 
-@pytest.fixture
-def release(action: Action, tmp_path: Path) -> Release:
+@pytest.fixture(params=["off", "key"], ids=lambda sign: f"sign {sign}")
+def release(action: Action, tmp_path: Path, request: pytest.FixtureRequest) -> Release:
     action.emulator.delete_image("p1", "web-1")
-    return Release(action, tmp_path / "fragments")
+    action.env["SIGNING_KEY"] = KEY
+    return Release(action, tmp_path / "fragments", request.param)
 
 
 def images(done: Finished) -> dict[str, dict[str, str]]:
@@ -86,7 +97,9 @@ def untouched(release: Release, done: Finished, before: int) -> None:
     """A merge is all or nothing: this is nothing."""
     assert done.result == "failed"
     assert (done.outputs["index_path"], done.outputs["index_digest"], done.index) == ("", "", b"")
-    assert (done.images, done.replicas) == ({}, {})
+    assert done.images == {}
+    # Whatever kept it from being signed: nothing else is known of replicas.
+    assert {row["reason"] for row in done.replicas.values()} <= {"unsigned"}
     assert len(release.action.mutations()) == before
     assert families(release) == set()
 

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from replicator import copying, errors, index, provenance, run, settings, signing
+from replicator import copying, errors, index, provenance, seal, signing
 from replicator.__main__ import main
 from replicator.actions import Runner
+from replicator.conduct import Conduct
 from replicator.model import Sign
 from tests.signing import world
 from tests.test_rules import refuse
@@ -262,10 +263,8 @@ class TestKeyless:
         env = {"GITHUB_EVENT_PATH": str(event), "GITHUB_REPOSITORY": "o/r", **world.workflow()}
         env |= {"ACTIONS_ID_TOKEN_REQUEST_URL": "u", "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "t"}
         env |= {"SIGSTORE_TRUST_CONFIG": str(world.KEPT / "trusted_root.json")} if own else {}
-        request = settings.load({"source_image": "projects/p1/global/images/a", "sign": "keyless"}, env)
-        this = run.Run(runner=Runner(env, io.StringIO(), commands=True), given={}, env=env, stdout=io.StringIO())
-        this.request = request
-        run._prepare_signing(this)
+        this = Conduct(runner=Runner(env, io.StringIO(), commands=True), env=env)
+        seal.prepare(this, Sign.KEYLESS)
         assert [note.message.count("o/r") for note in this.notes] == [1] * warned
 
 

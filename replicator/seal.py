@@ -1,0 +1,65 @@
+"""Sign an index before any family moves, and write it together with what signs it: nothing is published unsigned."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from replicator import decide, errors, index
+from replicator.actions import Annotation
+from replicator.calls import DaemonThreads
+from replicator.conduct import folder
+from replicator.model import Sign
+
+if TYPE_CHECKING:
+    from replicator.conduct import Conduct
+
+#: Seconds that signing may take.
+LONGEST = 180.0
+
+
+def prepare(this: Conduct, how: Sign) -> None:
+    """Find out whether the index can be signed before anything is made. Raises CannotSign or SigstoreMissing."""
+    if how is Sign.OFF:
+        return
+    # Who signs nothing does not pay for its import.
+    from replicator import signing
+
+    this.signer = signing.signer(how, this.env)
+    repository = decide.payload(this.env.get("GITHUB_EVENT_PATH", "")).get("repository")
+    private = isinstance(repository, dict) and repository.get("private") is True
+    if how is Sign.KEYLESS and private and not this.env.get(signing.TRUST_VARIABLE):
+        said = (
+            f"This repository is private, and Sigstore's public log will name it ({this.env.get('GITHUB_REPOSITORY')})"
+        )
+        this.notes.append(
+            Annotation("warning", "Signing", f"{said}, its workflow and ref. `sign: key` leaves no trace.")
+        )
+
+
+async def seal(this: Conduct, document: dict[str, Any]) -> None:
+    """Sign an index and write it, its signature, and the signed statement about it. Raises CannotSign."""
+    if this.signer is None:
+        raise errors.Unforeseen("An index to sign, and nobody who signs")
+    from replicator import provenance, signing
+
+    data = index.to_bytes(document)
+    # In a thread, because a signal must be answered while services are asked, some of them without a time limit.
+    signs = asyncio.get_running_loop().run_in_executor(
+        DaemonThreads(), this.signer.sign, data, provenance.statement(document, this.env)
+    )
+    try:
+        blob, about = await asyncio.wait_for(signs, LONGEST)
+        bundle = index.write(blob, folder(this), signing.BUNDLE_NAME)
+        attestation = index.write(about, folder(this), signing.ATTESTATION_NAME)
+        path = index.write(data, folder(this))
+    except TimeoutError:
+        raise errors.SigstoreFailed(f"Sigstore did not answer for {LONGEST:g} seconds") from None
+    except OSError as error:
+        raise errors.CannotSign(f"The signed index could not be written: {error}") from None
+    this.written = index.Written(
+        index_path=str(path),
+        index_digest=index.digest(data),
+        bundle_path=str(bundle),
+        attestation_path=str(attestation),
+    )
