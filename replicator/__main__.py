@@ -1,6 +1,7 @@
 """`python -m replicator`: without arguments the action's entry, gated by `decide`; else the command line.
 
-With the arguments of `MERGE` it is the entry of merge/action.yml, gated likewise.
+With the arguments of `MERGE` it is the entry of merge/action.yml, gated likewise; with those of `VERIFY` that of
+verify/action.yml, which changes nothing and so is not gated.
 """
 
 from __future__ import annotations
@@ -14,15 +15,21 @@ from replicator import decide, protocol
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from typing import NoReturn, TextIO
 
 _PREFIX = "INPUT_"
 MERGE = ["action", "merge"]
+VERIFY = ["action", "verify"]
 
 
 def main(argv: list[str], env: Mapping[str, str], stdout: TextIO) -> int:
     """Run the action, or the command that the arguments name. Returns the exit code."""
+    if argv == VERIFY:
+        from replicator import verify_settings, verifying
+
+        _Early.armed = False
+        return verifying.act(_given(verify_settings.VerifySettings.model_fields, env), env, stdout, commands=True)
     if argv not in ([], MERGE):
         from replicator import cli
 
@@ -39,10 +46,14 @@ def main(argv: list[str], env: Mapping[str, str], stdout: TextIO) -> int:
 
     _Early.armed = False
     model = merge_settings.MergeSettings if argv else settings.Settings
-    names = [*model.model_fields, *settings.READ_ELSEWHERE]
-    given = {name: env.get(_PREFIX + name.upper(), "") for name in names}
     carry_out = merging.run if argv else run.run
+    given = _given([*model.model_fields, *settings.READ_ELSEWHERE], env)
     return carry_out(given, env, stdout, commands=True)
+
+
+def _given(names: Iterable[str], env: Mapping[str, str]) -> dict[str, str]:
+    """The inputs of an action, as its `env:` hands them on; empty means not given."""
+    return {name: env.get(_PREFIX + name.upper(), "") for name in names}
 
 
 class _Early:
@@ -65,7 +76,7 @@ class _Early:
 
 def entry() -> NoReturn:
     """The process: leaves at once even while threads wait for answers that nobody needs any more."""
-    if sys.argv[1:] in ([], MERGE):
+    if sys.argv[1:] in ([], MERGE, VERIFY):
         _Early(os.environ, sys.stdout)
     code = main(sys.argv[1:], os.environ, sys.stdout)
     sys.stdout.flush()

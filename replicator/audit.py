@@ -1,38 +1,26 @@
-"""`replicator verify`: what exists held against an index, or against a source and settings. Changes nothing.
-
-Where there is a signature over the index, that comes first: of an index that somebody else wrote nothing is read.
-"""
+"""What exists, held against an index, or against what a plan wants. Changes nothing."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from replicator import access, errors, faults, index, lookup, settings, trust, verify
-from replicator.actions import Runner
-from replicator.calls import Calls
-from replicator.faults import Credentials, Refusal
+from replicator import access, errors, faults, lookup, verify
+from replicator.faults import Refusal
 from replicator.model import Action, Difference, Image, ImageRef, Lineage
-from replicator.run import connect, survey
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from typing import TextIO
 
+    from replicator.calls import Calls
     from replicator.index import Entry, Index, Served
     from replicator.model import Existing, Plan, Policy, Replica, Step
-    from replicator.trust import Signed
 
 EXIT_WRONG = 1
 EXIT_UNREACHABLE = 4
-_NO_ANSWER = (errors.EndpointUnreachable, errors.TokenServiceSilent)
-#: Seconds in which everything must be read: nothing here waits for copies.
-_TIME = 600.0
 
 
 class State(StrEnum):
@@ -57,61 +45,6 @@ class Finding:
     architecture: str = ""
     differences: tuple[Difference, ...] = ()
     message: str = ""
-
-
-def run(
-    given: Mapping[str, str],
-    env: Mapping[str, str],
-    stdout: TextIO,
-    *,
-    index_file: str,
-    as_json: bool,
-    offline_only: bool = False,
-) -> int:
-    """Verify and say what was found. Returns the exit code: 0, 1, 4, or that of an error (5 of a signature's).
-
-    `given` holds the options about signatures, too. `offline_only`: nothing but the signature is verified.
-    """
-    runner = Runner(env, stdout, commands=False)
-    findings: list[Finding] = []
-    problems: list[str] = []
-    signed: Signed | None = None
-    try:
-        policy = trust.policy({**given, "index": index_file}, offline=offline_only)
-        if not index_file:
-            findings = asyncio.run(_against_settings(given, env))
-        else:
-            read, signed = _read(Path(index_file), given, policy)
-            findings = [] if offline_only else asyncio.run(_against_index(given, env, read))
-        code = exit_code(findings)
-    except errors.ReplicatorError as error:
-        problems = [str(item) for item in error.problems] if isinstance(error, errors.BadSettings) else [error.message]
-        code = EXIT_UNREACHABLE if isinstance(error, errors.EndpointUnreachable) else error.exit_code
-    except Exception as error:  # noqa: BLE001 - a defect must not look like drift
-        unforeseen = errors.Unforeseen(f"{type(error).__name__}: {error}")
-        problems, code = [unforeseen.message], unforeseen.exit_code
-    if as_json:
-        result = "error" if problems else "wrong" if code else "correct"
-        document = {
-            "result": result,
-            "signed": asdict(signed) if signed else None,
-            "findings": [as_dict(item) for item in findings],
-            "problems": problems,
-        }
-        stdout.write(json.dumps(document) + "\n")
-        return code
-    if signed:
-        confirmed = f", as {signed.issuer} confirmed" if signed.issuer else ""
-        runner.line(f"{signed.digest} was signed by {signed.by}{confirmed}")
-    for problem in problems:
-        runner.line(f"error: {problem}")
-    rows = [
-        [item.location, item.architecture, item.state.replace("_", " "), item.uri, _told(item)] for item in findings
-    ]
-    runner.table(rows)
-    counts = {state: sum(item.state is state for item in findings) for state in State}
-    runner.line(", ".join(f"{count} {state.replace('_', ' ')}" for state, count in counts.items() if count))
-    return code
 
 
 def exit_code(findings: Iterable[Finding]) -> int:
@@ -209,47 +142,8 @@ def _deprecated(image: Image) -> tuple[str, str, str]:
     return ("deprecated", "", "" if image.deprecated == "DEPRECATED" else image.deprecated)
 
 
-def _told(finding: Finding) -> str:
-    return "; ".join([*(str(difference) for difference in finding.differences), *filter(None, [finding.message])])
-
-
-def _silent(_where: str, _text: str) -> None:
-    """Waits of a verification are short, and its output may be read by a machine."""
-
-
-async def _against_settings(given: Mapping[str, str], env: Mapping[str, str]) -> list[Finding]:
-    request = settings.load(given, env)
-    compute = connect(request.settings.compute_endpoint, env, anonymous=request.anonymous)
-    calls = Calls(compute, deadline=asyncio.get_running_loop().time() + _TIME, tell=_silent)
-    source = await lookup.read_source(calls, request.source)
-    plan = await survey(calls, request.settings, source)
-    return [of_step(plan, step) for step in plan.steps]
-
-
-def _read(path: Path, given: Mapping[str, str], policy: trust.Policy | None) -> tuple[Index, Signed | None]:
-    """The index, and who signed the very bytes that it was read from."""
-    try:
-        data = index.read_bytes(path)
-        signed = trust.verify(data, given, policy) if policy else None
-        return index.parse(data, path), signed
-    except index.BadIndex as error:
-        raise errors.BadSettings([errors.InputProblem("index", str(error))]) from None
-
-
-async def _against_index(given: Mapping[str, str], env: Mapping[str, str], read: Index) -> list[Finding]:
-    endpoint, anonymous = settings.load_connection(given, env)
-    calls = Calls(
-        connect(endpoint, env, anonymous=anonymous), deadline=asyncio.get_running_loop().time() + _TIME, tell=_silent
-    )
-    try:
-        return await _check(calls, read)
-    except Credentials as error:
-        raise error.error from None
-    except errors.Deadline as error:
-        raise errors.EndpointUnreachable(error.what) from error
-
-
-async def _check(calls: Calls, read: Index) -> list[Finding]:
+async def check(calls: Calls, read: Index) -> list[Finding]:
+    """Each location of an index held against the live API: those that are served, then those that are wanted only."""
     seen = await look(calls, read.images, await lookup.read_images(calls, named(read.images)))
     lacking = [
         Finding(location=location, uri="", state=State.MISSING, architecture=entry.architecture)

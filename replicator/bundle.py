@@ -65,12 +65,12 @@ def of_statement(payload: bytes, sign: Callable[[bytes], bytes], hint: str) -> b
     return _document(hint, dsseEnvelope=envelope)
 
 
-def read(path: Path) -> Bundle:
-    """Read one. Raises BadSettings where the file can't be read, and BundleUnusable where it is none."""
+def read(path: Path, given_as: str) -> Bundle:
+    """Read the one that an input names. Raises BadSettings where it can't be read, BundleUnusable where it is none."""
     try:
         text = files.read(path, largest=_LARGEST)
     except files.Unfit as error:
-        raise errors.BadSettings([errors.InputProblem("bundle", str(error))]) from None
+        raise errors.BadSettings([errors.InputProblem(given_as, str(error))]) from None
     try:
         return _parsed(path, text, json.loads(text))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):

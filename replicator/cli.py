@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from replicator import __version__, decide, protocol
 from replicator.merge_settings import MergeSettings
 from replicator.settings import Settings
+from replicator.verify_settings import VerifySettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,7 +36,6 @@ _MEANINGLESS = {
         "copies_per_source",
         "timeout_minutes",
         "revision",
-        "variant",
         "sign",
     },
 }
@@ -69,20 +69,18 @@ _GATE = {
     "distribute": "true, false, or auto: replicate on a push of a tag that matches --tag-pattern. Default: auto.",
     "tag_pattern": "One or several patterns for the tags whose push replicates; * matches / too. Default: v*.",
 }
-#: What `verify` takes about signatures.
-_SIGNATURES = {
-    "bundle": "A signature over the index: image-index.json.sigstore.json. It needs a policy: whose it must be, by "
-    "--certificate-identity-regexp and --certificate-oidc-issuer, or by --key.",
-    "attestation": "A signed statement about the index: image-index.json.intoto.sigstore.json. It needs a policy, too.",
-    "certificate_identity_regexp": "Who must have signed, keyless: a regular expression for the whole identity.",
-    "certificate_oidc_issuer": "Who must have confirmed that identity: https://token.actions.githubusercontent.com for "
-    "GitHub.",
-    "key": "A public key in PEM that must have signed.",
-    "trusted_root": "A trusted root of Sigstore, for verifying offline, or for another Sigstore than the public one.",
-}
 #: Options stand under these headings in the help.
 _GROUPS = {
     "which image": ("source_image", "packer_manifest", "project_id"),
+    "an index instead": ("index", "architecture", "variant", "location", "offline_only"),
+    "who signed the index": (
+        "bundle",
+        "attestation",
+        "certificate_identity_regexp",
+        "certificate_oidc_issuer",
+        "key",
+        "trusted_root",
+    ),
     "what is merged": ("fragments", "expect"),
     "where": ("locations", "required_locations", "config", "replica_project", "home_copy"),
     "what it is called": ("name_template", "family_template", "labels"),
@@ -91,6 +89,15 @@ _GROUPS = {
 }
 _METAVARS = {
     "source_image": "IMAGE",
+    "index": "FILE",
+    "bundle": "FILE",
+    "attestation": "FILE",
+    "certificate_identity_regexp": "REGEXP",
+    "certificate_oidc_issuer": "URL",
+    "key": "FILE",
+    "trusted_root": "FILE",
+    "architecture": "ARCHITECTURE",
+    "location": "LOCATION",
     "fragments": "FOLDER",
     "expect": "ARCHITECTURES",
     "packer_manifest": "FILE",
@@ -132,15 +139,11 @@ def main(argv: list[str], env: Mapping[str, str], stdout: TextIO) -> int:
     if command == "decide":
         given = {f"INPUT_{name.upper()}": value for name, value in options.items() if value}
         return decide.main([], {**env, **given}, stdout)
-    from replicator import audit, merging, run
+    from replicator import merging, run, verifying
 
-    if command == "verify":
-        file = options.pop("index")
-        offline = options.pop("offline_only")
-        return audit.run(options, env, stdout, index_file=file, as_json=as_json, offline_only=offline)
     if command == "plan":
         options["dry_run"] = "true"
-    carry_out = merging.run if command == "merge" else run.run
+    carry_out = {"merge": merging.run, "verify": verifying.run}.get(command, run.run)
     return carry_out(
         {name: value or "" for name, value in options.items()},
         env,
@@ -179,23 +182,13 @@ def _parser() -> argparse.ArgumentParser:
             for option, help_text in _GATE.items():
                 command.add_argument(_option(option), default="", metavar="TEXT", help=help_text)
             continue
-        if name == "verify":
-            command.add_argument("--index", default="", metavar="FILE", help="An image-index.json to verify.")
-            _add_signatures(command)
         command.add_argument("--json", action="store_true", help="Print one JSON document to stdout and nothing else.")
-        model = MergeSettings if name == "merge" else Settings
+        fields = (MergeSettings if name == "merge" else Settings).model_fields
+        if name == "verify":
+            fields = {**fields, **VerifySettings.model_fields}
         left_out = _MEANINGLESS.get(name, ())
-        _add_settings(command, {field: info for field, info in model.model_fields.items() if field not in left_out})
+        _add_settings(command, {field: info for field, info in fields.items() if field not in left_out})
     return parser
-
-
-def _add_signatures(command: argparse.ArgumentParser) -> None:
-    """The options of `verify` that are about who signed the index."""
-    group = command.add_argument_group("who signed the index")
-    for name, text in _SIGNATURES.items():
-        metavar = {"certificate_identity_regexp": "REGEXP", "certificate_oidc_issuer": "URL"}.get(name, "FILE")
-        group.add_argument(_option(name), dest=name, default="", metavar=metavar, help=text)
-    group.add_argument("--offline-only", action="store_true", help="Verify the signature alone, and ask no API.")
 
 
 def _add_settings(command: argparse.ArgumentParser, left: dict[str, FieldInfo]) -> None:
@@ -208,7 +201,11 @@ def _add_settings(command: argparse.ArgumentParser, left: dict[str, FieldInfo]) 
                 usual = None if field.is_required() else field.get_default(call_default_factory=True)
                 text = " ".join((field.description or "").split()) + _default(usual)
                 metavar = _METAVARS.get(name, "true|false" if isinstance(field.default, bool) else "TEXT")
-                group.add_argument(_option(name), dest=name, default="", metavar=metavar, help=text.replace("%", "%%"))
+                # One that is off by default is switched on by its name alone.
+                alone: dict[str, Any] = {"nargs": "?", "const": "true"} if field.default is False else {}
+                group.add_argument(
+                    _option(name), dest=name, default="", metavar=metavar, help=text.replace("%", "%%"), **alone
+                )
 
 
 def _default(value: Any) -> str:

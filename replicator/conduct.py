@@ -16,7 +16,7 @@ from replicator import errors, promote, report, results, work
 from replicator.actions import Annotation
 from replicator.index import Written
 from replicator.model import Held, Result
-from replicator.protocol import stop_signals
+from replicator.protocol import plain, stop_signals
 from replicator.results import Verdict
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def concluded(this: Conduct, signals: Signals, carry_out: Callable[[], Verdict])
 def _failed(this: Conduct, error: errors.ReplicatorError) -> Verdict:
     problems = error.problems if isinstance(error, errors.BadSettings) else []
     this.notes += [
-        Annotation("error", f"Input {problem.input}", str(problem), file=problem.file, line=problem.line)
+        Annotation("error", f"Input {problem.input}", plain(problem), file=problem.file, line=problem.line)
         for problem in problems
     ]
     if not problems:

@@ -324,8 +324,8 @@ class OtherKindOfBundle(SignatureWrong):
     """A bundle over a statement was given as one over the file, or the other way round, or one of a key as keyless."""
 
     remedy = (
-        "Give the signature over the file (`image-index.json.sigstore.json`) as --bundle and the statement about it "
-        "(`image-index.json.intoto.sigstore.json`) as --attestation; --key for one that was made with a key."
+        "Give the signature over the file (`image-index.json.sigstore.json`) as bundle and the statement about it "
+        "(`image-index.json.intoto.sigstore.json`) as attestation; key for one that was made with a key."
     )
 
 

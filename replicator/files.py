@@ -25,6 +25,14 @@ def given(text: str, env: Mapping[str, str], *, largest: int) -> str:
     return read(Path(env.get("GITHUB_WORKSPACE", "")) / text, largest=largest, within=_folders(env))
 
 
+def place(text: str, env: Mapping[str, str]) -> Path:
+    """Where the file lies that an input names; it is taken, and must lie, as `given` says. Raises Unfit."""
+    path = Path(env.get("GITHUB_WORKSPACE", "")) / text
+    with _unfit(path, "file"):
+        _check_place(path, Path(os.path.realpath(path, strict=True)), _folders(env))
+    return path
+
+
 def folder(text: str, env: Mapping[str, str]) -> Path:
     """The folder that an input names; it is taken, and must lie, as `given` says of files. Raises Unfit."""
     path = Path(env.get("GITHUB_WORKSPACE", "")) / text

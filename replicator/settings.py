@@ -313,19 +313,6 @@ def load(given: Mapping[str, str], env: Mapping[str, str]) -> Request:
     return Request(settings=settings, source=reference, anonymous=is_anonymous(env))
 
 
-def load_connection(given: Mapping[str, str], env: Mapping[str, str]) -> tuple[str, bool]:
-    """The endpoint, and whether to call it without credentials, for a command that needs nothing else.
-
-    Raises BadSettings.
-    """
-    endpoint = given.get("compute_endpoint", "").strip() or env.get(ENDPOINT_VARIABLE, "")
-    try:
-        settings = Settings.model_validate({"compute_endpoint": endpoint})
-    except ValidationError as error:
-        raise BadSettings([problem_of(item) for item in error.errors()]) from None
-    return settings.compute_endpoint, is_anonymous(env)
-
-
 def given_values(given: Mapping[str, str], env: Mapping[str, str]) -> dict[str, Any]:
     """What was really given, of inputs as text: empty means not given, and gcloud's endpoint stands in for ours."""
     own = {name: text.strip() for name, text in given.items() if name not in READ_ELSEWHERE}

@@ -21,9 +21,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from replicator import bundle, errors, files, provenance, signing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from replicator.bundle import Bundle
+    from replicator.verify_settings import VerifySettings
 
 _LARGEST_KEY = 2**16
 
@@ -59,32 +60,27 @@ class Signed:
     issuer: str = ""
 
 
-def policy(given: Mapping[str, str], *, offline: bool) -> Policy | None:
-    """The policy that options name; None where there is no signature to verify. Raises BadSettings."""
-    problems = [errors.InputProblem(name, text) for name, text in _problems(given, offline=offline)]
-    if problems:
-        raise errors.BadSettings(problems)
-    if not _signatures(given):
-        return None
-    if given.get("key"):
-        return Key(_public_key(Path(given["key"])))
+def policy(wanted: VerifySettings) -> Policy:
+    """The policy that the settings name. Raises BadSettings."""
+    if wanted.key:
+        return Key(_public_key(Path(wanted.key)))
     return Identity(
-        pattern=re.compile(given["certificate_identity_regexp"]),
-        issuer=given["certificate_oidc_issuer"],
-        trusted_root=Path(given["trusted_root"]) if given.get("trusted_root") else None,
-        offline=offline,
+        pattern=re.compile(wanted.certificate_identity_regexp),
+        issuer=wanted.certificate_oidc_issuer,
+        trusted_root=Path(wanted.trusted_root) if wanted.trusted_root else None,
+        offline=wanted.offline_only,
     )
 
 
-def verify(data: bytes, given: Mapping[str, str], policy: Policy) -> Signed:
+def verify(data: bytes, signatures: Mapping[str, str], policy: Policy) -> Signed:
     """Hold a file's bytes against its bundle, its statement, or both. Raises SignatureWrong, and TrustUnusable."""
     digest = hashlib.sha256(data).hexdigest()
     signed = Signed("", "nobody")
-    for option in _signatures(given):
-        read = bundle.read(Path(given[option]))
+    for option, file in signatures.items():
+        read = bundle.read(Path(file), option)
         if bool(read.statement) != (option == "attestation"):
             kind = "a statement about a file" if read.statement else "a file"
-            raise errors.OtherKindOfBundle(f"'{read.path}' signs {kind}, and was given as --{option}")
+            raise errors.OtherKindOfBundle(f"'{read.path}' signs {kind}, and was given as {option}")
         signed = _verify(data, digest, read, policy)
     return signed
 
@@ -217,31 +213,3 @@ def _public_key(path: Path) -> ec.EllipticCurvePublicKey:
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
         raise errors.BadSettings([errors.InputProblem("key", f"'{path}' holds no public P-256 key in PEM")])
     return key
-
-
-def _signatures(given: Mapping[str, str]) -> list[str]:
-    return [name for name in ("bundle", "attestation") if given.get(name)]
-
-
-def _problems(given: Mapping[str, str], *, offline: bool) -> Iterator[tuple[str, str]]:
-    who = ("certificate_identity_regexp", "certificate_oidc_issuer")
-    named = [name for name in (*who, "key", "trusted_root") if given.get(name)]
-    if not _signatures(given):
-        yield from ((name, "is a policy for a signature: give --bundle or --attestation as well") for name in named)
-        if offline:
-            yield "offline_only", "leaves the signature alone to verify: give --bundle or --attestation"
-        return
-    if not given.get("index"):
-        yield "bundle", "is a signature over an index: give --index as well"
-    if given.get("key"):
-        yield from ((name, "is for keyless signatures; leave it out beside --key") for name in named if name != "key")
-        return
-    yield from (
-        (name, "is missing: a signature says nothing until it is said whose it must be; or give --key")
-        for name in who
-        if not given.get(name)
-    )
-    try:
-        re.compile(given.get(who[0], ""))
-    except re.error as error:
-        yield who[0], f"'{given[who[0]]}' is no regular expression: {error}"

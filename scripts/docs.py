@@ -117,6 +117,7 @@ PAGES: dict[str, tuple[str, dict[str, Callable[[dict[str, Any]], str]]]] = {
     ),
     "docs/reliability.md": ("action.yml", {"conformance": conformance}),
     "docs/multi-architecture.md": ("merge/action.yml", {"inputs": inputs, "outputs": outputs}),
+    "docs/signing.md": ("verify/action.yml", {"inputs": inputs, "outputs": outputs}),
 }
 
 
@@ -335,7 +336,7 @@ def _inputs_said() -> Iterator[str]:
     yield from (f"  - {text}" for text in said)
 
 
-_OF_INPUTS = {"settings", "merge_settings", "source", "config", "files", "names", "forms", "plan"}
+_OF_INPUTS = {"settings", "merge_settings", "verify_settings", "source", "config", "files", "names", "forms", "plan"}
 _PROBLEMS = {"ValueError", "InputProblem", "BadSource", "BadTemplate", "Unfit"}
 
 

@@ -10,12 +10,12 @@ import re
 import subprocess
 import unicodedata
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+import yaml
 from markdown_it import MarkdownIt
-
-from replicator.protocol import EMPTY_OUTPUTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -29,6 +29,13 @@ _BREAKS = re.compile(r"[\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
 _COMMAND = re.compile(r"^\s*::(?P<name>[^\s:]*)(?: (?P<properties>.*?))?::")
 _OLD_COMMAND = re.compile(r"##\[")
 _OURS = {"error", "warning", "notice", "group", "endgroup"}
+#: Of the action, and of those that lie in folders of their own.
+_OUTPUTS = {
+    name
+    for pattern in ("action.yml", "*/action.yml")
+    for path in Path(__file__).parents[1].glob(pattern)
+    for name in yaml.safe_load(path.read_text("utf-8"))["outputs"]
+}
 _LINKS = {("https", "console.cloud.google.com"), ("https", "github.com")}
 _HTML = {"<code>", "</code>"}
 _NEVER = {"image", "code_block", "code_inline", "hr", "s_open"}
@@ -65,7 +72,7 @@ def strays(left: Left) -> list[str]:
     found = shape(left)
     said = [f"command {command}" for command in found["commands"] if command[0] not in _OURS or "middle" in command[-1]]
     said += [f"character {char}" for char in found["raw"]]
-    said += [f"output {name}" for name in found["outputs"] if name not in EMPTY_OUTPUTS]
+    said += [f"output {name}" for name in found["outputs"] if name not in _OUTPUTS]
     for token in found["markdown"]:
         if (token[0] == "link" and token[1:] not in _LINKS) or (token[0] == "html" and token[1] not in _HTML):
             said.append(f"markdown {token}")

@@ -211,7 +211,7 @@ def test_bad_settings_and_source(action: Action) -> None:
 
 
 def test_a_defect_is_no_drift(action: Action, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("replicator.audit.survey", lambda *_: 1 / 0)
+    monkeypatch.setattr("replicator.verifying.survey", lambda *_: 1 / 0)
     code, found = verify(action, *SOURCE)
     assert (code, found["result"]) == (70, "error")
     assert "ZeroDivisionError" in found["problems"][0]

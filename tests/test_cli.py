@@ -12,6 +12,7 @@ from replicator import __version__, cli
 from replicator.__main__ import main
 from replicator.merge_settings import MergeSettings
 from replicator.settings import Settings
+from replicator.verify_settings import VerifySettings
 from tests.test_readme import OURS, README, ROOT
 
 if TYPE_CHECKING:
@@ -159,4 +160,4 @@ def test_examples_in_the_help_can_be_typed() -> None:
 def test_every_setting_stands_under_a_heading() -> None:
     grouped = [name for names in cli._GROUPS.values() for name in names]
     assert len(grouped) == len(set(grouped))
-    assert set(grouped) <= {*Settings.model_fields, *MergeSettings.model_fields}
+    assert set(grouped) <= {*Settings.model_fields, *MergeSettings.model_fields, *VerifySettings.model_fields}

@@ -27,9 +27,12 @@ EXAMPLES = sorted((ROOT / "workflows-examples").glob("*.yml"))
 #: What workflows call our actions by, up to the version.
 OURS: dict[str, dict[str, Any]] = {
     "gce-image-replicator/gce-image-replicator": ACTION,
-    "gce-image-replicator/gce-image-replicator/merge": yaml.safe_load(
-        (ROOT / "merge" / "action.yml").read_text(encoding="utf-8")
-    ),
+    **{
+        f"gce-image-replicator/gce-image-replicator/{path.parent.name}": yaml.safe_load(
+            path.read_text(encoding="utf-8")
+        )
+        for path in ROOT.glob("*/action.yml")
+    },
 }
 REASONS = [error.reason for error in vars(errors).values() if hasattr(error, "reason")]
 
@@ -109,8 +112,9 @@ class TestTables:
         action["inputs"]["locations"]["description"] = "Only for a test."
         (tmp_path / "action.yml").write_text(yaml.safe_dump(action), encoding="utf-8")
         (tmp_path / "README.md").write_text(README, encoding="utf-8")
-        (tmp_path / "merge").mkdir()
-        shutil.copy(ROOT / "merge" / "action.yml", tmp_path / "merge")
+        for path in ROOT.glob("*/action.yml"):
+            (tmp_path / path.parent.name).mkdir()
+            shutil.copy(path, tmp_path / path.parent.name)
         shutil.copytree(ROOT / "docs", tmp_path / "docs")
         (tmp_path / "schemas").mkdir()
         (tmp_path / "schemas" / "replicate-config.schema.json").write_text("{}", encoding="utf-8")

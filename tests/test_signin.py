@@ -19,7 +19,7 @@ from google.auth.compute_engine import _metadata
 
 from emulator.calls import Timing
 from emulator.testing import running
-from replicator import audit, errors, identity, run, signin
+from replicator import errors, identity, run, signin, verifying
 from tests.conftest import Action, Finished
 from tests.identity import ACCOUNT, EMAIL, HANG, METADATA, OAUTH, OIDC, RESET, SECRET, STS, Identity
 
@@ -566,6 +566,6 @@ def test_verify_tells_silence_from_refusal(world: World) -> None:
     given = {"source_image": "projects/p1/global/images/web-1"}
     world.identity.answers[STS] = [REFUSALS["condition"][1]]
     said = io.StringIO()
-    assert audit.run(given, world.action.env, said, index_file="", as_json=False) == 3
+    assert verifying.run(given, world.action.env, said, commands=False) == 3
     assert "does not let this job in" in said.getvalue()
     assert SECRET not in said.getvalue()

@@ -18,7 +18,7 @@ from tests.e2e.harness import ROOT, Action, Job, Run, export, network, on_emulat
 from tests.e2e.hostile import OTHER_TOOLS, PIP, PYTHON, SHELL, make_hostile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 DATA = ROOT / "tests" / "data"
 
@@ -207,12 +207,12 @@ def new_caller(action: Action, compute: Running, tmp_path: Path) -> Caller:
 @pytest.fixture
 def caller(action: Action, set_up: SetUp, compute: Running, tmp_path: Path) -> Caller:
     """A job in which an earlier use of the action made its environment."""
-    return with_environment(new_job(action, compute, tmp_path), set_up)
+    return with_environment(new_job(action, compute, tmp_path), set_up.environments)
 
 
 @pytest.fixture
 def slow_caller(action: Action, set_up: SetUp, slow_compute: Running, tmp_path: Path) -> Caller:
-    return with_environment(new_job(action, slow_compute, tmp_path), set_up)
+    return with_environment(new_job(action, slow_compute, tmp_path), set_up.environments)
 
 
 def new_job(action: Action, emulator: Running, folder: Path) -> Caller:
@@ -221,8 +221,8 @@ def new_job(action: Action, emulator: Running, folder: Path) -> Caller:
     return Caller(action, job, emulator)
 
 
-def with_environment(caller: Caller, set_up: SetUp) -> Caller:
+def with_environment(caller: Caller, environments: Iterable[Path]) -> Caller:
     # Linked, not shared whole: RUNNER_TEMP holds the index too, and tests run side by side.
-    for path in set_up.environments:
+    for path in environments:
         (caller.job.temp / path.name).symlink_to(path)
     return caller

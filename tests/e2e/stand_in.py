@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NAME = "replicator-stand-in"
-_PARTS = ("action.yml", "setup.sh", "replicator")
+_PARTS = ("action.yml", "setup.sh", "replicator", "merge", "verify")
 
 
 def make_wheel(folder: Path, version: str = "1.0", note: str = "") -> Path:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 def pusher(action: Action, set_up: SetUp, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caller]:
     with running(copy_seconds=0.05) as emulator:
         add_source(emulator)
-        yield with_environment(new_job(action, emulator, tmp_path_factory.mktemp("pushed")), set_up)
+        yield with_environment(new_job(action, emulator, tmp_path_factory.mktemp("pushed")), set_up.environments)
 
 
 @pytest.fixture(scope="module")

@@ -6,13 +6,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from replicator.merge_settings import MergeSettings
 from replicator.settings import READ_ELSEWHERE, Settings
+from replicator.verify_settings import VerifySettings
 from tests.e2e.expressions import BadExpression, Context, evaluate, expand, holds
 from tests.e2e.harness import ROOT, Action, Event, HarnessError, Job
 from tests.e2e.records import Annotation, BadRecord, read_annotations, read_outputs
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from pydantic import BaseModel
 
 CONTEXT = Context({"name": "web", "empty": ""}, {"a": {"result": "Replicate"}, "b": {}})
 
@@ -120,13 +124,18 @@ def test_what_an_action_should_not_do_is_an_error(tmp_path: Path, script: str) -
         use(tmp_path, script)
 
 
-def test_every_input_reaches_the_step_that_reads_it() -> None:
+@pytest.mark.parametrize(
+    ("folder", "model"), [("", Settings), ("merge", MergeSettings), ("verify", VerifySettings)], ids=str
+)
+def test_every_input_reaches_the_step_that_reads_it(folder: str, model: type[BaseModel]) -> None:
     """GitHub gives composite steps no INPUT_* by itself; other runners do, and hide what is missing here."""
-    action = Action.load(ROOT)
+    action = Action.load(ROOT / folder)
     mapped = {step.id: {name for name in step.env if name.startswith("INPUT_")} for step in action.steps}
     for step in action.steps:
         for name in mapped[step.id]:
             assert step.env[name] == f"${{{{ inputs.{name.removeprefix('INPUT_').lower()} }}}}"
-    assert mapped["decide"] == {f"INPUT_{name.upper()}" for name in READ_ELSEWHERE}
-    assert {f"INPUT_{name.upper()}" for name in Settings.model_fields} <= mapped["replicate"]
-    assert {f"INPUT_{name.upper()}" for name in action.defaults} == mapped["replicate"]
+    elsewhere = {f"INPUT_{name.upper()}" for name in READ_ELSEWHERE}
+    assert mapped.get("decide", elsewhere) == elsewhere
+    last = mapped[action.steps[-1].id]
+    assert {f"INPUT_{name.upper()}" for name in model.model_fields} == last - elsewhere
+    assert {f"INPUT_{name.upper()}" for name in action.defaults} == last | mapped["setup"]

@@ -27,17 +27,25 @@ OUTPUTS = set(yaml.safe_load((ROOT / "merge" / "action.yml").read_text("utf-8"))
 class Jobs:
     """A workflow of three jobs, each on a runner of its own; artifacts are copied from one to the other."""
 
-    def __init__(self, action: Action, set_up: SetUp, emulator: Running, folder: Path) -> None:
+    def __init__(self, action: Action, set_up: SetUp | None, emulator: Running, folder: Path) -> None:
         self.action, self.set_up, self.emulator, self.folder = action, set_up, emulator, folder
         self.merge_action = Action.load(action.path / "merge")
+        self.env: dict[str, str] = {}
         self.count = 0
 
     def job(self) -> Caller:
         self.count += 1
-        return with_environment(new_job(self.action, self.emulator, self.folder / f"job{self.count}"), self.set_up)
+        caller = new_job(self.action, self.emulator, self.folder / f"job{self.count}")
+        caller.job.env |= self.env
+        return with_environment(caller, self.set_up.environments if self.set_up else self.environments())
 
-    def build(self, architecture: str, event: Event = TAG, **inputs: str) -> Run:
-        caller = self.job()
+    def environments(self) -> list[Path]:
+        """Those that earlier jobs made."""
+        found = self.folder.glob("job*/work/_temp/replicator-*")
+        return list({path.name: path for path in found if not path.is_symlink()}.values())
+
+    def build(self, architecture: str, event: Event = TAG, caller: Caller | None = None, **inputs: str) -> Run:
+        caller = caller or self.job()
         name = IMAGES[architecture]
         if not self.emulator.image("p1", name):
             self.emulator.add_image(

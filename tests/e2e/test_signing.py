@@ -1,4 +1,4 @@
-"""`sign` through action.yml: what is installed for it, how the key gets there, and what a consumer finds."""
+"""`sign` through action.yml and merge/action.yml: what is installed for it, how the key gets there, what is found."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from replicator.__main__ import main
 from tests.e2e import stand_in
-from tests.e2e.conftest import Caller, new_job
+from tests.e2e.test_merge import IMAGES, Jobs
 from tests.e2e.test_supply_chain import Offer, index
 from tests.signing import world
 
@@ -18,18 +18,24 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from emulator.testing import Running
+    from tests.e2e.conftest import Caller
     from tests.e2e.harness import Action, Run
 
 
 @pytest.fixture
-def signing(action: Action, compute: Running, tmp_path: Path) -> Iterator[Caller]:
-    """A job whose action is set up from one small wheel, or from a newer one for keyless signing."""
+def jobs(action: Action, compute: Running, tmp_path: Path) -> Iterator[Jobs]:
+    """Jobs whose action is set up from one small wheel, or from a newer one for keyless signing."""
     plain, more = stand_in.make_wheel(tmp_path / "plain"), stand_in.make_wheel(tmp_path / "more", "1.1")
     used = stand_in.make_action(action.path, tmp_path / "action", plain, more)
     with index(Offer({wheel.name: wheel.read_bytes() for wheel in (plain, more)})) as url:
-        caller = new_job(used, compute, tmp_path / "job")
-        caller.job.env |= {"PIP_INDEX_URL": url, "PIP_RETRIES": "0", "no_proxy": "*"}
-        yield caller
+        made = Jobs(used, None, compute, tmp_path)
+        made.env |= {"PIP_INDEX_URL": url, "PIP_RETRIES": "0", "no_proxy": "*"}
+        yield made
+
+
+@pytest.fixture
+def signing(jobs: Jobs) -> Caller:
+    return jobs.job()
 
 
 def installed(caller: Caller) -> list[str]:
@@ -72,6 +78,51 @@ def test_keyless(signing: Caller, tmp_path: Path) -> None:
     code, said = verify(run, *policy, "--trusted-root", str(tmp_path / "sigstore" / "trusted_root.json"))
     assert (code, world.OURS in said) == (0, True), said
     assert installed(signing) == ["replicator_stand_in-1.1.dist-info"]
+
+
+def merge(jobs: Jobs, sign: str, **env: str) -> tuple[Caller, Run]:
+    """Two builds that sign nothing, and the merge, which does."""
+    for architecture in IMAGES:
+        assert jobs.build(architecture).outputs["result"] == "complete"
+    caller = jobs.job()
+    caller.job.env |= env
+    return caller, jobs.merge(caller=caller, sign=sign)
+
+
+MERGED = {"web-eu", "web-asia", "web-arm64-eu", "web-arm64-asia"}
+
+
+def test_merge_with_a_key(jobs: Jobs, tmp_path: Path) -> None:
+    key = world.private_key()
+    caller, run = merge(jobs, "key", SIGNING_KEY=key)
+    assert (run.outputs["result"], jobs.families()) == ("complete", MERGED), run.log
+    (tmp_path / "key.pub").write_bytes(world.public_key(key))
+    code, said = verify(run, "--key", str(tmp_path / "key.pub"))
+    assert (code, run.outputs["index_digest"] in said) == (0, True), said
+    assert installed(caller) == ["replicator_stand_in-1.0.dist-info"]
+    assert not any(line in run.log for line in key.splitlines()[1:-1])
+
+
+def test_merge_keyless(jobs: Jobs, tmp_path: Path) -> None:
+    if lacking := world.lacking():
+        pytest.skip(lacking)
+    with world.sigstore(tmp_path / "sigstore") as service:
+        caller, run = merge(jobs, "keyless", **service.environment())
+    assert (run.outputs["result"], jobs.families()) == ("complete", MERGED), run.log
+    policy = ("--certificate-identity-regexp", world.POLICY, "--certificate-oidc-issuer", world.ISSUER)
+    code, said = verify(run, *policy, "--trusted-root", str(tmp_path / "sigstore" / "trusted_root.json"))
+    assert (code, world.OURS in said) == (0, True), said
+    assert "replicator_stand_in-1.1.dist-info" in installed(caller)
+
+
+def test_merge_that_nobody_signs(jobs: Jobs) -> None:
+    """There is a token service, which does not answer: known only when everything else is done."""
+    token = {"ACTIONS_ID_TOKEN_REQUEST_URL": "http://127.0.0.1:9/token", "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "runner"}
+    _, run = merge(jobs, "keyless", **token)
+    assert (run.exit_code, run.outputs["result"], jobs.families()) == (3, "failed", set())
+    assert {run.outputs[name] for name in ("index_path", "index_digest", "bundle_path", "attestation_path")} == {""}
+    assert run.json("images") == {}
+    assert {row["reason"] for row in run.json("replicas") if row["outcome"] != "source"} == {"unsigned"}
 
 
 def test_keyless_without_the_permission(signing: Caller) -> None:

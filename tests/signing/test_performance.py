@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 import sigstore.verify  # noqa: F401 - what imports cost is not counted
 
-from replicator import index, provenance, signing, trust
+from replicator import index, provenance, signing, trust, verify_settings
 from replicator.model import Sign
 from tests.signing import world
 
@@ -27,9 +27,8 @@ def seconds(folder: Path, signer: Signer, **policy: str) -> float:
         (folder / name).write_bytes(signed)
     given = {"index": "I", "bundle": str(folder / "bundle"), "attestation": str(folder / "attestation"), **policy}
     began = time.process_time()
-    believed = trust.policy(given, offline=True)
-    assert believed
-    assert trust.verify(data, given, believed).digest == index.digest(data)
+    wanted = verify_settings.load({**given, "offline_only": "true"}, {}).settings
+    assert trust.verify(data, wanted.signatures, trust.policy(wanted)).digest == index.digest(data)
     assert sum(len(entry.locations) for entry in index.parse(data, folder).images) == 2 * 43
     return time.process_time() - began
 

@@ -212,13 +212,13 @@ CASES = [
     Case(
         name="a statement offered as signature",
         bundle="ours.intoto.sigstore.json",
-        says="signs a statement about a file, and was given as --bundle",
+        says="signs a statement about a file, and was given as bundle",
     ),
     Case(
         name="a signature offered as statement",
         cosign="does not contain a DSSE envelope",
         attestation="ours.sigstore.json",
-        says="signs a file, and was given as --attestation",
+        says="signs a file, and was given as attestation",
     ),
     Case(
         name="a signature with a good statement, and the statement of another file",
@@ -338,7 +338,7 @@ def test_options_that_make_no_sense(argv: list[str], problems: list[str]) -> Non
 
 def test_a_signature_needs_an_index() -> None:
     code, said = verify("--bundle", "B", "--key", "K")
-    assert (code, "bundle: is a signature over an index" in said) == (2, True)
+    assert (code, "bundle: is about an index: give index as well" in said) == (2, True)
 
 
 def test_a_root_that_is_none() -> None:
