@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ from replicator.faults import Refusal
 from replicator.model import Action, Difference, Image, ImageRef, Lineage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from replicator.calls import Calls
     from replicator.index import Entry, Index, Served
@@ -102,7 +102,13 @@ def unfit(source: Image, replica: Replica, existing: Existing) -> tuple[Differen
 
 
 def of_entry(
-    entry: Entry, location: str, served: Served, image: Image | errors.ReplicaError | None, policy: Policy | None
+    entry: Entry,
+    location: str,
+    served: Served,
+    image: Image | errors.ReplicaError | None,
+    policy: Policy | None,
+    *,
+    compare_access: bool = True,
 ) -> Finding:
     """One entry of an index against the image under its name."""
     found = partial(Finding, location=location, uri=served.uri, architecture=entry.architecture)
@@ -119,7 +125,7 @@ def of_entry(
         ("diskSizeGb", served.disk_size_gb, str(image.disk_size_gb)),
         _deprecated(image),
         *((f"labels.{key}", value, image.labels.get(key)) for key, value in sorted(served.labels.items())),
-        *([("access", "public", access.found(policy))] if served.public else []),
+        *([("access", "public", access.found(policy))] if served.public and compare_access else []),
     )
     if differences:
         return found(state=State.DRIFTED, differences=differences)
@@ -144,7 +150,15 @@ def _deprecated(image: Image) -> tuple[str, str, str]:
 
 async def check(calls: Calls, read: Index) -> list[Finding]:
     """Each location of an index held against the live API: those that are served, then those that are wanted only."""
-    seen = await look(calls, read.images, await lookup.read_images(calls, named(read.images)))
+    refs = named(read.images)
+    images = await lookup.read_images(calls, refs)
+    # Whoever may use a public image may mostly neither list the publisher's project nor read who may use it.
+    foreign = frozenset(ref for ref in refs if isinstance(images.get(ref), errors.Forbidden))
+    found = await asyncio.gather(*(_read_one(calls, ref) for ref in foreign))
+    known = {**images, **dict(zip(foreign, found, strict=True))}
+    seen = await look(
+        calls, read.images, {ref: image for ref, image in known.items() if image is not None}, foreign=foreign
+    )
     lacking = [
         Finding(location=location, uri="", state=State.MISSING, architecture=entry.architecture)
         for entry in read.images
@@ -152,6 +166,16 @@ async def check(calls: Calls, read: Index) -> list[Finding]:
         if location not in entry.locations
     ]
     return [*(item.finding for item in seen), *lacking]
+
+
+async def _read_one(calls: Calls, ref: ImageRef) -> Image | errors.ReplicaError | None:
+    """The image of that name; None where there is none."""
+    doing = f"Reading {ref}"
+    try:
+        image = await calls(calls.compute.get(ref), doing=doing, where=ref.name, patience=lookup.PATIENCE)
+    except Refusal as refusal:
+        return None if refusal.status == 404 else faults.error_of(refusal, doing=doing)
+    return image
 
 
 def named(entries: Iterable[Entry]) -> list[ImageRef]:
@@ -169,19 +193,40 @@ class Seen:
     image: Image | errors.ReplicaError | None
     policy: Policy | None
     """Read where the index says that the image is public."""
+    foreign: bool = False
+    """Whether its project is none of ours: that it can be read is all that is known of who may use it."""
 
     @property
     def finding(self) -> Finding:
         """The one held against the other."""
-        return of_entry(self.entry, self.location, self.served, self.image, self.policy)
+        found = of_entry(
+            self.entry, self.location, self.served, self.image, self.policy, compare_access=not self.foreign
+        )
+        if self.foreign and found.state is State.CORRECT:
+            return replace(found, message="who else may use it can't be read")
+        return found
 
 
 async def look(
-    calls: Calls, entries: Iterable[Entry], images: Mapping[ImageRef, Image | errors.ReplicaError]
+    calls: Calls,
+    entries: Iterable[Entry],
+    images: Mapping[ImageRef, Image | errors.ReplicaError],
+    *,
+    foreign: Collection[ImageRef] = (),
 ) -> list[Seen]:
-    """Each location of each entry beside its image, with the policy of those that are said to be public."""
+    """Each location of each entry beside its image, with the policy of those that are said to be public.
+
+    Nobody is asked for the policies of `foreign` images.
+    """
+
+    async def one(entry: Entry, location: str, served: Served) -> Seen:
+        if served.ref not in foreign:
+            return await _look_at(calls, entry, location, served, images)
+        image = images.get(served.ref)
+        return Seen(entry=entry, location=location, served=served, image=image, policy=None, foreign=True)
+
     served = [(entry, location, image) for entry in entries for location, image in sorted(entry.locations.items())]
-    return await asyncio.gather(*(_look_at(calls, *item, images) for item in served))
+    return await asyncio.gather(*(one(*item) for item in served))
 
 
 async def _look_at(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -99,7 +100,7 @@ class TestBothWays:
         assert (code, found["states"]["eu"], found["fields"]["eu"]) == (1, "not_promoted", ["family"])
 
     def test_unreachable_is_not_missing(self, action: Action, made: Finished, by: str) -> None:
-        action.emulator.faults([refuse("", method="list")])
+        action.emulator.faults([refuse("", method="list"), *[refuse("-eu", method="get")] * (by == "index")])
         code, found = verify(action, *self.argv(action, by))
         assert (code, found["states"]["eu"]) == (4, "unreachable")
 
@@ -184,6 +185,31 @@ def test_calls_of_an_index(action: Action, made: Finished) -> None:
     verify(action, "--index", index_of(action))
     verbs = [call["method"].split(".")[-1] for call in action.emulator.journal()[before:]]
     assert sorted(verbs) == ["getIamPolicy"] * 3 + ["list"]
+
+
+class TestForeign:
+    """Someone else's project: public images can be read one by one, and nothing else."""
+
+    def play(self, action: Action) -> tuple[int, dict[str, Any], Counter[str]]:
+        action.emulator.faults([refuse("", method="list")])
+        before = len(action.emulator.journal())
+        code, found = verify(action, "--index", index_of(action))
+        verbs = Counter(call["method"].split(".")[-1] for call in action.emulator.journal()[before:])
+        assert verbs["getIamPolicy"] == 0
+        action.emulator.faults([])
+        return code, found, verbs
+
+    def test_correct(self, action: Action, made: Finished) -> None:
+        code, found, verbs = self.play(action)
+        assert (code, set(found["states"].values())) == (0, {"correct"})
+        assert verbs == {"list": 1, "get": 3}
+
+    def test_missing_and_drifted(self, action: Action, made: Finished) -> None:
+        action.emulator.delete_image("p1", "web-1-eu")
+        action.emulator.delete_image("p1", "web-1-asia")
+        action.emulator.add_image(project="p1", name="web-1-asia", location="asia")
+        code, found, _ = self.play(action)
+        assert (code, found["states"]) == (1, {"us": "correct", "eu": "missing", "asia": "drifted"})
 
 
 @pytest.mark.parametrize(
