@@ -15,7 +15,7 @@ from tests.e2e.harness import search_path
 from tests.e2e.here import Done, environment, finished
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
 _CONTEXT = multiprocessing.get_context("forkserver")
@@ -50,9 +50,12 @@ class Process:
         return finished(self.folder, code, (self.folder / "log").read_text("utf-8"))
 
 
-def fork(folder: Path, url: str, inputs: Mapping[str, str]) -> Process:
-    """The action, without the second that it takes to import the library."""
-    process = _CONTEXT.Process(target=_act, args=(_environment(folder, url, inputs), str(folder / "log")))
+def fork(
+    folder: Path, url: str, inputs: Mapping[str, str], argv: Sequence[str] = (), env: Mapping[str, str] | None = None
+) -> Process:
+    """The action, without the second that it takes to import the library; with `argv` another one of ours."""
+    whole = {**_environment(folder, url, inputs), **(env or {})}
+    process = _CONTEXT.Process(target=_act, args=(whole, str(folder / "log"), argv))
     process.start()
 
     def wait(seconds: float) -> int | None:
@@ -83,7 +86,7 @@ def _environment(folder: Path, url: str, inputs: Mapping[str, str]) -> dict[str,
     return {**environment(folder, url, inputs), "PATH": search_path()}
 
 
-def _act(env: Mapping[str, str], log: str) -> None:
+def _act(env: Mapping[str, str], log: str, argv: Sequence[str]) -> None:
     from replicator.__main__ import entry
 
     # What was imported is never garbage, and looking through it takes longer than the run.
@@ -94,5 +97,5 @@ def _act(env: Mapping[str, str], log: str) -> None:
     sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - until the process ends
     os.environ.clear()
     os.environ.update(env)
-    sys.argv = ["replicator"]
+    sys.argv = ["replicator", *argv]
     entry()
