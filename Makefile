@@ -5,12 +5,13 @@ VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/ready-$(shell cksum < requirements-dev.txt | cut -d ' ' -f 1)
 
-.PHONY: help setup demo test test-runners soak mutation coverage lint bench docs lock lock-check release-check clean
+.PHONY: help setup demo test test-runners test-signing soak mutation coverage lint bench docs lock lock-check release-check clean
 
 help:
 	@echo 'make demo    the main job on the embedded emulator: one image in, three locations out'
 	@echo 'make test    all tests but those on real runners'
 	@echo 'make test-runners  action.yml executed by nektos/act and by the engine of Gitea; builds both where Go is'
+	@echo 'make test-signing  signatures, with the Sigstore of @sigstore/mock where Node is and with cosign, built where Go is'
 	@echo 'make soak    any faults anywhere, then none, for MINUTES=10; SEED=N EXAMPLES=N repeats one seed'
 	@echo 'make mutation  one thing wrong at a time in what decides; the tests must notice; ONLY=plan AT=step_for takes some'
 	@echo 'make coverage  branch coverage of replicator/ by all tests but those on real runners, and what is missing'
@@ -35,7 +36,13 @@ test: setup
 
 test-runners: setup
 	@bash scripts/engines.sh
+	@bash scripts/sigstore.sh
 	@$(PY) -m pytest -q -n 2 --dist worksteal tests/runners $(ARGS)
+
+test-signing: setup
+	@bash scripts/sigstore.sh
+	@bash scripts/engines.sh cosign
+	@$(PY) -m pytest -q -n 2 --dist worksteal tests/signing tests/e2e/test_signing.py tests/e2e/test_verify.py $(ARGS)
 
 soak: setup
 	@$(PY) scripts/soak.py $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) \

@@ -1,4 +1,4 @@
-"""Whether requirements.txt can be installed, wheels only and by its hashes, wherever the action may run.
+"""Whether what users install can be installed, wheels only and by its hashes, wherever the action may run.
 
 Asks pip for each system and each Python in turn, with the options of setup.sh and those of the other system; installs
 nothing. Needs a package index. Prints a table; the exit code is 1 where some cell fails.
@@ -12,7 +12,8 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-LOCK = ROOT / "requirements.txt"
+#: What everybody installs, and what is installed instead by whoever signs or verifies keyless.
+LOCKS = (ROOT / "requirements.txt", ROOT / "requirements-sign.txt")
 
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 
@@ -39,29 +40,35 @@ WHY = "cryptography makes no wheels for Intel Macs any more: its last with some 
 
 
 def main() -> int:
-    """Fill the table. Returns the exit code."""
-    width = max(map(len, SYSTEMS))
-    print(" " * width, *(f"{python:>7}" for python in PYTHONS))
-    surprises = []
-    for system, platforms in (SYSTEMS | NOT_SERVED).items():
-        print(f"{system:{width}}", end="", flush=True)
-        for python in PYTHONS:
-            said = refusal(python, platforms)
-            print(f" {'none' if said else 'ok':>7}", end="", flush=True)
-            if bool(said) != (system in NOT_SERVED):
-                surprises.append(f"{system}, Python {python}: {said or 'can be installed after all'}")
-        print()
+    """Fill the table of each lock. Returns the exit code."""
+    surprises = [surprise for lock in LOCKS for surprise in table(lock)]
     print(f"not served: {', '.join(NOT_SERVED)} ({WHY})", *surprises, sep="\n")
     return 1 if surprises else 0
 
 
-def refusal(python: str, platforms: list[str]) -> str:
-    """What pip says against installing the lock there; nothing where it can be installed."""
+def table(lock: Path) -> list[str]:
+    """Print where a lock can be installed. Returns what is otherwise than it is known to be."""
+    surprises = []
+    width = max(len(name) for name in (*SYSTEMS, lock.name))
+    print(f"{lock.name:{width}}", *(f"{python:>7}" for python in PYTHONS))
+    for system, platforms in (SYSTEMS | NOT_SERVED).items():
+        print(f"{system:{width}}", end="", flush=True)
+        for python in PYTHONS:
+            said = refusal(lock, python, platforms)
+            print(f" {'none' if said else 'ok':>7}", end="", flush=True)
+            if bool(said) != (system in NOT_SERVED):
+                surprises.append(f"{lock.name} on {system}, Python {python}: {said or 'can be installed after all'}")
+        print()
+    return surprises
+
+
+def refusal(lock: Path, python: str, platforms: list[str]) -> str:
+    """What pip says against installing a lock there; nothing where it can be installed."""
     with tempfile.TemporaryDirectory() as folder:
         command = [
             *(sys.executable, "-I", "-m", "pip", "--quiet", "--disable-pip-version-check", "--no-input"),
             *("install", "--dry-run", "--ignore-installed", "--target", folder),
-            *("--no-deps", "--require-hashes", "--only-binary", ":all:", "-r", str(LOCK)),
+            *("--no-deps", "--require-hashes", "--only-binary", ":all:", "-r", str(lock)),
             *("--implementation", "cp", "--python-version", python),
             *(word for platform in platforms for word in ("--platform", platform)),
         ]
