@@ -56,6 +56,15 @@ def hint(key: ec.EllipticCurvePublicKey) -> str:
     return base64.b64encode(hashlib.sha256(der).digest()).decode()
 
 
+def trust_config(env: Mapping[str, str]) -> str:
+    """The client trust config of a Sigstore of one's own; nothing for the public one. Raises TrustUnusable."""
+    named = env.get(TRUST_VARIABLE, "")
+    try:
+        return files.read(Path(named), largest=_LARGEST_TRUST) if named else ""
+    except files.Unfit as error:
+        raise errors.TrustUnusable(f"{TRUST_VARIABLE}: {error}", remedy=f"Correct or unset {TRUST_VARIABLE}.") from None
+
+
 class KeySigner:
     """Signs with a P-256 key; cosign verifies with `--key` and without a log."""
 
@@ -79,7 +88,7 @@ class KeylessSigner:
         self._token = env.get("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "")
         if not self._url or not self._token:
             raise _no_token(env)
-        self._trust = _trust_config(env)
+        self._trust = trust_config(env)
         _sigstore()
 
     def sign(self, data: bytes, statement: bytes) -> tuple[bytes, bytes]:
@@ -146,14 +155,6 @@ def _no_token(env: Mapping[str, str]) -> errors.CannotSign:
             lines="enable-openid-connect: true",
         )
     return errors.NoSigningToken(what)
-
-
-def _trust_config(env: Mapping[str, str]) -> str:
-    named = env.get(TRUST_VARIABLE, "")
-    try:
-        return files.read(Path(named), largest=_LARGEST_TRUST) if named else ""
-    except files.Unfit as error:
-        raise errors.TrustUnusable(f"{TRUST_VARIABLE}: {error}", remedy=f"Correct or unset {TRUST_VARIABLE}.") from None
 
 
 def _key(env: Mapping[str, str]) -> ec.EllipticCurvePrivateKey:

@@ -36,7 +36,9 @@ class Identity:
     pattern: re.Pattern[str]
     issuer: str
     trusted_root: Path | None
-    """None: the public Sigstore's."""
+    """None: that of `config`, or the public Sigstore's."""
+    config: str
+    """The client trust config of a Sigstore of one's own; nothing for the public one."""
     offline: bool
     """Whether a public trusted root that was fetched earlier will do."""
 
@@ -60,14 +62,15 @@ class Signed:
     issuer: str = ""
 
 
-def policy(wanted: VerifySettings) -> Policy:
-    """The policy that the settings name. Raises BadSettings."""
+def policy(wanted: VerifySettings, env: Mapping[str, str]) -> Policy:
+    """The policy that the settings name. Raises BadSettings and TrustUnusable."""
     if wanted.key:
         return Key(_public_key(Path(wanted.key)))
     return Identity(
         pattern=re.compile(wanted.certificate_identity_regexp),
         issuer=wanted.certificate_oidc_issuer,
         trusted_root=Path(wanted.trusted_root) if wanted.trusted_root else None,
+        config=signing.trust_config(env),
         offline=wanted.offline_only,
     )
 
@@ -196,10 +199,13 @@ def _trusted_root(policy: Identity) -> Any:
     try:
         if policy.trusted_root:
             return TrustedRoot.from_file(str(policy.trusted_root))
+        if policy.config:
+            return ClientTrustConfig.from_json(policy.config).trusted_root
         return ClientTrustConfig.production(offline=policy.offline).trusted_root
     except Exception as error:
         # From a file or from the network, by way of several libraries.
-        where = f"'{policy.trusted_root}'" if policy.trusted_root else "The public trusted root"
+        own = f"That of {signing.TRUST_VARIABLE}" if policy.config else "The public trusted root"
+        where = f"'{policy.trusted_root}'" if policy.trusted_root else own
         raise errors.TrustUnusable(f"{where} can't be used ({type(error).__name__}: {error})") from error
 
 

@@ -117,7 +117,7 @@ def _read(this: Verifying, wanted: VerifySettings) -> Index:
             # Who looks at no signature does not pay for its import.
             from replicator import trust
 
-            this.signed = trust.verify(data, wanted.signatures, trust.policy(wanted))
+            this.signed = trust.verify(data, wanted.signatures, trust.policy(wanted, this.env))
         read = index.parse(data, path)
     except index.BadIndex as error:
         raise errors.BadSettings([errors.InputProblem("index", str(error))]) from None

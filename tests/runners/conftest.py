@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 import textwrap
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 
 from emulator.testing import Running, running
 from tests.e2e.conftest import DATA, MANIFEST, OFFLINE, OUTPUTS, add_source, locked, shared_by_workers
-from tests.e2e.harness import export, on_emulator, search_path, tag_push
+from tests.e2e.harness import ROOT, export, on_emulator, search_path, tag_push
 from tests.runners import consumer
 from tests.runners.engine import ENGINES, Engine, Job, Ran
 
@@ -195,6 +196,9 @@ def make_template(environment: Path, folder: Path) -> None:
     folder.mkdir()
     (packages,) = environment.glob("lib/python*/site-packages")
     (packages / "replicator.pth").unlink()
+    # Of jobs that sign keyless, too.
+    install = ("-I", "-m", "pip", "--quiet", "install", "--no-deps", "--require-hashes", "--only-binary", ":all:")
+    subprocess.run([environment / "bin/python", *install, "-r", ROOT / "requirements-sign.txt"], check=True)
     script = f"""\
         #!/bin/sh
         case "$*" in
