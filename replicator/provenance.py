@@ -71,6 +71,15 @@ def digests(payload: bytes) -> list[str]:
         raise ValueError("a statement without what it must have") from None
 
 
+def sources(payload: bytes) -> set[tuple[str, str]] | None:
+    """URI and id of each source image that a statement of ours names; None where it is of another kind of build."""
+    predicate = json.loads(payload)["predicate"]["buildDefinition"]
+    if predicate["buildType"] != BUILD_TYPE:
+        return None
+    named = [item for item in predicate["resolvedDependencies"] if "annotations" in item]
+    return {(str(item["name"]), str(item["annotations"]["id"])) for item in named}
+
+
 def _source(entry: dict[str, Any]) -> dict[str, Any]:
     source = entry["source"]
     return {

@@ -18,7 +18,7 @@ from cryptography.hazmat import asn1
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from replicator import bundle, errors, files, provenance, signing
+from replicator import bundle, errors, files, index, provenance, signing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -103,7 +103,7 @@ def _verify(data: bytes, digest: str, read: Bundle, policy: Policy) -> Signed:
     else:
         by, issuer = _verify_keyless(data, read, message, policy)
     if read.statement:
-        _check_statement(read, digest)
+        _check_statement(read, digest, data)
     return Signed(f"sha256:{digest}", by, issuer)
 
 
@@ -184,13 +184,18 @@ def _check_time(certificate: x509.Certificate, read: Bundle) -> None:
         raise errors.OutsideItsTime(f"The certificate is good from {first} to {last}, and was used at {used}")
 
 
-def _check_statement(read: Bundle, digest: str) -> None:
+def _check_statement(read: Bundle, digest: str, data: bytes) -> None:
     try:
         spoken_of = provenance.digests(read.statement)
-    except ValueError as error:
-        raise errors.OtherStatement(f"'{read.path}' holds {error}") from None
+        named = provenance.sources(read.statement)
+    except (ValueError, KeyError, TypeError) as error:
+        said = error if isinstance(error, ValueError) else "a statement without what it must have"
+        raise errors.OtherStatement(f"'{read.path}' holds {said}") from None
     if digest not in spoken_of:
         raise errors.OtherFile(f"The statement in '{read.path}' is not about this file, which is sha256:{digest}")
+    held = {(entry.source.uri, entry.source.id) for entry in index.parse(data, read.path).images}
+    if named is not None and not held <= named:
+        raise errors.OtherStatement(f"The statement in '{read.path}' names other source images than the file")
 
 
 def _trusted_root(policy: Identity) -> Any:

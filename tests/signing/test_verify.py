@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from replicator import index, provenance, signing
 from replicator.__main__ import main
+from replicator.model import Sign
 from tests.signing import world
 
 
@@ -305,9 +307,44 @@ def _no_network(*_: object) -> None:
     raise AssertionError("a verification went to the network")
 
 
-def test_each_foe_gets_words_of_its_own() -> None:
-    kinds = {case.says for case in CASES if case.code}
-    assert len(kinds) >= 12
+#: What a policy is for: whoever changes a file, or signs one in somebody else's place.
+FOES = (
+    "tampered index",
+    "tampered index and digest",
+    "tampered index, by the statement",
+    "tampered predicate",
+    "a stranger",
+    "a look-alike repository",
+    "another host with ours in its query",
+    "another issuer",
+    "a certificate after its time",
+    "another file's bundle",
+    "a statement offered as signature",
+    "another Sigstore's",
+)
+
+
+def test_each_foe_gets_words_of_its_own(folder: Path) -> None:
+    cases = {case.name: case for case in CASES}
+    said = {name: verify("--index", str(folder / cases[name].index), *cases[name].options(folder)) for name in FOES}
+    assert {code for code, _ in said.values()} == {5}
+    assert len({text for _, text in said.values()}) == len(FOES), said
+
+
+def test_a_statement_that_names_other_sources(tmp_path: Path) -> None:
+    """Whoever signs is believed of the file alone: what the statement says of its images must be what the file says."""
+    whole, pem = world.document(), world.private_key()
+    data, signer = index.to_bytes(whole), signing.signer(Sign.KEY, {"SIGNING_KEY": pem})
+    assert signer
+    said = json.loads(provenance.statement(whole, world.workflow()))
+    said["predicate"]["buildDefinition"]["resolvedDependencies"][1]["annotations"]["id"] = "7"
+    (tmp_path / "index").write_bytes(data)
+    (tmp_path / "attestation").write_bytes(signer.sign(data, json.dumps(said).encode())[1])
+    (tmp_path / "key").write_bytes(world.public_key(pem))
+    code, told = verify(
+        *(part for name in ("index", "attestation", "key") for part in (f"--{name}", str(tmp_path / name)))
+    )
+    assert (code, "names other source images than the file" in told) == (5, True), told
 
 
 @pytest.mark.parametrize(
