@@ -6,6 +6,7 @@ import io
 import json
 import re
 import shutil
+import signal
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from replicator.errors import BadSettings
 from replicator.verify_settings import VerifySettings
 from tests.conftest import read_outputs
 from tests.signing import world
+from tests.test_run import interrupt_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -212,6 +214,18 @@ def test_unsigned_and_said_so(consumer: Consumer) -> None:
     run = consumer.verify({"index": "image-index.json", **WANTED})
     assert (run.exit_code, run.outputs["image"], run.outputs["signed_by"]) == (0, EU, "")
     assert "No signature was looked at" in run.outputs["reason"]
+
+
+def test_a_signal(consumer: Consumer) -> None:
+    """Results are written, and no image is handed on."""
+    emulator = consumer.action.emulator
+    before = len(emulator.journal())
+    emulator.faults([{"method": "compute.images.getIamPolicy", "times": None, "action": {"kind": "hang"}}])
+    interrupt_at(lambda: len(emulator.journal()) > before + 1, signal.SIGTERM)
+    told = consumer.verify({**SIGNED, **WANTED})
+    emulator.faults([])
+    assert (told.exit_code, told.outputs["result"], told.outputs["image"]) == (143, "error", "")
+    assert "SIGTERM" in told.outputs["reason"]
 
 
 ENTRIES = {

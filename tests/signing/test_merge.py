@@ -189,6 +189,20 @@ def test_keyless(release: Release, service: world.Sigstore, tmp_path: Path) -> N
     assert not [message for level, _, message in done.annotations if level == "warning"]
 
 
+@pytest.mark.skipif(bool(world.without_cosign()), reason=world.without_cosign())
+def test_cosign_believes_it(release: Release, service: world.Sigstore) -> None:
+    release.action.env |= service.environment()
+    done = release.merge(sign="keyless")
+    who = ("--certificate-identity-regexp", f"^{world.POLICY}$", "--certificate-oidc-issuer", world.ISSUER)
+    root = ("--trusted-root", service.folder / "trusted_root.json")
+    for what, bundle in (
+        (["verify-blob"], "bundle_path"),
+        (["verify-blob-attestation", "--type", "slsaprovenance1"], "attestation_path"),
+    ):
+        said = world.run_cosign(*what, "--bundle", done.outputs[bundle], *who, *root, done.outputs["index_path"])
+        assert (said.returncode, "Verified OK" in said.stderr) == (0, True), said.stderr
+
+
 class Silence:
     """A Sigstore that takes the request and never answers."""
 
