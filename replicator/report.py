@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from replicator.index import Written
     from replicator.model import Plan, ReplicaResult, Step
     from replicator.results import Verdict
+    from replicator.settings import Settings
+    from replicator.source import SourceRef
     from replicator.work import Work
 
 _WORDS = {
@@ -36,6 +38,13 @@ _WORDS = {
 LONGEST_REASON = 10_000
 #: So many locations are told by name in one line.
 _MOST_NAMED = 8
+
+
+def show_head(runner: Runner, source: SourceRef, wanted: Settings) -> None:
+    """Print what is asked for: reading what exists takes a moment."""
+    places = wanted.locations
+    named = ", ".join(places) if len(places) <= _MOST_NAMED else f"{len(places)} locations"
+    runner.line(f"{source} is wanted in {named}; reading what exists")
 
 
 def show_plan(runner: Runner, plan: Plan) -> None:

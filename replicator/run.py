@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
+import gc
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -141,6 +143,7 @@ async def _plan(this: Run, tell: Callable[[str, str], None]) -> tuple[Calls, Pla
         raise errors.Unforeseen("A run without settings")
     wanted = this.request.settings
     deadline = asyncio.get_running_loop().time() + 60 * wanted.timeout_minutes
+    report.show_head(this.runner, this.request.source, wanted)
     compute = await connected(wanted.compute_endpoint, this.env, anonymous=this.request.anonymous)
     calls = Calls(compute, deadline=deadline, tell=tell)
     this.source = await lookup.read_source(calls, this.request.source)
@@ -162,11 +165,26 @@ async def survey(calls: Calls, wanted: settings.Settings, source: Image) -> Plan
 
 def connect(endpoint: str, env: Mapping[str, str], *, anonymous: bool) -> Compute:
     """The way to the API. Raises NoCredentials or its kin."""
-    # Costs 1.5 s and 150 MB: paid once, after the settings are known to be right.
+    _import_library()
     from replicator import signin
     from replicator.gce import Compute
 
     return Compute(endpoint, signin.anonymous() if anonymous else signin.find(env, endpoint=endpoint))
+
+
+@functools.cache
+def _import_library() -> None:
+    """Costs a second and 150 MB: paid once, after the settings are known to be right.
+
+    An import leaves next to no garbage, and looking for it again and again would double its time. What was imported
+    stays, and need not be looked at later on either.
+    """
+    gc.disable()
+    try:
+        import replicator.gce  # noqa: F401
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 async def connected(endpoint: str, env: Mapping[str, str], *, anonymous: bool) -> Compute:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import json
 import os
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from emulator.testing import running
-from replicator import index, run
+from replicator import errors, index, run
 from tests.conftest import Action, read_outputs
 
 if TYPE_CHECKING:
@@ -79,6 +80,25 @@ class TestSource:
         assert done.exit_code == 3
         assert "compute.images.getIamPolicy" in done.outputs["reason"]
         assert action(access="public").result == "complete"
+
+
+class TestStart:
+    """What happens before the first call."""
+
+    def test_what_is_asked_for_is_told_before_anything_is_imported(
+        self, action: Action, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def connect(*_: Any, **__: Any) -> Any:
+            raise errors.EndpointUnreachable("Nobody is there")
+
+        monkeypatch.setattr(run, "connect", connect)
+        told = "projects/p1/global/images/web-1 is wanted in {}; reading what exists"
+        assert action(locations="eu,asia").log.startswith(told.format("eu, asia"))
+        assert action(locations=",".join(REGIONS)).log.startswith(told.format("44 locations"))
+
+    def test_garbage_is_collected_again_after_the_import(self) -> None:
+        run.connect("http://127.0.0.1:1", {}, anonymous=True)
+        assert gc.isenabled()
 
 
 class TestAccess:
