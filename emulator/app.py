@@ -327,9 +327,12 @@ class App:
         return min((moment for moment in moments if now < moment < math.inf), default=None)
 
     def show_clock(self) -> dict[str, Any]:
-        """The kind of clock, its time, and when something happens next by itself."""
-        kind = "driven" if isinstance(self.clock, DrivenClock) else "real"
-        return {"clock": kind, "now": self.clock.now(), "next": self.next_moment()}
+        """The kind of clock, its time, when something happens next by itself, and how many requests wait for that."""
+        kind, now, awaited = "real", self.clock.now(), list[float]()
+        if isinstance(self.clock, DrivenClock):
+            kind, awaited = "driven", self.clock.awaited()
+        waiting = sum(moment > now for moment in awaited)
+        return {"clock": kind, "now": now, "next": self.next_moment(), "waiting": waiting}
 
     def _driven(self) -> DrivenClock:
         if not isinstance(self.clock, DrivenClock):

@@ -40,6 +40,7 @@ def test_a_driven_clock_goes_where_something_happens() -> None:
         waiting.start()
         while client.send("GET", CLOCK).json["next"] != start["now"] + 4:
             time.sleep(0.001)
+        assert client.send("GET", CLOCK).json["waiting"] == 1
         # First the poll, then the operation's end, then nothing.
         assert client.send("POST", CLOCK, {"to": "next"}).json["now"] == start["now"] + 4
         waiting.join()
@@ -48,6 +49,7 @@ def test_a_driven_clock_goes_where_something_happens() -> None:
             "clock": "driven",
             "now": start["now"] + 10,
             "next": None,
+            "waiting": 0,
         }
         assert client.get(f"/operations/{operation}").json["status"] == "DONE"
         assert emulator.next() is None
