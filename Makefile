@@ -16,7 +16,7 @@ help:
 	@echo 'make mutation  one thing wrong at a time in what decides; the tests must notice; ONLY=plan AT=step_for takes some'
 	@echo 'make coverage  branch coverage of replicator/ by all tests but those on real runners, and what is missing'
 	@echo 'make lint    ruff, mypy, zizmor, schema checks, shellcheck, actionlint where present'
-	@echo 'make bench   benchmarks'
+	@echo 'make bench   what holds of the promises about speed, in some minutes; ONLY="skip copying" takes some'
 	@echo 'make docs    the tables of README.md, docs/errors.md and the schema again, from the code'
 	@echo 'make lock    the hashed locks again, from requirements*.in (needs uv)'
 	@echo 'make lock-check                      whether the lock installs on every system and Python (needs a package index)'
@@ -61,7 +61,7 @@ lint: setup
 	@bash scripts/lint.sh "$(VENV)"
 
 bench: setup
-	@$(PY) -I -m benchmarks
+	@$(PY) -I -m benchmarks $(if $(ONLY),--only $(ONLY))
 
 docs: setup
 	@$(PY) -I scripts/docs.py

@@ -1,1 +1,11 @@
-"""What `make bench` runs: whole commands against the emulator, as ratios within one run."""
+"""What `make bench` runs: whole commands against the emulator, as ratios within one run.
+
+A module is a benchmark: its `measure()` yields figures, and raises Skipped where a tool is missing.
+"""
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+# In front, because one of the packages that are installed brings a `tests` of its own.
+sys.path.insert(0, str(ROOT))

@@ -1,183 +1,67 @@
-"""Measure, print a table for people, and write `build/bench.json` for machines.
+"""Measure, print what holds, and write `build/bench.json` for machines; `--page` writes docs/speed.md from that.
 
-Every figure is a ratio of two things measured in the same run, so that machines can be compared; medians of several.
+Every bound is a ratio of two things measured in the same run, so that machines can be compared, or a number of calls,
+of seconds of overhead, or of megabytes. Exit code 1 where a bound is missed, 2 for a wrong command line.
 """
 
 from __future__ import annotations
 
+import argparse
+import importlib
 import json
 import os
-import shutil
-import statistics
-import subprocess
 import sys
-import tempfile
-import time
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from emulator.testing import running
+from benchmarks import ROOT, page
+from benchmarks.figures import Results, Skipped, aligned, rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Iterable
 
-    from emulator.testing import Running
-
-ROOT = Path(__file__).resolve().parent.parent
-COPY_SECONDS = 3.0
-LOCATIONS = [
-    "eu",
-    "asia",
-    "us-west1",
-    "us-east1",
-    "europe-west1",
-    "europe-west4",
-    "asia-east1",
-    "me-west1",
-    "us-south1",
-]
-SOURCE = "projects/p1/global/images/web-1"
+#: Name → what it is about. A module each.
+BENCHMARKS = {
+    "skip": "What a run that is skipped costs",
+    "copying": "How close a run comes to its slowest copy",
+    "by_hand": "Against gcloud lines to the same end state",
+    "quota": "Every region from one source, quotas enforced",
+}
+JSON = ROOT / "build" / "bench.json"
+PAGE = ROOT / "docs" / "speed.md"
 
 
-@dataclass(frozen=True)
-class Figure:
-    """One ratio, with what stands above and below the line, in seconds."""
-
-    name: str
-    ratio: float
-    above: float
-    below: float
-
-
-def main() -> int:
-    """Run every benchmark. Returns the exit code: 1 where something that was timed went wrong."""
-    figures = [skip_path(), *set_up(), *(against_slowest_copy(count) for count in (1, 3, 9))]
-    if shutil.which("gcloud"):
-        figures.append(against_gcloud(3))
-    else:
-        print("skipped: gcloud is not installed, so nothing is compared with it")
-    for figure in figures:
-        print(f"{figure.ratio:8.2f}  {figure.name}  ({figure.above:.2f} s / {figure.below:.2f} s)")
-    path = ROOT / "build" / "bench.json"
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps([asdict(figure) for figure in figures], indent=2) + "\n", encoding="utf-8")
-    print(f"written to {path.relative_to(ROOT)}")
-    return 0
+def main(argv: list[str]) -> int:
+    """Run what is asked for. Returns the exit code."""
+    options = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__, allow_abbrev=False)
+    options.add_argument("--only", nargs="*", choices=[*BENCHMARKS], default=[], help="these benchmarks; else all")
+    options.add_argument("--page", action="store_true", help="write docs/speed.md from the last run; measure nothing")
+    given = options.parse_args(argv)
+    if given.page:
+        PAGE.write_text(page.render(json.loads(JSON.read_text("utf-8")), BENCHMARKS), encoding="utf-8")
+        print(f"written to {PAGE.relative_to(ROOT)}")
+        return 0
+    results = _measured(given.only or BENCHMARKS)
+    JSON.parent.mkdir(exist_ok=True)
+    JSON.write_text(json.dumps(results.as_json(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    print(f"{results.machine}; load {results.load[0]:.1f} before, {results.load[1]:.1f} at the end")
+    print(f"{len(results.short)} bounds are missed; written to {JSON.relative_to(ROOT)}")
+    return 1 if results.short else 0
 
 
-def skip_path() -> Figure:
-    """A skipped run's only step against starting Python for nothing."""
-    script = [sys.executable, "-I", "-X", "utf8", str(ROOT / "replicator" / "decide.py")]
-    nothing = [sys.executable, "-I", "-c", "pass"]
-    env = {"GITHUB_EVENT_NAME": "pull_request"}
-    above = median(15, lambda: call(script, env))
-    return figure("skip path / start of Python", above, median(15, lambda: call(nothing, env)))
-
-
-def set_up() -> list[Figure]:
-    """The action's set-up with packages to fetch, with pip's cache full, and used again, against what Python costs."""
-    with tempfile.TemporaryDirectory() as folder:
-        base = Path(folder)
-        venv = median(1, lambda: call([sys.executable, "-I", "-m", "venv", str(base / "venv")], os.environ))
-        nothing = median(5, lambda: call([sys.executable, "-I", "-c", "pass"], os.environ))
-
-        def use(temp: str) -> None:
-            (base / temp).mkdir(exist_ok=True)
-            own = {"GITHUB_ACTION_PATH": str(ROOT), "RUNNER_TEMP": str(base / temp), "INPUT_PYTHON": sys.executable}
-            call(["bash", "-p", str(ROOT / "setup.sh")], {**os.environ, **own, "PIP_CACHE_DIR": str(base / "cache")})
-
+def _measured(names: Iterable[str]) -> Results:
+    before = os.getloadavg()[0]
+    results = Results()
+    for name in names:
+        print(f"{BENCHMARKS[name]}:", flush=True)
         try:
-            return [
-                figure("set-up, packages fetched / an empty virtual environment", median(1, lambda: use("1")), venv),
-                figure("set-up, pip's cache full / an empty virtual environment", median(1, lambda: use("2")), venv),
-                figure("set-up used again in a job / start of Python", median(5, lambda: use("2")), nothing),
-            ]
-        except subprocess.CalledProcessError:
-            print("skipped: no package index can be reached, so the action's set-up is not measured")
-            return []
-
-
-def against_slowest_copy(count: int) -> Figure:
-    """From the first insert on the wire to results written, against the copies, which all take as long."""
-    spans = []
-    for _ in range(3):
-        with running(copy_seconds=COPY_SECONDS) as emulator:
-            ended = replicate(emulator, LOCATIONS[:count])
-            first = min(call["received"] for call in emulator.journal() if call["method"] == "compute.images.insert")
-            spans.append(ended - first)
-    return figure(f"first insert → results, {count} locations / slowest copy", statistics.median(spans), COPY_SECONDS)
-
-
-def against_gcloud(count: int) -> Figure:
-    """The lines that users write instead, one after another, against one run: to the same end state."""
-    with running(copy_seconds=COPY_SECONDS) as emulator, tempfile.TemporaryDirectory() as folder:
-        add_source(emulator)
-        env = {
-            **os.environ,
-            "CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE": f"{emulator.url}/",
-            "CLOUDSDK_AUTH_DISABLE_CREDENTIALS": "true",
-            "CLOUDSDK_CORE_PROJECT": "p1",
-            "CLOUDSDK_CORE_DISABLE_PROMPTS": "1",
-            "CLOUDSDK_CONFIG": folder,
-        }
-        images = ["gcloud", "compute", "images"]
-        began = time.monotonic()
-        for location in LOCATIONS[:count]:
-            name = f"web-1-{location}"
-            call([*images, "create", name, "--source-image=web-1", f"--storage-location={location}"], env)
-            call([*images, "add-iam-policy-binding", name, "--member=allAuthenticatedUsers", f"--role={READER}"], env)
-            call([*images, "update", name, f"--family=web-{location}"], env)
-        by_hand = time.monotonic() - began
-    with running(copy_seconds=COPY_SECONDS) as emulator:
-        began = time.monotonic()
-        replicate(emulator, LOCATIONS[:count])
-        return figure(f"gcloud one after another / this, {count} locations", by_hand, time.monotonic() - began)
-
-
-READER = "roles/compute.imageUser"
-
-
-def add_source(emulator: Running) -> None:
-    """The image that is replicated."""
-    emulator.add_image(project="p1", name="web-1", family="web", public=True)
-
-
-def replicate(emulator: Running, locations: Sequence[str]) -> float:
-    """Run the command line in a process of its own; answers when it ended. Raises CalledProcessError."""
-    add_source(emulator)
-    with tempfile.TemporaryDirectory() as folder:
-        env = {
-            "PATH": os.environ["PATH"],
-            "RUNNER_TEMP": folder,
-            "CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE": emulator.url,
-            "CLOUDSDK_AUTH_DISABLE_CREDENTIALS": "true",
-        }
-        where = ",".join(locations)
-        command = [sys.executable, "-I", "-m", "replicator", "replicate", "--source-image", SOURCE]
-        call([*command, "--locations", where, "--required-locations", "all"], env)
-        return time.monotonic()
-
-
-def call(command: Sequence[str], env: Mapping[str, str]) -> None:
-    """Run a command to its end. Raises CalledProcessError."""
-    subprocess.run(command, env=dict(env), check=True, capture_output=True, stdin=subprocess.DEVNULL)
-
-
-def median(times: int, act: Callable[[], Any]) -> float:
-    """The median of how long something takes, in seconds."""
-    spans = []
-    for _ in range(times):
-        began = time.perf_counter()
-        act()
-        spans.append(time.perf_counter() - began)
-    return statistics.median(spans)
-
-
-def figure(name: str, above: float, below: float) -> Figure:
-    """A ratio, rounded for people."""
-    return Figure(name, round(above / below, 3), round(above, 3), round(below, 3))
+            figures = results.figures[name] = list(importlib.import_module(f"benchmarks.{name}").measure())
+            print(aligned(rows(figures)), flush=True)
+        except Skipped as reason:
+            results.skipped[name] = str(reason)
+            print(f"  skipped: {reason}")
+    return replace(results, load=(before, os.getloadavg()[0]))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from tests.e2e.harness import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 START_SECONDS = 30.0
@@ -85,13 +85,18 @@ class Backend:
 
 
 @contextmanager
-def backend(folder: Path, *, copy_seconds: float) -> Iterator[Backend]:
-    """An emulator on a free port, until the block ends."""
-    ready = folder / "emulator.url"
+def backend(
+    folder: Path, *, copy_seconds: float = 5.0, clock: str = "real", scenario: Mapping[str, Any] | None = None
+) -> Iterator[Backend]:
+    """An emulator on a free port, until the block ends; `scenario` has the keys of a scenario's file."""
+    ready, rules = folder / "emulator.url", folder / "scenario.yaml"
+    ready.unlink(missing_ok=True)
+    # JSON is YAML.
+    rules.write_text(json.dumps(scenario or {}), "utf-8")
     process = subprocess.Popen(
         [
-            *(sys.executable, "-m", "emulator", "--port", "0"),
-            *("--ready-file", str(ready), "--copy-seconds", f"{copy_seconds:g}"),
+            *(sys.executable, "-m", "emulator", "--port", "0", "--ready-file", str(ready), "--clock", clock),
+            *("--copy-seconds", f"{copy_seconds:g}", "--scenario", str(rules)),
         ],
         cwd=ROOT,
         stdin=subprocess.DEVNULL,
