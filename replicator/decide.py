@@ -6,10 +6,7 @@ Python 3.8. A skipped run ends here: it installs nothing, needs no credentials a
 
 from __future__ import annotations
 
-import fnmatch
-import json
 import os
-import re
 import sys
 
 if not __package__:
@@ -96,6 +93,8 @@ def decide(event: Event, distribute: str, tag_pattern: str) -> Decision:
         return Decision(False, "distribute is false")
     if name == "push" and event.is_tag:
         tag = event.ref[len("refs/tags/") :]
+        import fnmatch  # brings `re`, which no other skip needs
+
         if any(fnmatch.fnmatchcase(tag, pattern) for pattern in patterns):
             return Decision(True, f"the tag {protocol.plain(tag)} matches tag_pattern")
         if wanted is None:
@@ -163,12 +162,12 @@ def _read_inputs(distribute: str, tag_pattern: str) -> tuple[bool | None, list[s
     given = distribute.strip()
     if given not in _SWITCH and given not in ("", "auto"):
         problems.append(("distribute", f"'{protocol.plain(distribute)}' is not one of true, false, auto or empty"))
-    patterns = re.split(r"[\s,]+", tag_pattern.strip(" \t\r\n,")) if tag_pattern.strip(" \t\r\n,") else []
+    patterns = tag_pattern.replace(",", " ").split()
     for pattern in sorted(set(patterns)):
         if patterns.count(pattern) > 1:
             problems.append(("tag_pattern", f"'{protocol.plain(pattern)}' is given twice"))
         if pattern.startswith("refs/"):
-            bare = re.sub("^refs/(tags/)?", "", pattern)
+            bare = pattern[len("refs/tags/" if pattern.startswith("refs/tags/") else "refs/") :]
             advice = f"can match no tag: write the tag's name alone, '{protocol.plain(bare)}'"
             problems.append(("tag_pattern", f"'{protocol.plain(pattern)}' {advice}"))
     if problems:
@@ -190,6 +189,8 @@ def _called(event: Event) -> str:
 
 def payload(path: str) -> dict[str, object]:
     """What the event file holds; nothing where it can't be read."""
+    import json  # most skips do not need it
+
     try:
         with open(path, "rb") as file:  # noqa: PTH123 - pathlib costs the skip path a third of its time
             payload = json.load(file)

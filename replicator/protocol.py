@@ -1,6 +1,8 @@
 """The runner's language: workflow commands, output records, and text from outside made harmless.
 
 Standard library only and Python 3.8, because `decide` uses it before anything is installed.
+A skipped run is little more than the start of Python: `re` alone would add half of that, so it is imported where it is
+needed, and most texts have nothing that needs it.
 Source of the escaping rules: actions/toolkit `command.ts` and actions/runner `ActionCommand.cs`, which
 reads `::name::` at the start of a line, blanks before it allowed, and the older `##[name]` anywhere in it.
 """
@@ -8,12 +10,11 @@ reads `::name::` at the start of a line, blanks before it allowed, and the older
 from __future__ import annotations
 
 import os
-import re
-import signal
-import unicodedata
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import re
+    import signal
     from collections.abc import Mapping
     from typing import TextIO
 
@@ -38,32 +39,36 @@ EMPTY_OUTPUTS = {
 #: The runner cuts an annotation at 4096 characters; escaping may triple a character.
 _LONGEST_MESSAGE = 3500
 
-_NOT_ASCII = re.compile("[^ -~]")
-_OUTPUT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
-
-
-#: What no text may tell, wherever it comes from: tokens of Google's and of OAuth, keys, passwords in URLs.
-_SECRET = re.compile(
-    r"(?i:(?<=bearer )|(?<=basic ))[^\s'\",<]{6,}"
-    r"|\bya29\.[\w.-]+"
-    r"|\beyJ[\w-]+\.[\w-]+\.[\w-]*"
-    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END|$)"
-    r"|(?<=://)[^/\s'\"<>]+(?=@)"
-    r"|(?:(?<=_token['\"]: ['\"])|(?<=_token['\"]:['\"])|(?<=secret['\"]: ['\"])|(?<=secret['\"]:['\"]))[^'\"]+",
-    re.DOTALL,
-)
-
-#: One of them stands in every text that the pattern finds anything in; looking for them is a hundred times quicker.
+#: One of them stands in every text that `redacted` finds anything in; looking for them is a hundred times quicker.
 _HINTS = ("earer ", "EARER ", "asic ", "ASIC ", "ya29.", "eyJ", "PRIVATE KEY", "://", "_token", "secret")
 
 
 def redacted(text: str) -> str:
-    """The text without what looks like a credential: an answer may quote the request, an error its configuration."""
-    return _SECRET.sub("(secret)", text) if any(hint in text for hint in _HINTS) else text
+    """The text without what looks like a credential: an answer may quote the request, an error its configuration.
+
+    Tokens of Google's and of OAuth, keys, passwords in URLs: no text may tell them, wherever it comes from.
+    """
+    if not any(hint in text for hint in _HINTS):
+        return text
+    import re
+
+    return re.sub(
+        r"(?i:(?<=bearer )|(?<=basic ))[^\s'\",<]{6,}"
+        r"|\bya29\.[\w.-]+"
+        r"|\beyJ[\w-]+\.[\w-]+\.[\w-]*"
+        r"|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END|$)"
+        r"|(?<=://)[^/\s'\"<>]+(?=@)"
+        r"|(?:(?<=_token['\"]: ['\"])|(?<=_token['\"]:['\"])|(?<=secret['\"]: ['\"])|(?<=secret['\"]:['\"]))[^'\"]+",
+        "(secret)",
+        text,
+        flags=re.DOTALL,
+    )
 
 
 def stop_signals() -> list[signal.Signals]:
     """Those by which a runner ends a step: Ctrl-C first, and after some seconds SIGTERM, or on Windows Ctrl-Break."""
+    import signal
+
     names = ("SIGINT", "SIGTERM", "SIGBREAK")
     return [getattr(signal, name) for name in names if hasattr(signal, name)]
 
@@ -74,8 +79,13 @@ def plain(text: object) -> str:
     Escape sequences, bidirectional controls and lone surrogates become visible as `\\x1b` or `\\u202e`.
     """
     words = " ".join(redacted(str(text)).splitlines()).replace("\t", " ").rstrip()
-    shown = _NOT_ASCII.sub(_visible, words)
-    return re.sub(r"^(\s*)::", r"\1: :", shown).replace("##[", "# #[")
+    if not words.isprintable():
+        import re
+
+        words = re.sub("[^ -~]", _visible, words)
+    if words.lstrip().startswith("::"):
+        words = words.replace("::", ": :", 1)
+    return words.replace("##[", "# #[")
 
 
 def command(name: str, message: str, **properties: str) -> str:
@@ -99,7 +109,7 @@ def output_record(name: str, value: str) -> str:
     Raises ValueError where name or value could forge a second record.
     """
     delimiter = "ghadelimiter_" + os.urandom(16).hex()
-    if not _OUTPUT_NAME.fullmatch(name) or delimiter in value:
+    if not (name.isascii() and name.replace("-", "_").isidentifier() and name[0] != "-") or delimiter in value:
         raise ValueError(f"not an output record: {name!r}")
     return f"{name}<<{delimiter}\n{value}\n{delimiter}\n"
 
@@ -138,6 +148,8 @@ def write_line(stdout: TextIO, line: str) -> None:
 
 
 def _visible(match: re.Match[str]) -> str:
+    import unicodedata
+
     char = match.group()
     return char.encode("unicode_escape").decode() if unicodedata.category(char)[0] == "C" else char
 
