@@ -132,7 +132,7 @@ def number(value: float | None) -> str:
     """Three digits are as much as such a measurement is good for."""
     if value is None:
         return ""
-    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    return f"{value:.0f}" if abs(value) >= 100 or value == int(value) else f"{value:#.3g}"
 
 
 def median(times: int, act: Callable[[], float]) -> float:
