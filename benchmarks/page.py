@@ -42,9 +42,10 @@ _NOTES = """\
 - **A bare import** is `python3 -I -c "from google.cloud.compute_v1 import ImagesClient"`: what any program pays that
   uses the library.
 - **gcloud** does for each location what the action does: `images create` (with labels and description), then
-  `add-iam-policy-binding`, then `update --family`. The end states are compared field by field. In the background means
-  each location's lines in a subshell with `&`, then `wait`. Memory is the sum of the proportional set sizes (PSS) of
-  the process and all its children, looked at four times a second; processor time is that of the whole tree.
+  `add-iam-policy-binding`, then `update --family`. The end states are compared field by field. Copies take four seconds
+  each here, the same everywhere. In the background means each location's lines in a subshell with `&`, then `wait`.
+  Memory is the sum of the proportional set sizes (PSS) of the process and all its children, looked at four times a
+  second; processor time is that of the whole tree.
 - **API calls** are those that answer at once, as the emulator's journal counts them. Long polls
   (`globalOperations.wait`) are told apart: how many there are depends on how long copies take.
 - **Quotas enforced** means 375 mutations and 1,500 reads a minute and project, and 6 copies an hour and source, on a
