@@ -70,11 +70,13 @@ lock:
 	uv pip compile --quiet --universal --generate-hashes --no-annotate --python-version 3.11 --upgrade \
 		--custom-compile-command 'make lock' --override requirements-overrides.txt requirements.in -o requirements.txt
 	uv pip compile --quiet --universal --generate-hashes --no-annotate --python-version 3.11 --upgrade \
+		--custom-compile-command 'make lock' requirements-uv.in -o requirements-uv.txt
+	uv pip compile --quiet --universal --generate-hashes --no-annotate --python-version 3.11 --upgrade \
 		--custom-compile-command 'make lock' --override requirements-overrides.txt \
 		-c requirements.txt requirements-sign.in -o requirements-sign.txt
 	uv pip compile --quiet --universal --generate-hashes --no-annotate --python-version 3.11 --upgrade \
 		--custom-compile-command 'make lock' --override requirements-overrides.txt \
-		-c requirements.txt -c requirements-sign.txt requirements-dev.in -o requirements-dev.txt
+		-c requirements.txt -c requirements-uv.txt -c requirements-sign.txt requirements-dev.in -o requirements-dev.txt
 	uv pip compile --quiet --universal --generate-hashes --no-annotate --python-version 3.11 --upgrade \
 		--custom-compile-command 'make lock' requirements-audit.in -o requirements-audit.txt
 

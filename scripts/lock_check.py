@@ -14,6 +14,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 #: What everybody installs, and what is installed instead by whoever signs or verifies keyless.
 LOCKS = (ROOT / "requirements.txt", ROOT / "requirements-sign.txt")
+#: What installs either.
+UV = ROOT / "requirements-uv.txt"
 
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 
@@ -68,7 +70,7 @@ def refusal(lock: Path, python: str, platforms: list[str]) -> str:
         command = [
             *(sys.executable, "-I", "-m", "pip", "--quiet", "--disable-pip-version-check", "--no-input"),
             *("install", "--dry-run", "--ignore-installed", "--target", folder),
-            *("--no-deps", "--require-hashes", "--only-binary", ":all:", "-r", str(lock)),
+            *("--no-deps", "--require-hashes", "--only-binary", ":all:", "-r", str(lock), "-r", str(UV)),
             *("--implementation", "cp", "--python-version", python),
             *(word for platform in platforms for word in ("--platform", platform)),
         ]
