@@ -2,7 +2,7 @@
 # Makes the private virtual environment that the action replicates with, and outputs its Python.
 #
 # It lies under RUNNER_TEMP, is keyed by lock, interpreter and the action's own path, and is used again by later steps of the job. Everything
-# comes from requirements.txt, or requirements-sign.txt: each wheel is checked by hash, nothing is resolved or built.
+# comes from requirements.txt, or requirements-sign.txt: each wheel is checked by hash, nothing is resolved or built. uv does it, else pip.
 #
 # Bash 3.2, which macOS has, and no here-documents: they need room in a temporary folder.
 set -euo pipefail
@@ -17,14 +17,14 @@ case ${INPUT_SIGN:-} in
   *keyless*) lock=$action/requirements-sign.txt ;;
 esac
 
-# The workspace belongs to the caller: nothing in it may steer Python or pip. Index, proxy and certificate settings of
+# The workspace belongs to the caller: nothing in it may steer Python, pip or uv. Index, proxy and certificate settings of
 # the runner stay in force, which the hashes make safe. Upper or lower case is one name on Windows.
 shopt -s nocasematch
 for name in $(compgen -e); do
   case $name in
     PIP_*INDEX* | PIP_FIND_LINKS | PIP_PROXY | PIP_*CERT | PIP_TRUSTED_HOST | PIP_CACHE_DIR | PIP_NO_CACHE_DIR) ;;
     PIP_RETRIES | PIP_*TIMEOUT | PYTHON_KEYRING_*) ;;
-    PIP_* | PYTHON*) unset "$name" ;;
+    PIP_* | PYTHON* | UV_*) unset "$name" ;;
   esac
 done
 
@@ -105,7 +105,7 @@ run() {
   wait "$child"
 }
 
-# The environment, while pip unpacks it, takes 200 MB.
+# The environment, while it is unpacked, takes 200 MB.
 give_up() {
   rm -rf "$venv"
   "$python" -I -c 'import shutil, sys; sys.exit(shutil.disk_usage(sys.argv[1]).free < 200e6)' "$temp" ||
@@ -121,24 +121,42 @@ show() {
   [ -z "$said" ] || printf '%s\n' "$said"
 }
 
+# The environment itself: make_venv OPTION…
+make_venv() {
+  run "$python" -I -m venv "$@" "$venv" ||
+    give_up "This Python can't make a virtual environment (its message stands above). On Debian and Ubuntu install python3-venv, or put actions/setup-python before this step."
+}
+
+# Whatever it can't do, it leaves to pip.
+by_uv() {
+  make_venv --without-pip
+  local broken=""
+  run "$python" -I -B -X utf8 "$action/replicator/set_up.py" "$(interpreter)" "$lock" "$action/requirements-uv.txt" >"$venv/log" 2>&1 || broken=1
+  show "$(<"$venv/log")"
+  [ -z "$broken" ]
+}
+
+by_pip() {
+  make_venv --clear
+  local broken="" said
+  run "$(interpreter)" -I -X utf8 -m pip --quiet --disable-pip-version-check --no-input install \
+    --no-user --no-deps --require-hashes --only-binary :all: -r "$lock" >"$venv/log" 2>&1 || broken=1
+  said=$(<"$venv/log") || said=""
+  show "$said"
+  [ -n "$broken" ] || return 0
+  case $said in
+    *"DO NOT MATCH THE HASHES"*)
+      give_up "The package index offers a file that is not the one which the action's lock names by its hash (pip's message stands above). Nothing was installed. Ask whoever runs the index, which PIP_INDEX_URL names, how that file got there."
+      ;;
+  esac
+  give_up "The packages that the action needs could not be installed (pip's message stands above). Check that the runner reaches a Python package index, and that it has the versions of the action's lock as wheels; PIP_INDEX_URL names a mirror."
+}
+
 # Ours alone: on a machine that several share, somebody else could have put one there.
 if [ ! -O "$venv/complete" ]; then
   echo "Setting up with Python ${about% *}, once per job"
   rm -rf "$venv" || fail "'$venv' is in the way and can't be removed; the action makes its own. Empty RUNNER_TEMP before each job."
-  run "$python" -I -m venv "$venv" ||
-    give_up "This Python can't make a virtual environment (its message stands above). On Debian and Ubuntu install python3-venv, or put actions/setup-python before this step."
-  run "$(interpreter)" -I -X utf8 -m pip --quiet --disable-pip-version-check --no-input install \
-    --no-user --no-deps --require-hashes --only-binary :all: -r "$lock" >"$venv/pip.log" 2>&1 || broken=1
-  said=$(<"$venv/pip.log") || said=""
-  show "$said"
-  if [ -n "${broken:-}" ]; then
-    case $said in
-      *"DO NOT MATCH THE HASHES"*)
-        give_up "The package index offers a file that is not the one which the action's lock names by its hash (pip's message stands above). Nothing was installed. Ask whoever runs the index, which PIP_INDEX_URL names, how that file got there."
-        ;;
-    esac
-    give_up "The packages that the action needs could not be installed (pip's message stands above). Check that the runner reaches a Python package index, and that it has the versions of the action's lock as wheels; PIP_INDEX_URL names a mirror."
-  fi
+  by_uv || by_pip
   # A path entry instead of a build: a build would fetch a backend that no lock pins. In ASCII, as a statement, because
   # Python reads these files in the locale's encoding.
   {

@@ -100,10 +100,23 @@ PIP = {
 }
 OTHER_TOOLS = {
     "CONDA_PREFIX": ".",
+    "UV_BUILD_CONSTRAINT": "requirements.txt",
+    "UV_CACHE_DIR": "cache",
     "UV_CONFIG_FILE": "uv.toml",
+    "UV_CONSTRAINT": "requirements.txt",
+    "UV_DEFAULT_INDEX": "http://127.0.0.1:9",
+    "UV_EXCLUDE_NEWER": "2001-01-01",
+    "UV_FIND_LINKS": "packages",
     "UV_INDEX_URL": "http://127.0.0.1:9",
+    "UV_LINK_MODE": "symlink",
+    "UV_NO_BINARY": "1",
     "UV_NO_INDEX": "1",
+    "UV_NO_VERIFY_HASHES": "1",
+    "UV_OFFLINE": "1",
+    "UV_OVERRIDE": "requirements.txt",
     "UV_PROJECT": ".",
+    "UV_PYTHON": "2.7",
+    "UV_WORKING_DIR": ".",
     "VIRTUAL_ENV": ".venv",
 }
 SHELL = {

@@ -52,6 +52,8 @@ class Case:
     """Below which workspace, RUNNER_TEMP, HOME and the action lie."""
     cold: bool = False
     """Whether nothing was set up before."""
+    pip: bool = False
+    """Whether there is no uv to be had, so that pip sets up."""
     says: str = ""
     """A part of the one error that it ends with; empty where it works."""
     title: str = "Set-up"
@@ -82,7 +84,7 @@ while [ -n "$folder" ]; do
 done
 {PASS_ON}"""
 OLD = 'case "$*" in *version_info*) echo "3.9.18 old"; exit ;; esac\n' + PASS_ON
-BARE = f'case "$*" in *"-m venv"*) echo "ensurepip is not available"; exit 1 ;; esac\n{PASS_ON}'
+BARE = f'case "$*" in *set_up.py*|*"-m venv --clear"*) echo "ensurepip is not available"; exit 1 ;; esac\n{PASS_ON}'
 
 CASES = [
     Case(name="files only"),
@@ -92,8 +94,10 @@ CASES = [
     Case(name="variables of other tools", env=OTHER_TOOLS),
     Case(name="variables of shells", env=SHELL),
     Case(name="everything at once", env=EVERY_VARIABLE, cold=True),
+    Case(name="everything at once, without uv", env=EVERY_VARIABLE, cold=True, pip=True),
     Case(name="functions that bash exports", env={"functions": ""}, cold=True),
     Case(name="PATH with the workspace in front", env={"PATH": ".:{path}"}),
+    Case(name="PATH with the workspace in front, cold", env={"PATH": ".:{path}"}, cold=True),
     Case(name="PATH with an empty entry in front", env={"PATH": ":{path}"}),
     # Locales.
     *(
@@ -233,12 +237,19 @@ def wheel(common: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def warm(common: Path, action: Action, wheel: Path) -> Path:
+def uv(common: Path, wheel: Path) -> Path:
+    """Beside that wheel."""
+    with locked(common / "wheel.lock"):
+        return next(wheel.parent.glob("uv-*"), None) or stand_in.make_uv(wheel.parent)
+
+
+@pytest.fixture(scope="session")
+def warm(common: Path, action: Action, wheel: Path, uv: Path) -> Path:
     """The RUNNER_TEMP of a job in which the action, with the stand-in's lock, was set up."""
     job = Job(folder=common / "warm job", env=offline(wheel))
     with locked(common / "warm.lock"):
         if not (common / "warm").exists():
-            used = stand_in.make_action(action.path, common / "warm action", wheel)
+            used = stand_in.make_action(action.path, common / "warm action", wheel, uv=uv)
             run = job.run(used, tag_push("v1"))
             assert run.ran == ["decide", "setup", "replicate"], run.log
             (common / "warm").touch()
@@ -309,10 +320,10 @@ def _need(case: Case) -> None:
         pytest.skip(f"'{case.needs}' is not possible on this machine")
 
 
-def _place(case: Case, common: Path, exported: Action, wheel: Path, compute: Running, folder: Path) -> Place:
+def _place(case: Case, common: Path, exported: Action, wheel: Path, uv: Path, compute: Running, folder: Path) -> Place:
     if not case.cold:
         return Place(case, Action.load(common / "warm action"), wheel, compute, folder)
-    own = stand_in.make_action(exported.path, folder / case.folder / "action", wheel)
+    own = stand_in.make_action(exported.path, folder / case.folder / "action", wheel, uv=None if case.pip else uv)
     return Place(case, own, wheel, compute, folder)
 
 
@@ -323,13 +334,14 @@ def test_held(
     action: Action,
     warm: Path,
     wheel: Path,
+    uv: Path,
     compute: Running,
     tmp_path: Path,
     record_property: Callable[[str, object], None],
 ) -> None:
     _need(case)
     record_property("counted", "hostile workspaces")
-    place = _place(case, common, action, wheel, compute, tmp_path)
+    place = _place(case, common, action, wheel, uv, compute, tmp_path)
     if not case.cold:
         for made in warm.glob("replicator-*"):
             (place.job.temp / made.name).symlink_to(made)
@@ -344,6 +356,7 @@ def test_held(
 def check_worked(place: Place, run: Run) -> None:
     assert (run.exit_code, run.outputs["result"]) == (0, "complete"), run.log
     assert ("Setting up with" in run.log) == place.case.cold
+    assert ("pip sets up" in run.log) == place.case.pip
     assert not Path(run.outputs["index_path"]).is_relative_to(place.job.workspace)
     for made in place.job.temp.glob("replicator-*/**/*"):
         # Nobody else may change what runs with the caller's credentials.
