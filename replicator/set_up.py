@@ -71,7 +71,8 @@ def main(argv: Sequence[str], env: Mapping[str, str], stdout: TextIO) -> int:
         # uv leaves it behind, for everybody to write.
         (venv / ".lock").unlink(missing_ok=True)
     except (GiveUp, OSError, RuntimeError, ValueError, configparser.Error, zipfile.BadZipFile) as why:
-        stdout.write(f"pip sets up, which takes longer, because uv can't: {why}\n")
+        said = " ".join(str(why).split())
+        stdout.write(f"pip sets up, which takes longer, because uv can't: {said[-500:]}\n")
         return 1
     return 0
 
@@ -124,7 +125,8 @@ def settings(env: Mapping[str, str]) -> dict[str, str]:
     files.read(pips_files(env), "utf-8")
     pairs = [pair for section in ("global", "install") if section in files for pair in files[section].items()]
     pairs += [(name[4:], value) for name, value in env.items() if name.startswith("PIP_")]
-    return {name.lower().replace("_", "-"): value for name, value in pairs if value}
+    # A list in a file has its lines, where a variable has blanks.
+    return {name.lower().replace("_", "-"): value.replace("\n", " ").strip() for name, value in pairs if value}
 
 
 def pips_files(env: Mapping[str, str]) -> list[Path]:
@@ -176,8 +178,7 @@ def run(command: Sequence[str], env: Mapping[str, str] | None = None) -> None:
         command, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
     )
     if done.returncode:
-        said = " ".join(done.stdout.decode("utf-8", "replace").split())
-        raise GiveUp(said[-500:] or f"it ended with {done.returncode}")
+        raise GiveUp(done.stdout.decode("utf-8", "replace").strip() or f"it ended with {done.returncode}")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -173,8 +174,7 @@ case "$*" in
   *"-m venv"*)
     mkdir -p "${{@: -1}}/Scripts" && printf '#!/bin/bash\\nexec "{windows}" "$@"\\n' >"${{@: -1}}/Scripts/python.exe"
     chmod +x "${{@: -1}}/Scripts/python.exe" ;;
-  *"-m pip"*) ;;
-  *purelib*) ;;
+  *set_up.py*|*purelib*) ;;
   *decide.py*|*"-m replicator"*) exec "{real}" "$@" ;;
   *) "{real}" "$@" | sed 's/$/\r/' ;;
 esac
@@ -201,6 +201,24 @@ class TestSetUp:
         assert run.steps[1].lines == ()
         assert run.steps[1].seconds < 3
         assert (environment / "complete").stat().st_mtime_ns == before
+
+    def test_what_a_run_imports_is_there_as_bytecode(self, set_up: SetUp) -> None:
+        (environment,) = set_up.environments
+        assert "pip sets up" not in set_up.log
+        # The environment's Python itself says whether it would have to compile.
+        script = """
+import importlib.util, os, sys
+writing = []
+sys.addaudithook(lambda event, args: event == "compile" and args[1] and writing.append(os.fsdecode(args[1])))
+import replicator.run, google.cloud.compute_v1
+print(*(name for name in writing if os.sep + "site-packages" + os.sep in name), sep="\\n")
+print(len([name for name in sys.modules if name.startswith("google.cloud.compute_v1.")]), "modules")
+"""
+        python = environment / "bin" / "python"
+        done = subprocess.run([python, "-I", "-B", "-c", script], capture_output=True, text=True, check=True)
+        compiled, _, imported = done.stdout.strip().rpartition("\n")
+        assert compiled == ""
+        assert int(imported.split()[0]) > 100
 
     def test_executed_nothing_of_a_hostile_workspace(self, set_up: SetUp) -> None:
         assert set_up.executed == ""
