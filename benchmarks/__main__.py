@@ -18,6 +18,7 @@ from benchmarks.figures import Results, Skipped, aligned, rows
 #: Name → what it is about. A module each.
 BENCHMARKS = {
     "skip": "What a run that is skipped costs",
+    "set_up": "What every user waits for: the set-up of the action",
     "quota": "Every region from one source, quotas enforced",
     "copying": "How close a run comes to its slowest copy",
     "by_hand": "Against gcloud lines to the same end state",
