@@ -65,23 +65,30 @@ def assign(waiting: Sequence[str], origins: Sequence[Origin]) -> dict[str, str]:
     return {location: assigned[location] for location in waiting if location in assigned}
 
 
-def forecast(home: str, ready: Sequence[str], wanted: Sequence[str], most: int) -> tuple[Branch, ...]:
-    """The copies to come, wave by wave, if all take as long and every origin may be copied `most` times.
+def forecast(
+    home: str, ready: Sequence[str], wanted: Sequence[str], most: int, last: Sequence[str] = ()
+) -> tuple[Branch, ...]:
+    """The copies to come, wave by wave, if all take as long and every image may be copied `most` times.
 
-    `home` is the source's location, `ready` are replicas that exist, `wanted` those to be made.
+    `home` is the source's location, `ready` are replicas that exist, `wanted` those to be made, before the `last`.
     """
     origins = [Origin(name=SOURCE, location=home, free=most)]
     origins += [Origin(name=location, location=location, free=most) for location in ready]
     branches: list[Branch] = []
-    waiting, wave = list(wanted), 1
-    while waiting:
-        assigned = assign(waiting, origins)
-        used = Counter(assigned.values())
-        branches += [Branch(location, origin, wave) for location, origin in assigned.items()]
-        origins = [replace(origin, free=origin.free - used[origin.name]) for origin in origins]
-        origins += [Origin(name=location, location=location, free=most) for location in assigned]
-        waiting = [location for location in waiting if location not in assigned]
+    groups, wave = [list(wanted), list(last)], 0
+    while any(groups):
         wave += 1
+        begun: list[Origin] = []
+        for group in groups:
+            assigned = assign(group, origins)
+            used = Counter(assigned.values())
+            branches += [Branch(location, origin, wave) for location, origin in assigned.items()]
+            begun += [Origin(name=location, location=location, free=most) for location in assigned]
+            origins = [replace(origin, free=origin.free - used[origin.name]) for origin in origins]
+            group[:] = [location for location in group if location not in assigned]
+            if group:
+                break
+        origins += begun
     return tuple(branches)
 
 

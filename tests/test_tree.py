@@ -129,5 +129,12 @@ def test_all_regions_take_three_waves() -> None:
     assert waves == {1: 6, 2: 36, 3: 1}
 
 
+@given(wanted=locations, most=st.integers(1, 4))
+def test_the_lead_is_copied_when_all_others_are_begun(wanted: list[str], most: int) -> None:
+    branches = forecast("us", [], wanted, most, ["us-home1"])
+    assert branches[-1].location == "us-home1"
+    assert branches[-1].wave == max(branch.wave for branch in branches)
+
+
 def test_one_wave() -> None:
     assert tree.forecast("us", [], ["eu", "asia"], 6) == (Branch("eu", SOURCE, 1), Branch("asia", SOURCE, 1))
