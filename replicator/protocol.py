@@ -39,8 +39,8 @@ EMPTY_OUTPUTS = {
 #: The runner cuts an annotation at 4096 characters; escaping may triple a character.
 _LONGEST_MESSAGE = 3500
 
-#: One of them stands in every text that `redacted` finds anything in; looking for them is a hundred times quicker.
-_HINTS = ("earer ", "EARER ", "asic ", "ASIC ", "ya29.", "eyJ", "PRIVATE KEY", "://", "_token", "secret")
+#: One of them stands, in any case, in every text that `redacted` finds anything in; looking for them is far quicker.
+_HINTS = ("bearer ", "basic ", "ya29.", "eyj", "private key", "://", "_token", "secret")
 
 
 def redacted(text: str) -> str:
@@ -48,17 +48,18 @@ def redacted(text: str) -> str:
 
     Tokens of Google's and of OAuth, keys, passwords in URLs: no text may tell them, wherever it comes from.
     """
-    if not any(hint in text for hint in _HINTS):
+    lower = text.lower()
+    if not any(hint in lower for hint in _HINTS):
         return text
     import re
 
     return re.sub(
-        r"(?i:(?<=bearer )|(?<=basic ))[^\s'\",<]{6,}"
+        r"(?ai:(?<=bearer )|(?<=basic ))[^\s'\",<]{6,}"
         r"|\bya29\.[\w.-]+"
         r"|\beyJ[\w-]+\.[\w-]+\.[\w-]*"
         r"|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END|$)"
         r"|(?<=://)[^/\s'\"<>]+(?=@)"
-        r"|(?:(?<=_token['\"]: ['\"])|(?<=_token['\"]:['\"])|(?<=secret['\"]: ['\"])|(?<=secret['\"]:['\"]))[^'\"]+",
+        r"|(?ai:(?<=_token['\"]: ['\"])|(?<=_token['\"]:['\"])|(?<=secret['\"]: ['\"])|(?<=secret['\"]:['\"]))[^'\"]+",
         "(secret)",
         text,
         flags=re.DOTALL,
