@@ -204,7 +204,8 @@ class Identity:
 
     def _oidc(self, request: _Handler, _body: bytes) -> dict[str, Any]:
         query = parse_qs(urlsplit(request.path).query)
-        if request.headers["Authorization"] != f"Bearer {REQUEST_TOKEN}" or query["api-version"] != ["2.0"]:
+        scheme, _, token = request.headers["Authorization"].partition(" ")
+        if (scheme.lower(), token, query["api-version"]) != ("bearer", REQUEST_TOKEN, ["2.0"]):
             raise Refused(401, {"message": f"no such job {SECRET}"})
         now = int(self.clock())
         sub = "repo:acme/images:ref:refs/tags/v1.2.3"

@@ -17,6 +17,7 @@ from replicator.__main__ import main
 from replicator.actions import Runner
 from replicator.conduct import Conduct
 from replicator.model import Sign
+from tests.identity import OIDC, RESET, SECRET, Identity
 from tests.signing import world
 from tests.test_rules import refuse
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.conftest import Action, Finished
+    from tests.identity import Answer
 
 OUTPUTS = ("index_path", "index_digest", "bundle_path", "attestation_path")
 KEY = world.private_key()
@@ -57,6 +59,21 @@ def verify(done: Finished, tmp_path: Path, *policy: str) -> tuple[int, str]:
 def statement(done: Finished) -> dict[str, Any]:
     envelope = json.loads(Path(done.outputs["attestation_path"]).read_text("utf-8"))["dsseEnvelope"]
     return dict(json.loads(base64.b64decode(envelope["payload"])))
+
+
+def trusting(url: str) -> dict[str, Any]:
+    """What clients of a Sigstore that is said to be there are given."""
+    service = {"url": url, "majorApiVersion": 1, "validFor": {"start": "2020-01-01T00:00:00Z"}, "operator": "nobody"}
+    return {
+        "mediaType": "application/vnd.dev.sigstore.clienttrustconfig.v0.1+json",
+        "trustedRoot": json.loads((world.KEPT / "trusted_root.json").read_bytes()),
+        "signingConfig": {
+            "mediaType": "application/vnd.dev.sigstore.signingconfig.v0.2+json",
+            "caUrls": [service],
+            "rekorTlogUrls": [service],
+            "rekorTlogConfig": {"selector": "ANY"},
+        },
+    }
 
 
 def families(action: Action) -> set[str]:
@@ -236,25 +253,29 @@ class TestKeyless:
         assert "eyJ" not in done.log
 
     @pytest.mark.parametrize(
-        ("change", "says"),
+        ("answers", "says"),
         [
-            ({"ACTIONS_ID_TOKEN_REQUEST_TOKEN": "another"}, "identity tokens gave none to sign with"),
-            ({"ACTIONS_ID_TOKEN_REQUEST_URL": "http://127.0.0.1:9/"}, "identity tokens gave none to sign with"),
+            ([(401, SECRET)], "identity tokens gave none to sign with (HTTPError"),
+            ([(200, f"<html>{SECRET}")], "identity tokens gave none to sign with (JSONDecodeError"),
+            ([(200, "[]")], "identity tokens gave none to sign with (TypeError"),
+            ([(302, "{}")], "identity tokens gave none to sign with (KeyError"),
+            ([RESET], "identity tokens gave none to sign with (ConnectionError"),
+            ([(200, json.dumps({"value": SECRET}))], "Sigstore could not sign the index (IdentityError"),
+            ([], "Sigstore could not sign the index (FulcioClientError"),
         ],
+        ids=["refused", "a page", "a list", "a redirect", "no answer", "a token that is none", "no Fulcio"],
     )
-    def test_no_token_after_all(
-        self, action: Action, service: world.Sigstore, change: dict[str, str], says: str
-    ) -> None:
-        action.env |= {**service.environment(), **change}
-        done = action(sign="keyless")
+    def test_no_signature_after_all(self, action: Action, tmp_path: Path, answers: list[Answer], says: str) -> None:
+        """Needs no Sigstore: nobody comes so far."""
+        with Identity() as identity:
+            (tmp_path / "trust.json").write_text(json.dumps(trusting(identity.url)), "utf-8")
+            identity.answers[OIDC] = answers
+            action.env |= {**identity.job(), "SIGSTORE_TRUST_CONFIG": str(tmp_path / "trust.json")}
+            done = action(sign="keyless")
+            assert identity.asked[OIDC] == 1
         assert (done.exit_code, says in done.log, families(action)) == (3, True, set()), done.log
-
-    def test_a_sigstore_that_refuses(self, action: Action, service: world.Sigstore, tmp_path: Path) -> None:
-        trust = (service.folder / "trust.json").read_text("utf-8").replace(f'{service.url}"', f'{service.url}/nowhere"')
-        (tmp_path / "trust.json").write_text(trust, "utf-8")
-        action.env |= {**service.environment(), "SIGSTORE_TRUST_CONFIG": str(tmp_path / "trust.json")}
-        done = action(sign="keyless")
-        assert (done.exit_code, "Sigstore could not sign the index" in done.log, families(action)) == (3, True, set())
+        assert done.column("reason") == {"us": "", "eu": "unsigned", "asia": "unsigned"}
+        assert SECRET not in done.log + done.summary + json.dumps(done.outputs)
 
     @pytest.mark.parametrize(("private", "own", "warned"), [(True, False, 1), (False, False, 0), (True, True, 0)])
     def test_a_private_repository_is_warned_once(self, tmp_path: Path, private: bool, own: bool, warned: int) -> None:

@@ -5,15 +5,23 @@ Every case is held against bundles that were kept, and against ones made just no
 
 from __future__ import annotations
 
+import base64
 import io
 import json
+import re
 import shutil
+import sys
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from replicator import index, provenance, signing
+from replicator import errors, index, provenance, signing, trust
 from replicator.__main__ import main
 from replicator.model import Sign
 from tests.signing import world
@@ -382,3 +390,90 @@ def test_a_root_that_is_none() -> None:
     case = Case(name="", bundle="ours.sigstore.json", root="index.json", says="")
     code, said = verify("--index", str(world.KEPT / "index.json"), *case.options(world.KEPT))
     assert (code, "index.json' can't be used" in said) == (3, True)
+
+
+def test_the_public_root_for_what_another_sigstore_signed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no root is named it is the public Sigstore's; offline, as sigstore-python brings it along."""
+    for name in ("HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME"):
+        monkeypatch.setenv(name, str(tmp_path))
+    monkeypatch.setattr("socket.socket.connect", _no_network)
+    case = Case(name="", bundle="ours.sigstore.json", says="")
+    *options, option, _ = case.options(world.KEPT)
+    code, said = verify("--index", str(world.KEPT / "index.json"), *options)
+    assert (code, option, "ours.sigstore.json' can't be trusted" in said) == (5, "--trusted-root", True), said
+
+
+def test_without_the_packages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sigstore.verify", None)
+    case = Case(name="", bundle="ours.sigstore.json", says="")
+    code, said = verify("--index", str(world.KEPT / "index.json"), *case.options(world.KEPT))
+    assert (code, "needs the package sigstore (sigstore.verify is missing)" in said) == (3, True), said
+
+
+@pytest.mark.parametrize(
+    ("statement", "says"),
+    [
+        (b"{", "holds a statement that is no JSON"),
+        (b"\xff", "holds a statement that is no JSON"),
+        (b"[]", "holds a statement without what it must have"),
+        (b'{"_type": "https://in-toto.io/Statement/v1"}', "holds a statement without what it must have"),
+        (b'{"_type": "x", "predicateType": "https://slsa.dev/provenance/v1"}', "holds another kind of statement"),
+        (b'{"_type": "https://in-toto.io/Statement/v1", "predicateType": "x"}', "holds another kind of statement"),
+        (b"[" * 100_000, "holds a statement without what it must have"),
+    ],
+)
+def test_statements_that_are_none_of_ours(tmp_path: Path, statement: bytes, says: str) -> None:
+    """Whoever has the key signs other things with it, too."""
+    pem = world.private_key()
+    (tmp_path / "key.pub").write_bytes(world.public_key(pem))
+    signer = signing.signer(Sign.KEY, {"SIGNING_KEY": pem})
+    assert signer
+    (tmp_path / "bundle").write_bytes(signer.sign(b"", statement)[1])
+    files = {"index": world.KEPT / "index.json", "attestation": tmp_path / "bundle", "key": tmp_path / "key.pub"}
+    code, said = verify(*(word for name, path in files.items() for word in (f"--{name}", str(path))))
+    assert (code, f"'{tmp_path / 'bundle'}' {says}" in said) == (5, True), said
+
+
+def certificate(key: Any, **noted: bytes) -> x509.Certificate:
+    """A certificate for our workflow, with what Fulcio notes in it; by nobody whom anybody trusts."""
+    name = x509.Name([])
+    times = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC)
+    made = x509.CertificateBuilder(name, name, key.public_key(), 1, *times)
+    made = made.add_extension(x509.SubjectAlternativeName([x509.UniformResourceIdentifier(world.OURS)]), critical=True)
+    for last, value in noted.items():
+        oid = x509.ObjectIdentifier(f"1.3.6.1.4.1.57264.1.{last.removeprefix('oid')}")
+        made = made.add_extension(x509.UnrecognizedExtension(oid, value), critical=False)
+    return made.sign(key, hashes.SHA256())
+
+
+@pytest.mark.parametrize(
+    ("noted", "issuer"),
+    [
+        ({"oid1": b"old"}, "old"),
+        ({"oid8": b"\x0c\x03new"}, "new"),
+        ({"oid1": b"old", "oid8": b"\x0c\x03new"}, "new"),
+        ({}, "nobody"),
+    ],
+)
+def test_who_confirmed_an_identity(noted: dict[str, bytes], issuer: str) -> None:
+    """Fulcio notes it in two ways, the older of which is still in certificates of other signers."""
+    shown = certificate(ec.generate_private_key(ec.SECP256R1()), **noted)
+    for wanted in ("old", "new", "nobody"):
+        policy = trust.Identity(pattern=re.compile(world.POLICY), issuer=wanted, trusted_root=None, offline=True)
+        who = trust._Who(policy)
+        if wanted == issuer != "nobody":
+            who.verify(shown)
+            assert (who.by, who.issuer) == (world.OURS, issuer)
+        else:
+            with pytest.raises(errors.OtherIssuer, match=f"confirmed by {issuer}, not by {wanted}"):
+                who.verify(shown)
+
+
+def test_a_certificate_for_another_kind_of_key(tmp_path: Path) -> None:
+    document = json.loads((world.KEPT / "ours.sigstore.json").read_bytes())
+    shown = certificate(rsa.generate_private_key(65537, 2048)).public_bytes(serialization.Encoding.DER)
+    document["verificationMaterial"]["certificate"]["rawBytes"] = base64.b64encode(shown).decode()
+    (tmp_path / "bundle").write_text(json.dumps(document), "utf-8")
+    case = Case(name="", bundle=str(tmp_path / "bundle"), says="")
+    code, said = verify("--index", str(world.KEPT / "index.json"), *case.options(world.KEPT))
+    assert (code, "bundle' was not signed with a P-256 key" in said) == (5, True), said
