@@ -67,6 +67,8 @@ def digests(payload: bytes) -> list[str]:
         ours = predicate["buildDefinition"]["buildType"] == BUILD_TYPE
         children = predicate["runDetails"]["byproducts"] if ours else []
         return [str(item["digest"]["sha256"]) for item in [*read["subject"], *children]]
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        raise ValueError("a statement that is no JSON") from None
     except (KeyError, TypeError, AttributeError, RecursionError):
         raise ValueError("a statement without what it must have") from None
 
