@@ -51,6 +51,7 @@ DOMAIN = "One or more users named in the policy do not belong to a permitted cus
         (INSERT, 404, ("notFound",), "Not found", "source_changed", None),
         (INSERT, 400, ("invalid",), "The sourceImage could not be found", "source_changed", None),
         (INSERT, 400, ("invalid",), "The sourceImage is not so far found", "operation_failed", None),
+        (INSERT, 400, ("invalid",), "The licence was not found", "operation_failed", None),
         (PATCH, 400, ("invalid",), "The sourceImage was not found", "operation_failed", None),
         (INSERT, 400, ("invalid",), "Invalid value", "operation_failed", Then.GIVE_UP),
         (INSERT, 400, ("invalid",), "'projects/p1' is no network", "operation_failed", None),
@@ -211,4 +212,4 @@ def test_a_refusal_asks_for_nothing_that_was_not_said() -> None:
 
 def test_credentials_say_what_is_wrong_with_them() -> None:
     wrong = faults.Credentials(errors.NoCredentials("None were found"))
-    assert (str(wrong), wrong.error.what) == ("None were found", "None were found")
+    assert (wrong.args, wrong.error.what) == (("None were found",), "None were found")
