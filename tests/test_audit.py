@@ -8,7 +8,9 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import google.auth
 import pytest
+from google.auth.exceptions import DefaultCredentialsError
 
 from replicator import audit
 from replicator.__main__ import main
@@ -221,6 +223,7 @@ class TestForeign:
         ('{"schema": 1, "images": []}', "images"),
         ('{"schema": 1, "images": [{"x": 1}]}', "images.0"),
         (BAD_PROJECT, "can't be a project and an image"),
+        (BAD_PROJECT.replace("p1/x y", "p1"), "'u' is not the uri of 'a' in 'p1'"),
     ],
 )
 def test_bad_index(action: Action, tmp_path: Path, text: str | None, says: str) -> None:
@@ -234,6 +237,30 @@ def test_bad_index(action: Action, tmp_path: Path, text: str | None, says: str) 
 def test_bad_settings_and_source(action: Action) -> None:
     assert verify(action, *SOURCE, "--locations", "EU")[0] == 2
     assert verify(action, "--source-image", "projects/p1/global/images/none")[0] == 3
+
+
+@pytest.mark.parametrize("by", ["index", "settings"])
+class TestNobodyCanTell:
+    def test_without_credentials(
+        self, action: Action, made: Finished, by: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def none(**_: object) -> None:
+            raise DefaultCredentialsError("None were found")  # type: ignore[no-untyped-call]
+
+        monkeypatch.setattr(google.auth, "default", none)
+        argv = ("--index", index_of(action)) if by == "index" else SOURCE
+        code, found = verify(action, *argv, env={"CLOUDSDK_AUTH_DISABLE_CREDENTIALS": ""})
+        assert (code, found["result"]) == (3, "error")
+        assert found["problems"][0].startswith("No Application Default Credentials were found. ")
+
+    def test_it_takes_too_long(self, action: Action, made: Finished, by: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(audit, "_TIME", 0.0)
+        busy = {"kind": "http", "code": 429, "reason": "rateLimitExceeded", "message": "Slower"}
+        action.emulator.faults([{"times": None, "action": busy}])
+        argv = ("--index", index_of(action)) if by == "index" else SOURCE
+        code, found = verify(action, *argv)
+        assert code == 4
+        assert "would pass before the next try (rate: Slower)" in found["problems"][0]
 
 
 def test_a_defect_is_no_drift(action: Action, monkeypatch: pytest.MonkeyPatch) -> None:

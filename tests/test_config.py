@@ -90,6 +90,13 @@ def test_the_example() -> None:
         ("locations: {eu: {labels: {a: !!python/object:os.system x}}}", None),
         ("locations: {eu: !!bool x}", [(1, "holds the tag tag:yaml.org,2002:bool; write the plain value")]),
         ("locations: {eu: {required: yes}}", [(1, "locations.eu.required: 'yes' is not one of true, false")]),
+        (
+            "locations: {eu: {name: 2026-99-99}}\n",
+            [
+                (1, "locations.eu.name: input should be a valid string, found None"),
+                (1, "locations.eu.name: month must be in 1..12"),
+            ],
+        ),
         ("a: 1\n---\nb: 2\n", None),
     ],
 )

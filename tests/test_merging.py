@@ -361,6 +361,24 @@ class TestFragmentsFolder:
         assert "fragments: " in done.outputs["reason"]
         assert "look whether any build kept a fragment" in done.outputs["reason"]
 
+    @pytest.mark.parametrize(
+        ("make", "says"),
+        [
+            (lambda path: path.write_text("{}"), "is no folder"),
+            (lambda path: path.symlink_to(path), "can't be read (Too many levels"),
+            (
+                lambda path: [path.mkdir(), *((path / f"{n}.json").touch() for n in range(201))],
+                "more than 200 files *.json",
+            ),
+        ],
+        ids=["a file", "a link to itself", "too many files"],
+    )
+    def test_what_is_no_folder_of_fragments(self, release: Release, make: Callable[[Path], object], says: str) -> None:
+        make(release.fragments)
+        done = release.merge()
+        assert (done.exit_code, release.action.calls()) == (2, [])
+        assert says in done.outputs["reason"], done.outputs["reason"]
+
     def test_it_lies_in_the_workspace(self, release: Release, tmp_path: Path) -> None:
         release.build_all()
         (tmp_path / "checkout").mkdir()

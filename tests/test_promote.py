@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import time
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -177,3 +179,55 @@ def test_who_leads_a_shared_family(location: str, verified: bool, found: Image |
     work = Work(step=step, began=0, image=found, verified=verified)
     session: Any = SimpleNamespace(plan=plan(image(), lead="us"), works=[work])
     assert promote._lead(session, replica()) is (found if leads else None)
+
+
+def unmade(name: str) -> dict[str, Any]:
+    """A patch whose operation is said to be done at once, and that changes nothing."""
+    link = "https://compute.googleapis.com/compute/v1/projects/p1/global/operations/operation-1"
+    operation = {"name": "operation-1", "selfLink": link, "operationType": "patch", "status": "DONE", "progress": 100}
+    answer = {"kind": "body", "when": "before", "status": 200, "text": json.dumps(operation)}
+    return {"method": "compute.images.patch", "match": f"{name}$", "action": answer}
+
+
+def stale(method: str, where: str, skip: int) -> dict[str, Any]:
+    return {"method": f"compute.images.{method}", "match": where, "skip": skip, "action": {"kind": "stale", "reads": 1}}
+
+
+@pytest.mark.parametrize("template", ["{family}-{location}", "{family}"])
+def test_a_family_that_was_not_moved_after_all(action: Action, template: str) -> None:
+    """Whatever an operation says: the image that is read back decides."""
+    action.emulator.faults([unmade("web-1-eu")])
+    done = action(family_template=template)
+    assert done.column("outcome") | {"us": ""} == {"us": "", "eu": "failed", "asia": "created"}
+    assert done.replicas["eu"]["reason"] == "drift"
+    assert done.replicas["eu"]["message"] == (
+        "projects/p1/global/images/web-1-eu does not carry its family: "
+        f"family: wanted {template.format(family='web', location='eu')}, found nothing. Run this again."
+    )
+    assert action(family_template=template).result == "complete"
+
+
+def test_an_image_that_shows_its_family_late_is_read_again(action: Action) -> None:
+    action.emulator.faults([stale("get", "web-1-eu$", 1)])
+    done = action(family_template="{family}")
+    assert done.column("promoted") == {"us": True, "eu": True, "asia": True}
+    assert len(action.calls("get", "web-1-eu")) == 3
+
+
+def test_where_a_family_leads_its_head_tells_and_no_other_call_is_made(action: Action) -> None:
+    action(family_template="{family}", locations="us, eu")
+    assert len(action.calls("getFromFamily", "family/web")) == 2 + 1
+    assert len(action.calls("get", "web-1-us")) == 1
+
+
+@pytest.mark.parametrize("age", [0, -1], ids=["as old", "older"])
+def test_a_head_that_is_not_younger_is_not_noted(emulator: Running, tmp_path: Path, age: int) -> None:
+    """Who resolves a family to it now, resolves it to ours in a moment."""
+    born = int(time.time())
+    for name, copied, made, family in (("web-0", "web-0-eu", born + age, "web-eu"), ("web-1", "web-1-eu", born, "")):
+        source = emulator.add_image(project="p1", name=name, family="web", public=True, created=made - 100)
+        of = {"source_image": source["selfLink"], "source_image_id": source["id"], "public": True}
+        emulator.add_image(project="p1", name=copied, family=family, location="eu", created=made, **of)
+    emulator.faults([stale("getFromFamily", "web-eu", 1)])
+    done = Action(emulator, tmp_path)(locations="us, eu")
+    assert (done.column("promoted"), done.replicas["eu"]["message"]) == ({"us": True, "eu": True}, "")

@@ -144,6 +144,17 @@ class TestTheReplicaChanges:
         assert not action.calls("delete")
 
 
+class TestOperations:
+    def test_an_answer_that_is_no_operation_is_asked_for_again(self, action: Action) -> None:
+        """Half of an answer is none: the same requestId is sent again, and one copy is made."""
+        answer = {"kind": "body", "when": "after", "status": 200, "text": '{"kind": "compute#operation"}'}
+        action.emulator.faults([{"method": "compute.images.insert", "match": "web-1-eu$", "action": answer}])
+        assert action().result == "complete"
+        inserts = [call for call in action.calls("insert") if call["target"].endswith("web-1-eu")]
+        assert [call["committed"] for call in inserts] == [True, False]
+        assert len({call["query"]["requestId"] for call in inserts}) == 1
+
+
 class TestRepairs:
     def spoilt(self, action: Action, source: dict[str, Any], **spoil: Any) -> None:
         action.emulator.add_image(
@@ -161,6 +172,12 @@ class TestRepairs:
         action.emulator.faults([{"method": "compute.images.setLabels", "times": None, "action": stale}])
         self_again = action(labels="more=1")
         assert self_again.replicas["eu"]["reason"] == "drift"
+
+    def test_a_copy_that_somebody_deprecated(self, action: Action, source: dict[str, Any]) -> None:
+        self.spoilt(action, source, deprecated={"state": "DEPRECATED"})
+        row = action().replicas["eu"]
+        assert (row["outcome"], row["promoted"]) == ("repaired", True)
+        assert row["message"] == "It is marked DEPRECATED, so its family passes it over."
 
     def test_failing_repair(self, action: Action, source: dict[str, Any]) -> None:
         self.spoilt(action, source, description="other")

@@ -44,6 +44,14 @@ class TestSource:
         assert says in done.outputs["reason"]
         assert not action.mutations()
 
+    def test_a_key_that_only_the_customer_has(self, action: Action, source: dict[str, Any]) -> None:
+        shown = json.dumps({**source, "imageEncryptionKey": {"sha256": "x" * 44}})
+        answer = {"kind": "body", "status": 200, "text": shown}
+        action.emulator.faults([{"method": "compute.images.get", "action": answer}])
+        done = action()
+        assert (done.exit_code, done.result, action.mutations()) == (3, "failed", [])
+        assert "is encrypted with a customer-supplied key" in done.outputs["reason"]
+
     def test_deprecated_is_a_warning(self, action: Action) -> None:
         action.emulator.add_image(project="p1", name="old", deprecated={"state": "DEPRECATED"}, public=True)
         done = action(source_image="projects/p1/global/images/old")

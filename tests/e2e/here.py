@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,9 @@ from tests.e2e.records import Annotation, read_annotations, read_outputs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+#: By which `make coverage` finds a process that is given an environment of its own.
+MEASURED = "COVERAGE_PROCESS_CONFIG"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +62,7 @@ def environment(folder: Path, url: str, inputs: Mapping[str, str]) -> dict[str, 
         "GITHUB_STEP_SUMMARY": str(folder / "summary"),
         "RUNNER_TEMP": str(folder),
         **{f"INPUT_{name.upper()}": value for name, value in inputs.items()},
+        **{name: os.environ[name] for name in (MEASURED,) if name in os.environ},
     }
 
 
