@@ -194,8 +194,9 @@ PERMISSIONS = {
 }
 
 
-#: A predefined role that holds each permission, the narrowest that is documented ("Compute Engine IAM roles and
-#: permissions"); for messages and the pages about permissions.
+#: A predefined role that holds each permission, the narrowest of Compute Image User, Compute Viewer and Compute Storage
+#: Admin ("Compute Engine IAM roles and permissions"; tests/test_faults.py lists what each holds); for messages and the
+#: pages about permissions.
 ROLES = {
     "compute.images.get": "roles/compute.imageUser",
     "compute.images.list": "roles/compute.imageUser",

@@ -151,6 +151,32 @@ NEEDED = {
 }
 
 
+#: What `gcloud iam roles describe roles/compute.…` listed of images and global operations in 2025, the narrowest first
+#: (as kept by the public collection iann0036/iam-dataset).
+READS = {"images.get", "images.getFromFamily", "images.list"}
+HELD = {
+    "imageUser": READS | {"images.useReadOnly"},
+    "viewer": READS
+    | {"images.getIamPolicy", "images.listEffectiveTags", "images.listTagBindings", "globalOperations.get"}
+    | {"globalOperations.getIamPolicy", "globalOperations.list"},
+    "storageAdmin": READS
+    | {"images.getIamPolicy", "images.listEffectiveTags", "images.listTagBindings", "globalOperations.get"}
+    | {"images.create", "images.createTagBinding", "images.delete", "images.deleteTagBinding", "images.deprecate"}
+    | {"images.setIamPolicy", "images.setLabels", "images.update", "images.useReadOnly", "globalOperations.list"},
+}
+
+
+def test_each_role_is_the_narrowest_that_has_the_permission() -> None:
+    narrowest = {name: next(role for role, held in HELD.items() if name in held) for name in HELD["storageAdmin"]}
+    named = {name.removeprefix("compute."): role.removeprefix("roles/compute.") for name, role in faults.ROLES.items()}
+    assert named == {name: narrowest[name] for name in named}
+
+
+def test_the_widest_role_has_every_permission() -> None:
+    """The README says so of `roles/compute.storageAdmin`."""
+    assert {name for needed in NEEDED.values() for name, _ in needed} <= HELD["storageAdmin"]
+
+
 @pytest.mark.parametrize("method", NEEDED)
 def test_messages_name_the_permission_and_a_role(method: str) -> None:
     error = faults.error_of(Refusal(method, status=403, codes=("forbidden",), message="No"), doing="Copying to eu")
