@@ -41,6 +41,8 @@ _HTML = {"<code>", "</code>"}
 _NEVER = {"image", "code_block", "code_inline", "hr", "s_open"}
 #: What Mermaid, HCL and the rest of a block of code consist of, numbers aside.
 _NUMBER = re.compile(r"\d+")
+_HCL_STRING = r'"(?:[^"\\$%]|\\["\\]|\$\$\{|%%\{|[$%](?!\{))*"'
+_HCL_LINE = re.compile(rf"(?:#.*|[a-z ]*(?:image_by_region_prefix = )?[{{}}]|\s*{_HCL_STRING} += {_HCL_STRING})?")
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,8 @@ def shape(left: Left) -> dict[str, Any]:
         "values": {name: _skeleton(value) for name, value in outputs.items()},
         "raw": sorted({f"U+{ord(char):04X}" for char in left.log + left.summary if _is_raw(char)}),
         "markdown": list(_blocks(_MARKDOWN.parse(left.summary))),
+        "YAML": [_bare(yaml.safe_load(block)) for block in fences(left.summary, "yaml")],
+        "HCL": [_strings_of_hcl(block) for block in fences(left.summary, "hcl")],
     }
 
 
@@ -134,6 +138,17 @@ def words_of_shell(script: str) -> list[int]:
 def fences(summary: str, language: str) -> list[str]:
     """The blocks of code in one language."""
     return [token.content for token in _MARKDOWN.parse(summary) if token.type == "fence" and token.info == language]
+
+
+def _strings_of_hcl(block: str) -> list[int]:
+    """How many strings stand in each line of a map in HCL. Raises ValueError for a line that is more than that.
+
+    By the language's specification: a quote or a backslash ends a string or begins an escape, `${` and `%{` a template.
+    """
+    for line in block.splitlines():
+        if not _HCL_LINE.fullmatch(line):
+            raise ValueError(f"not HCL of ours: {line[:80]!r}")
+    return [len(re.findall(_HCL_STRING, line)) for line in block.splitlines() if line[:1] != "#"]
 
 
 def _is_raw(char: str) -> bool:

@@ -380,6 +380,15 @@ def credentials_that_cannot_be_used(stage: Stage) -> Left:
         return stage.action(stage.env(CLOUDSDK_AUTH_DISABLE_CREDENTIALS=""))
 
 
+@scene("ACTIONS_ID_TOKEN_REQUEST_URL")
+def a_signature_that_the_job_has_no_right_to(stage: Stage) -> Left:
+    """What is to be added to the workflow is shown as YAML."""
+    where = stage.known("ACTIONS_ID_TOKEN_REQUEST_URL")
+    done = stage.action(stage.env(GITHUB_ACTIONS="true", ACTIONS_ID_TOKEN_REQUEST_URL=where), sign="keyless")
+    assert fences(done.summary, "yaml")
+    return done
+
+
 @scene("a defect's message")
 def a_defect(stage: Stage) -> Left:
     def broken(*_: object) -> None:

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import re
+import shlex
+from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,6 +14,9 @@ from replicator import plan as planning
 from replicator.model import Held, ImageRef, Outcome, ReplicaResult, Result
 from tests.make import copy, image, replica
 from tests.test_protocol import hostile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROWS = [
     ReplicaResult(replica=replica("us", family="web"), outcome=Outcome.SOURCE, image=image(), access="public", promoted=True),
@@ -149,6 +155,22 @@ def test_a_block_ends_where_it_should() -> None:
     assert block("web") == ["```sh", "```", "```hcl", "```"]
     assert block("a``b") == ["```sh", "```", "```hcl", "```"]
     assert block("a```b````c") == ["`````sh", "`````", "`````hcl", "`````"]
+
+
+def with_lines(kind: type[errors.Failure] = errors.Failure) -> Iterator[type[errors.Failure]]:
+    """Every kind of failure that shows lines to be added somewhere."""
+    if kind.lines:
+        yield kind
+    for below in kind.__subclasses__():
+        yield from with_lines(below)
+
+
+@pytest.mark.parametrize("kind", [*with_lines()], ids=lambda kind: kind.__name__)
+def test_lines_to_add_are_in_the_language_that_they_are_said_to_be_in(kind: type[errors.Failure]) -> None:
+    if errors.language(kind.lines) == "yaml":
+        assert isinstance(yaml.safe_load(kind.lines), dict | list)
+    else:
+        assert len(shlex.split(kind.lines)) > 2
 
 
 def test_a_link_is_quoted() -> None:
