@@ -31,7 +31,10 @@ class Story:
     inputs: Mapping[str, str]
     existing: tuple[Mapping[str, Any], ...] = ()
     """Copies of the source; what `add_image` takes beside the project."""
+    look_up: tuple[str, ...]
+    """The calls before there is a plan."""
     calls: tuple[str, ...]
+    """All calls, those first."""
 
     def begin(self, emulator: Running) -> None:
         """Put in place what the run finds: an older release, the source, and copies of that."""
@@ -88,6 +91,7 @@ WHERE = {"source_image": "projects/p1/global/images/web-1", "locations": "us, eu
 OWN_FAMILIES = Story(
     name="own families",
     inputs={**WHERE, "required_locations": "us, eu", "labels": "release=1", "access": "public"},
+    look_up=LOOK_UP,
     calls=(
         *LOOK_UP,
         *copying("web-1-eu", "web-eu", "get web-0"),
@@ -98,6 +102,7 @@ OWN_FAMILIES = Story(
 SHARED_FAMILY = Story(
     name="shared family",
     inputs={**WHERE, "family_template": "{family}", "required_locations": "all"},
+    look_up=LOOK_UP,
     calls=(
         *LOOK_UP,
         *copying("web-1-us", "web"),
@@ -108,6 +113,7 @@ SHARED_FAMILY = Story(
         ),
     ),
 )
+REPAIRED = (*LOOK_UP, "getIamPolicy web-1-eu", "getIamPolicy web-1-europe-west4")
 REPAIRS = Story(
     name="repairs",
     inputs={**WHERE, "replace_failed": "true"},
@@ -116,12 +122,13 @@ REPAIRS = Story(
         {"name": "web-1-asia", "location": "asia", "status": "FAILED"},
         {"name": "web-1-europe-west4", "location": "europe-west4"},
     ),
+    look_up=REPAIRED,
     calls=(
-        *LOOK_UP,
-        *("getIamPolicy web-1-eu", "patch web-1-eu", "wait web-1-eu", "setLabels web-1-eu", "get web-1-eu"),
+        *REPAIRED,
+        *("patch web-1-eu", "wait web-1-eu", "setLabels web-1-eu", "get web-1-eu"),
         *("setIamPolicy web-1-eu", *promoted("web-1-eu", "web-eu", "get web-0")),
         *("get web-1-asia", "delete web-1-asia", "wait web-1-asia", *copying("web-1-asia", "web-asia")),
-        *("getIamPolicy web-1-europe-west4", *promoted("web-1-europe-west4", "web-europe-west4")),
+        *promoted("web-1-europe-west4", "web-europe-west4"),
     ),
 )
 STORIES = (OWN_FAMILIES, SHARED_FAMILY, REPAIRS)
