@@ -75,6 +75,7 @@ MODULES = (
             "rules::TestSharedFamily",
             "rules::TestRerunConverges",
             "replicate::TestRepairs",
+            "sources::TestNewerRelease",
         ),
     ),
     Module("decide", ("decide",)),

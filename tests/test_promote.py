@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import asyncio
 import json
 import time
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from replicator import promote
+from replicator.faults import Refusal
 from replicator.model import Action as Doing
 from replicator.model import Held, Image, Plan, Step
 from replicator.work import Work
@@ -17,6 +20,7 @@ from tests.conftest import Action
 from tests.make import copy, image, replica
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from emulator.testing import Running
@@ -231,3 +235,52 @@ def test_a_head_that_is_not_younger_is_not_noted(emulator: Running, tmp_path: Pa
     emulator.faults([stale("getFromFamily", "web-eu", 1)])
     done = Action(emulator, tmp_path)(locations="us, eu")
     assert (done.column("promoted"), done.replicas["eu"]["message"]) == ({"us": True, "eu": True}, "")
+
+
+NEWER = image("web-2", id="5", age=9)
+BASE = image("debian", id="9", family="debian")
+CHAINED = copy("asia", name="web-2-asia", id="6", source_image_id="5")
+REFUSED = Refusal("compute.images.get", status=403)
+
+
+@pytest.mark.parametrize(
+    ("head", "older", "source"),
+    [
+        (image(), None, image()),
+        (copy(id="8"), None, image()),
+        (copy(id="8", source_image_id="5"), [NEWER, BASE], NEWER),
+        (copy(id="8", source_image_id="6"), [CHAINED, NEWER, BASE], NEWER),
+        (copy(id="8", source_image_id="2"), [copy("asia"), image(), BASE], image()),
+        (copy(id="8", source_image_id="2"), [copy("asia", source_image_id="7"), image(), BASE], image()),
+        (copy(id="8", source_image_id="6"), [image("x", id="6", family=""), BASE], image("x", id="6", family="")),
+        (copy(id="8", source_image_id="6"), [image("x", project="p2", id="6", family="web-asia"), BASE],
+         image("x", project="p2", id="6", family="web-asia")),
+        (copy(id="8", source_image_id="6"), [CHAINED, REFUSED], CHAINED),
+        (copy(id="8", source_image_id="6"), [REFUSED], copy(id="8", source_image_id="6")),
+        (copy(id="8", source_image_id="6"), [], copy(id="8", source_image_id="6")),
+    ],
+    ids=[
+        "the source", "a copy of it", "a copy of another", "a copy of a copy", "a copy of a copy of it",
+        "a copy of a copy of a gone one", "a copy of an image without family", "of another project's",
+        "no further to be read", "not to be read", "gone",
+    ],
+)  # fmt: skip
+def test_the_source_of_a_heads_release(
+    monkeypatch: pytest.MonkeyPatch, head: Image, older: list[Image | Refusal] | None, source: Image
+) -> None:
+    """What is read of the head's ancestors, None for nothing, → the image by whose age releases are told apart."""
+
+    async def ancestors(_calls: object, of: Image) -> AsyncIterator[Image]:
+        assert (of, older is None) == (head, False)
+        for found in older or ():
+            if isinstance(found, Refusal):
+                raise found
+            yield found
+
+    monkeypatch.setattr("replicator.lookup.ancestors", ancestors)
+    steps = tuple(
+        Step(replica=replica(location, **family), action=Doing.COPY)
+        for location, family in (("us", {"family": "web"}), ("eu", {}), ("asia", {}))
+    )
+    session: Any = SimpleNamespace(plan=replace(plan(image()), steps=steps), calls=None)
+    assert asyncio.run(promote._source_of(session, head)) == source
