@@ -251,6 +251,7 @@ REFUSED = Refusal("compute.images.get", status=403)
         (copy(id="8", source_image_id="5"), [NEWER, BASE], NEWER),
         (copy(id="8", source_image_id="6"), [CHAINED, NEWER, BASE], NEWER),
         (copy(id="8", source_image_id="2"), [copy("asia"), image(), BASE], image()),
+        (copy(id="8", source_image_id="2"), [copy("asia"), REFUSED], image()),
         (copy(id="8", source_image_id="2"), [copy("asia", source_image_id="7"), image(), BASE], image()),
         (copy(id="8", source_image_id="6"), [image("x", id="6", family=""), BASE], image("x", id="6", family="")),
         (copy(id="8", source_image_id="6"), [image("x", project="p2", id="6", family="web-asia"), BASE],
@@ -260,7 +261,7 @@ REFUSED = Refusal("compute.images.get", status=403)
         (copy(id="8", source_image_id="6"), [], copy(id="8", source_image_id="6")),
     ],
     ids=[
-        "the source", "a copy of it", "a copy of another", "a copy of a copy", "a copy of a copy of it",
+        "the source", "a copy of it", "a copy of another", "a copy of a copy", "a copy of a copy of it", "the source can't be read",
         "a copy of a copy of a gone one", "a copy of an image without family", "of another project's",
         "no further to be read", "not to be read", "gone",
     ],
@@ -280,7 +281,7 @@ def test_the_source_of_a_heads_release(
     monkeypatch.setattr("replicator.lookup.ancestors", ancestors)
     steps = tuple(
         Step(replica=replica(location, **family), action=Doing.COPY)
-        for location, family in (("us", {"family": "web"}), ("eu", {}), ("asia", {}))
+        for location, family in (("us", {"family": "web"}), ("eu", {}), ("asia", {}), ("me-west1", {"family": ""}))
     )
     session: Any = SimpleNamespace(plan=replace(plan(image()), steps=steps), calls=None)
     assert asyncio.run(promote._source_of(session, head)) == source
