@@ -10,6 +10,7 @@ from replicator import errors, plan
 from replicator.config import Config
 from replicator.model import Action, Existing, Image, ImageRef, Lineage, Plan, Policy
 from replicator.settings import Settings
+from replicator.tree import Branch
 from tests.make import PUBLIC, copy, image, replica
 
 
@@ -226,7 +227,8 @@ def test_commands_are_quoted() -> None:
 def test_warnings() -> None:
     six = "eu asia us-west1 us-west2 us-west3 us-west4"
     assert not make(locations=six).warnings
-    assert not make(locations=f"us {six} us-east1", copies_per_source="6").warnings
+    planned = make(locations=f"us {six} us-east1", copies_per_source="6")
+    assert (planned.warnings, planned.copies_per_source, make().copies_per_source) == ((), 6, None)
     (warning,) = make(locations=f"us {six} us-east1").warnings
     assert warning == (
         "7 copies of one source are planned; about 6 an hour are documented. Where Compute Engine makes no more, "
@@ -384,3 +386,24 @@ def test_plans(locations: list[str], family: str, project: str, home: str, home_
             assert planned.lead_of(item) in {other.location for other in group}
         if (item.ref.project, item.family) == ("p1", "web") and item.location != home:
             assert planned.lead_of(item) == home
+
+
+FAILED = existing(copy("asia", status="FAILED", family=""), policy=None)
+
+
+@pytest.mark.parametrize(
+    ("settings", "found", "tree"),
+    [
+        ({"locations": "eu, asia"}, (), []),
+        ({"locations": "eu, asia", "copies_per_source": "2"}, (), []),
+        ({"locations": "us, eu, asia", "copies_per_source": "1"}, (), [("eu", "source", 1), ("asia", "eu", 2)]),
+        ({"locations": "eu, europe-west1, asia", "copies_per_source": "1"}, (existing(copy("eu")),),
+         [("europe-west1", "eu", 1), ("asia", "source", 1)]),
+        ({"locations": "asia", "copies_per_source": "1", "replace_failed": "true"}, (FAILED,), []),
+        ({"locations": "asia", "copies_per_source": "1"}, (FAILED,), []),
+    ],
+    ids=["nobody counts", "the source will do", "one each", "one exists", "replaced", "refused"],
+)  # fmt: skip
+def test_which_copy_is_made_of_which(settings: dict[str, Any], found: tuple[Existing, ...], tree: list[Any]) -> None:
+    planned = make(found={item.image.ref: item for item in found}, **settings)
+    assert plan.tree_of(planned) == tuple(Branch(*branch) for branch in tree)
