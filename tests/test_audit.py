@@ -254,7 +254,7 @@ class TestNobodyCanTell:
         assert found["problems"][0].startswith("No Application Default Credentials were found. ")
 
     def test_it_takes_too_long(self, action: Action, made: Finished, by: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(audit, "_TIME", 0.0)
+        monkeypatch.setattr("replicator.verifying._TIME", 0.0)
         busy = {"kind": "http", "code": 429, "reason": "rateLimitExceeded", "message": "Slower"}
         action.emulator.faults([{"times": None, "action": busy}])
         argv = ("--index", index_of(action)) if by == "index" else SOURCE

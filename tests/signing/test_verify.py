@@ -459,7 +459,9 @@ def test_who_confirmed_an_identity(noted: dict[str, bytes], issuer: str) -> None
     """Fulcio notes it in two ways, the older of which is still in certificates of other signers."""
     shown = certificate(ec.generate_private_key(ec.SECP256R1()), **noted)
     for wanted in ("old", "new", "nobody"):
-        policy = trust.Identity(pattern=re.compile(world.POLICY), issuer=wanted, trusted_root=None, offline=True)
+        policy = trust.Identity(
+            pattern=re.compile(world.POLICY), issuer=wanted, trusted_root=None, config="", offline=True
+        )
         who = trust._Who(policy)
         if wanted == issuer != "nobody":
             who.verify(shown)
