@@ -47,17 +47,17 @@ async def _copy(session: Session, work: Work, sources: Sources) -> Image:
         try:
             operation = await _insert(session, work, sources, origin, doing)
         except Refusal as refusal:
-            fault = faults.of_refusal(refusal)
+            fault, asked = faults.of_refusal(refusal), f"{doing} from {origin.image.ref}"
+            because = _because(asked, refusal.message, fault)
             if fault.then is Then.ELSEWHERE:
                 sources.exhausted(origin, max(fault.wait, refusal.retry_after))
-            elif origin.is_source or fault.error not in {errors.Forbidden, errors.SourceChanged}:
-                raise
-            elif fault.error is errors.SourceChanged:
+            elif not origin.is_source and fault.error is errors.SourceChanged:
                 sources.lost(origin)
-            else:
+            elif not origin.is_source and fault.error is errors.Forbidden:
                 # Whether the replica or the copy is forbidden: the source tells.
-                of_source = True
-            because = _because(f"{doing} from {origin.image.ref}", refusal.message, fault)
+                of_source, because = True, faults.error_of(refusal, doing=asked).message
+            else:
+                raise
             continue
         if operation is None:
             return await _look(session, work, sources)
@@ -67,6 +67,7 @@ async def _copy(session: Session, work: Work, sources: Sources) -> Image:
         fault = faults.of_problem(problem)
         if fault.error is errors.SourceRate:
             because = _because(doing, problem.message or problem.code, fault)
+            sources.give_back(origin)
             sources.exhausted(origin, fault.wait)
             continue
         failures += 1

@@ -65,7 +65,8 @@ class Budget:
 
     def unspend(self) -> None:
         """The last time it was not done after all."""
-        self._sent.pop()
+        if self._sent:
+            self._sent.pop()
 
     def close(self, now: float, seconds: float) -> None:
         """Not for so many seconds."""

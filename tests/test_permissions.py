@@ -29,7 +29,7 @@ SOURCE, REPLICAS = "p1", "p2"
 #: What anything might need, by project; the least of it that does is found.
 CANDIDATES = {
     SOURCE: sorted(name for name in faults.ROLES if name.endswith(("get", "Family", "Policy", "useReadOnly", "list"))),
-    REPLICAS: sorted(name for name in faults.ROLES if not name.endswith("useReadOnly")),
+    REPLICAS: sorted(faults.ROLES),
 }
 IMAGE = {"project": SOURCE, "name": "web-1", "family": "web", "labels": {"team": "infra"}, "description": "d"}
 READERS = [{"role": "roles/compute.imageUser", "members": ["user:somebody@example.com"]}]
@@ -73,6 +73,7 @@ CASES: dict[str, tuple[dict[str, str], Callable[[Running, Path], None]]] = {
     "a rerun with nothing to do": ({}, made()),
     "a copy that is adopted": ({}, copied(labels=IMAGE["labels"])),
     "`replace_failed: true`": ({"replace_failed": "true"}, copied(status="FAILED")),
+    "`copies_per_source`": ({"locations": "eu asia", "copies_per_source": "1"}, nothing),
     "a family as `source_image`": ({"source_image": "projects/p1/global/images/family/web"}, nothing),
     "`dry_run: true` or `plan`": ({"dry_run": "true"}, nothing),
     "`dry_run: true` where copies exist": ({"dry_run": "true"}, made()),

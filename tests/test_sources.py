@@ -163,6 +163,14 @@ class TestWaits:
         assert done.seconds > 3600
         assert "copies_per_source allows 2 an hour of each image. Next try in 3545 s, at " in done.log
 
+    def test_for_others_who_copied_the_source(self, action: Action) -> None:
+        """What was refused is no copy: the source is tried every ten minutes, until it may be copied again."""
+        action(locations=" ".join(REGIONS[:6]), name_template="{name}-old-{location}", family_template="old-{location}")
+        done = action(locations="eu asia", timeout_minutes="120")
+        assert done.result == "complete", done.log
+        assert 3000 < done.seconds < 4300
+        assert len(action.calls("insert", "web-1-eu")) <= 7
+
     def test_not_beyond_the_deadline(self, action: Action) -> None:
         action.emulator.faults([operation_error("web-1-us-west1", "INTERNAL_ERROR")])
         done = action(locations="us-west1 us-west2", copies_per_source="1", timeout_minutes="30")
