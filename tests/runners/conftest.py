@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import sys
 import textwrap
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -177,7 +178,7 @@ def prepared(cold: Callable[[Engine], Cold], common: Path) -> Callable[[Engine],
     """A folder with a python3 whose new virtual environments hold the packages of an engine's first set-up already.
 
     Engines give each job another path of the action, so no environment fits two jobs. With this python3 the action's
-    set-up still runs as it is, line by line, and its pip finds every requirement satisfied.
+    set-up still runs as it is, line by line, but that it is told that all is installed; the first one was carried out.
     """
 
     def make(engine: Engine) -> str:
@@ -197,16 +198,19 @@ def make_template(environment: Path, folder: Path) -> None:
     (packages,) = environment.glob("lib/python*/site-packages")
     (packages / "replicator.pth").unlink()
     # Of jobs that sign keyless, too.
-    install = ("-I", "-m", "pip", "--quiet", "install", "--no-deps", "--require-hashes", "--only-binary", ":all:")
-    subprocess.run([environment / "bin/python", *install, "-r", ROOT / "requirements-sign.txt"], check=True)
+    install = ("--no-config", "pip", "install", "--quiet", "--compile-bytecode", "--python", environment / "bin/python")
+    by_hash = ("--no-deps", "--require-hashes", "--only-binary", ":all:", "-r", ROOT / "requirements-sign.txt")
+    subprocess.run([Path(sys.executable).with_name("uv"), *install, *by_hash], check=True)
     script = f"""\
         #!/bin/sh
         case "$*" in
         "-I -m venv "*)
-          mkdir -p "$4/{packages.relative_to(environment)}"
-          cp "{environment}/pyvenv.cfg" "$4"
-          ln -s "{environment}/bin" "$4"
-          exec ln -s "{packages}"/* "$4/{packages.relative_to(environment)}" ;;
+          for venv do :; done
+          mkdir -p "$venv/{packages.relative_to(environment)}"
+          cp "{environment}/pyvenv.cfg" "$venv"
+          ln -s "{environment}/bin" "$venv"
+          exec ln -s "{packages}"/* "$venv/{packages.relative_to(environment)}" ;;
+        *set_up.py*) exit 0 ;;
         esac
         exec "{shutil.which("python3", path=search_path())}" "$@"
         """
