@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
+import socket
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 
+from emulator.app import App
 from emulator.errors import ApiError
+from emulator.server import Server
 from emulator.testing import Running, running
 
 if TYPE_CHECKING:
@@ -22,6 +27,24 @@ def test_it_starts_and_ends_quickly() -> None:
             pass
         times.append(time.monotonic() - before)
     assert min(times) < 0.1
+
+
+@pytest.mark.parametrize("turns", range(6))
+def test_a_connection_that_comes_up_while_it_ends_is_closed(recwarn: pytest.WarningsRecorder, turns: int) -> None:
+    async def end_while_someone_connects() -> None:
+        listening: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        server = Server(App(copy_seconds=0.05, wait_seconds=0.1), port=0, listening=listening.set_result)
+        serving = asyncio.create_task(server.serve())
+        host, port = (await listening).removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port))):
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            server.stop()
+            await serving
+
+    asyncio.run(end_while_someone_connects())
+    gc.collect()
+    assert not [str(warning.message) for warning in recwarn]
 
 
 def test_images_put_in_place_read_like_others(emulator: Running, client: Client) -> None:
