@@ -69,10 +69,14 @@ class DaemonThreads(Executor):
 class Calls:
     """Sends requests without stopping the others, and repeats those that are worth repeating."""
 
-    def __init__(self, compute: Compute, *, deadline: float, tell: Callable[[str, str], None]) -> None:
+    def __init__(
+        self, compute: Compute, *, deadline: float, tell: Callable[[str, str], None], within: str = "timeout_minutes"
+    ) -> None:
         self.compute = compute
         self.deadline = deadline
         """On the event loop's clock, in seconds."""
+        self.within = within
+        """For people: what sets the deadline."""
         self.next_try: dict[str, str] = {}
         """For people: the time of day at which a location that has to wait goes on, by location."""
         self._tell = tell
@@ -119,7 +123,7 @@ class Calls:
         except Refusal as refusal:
             if tries.too_late:
                 said = f"{faults.of_refusal(refusal).error.reason}: {refusal.message}"
-                raise errors.Deadline(f"{doing}: timeout_minutes would pass before the next try ({said})") from refusal
+                raise errors.Deadline(f"{doing}: {self.within} would pass before the next try ({said})") from refusal
             raise
 
     async def finish(
@@ -168,7 +172,7 @@ class Calls:
         left = self.deadline - asyncio.get_running_loop().time()
         waiting = _fitting(seconds, at_least=at_least, left=left)
         if waiting > left:
-            raise errors.Deadline(f"{because} Waiting {waiting:.0f} s would go beyond timeout_minutes".strip())
+            raise errors.Deadline(f"{because} Waiting {waiting:.0f} s would go beyond {self.within}".strip())
         await self.rest(waiting, where=where, because=because)
 
     async def rest(self, seconds: float, *, where: str, because: str) -> None:

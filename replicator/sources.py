@@ -167,7 +167,7 @@ class Sources:
             if coming and not each.of_source:
                 self._tell(each, _FOR_A_REPLICA, math.inf)
             elif then > deadline:
-                what = f"{self._because(each)} Waiting {then - now:.0f} s would go beyond timeout_minutes"
+                what = f"{self._because(each)} Waiting {then - now:.0f} s would go beyond {self._session.calls.within}"
                 each.dealt.set_exception(errors.Deadline(what))
             else:
                 self._tell(each, "waiting", then)

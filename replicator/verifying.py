@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from replicator.trust import Signed
     from replicator.verify_settings import VerifyRequest, VerifySettings
 
-#: Seconds in which everything must be read: nothing here waits for copies.
-_TIME = 600.0
+#: Minutes in which everything must be read: nothing here waits for copies.
+_MINUTES = 10
 #: So many locations are named in one sentence, and shown in the summary; and of each so many characters.
 _MOST_NAMED, _MOST_SHOWN, _LONGEST_TEXT = 6, 300, 1000
 #: The inputs that name files.
@@ -195,7 +195,8 @@ async def _against_index(this: Verifying, request: VerifyRequest, read: Index, s
 
 async def _calls(this: Verifying, endpoint: str, *, anonymous: bool) -> Calls:
     compute = await connected(endpoint, this.env, anonymous=anonymous)
-    return Calls(compute, deadline=asyncio.get_running_loop().time() + _TIME, tell=_silent)
+    deadline = asyncio.get_running_loop().time() + 60 * _MINUTES
+    return Calls(compute, deadline=deadline, tell=_silent, within=f"the {_MINUTES} minutes of a verification")
 
 
 def _judge(this: Verifying) -> Verdict:

@@ -254,13 +254,13 @@ class TestNobodyCanTell:
         assert found["problems"][0].startswith("No Application Default Credentials were found. ")
 
     def test_it_takes_too_long(self, action: Action, made: Finished, by: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("replicator.verifying._TIME", 0.0)
+        monkeypatch.setattr("replicator.verifying._MINUTES", 0)
         busy = {"kind": "http", "code": 429, "reason": "rateLimitExceeded", "message": "Slower"}
         action.emulator.faults([{"times": None, "action": busy}])
         argv = ("--index", index_of(action)) if by == "index" else SOURCE
         code, found = verify(action, *argv)
         assert code == 4
-        assert "would pass before the next try (rate: Slower)" in found["problems"][0]
+        assert "the 0 minutes of a verification would pass before the next try (rate: Slower)" in found["problems"][0]
 
 
 def test_a_defect_is_no_drift(action: Action, monkeypatch: pytest.MonkeyPatch) -> None:
