@@ -6,35 +6,30 @@ Changes nothing. Of an index that somebody else wrote nothing is read, and no im
 from __future__ import annotations
 
 import asyncio
-import json
-from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from replicator import audit, errors, files, index, lookup, protocol, report, settings, summary, verify_settings
-from replicator.actions import Annotation, Runner
-from replicator.audit import Finding, State
+from replicator import audit, errors, files, index, lookup, settings, verify_report, verify_settings
+from replicator.actions import Runner
 from replicator.calls import Calls
-from replicator.conduct import Conduct, concluded, in_loop, listening, tolerant
+from replicator.conduct import Conduct, concluded, in_loop, listening
 from replicator.faults import Credentials
-from replicator.model import Result
-from replicator.results import EXIT_INTERNAL, Verdict
 from replicator.run import connected, survey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from typing import TextIO
 
+    from replicator.audit import Finding
     from replicator.conduct import Signals
     from replicator.index import Entry, Index, Served
+    from replicator.results import Verdict
     from replicator.trust import Signed
     from replicator.verify_settings import VerifyRequest, VerifySettings
 
 #: Minutes in which everything must be read: nothing here waits for copies.
 _MINUTES = 10
-#: So many locations are named in one sentence, and shown in the summary; and of each so many characters.
-_MOST_NAMED, _MOST_SHOWN, _LONGEST_TEXT = 6, 300, 1000
 #: The inputs that name files.
 _FILES = ("index", "bundle", "attestation", "key", "trusted_root")
 
@@ -76,10 +71,10 @@ def run(
         else:
             verify_settings.refuse_without_index(given)
             in_loop(_against_settings(this, given, signals), loop_factory)
-        return _judge(this)
+        return verify_report.judge(this)
 
     with listening() as signals:
-        return _report(this, concluded(this, signals, carry_out), document)
+        return verify_report.tell(this, concluded(this, signals, carry_out), document)
 
 
 def act(given: Mapping[str, str], env: Mapping[str, str], stdout: TextIO, *, commands: bool) -> int:
@@ -105,7 +100,7 @@ def act(given: Mapping[str, str], env: Mapping[str, str], stdout: TextIO, *, com
         raise errors.BadSettings(problems)
 
     with listening() as signals:
-        return _report(this, concluded(this, signals, refuse), None)
+        return verify_report.tell(this, concluded(this, signals, refuse), None)
 
 
 def _read(this: Verifying, wanted: VerifySettings) -> Index:
@@ -197,112 +192,3 @@ async def _calls(this: Verifying, endpoint: str, *, anonymous: bool) -> Calls:
     compute = await connected(endpoint, this.env, anonymous=anonymous)
     deadline = asyncio.get_running_loop().time() + 60 * _MINUTES
     return Calls(compute, deadline=deadline, tell=_silent, within=f"the {_MINUTES} minutes of a verification")
-
-
-def _judge(this: Verifying) -> Verdict:
-    code = audit.exit_code(this.findings)
-    if code:
-        wrong = [item for item in this.findings if item.state is not State.CORRECT]
-        listed = [f"{_where(item)} {_state(item)}" for item in wrong[:_MOST_NAMED]]
-        more = [f"{len(wrong) - _MOST_NAMED} more"] * (len(wrong) > _MOST_NAMED)
-        return Verdict(Result.FAILED, code, f"Not all is as it must be: {', '.join([*listed, *more])}")
-    images = f"{len(this.findings)} images are as they must be" if this.findings else "no image was looked at"
-    signed = f"The index was signed by {this.signed.by}" if this.signed else "No signature was looked at"
-    return Verdict(Result.COMPLETE, 0, f"{signed}; {images}")
-
-
-def _where(finding: Finding) -> str:
-    return " ".join(filter(None, (finding.architecture, finding.location)))
-
-
-def _state(finding: Finding) -> str:
-    return finding.state.replace("_", " ")
-
-
-def _told(finding: Finding) -> str:
-    return "; ".join([*(str(difference) for difference in finding.differences), *filter(None, [finding.message])])
-
-
-def _report(this: Verifying, verdict: Verdict, document: TextIO | None) -> int:
-    code = verdict.exit_code
-    if isinstance(verdict.error, errors.EndpointUnreachable):
-        code = audit.EXIT_UNREACHABLE
-    told = _document(this, verdict, code)
-    with tolerant(this, "outputs"):
-        this.runner.outputs(_outputs(told, verdict))
-    if document:
-        with tolerant(this, "document"):
-            document.write(json.dumps(told) + "\n")
-            document.flush()
-    with tolerant(this, "annotations"):
-        this.runner.annotate([*this.notes, *(_annotations(this, verdict, code) if this.runner.commands else ())])
-    with tolerant(this, "log"):
-        _show(this)
-    with tolerant(this, "summary"):
-        this.runner.summary(_summary(this, verdict, code))
-    return code or (EXIT_INTERNAL if this.defective else 0)
-
-
-def _document(this: Verifying, verdict: Verdict, code: int) -> dict[str, Any]:
-    """Everything for machines: what `--json` prints."""
-    problems: list[str] = []
-    if verdict.error:
-        bad = isinstance(verdict.error, errors.BadSettings)
-        problems = [str(item) for item in verdict.error.problems] if bad else [verdict.error.message]  # type: ignore[attr-defined]
-    result = (
-        "error" if problems else "correct" if not code else "unreachable" if code == audit.EXIT_UNREACHABLE else "wrong"
-    )
-    image = this.image if not code else None
-    return {
-        "result": result,
-        "index_digest": this.digest,
-        "signed": asdict(this.signed) if this.signed else None,
-        "image": image.model_dump(include={"uri", "project", "name", "id"}) if image else None,
-        "findings": [audit.as_dict(item) for item in this.findings],
-        "problems": problems,
-    }
-
-
-def _outputs(told: dict[str, Any], verdict: Verdict) -> dict[str, str]:
-    """Every output of verify/action.yml, as the runner's file takes it."""
-    image, signed = told["image"] or {}, told["signed"] or {}
-    return {
-        "result": told["result"],
-        "reason": protocol.plain(verdict.reason[: report.LONGEST_REASON]),
-        "image": image.get("uri", ""),
-        "image_name": image.get("name", ""),
-        "image_id": image.get("id", ""),
-        "index_digest": told["index_digest"],
-        "signed_by": protocol.plain(signed.get("by", "")),
-        "findings": report.to_json(told["findings"]),
-    }
-
-
-def _annotations(this: Verifying, verdict: Verdict, code: int) -> list[Annotation]:
-    if not code:
-        return [Annotation("notice", "Verified", f"{verdict.reason}.")]
-    wrong = (item for item in this.findings if item.state is not State.CORRECT)
-    return [Annotation("error", _where(item), f"{item.uri} is {_state(item)}. {_told(item)}".strip()) for item in wrong]
-
-
-def _show(this: Verifying) -> None:
-    if this.signed:
-        confirmed = f", as {this.signed.issuer} confirmed" if this.signed.issuer else ""
-        this.runner.line(f"{this.signed.digest} was signed by {this.signed.by}{confirmed}")
-    this.runner.table(
-        [[item.location, item.architecture, _state(item), item.uri, _told(item)] for item in this.findings]
-    )
-    counts = Counter(item.state for item in this.findings)
-    this.runner.line(", ".join(f"{counts[state]} {state.replace('_', ' ')}" for state in State if counts[state]))
-
-
-def _summary(this: Verifying, verdict: Verdict, code: int) -> str:
-    head = f"### {'❌' if code else '✅'} {summary.text(verdict.headline)}\n\n"
-    rows = [
-        f"| {' | '.join(map(summary.text, (_where(item), item.uri, _state(item), _told(item)[:_LONGEST_TEXT])))} |\n"
-        for item in sorted(this.findings, key=lambda item: item.state is State.CORRECT)[:_MOST_SHOWN]
-    ]
-    if not rows:
-        return head
-    more = f"\n… {len(this.findings) - _MOST_SHOWN} more, see the log\n" if len(this.findings) > _MOST_SHOWN else ""
-    return f"{head}| Location | Image | Found | What differs |\n|---|---|---|---|\n{''.join(rows)}{more}"

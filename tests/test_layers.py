@@ -23,6 +23,7 @@ PURE = {
     "errors",
     "faults",
     "forms",
+    "geography",
     "identity",
     "merge",
     "model",
@@ -33,6 +34,7 @@ PURE = {
     "results",
     "snippets",
     "summary",
+    "tree",
     "verify",
 }
 #: What a pure module has no use for: clock, network, environment, files.
