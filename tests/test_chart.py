@@ -48,3 +48,49 @@ def test_no_more_bars_than_mermaid_draws() -> None:
     lines = chart.gantt([row("eu", began=float(second), seconds=1000.0) for second in range(201)])
     assert sum(line == "  section eu" for line in lines) == 200
     assert lines[-1].endswith(":199000, 1000000")
+
+
+class TestLineage:
+    def test_copies_of_the_source_need_no_diagram(self) -> None:
+        assert chart.lineage([row("us", outcome=Outcome.SOURCE), row("eu"), row("asia")]) == []
+
+    def test_every_copy_hangs_below_what_it_is_a_copy_of(self) -> None:
+        rows = [
+            row("us", outcome=Outcome.SOURCE),
+            row("europe-west1", origin="eu"),
+            row("eu"),
+            row("asia", outcome=Outcome.FAILED, origin="eu", error=errors.Quota("No")),
+            row("me-west1", outcome=Outcome.ADOPTED, origin="europe-west1"),
+        ]
+        assert chart.lineage(rows) == [
+            "graph LR",
+            '  n0(["source"])',
+            '  n1["europe-west1"]',
+            '  n2["eu"]',
+            '  n3["me-west1"]',
+            "  n2 --> n1",
+            "  n0 --> n2",
+            "  n1 --> n3",
+        ]
+
+    def test_images_of_a_release_hang_below_their_own(self) -> None:
+        rows = [
+            row(location, origin=origin, key=key)
+            for key in ("ARM64", "X86_64")
+            for location, origin in [("eu", ""), ("asia", "eu")]
+        ]
+        assert chart.lineage(rows)[2:] == [
+            '  n1["eu"]',
+            '  n2["asia"]',
+            '  n3["eu"]',
+            '  n4["asia"]',
+            "  n0 --> n1",
+            "  n1 --> n2",
+            "  n0 --> n3",
+            "  n3 --> n4",
+        ]
+
+    def test_no_more_copies_than_mermaid_draws_and_safe_names(self) -> None:
+        lines = chart.lineage([row(f'{number};"%%', origin="eu") for number in range(201)])
+        assert lines[2] == '  n1["0"]'
+        assert len(lines) == 2 + 2 * 200

@@ -401,8 +401,11 @@ FAILED = existing(copy("asia", status="FAILED", family=""), policy=None)
          [("europe-west1", "eu", 1), ("asia", "source", 1)]),
         ({"locations": "asia", "copies_per_source": "1", "replace_failed": "true"}, (FAILED,), []),
         ({"locations": "asia", "copies_per_source": "1"}, (FAILED,), []),
+        # The home copy is the head of the shared family, so it is the youngest.
+        ({"locations": "us, us-west1", "copies_per_source": "1", "family_template": "{family}"}, (),
+         [("us-west1", "source", 1), ("us", "us-west1", 2)]),
     ],
-    ids=["nobody counts", "the source will do", "one each", "one exists", "replaced", "refused"],
+    ids=["nobody counts", "the source will do", "one each", "one exists", "replaced", "refused", "a family is shared"],
 )  # fmt: skip
 def test_which_copy_is_made_of_which(settings: dict[str, Any], found: tuple[Existing, ...], tree: list[Any]) -> None:
     planned = make(found={item.image.ref: item for item in found}, **settings)

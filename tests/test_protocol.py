@@ -6,6 +6,7 @@ import re
 import select
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -218,9 +219,12 @@ def test_a_pipe_whose_reader_is_slow_gets_everything(tmp_path: Path) -> None:
     """More than a pipe holds: the rest waits for the reader instead of being lost."""
     os.mkfifo(tmp_path / "pipe")
     reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    full = os.open(tmp_path / "pipe", os.O_WRONLY | os.O_NONBLOCK)
     found = bytearray()
 
     def read() -> None:
+        while select.select([], [full], [], 0)[1]:
+            time.sleep(0.001)
         while not found or found[-1:] != b".":
             select.select([reader], [], [])
             found.extend(os.read(reader, 2**16))
@@ -229,6 +233,7 @@ def test_a_pipe_whose_reader_is_slow_gets_everything(tmp_path: Path) -> None:
     thread.start()
     protocol.append(str(tmp_path / "pipe"), "x" * 2**18 + ".")
     thread.join(10)
+    os.close(full)
     os.close(reader)
     assert len(found) == 2**18 + 1
 
