@@ -4,23 +4,38 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from replicator import audit, errors, protocol, report, summary
 from replicator.actions import Annotation
-from replicator.audit import Finding, State
-from replicator.conduct import tolerant
+from replicator.audit import State
+from replicator.conduct import Conduct, tolerant
 from replicator.model import Result
 from replicator.results import EXIT_INTERNAL, Verdict
 
 if TYPE_CHECKING:
     from typing import TextIO
 
-    from replicator.verifying import Verifying
+    from replicator.audit import Finding
+    from replicator.index import Served
+    from replicator.trust import Signed
 
 #: So many locations are named in one sentence, and shown in the summary; and of each so many characters.
 _MOST_NAMED, _MOST_SHOWN, _LONGEST_TEXT = 6, 300, 1000
+
+
+@dataclass(kw_only=True)
+class Verifying(Conduct):
+    """What is known so far: whatever ends it, this is what gets reported."""
+
+    findings: list[Finding] = field(default_factory=list)
+    signed: Signed | None = None
+    """Who signed the index, where that was asked and is as it must be."""
+    digest: str = ""
+    """Of the index, as soon as it is believed."""
+    image: Served | None = None
+    """The one that was asked for; handed on only if all is right."""
 
 
 def judge(this: Verifying) -> Verdict:

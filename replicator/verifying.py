@@ -6,45 +6,30 @@ Changes nothing. Of an index that somebody else wrote nothing is read, and no im
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from replicator import audit, errors, files, index, lookup, settings, verify_report, verify_settings
 from replicator.actions import Runner
 from replicator.calls import Calls
-from replicator.conduct import Conduct, concluded, in_loop, listening
+from replicator.conduct import concluded, in_loop, listening
 from replicator.faults import Credentials
 from replicator.run import connected, survey
+from replicator.verify_report import Verifying
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from typing import TextIO
 
-    from replicator.audit import Finding
     from replicator.conduct import Signals
     from replicator.index import Entry, Index, Served
     from replicator.results import Verdict
-    from replicator.trust import Signed
     from replicator.verify_settings import VerifyRequest, VerifySettings
 
 #: Minutes in which everything must be read: nothing here waits for copies.
 _MINUTES = 10
 #: The inputs that name files.
 _FILES = ("index", "bundle", "attestation", "key", "trusted_root")
-
-
-@dataclass(kw_only=True)
-class Verifying(Conduct):
-    """What is known so far: whatever ends it, this is what gets reported."""
-
-    findings: list[Finding] = field(default_factory=list)
-    signed: Signed | None = None
-    """Who signed the index, where that was asked and is as it must be."""
-    digest: str = ""
-    """Of the index, as soon as it is believed."""
-    image: Served | None = None
-    """The one that was asked for; handed on only if all is right."""
 
 
 def run(
