@@ -133,6 +133,7 @@ def trials(draw: st.DrawFn) -> Trial:
             "access": draw(st.sampled_from(["source", "public", "private"])),
             "promote": draw(st.sampled_from(["true", "true", "false"])),
             "replace_failed": draw(st.sampled_from(["true", "false"])),
+            "copies_per_source": draw(st.sampled_from(["", "", "1", "2"])),
             "labels": draw(st.sampled_from(["", "release=1"])),
             "timeout_minutes": draw(st.sampled_from(["2", "15"])),
         },
@@ -297,11 +298,18 @@ def as_wanted(trial: Trial, images: Mapping[str, Mapping[str, Any]], uri: str, l
     return (
         image["status"] == "READY"
         and image["storageLocations"] == [location]
-        and image["sourceImageId"] == source["id"]
+        and copied_from(images, image) == source["id"]
         and image["description"] == source["description"]
         and labels.items() <= image["labels"].items()
         and (trial.inputs["access"] == "private" or "allAuthenticatedUsers" in readers)
     )
+
+
+def copied_from(images: Mapping[str, Mapping[str, Any]], image: Mapping[str, Any]) -> str | None:
+    """The id at the beginning of a chain of copies."""
+    origin: str | None = image.get("sourceImageId")
+    parents = [parent for parent in images.values() if parent["id"] == origin and "sourceImageId" in parent]
+    return copied_from(images, parents[0]) if parents else origin
 
 
 def mutating(entry: Mapping[str, Any]) -> bool:
