@@ -35,6 +35,8 @@ class Story:
     """The calls before there is a plan."""
     calls: tuple[str, ...]
     """All calls, those first."""
+    origins_vary: bool = False
+    """Whether it depends on where a run ended what is a copy of what."""
 
     def begin(self, emulator: Running) -> None:
         """Put in place what the run finds: an older release, the source, and copies of that."""
@@ -131,7 +133,15 @@ REPAIRS = Story(
         *promoted("web-1-europe-west4", "web-europe-west4"),
     ),
 )
-STORIES = (OWN_FAMILIES, SHARED_FAMILY, REPAIRS)
+COPIES_OF_COPIES = Story(
+    name="copies of copies",
+    inputs={**WHERE, "copies_per_source": "1"},
+    look_up=LOOK_UP,
+    calls=OWN_FAMILIES.calls,
+    # The next run does not know which copies were made of an image within the hour.
+    origins_vary=True,
+)
+STORIES = (OWN_FAMILIES, SHARED_FAMILY, REPAIRS, COPIES_OF_COPIES)
 
 
 def standing(emulator: Running) -> dict[str, Any]:

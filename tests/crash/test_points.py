@@ -16,7 +16,7 @@ import pytest
 from tests import test_rules
 from tests.conftest import Action
 from tests.crash import process
-from tests.crash.stories import OWN_FAMILIES, STORIES, Story, assert_made_once, numbered, standing
+from tests.crash.stories import OWN_FAMILIES, STORIES, Story, assert_made_once, numbered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -83,8 +83,7 @@ def test_running_it_again_heals(
     action = Action(theatre.emulator, tmp_path)
     healed = action(**point.story.inputs)
     assert (healed.exit_code, healed.result) == (0, "complete"), healed.log
-    assert standing(theatre.emulator) == wanted
-    assert theatre.nameless(healed.index) == index
+    assert theatre.came_to(point.story, healed.index) == (wanted, index)
     changes = len(action.mutations())
     third = action(**point.story.inputs)
     assert (third.exit_code, third.result, third.index) == (0, "complete", healed.index)
