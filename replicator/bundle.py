@@ -10,6 +10,7 @@ import binascii
 import hashlib
 import json
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from replicator import errors, files
@@ -38,8 +39,8 @@ class Bundle:
     """The statement that it signs, as bytes; nothing where it signs a file."""
     by_key: bool
     """Whether it names a key instead of holding a certificate."""
-    logged: float | None
-    """When the log says that it was signed, in seconds since 1970."""
+    logged: datetime | None
+    """When the log says that it was signed."""
 
 
 def pae(payload: bytes) -> bytes:
@@ -73,7 +74,8 @@ def read(path: Path, given_as: str) -> Bundle:
         raise errors.BadSettings([errors.InputProblem(given_as, str(error))]) from None
     try:
         return _parsed(path, text, json.loads(text))
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError, OSError):
+        # The last two for a time that no calendar has.
         raise errors.BundleUnusable(f"'{path}' is no Sigstore bundle with one signature") from None
 
 
@@ -105,7 +107,7 @@ def _parsed(path: Path, text: str, document: dict[str, Any]) -> Bundle:
         signed=signed,
         statement=statement,
         by_key="publicKey" in material,
-        logged=float(logged) if logged else None,
+        logged=datetime.fromtimestamp(int(logged), UTC) if logged else None,
     )
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -179,9 +178,8 @@ def _check(key: object, read: Bundle, message: bytes) -> None:
 
 def _check_time(certificate: x509.Certificate, read: Bundle) -> None:
     first, last = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-    used = datetime.fromtimestamp(read.logged, UTC) if read.logged else None
-    if used and not first <= used <= last:
-        raise errors.OutsideItsTime(f"The certificate is good from {first} to {last}, and was used at {used}")
+    if read.logged and not first <= read.logged <= last:
+        raise errors.OutsideItsTime(f"The certificate is good from {first} to {last}, and was used at {read.logged}")
 
 
 def _check_statement(read: Bundle, digest: str, data: bytes) -> None:

@@ -131,5 +131,5 @@ def _problems(given: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     )
     try:
         re.compile(given.get(_WHO[0], ""))
-    except re.error as error:
+    except (re.error, OverflowError, RecursionError) as error:
         yield _WHO[0], f"'{given[_WHO[0]]}' is no regular expression: {error}"

@@ -63,7 +63,12 @@ def wrong_kind(holder: Any, key: Any) -> None:
     holder[key] = 7 if isinstance(holder[key], str | list | dict) else "seven"
 
 
-@pytest.mark.parametrize("change", [left_out, null, other, wrong_kind])
+def immense(holder: Any, key: Any) -> None:
+    """A number for which there is no room, in the form that the part has."""
+    holder[key] = "9" * 17 if isinstance(holder[key], str) else 10**400
+
+
+@pytest.mark.parametrize("change", [left_out, null, other, wrong_kind, immense])
 @pytest.mark.parametrize("name", BUNDLES)
 def test_every_part(
     name: str, change: Callable[[Any, Any], None], tmp_path: Path, record_property: Callable[[str, object], None]

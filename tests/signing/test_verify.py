@@ -362,6 +362,14 @@ def test_a_statement_that_names_other_sources(tmp_path: Path) -> None:
         (["--bundle", "B", "--certificate-identity-regexp", ".*"], ["certificate_oidc_issuer: is missing"]),
         (["--attestation", "B", "--certificate-oidc-issuer", "I"], ["certificate_identity_regexp: is missing"]),
         (["--bundle", "B", "--certificate-identity-regexp", "(", "--certificate-oidc-issuer", "I"], ["is no regular"]),
+        (
+            ["--bundle", "B", "--certificate-identity-regexp", f"a{{{'9' * 20}}}", "--certificate-oidc-issuer", "I"],
+            ["is no regular expression: the repetition number is too large"],
+        ),
+        (
+            ["--bundle", "B", "--certificate-identity-regexp", "(" * 9999, "--certificate-oidc-issuer", "I"],
+            ["is no regular expression: maximum recursion depth exceeded"],
+        ),
         (["--certificate-oidc-issuer", "I"], ["certificate_oidc_issuer: is a policy for a signature"]),
         (["--key", "K"], ["key: is a policy for a signature"]),
         (["--offline-only"], ["offline_only: leaves the signature alone"]),
