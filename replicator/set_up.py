@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 OLDEST = (0, 5)
 #: Seconds that the machine's uv may take to say its version: a shim may hang.
 PATIENCE = 10
+#: Seconds that one program may take for all the rest; a step of a composite action has no time limit of its own.
+LONGEST = 300
 
 #: What both are told, in the same words: everything by its hash, nothing resolved or built.
 _AS_LOCKED = ("--no-deps", "--require-hashes", "--only-binary", ":all:", "--requirement")
@@ -68,10 +70,12 @@ def main(argv: Sequence[str], env: Mapping[str, str], stdout: TextIO) -> int:
             pips = settings(env)
             command += ["--python", interpreter, "--compile-bytecode", *options(pips)]
             run([*command, *_AS_LOCKED, lock], environment(env, pips))
+            check(venv, Path(lock))
         # uv leaves it behind, for everybody to write.
         (venv / ".lock").unlink(missing_ok=True)
     except (GiveUp, OSError, RuntimeError, ValueError, configparser.Error, zipfile.BadZipFile) as why:
-        said = " ".join(str(why).split())
+        # An address may hold a password, which older ones of uv quote.
+        said = re.sub(r"(?<=://)[^/\s]+(?=@)", "(secret)", " ".join(str(why).split()))
         stdout.write(f"pip sets up, which takes longer, because uv can't: {said[-500:]}\n")
         return 1
     return 0
@@ -149,21 +153,22 @@ def pips_files(env: Mapping[str, str]) -> list[Path]:
 def options(pips: Mapping[str, str]) -> list[str]:
     """pip's settings as uv's options, where it has no variables for them."""
     told = [] if pips.get("no-index", "").lower() in _NO else ["--no-index"]
-    for place in pips.get("find-links", "").split():
-        # What is not there, pip passes over.
-        if "://" in place or Path(place).expanduser().exists():
-            told += ["--find-links", place]
     for host in pips.get("trusted-host", "").split():
         told += ["--allow-insecure-host", host]
     return told
 
 
 def environment(env: Mapping[str, str], pips: Mapping[str, str]) -> dict[str, str]:
-    """The variables that uv runs with. Credentials in an index's address are no matter for a command line."""
+    """The variables that uv runs with. Credentials in an address are no matter for a command line."""
     bundle = env.get("REQUESTS_CA_BUNDLE") or env.get("CURL_CA_BUNDLE")
+    # What is not there, pip passes over.
+    links = [
+        place for place in pips.get("find-links", "").split() if "://" in place or Path(place).expanduser().exists()
+    ]
     return {
         **env,
         **({"SSL_CERT_FILE": bundle} if bundle else {}),
+        **({"UV_FIND_LINKS": ",".join(links)} if links else {}),
         **{variable: value for name, value in pips.items() for variable in _VARIABLES.get(name, ())},
         # Of several indexes pip takes the best file, whichever has it.
         "UV_INDEX_STRATEGY": "unsafe-best-match",
@@ -174,11 +179,36 @@ def environment(env: Mapping[str, str], pips: Mapping[str, str]) -> dict[str, st
 
 def run(command: Sequence[str], env: Mapping[str, str] | None = None) -> None:
     """Run a program to its end. Raises GiveUp with what it said."""
-    done = subprocess.run(
-        command, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
-    )
-    if done.returncode:
-        raise GiveUp(done.stdout.decode("utf-8", "replace").strip() or f"it ended with {done.returncode}")
+    # Into a file, because what it started may hold a pipe open for ever.
+    with tempfile.TemporaryFile() as said:
+        try:
+            code = subprocess.run(
+                command,
+                env=env,
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=subprocess.STDOUT,
+                timeout=LONGEST,
+                check=False,
+            ).returncode
+        except subprocess.TimeoutExpired:
+            raise GiveUp(f"{command[0]} did not end within {LONGEST} seconds") from None
+        said.seek(0)
+        if code:
+            raise GiveUp(said.read().decode("utf-8", "replace").strip() or f"it ended with {code}")
+
+
+def check(venv: Path, lock: Path) -> None:
+    """Whether those packages of the lock are there that every platform needs. Raises GiveUp: uv's word won't do."""
+    places = [*venv.glob("lib/*/site-packages"), *venv.glob("Lib/site-packages")]
+    there = {_normal(path.name.partition("-")[0]) for place in places for path in place.glob("*.dist-info")}
+    wanted = re.findall(r"(?m)^([\w.-]+)==[^ ]+ \\$", lock.read_text("utf-8"))
+    if missing := [name for name in wanted if _normal(name) not in there]:
+        raise GiveUp(f"it says that it did, and {', '.join(missing)} can't be found")
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[._-]+", "-", name).lower()
 
 
 if __name__ == "__main__":

@@ -45,9 +45,9 @@ TOLD = {
     ),
     "folders, one of them missing": (
         "",
-        {"PIP_FIND_LINKS": f"{HERE} /nowhere/wheels https://links"},
-        ["--find-links", HERE, "--find-links", "https://links"],
-        {},
+        {"PIP_FIND_LINKS": f"{HERE} /nowhere/wheels https://user:secret@links"},
+        [],
+        {"UV_FIND_LINKS": f"{HERE},https://user:secret@links"},
     ),
     "no index": ("", {"PIP_NO_INDEX": "1"}, ["--no-index"], {}),
     "no index, refused": ("", {"PIP_NO_INDEX": "False"}, [], {}),
@@ -149,7 +149,7 @@ class TestGivesUp:
         stdout = io.StringIO()
         (tmp_path / "bin").mkdir()
         lock = tmp_path / "lock.txt"
-        lock.write_text("uv==0.0.1 --hash=sha256:" + "0" * 64, "utf-8")
+        lock.write_text("uv==0.0.1 \\\n    --hash=sha256:" + "0" * 64, "utf-8")
         code = set_up.main([str(tmp_path / "bin" / "python"), str(lock), str(lock)], env, stdout)
         assert code == 1
         assert {path.name for path in tmp_path.iterdir()} <= {"bin", "lock.txt", "pip", "uv"}
@@ -158,14 +158,29 @@ class TestGivesUp:
         assert line.count("\n") == 1
         return line
 
-    def test_where_uv_fails(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def uv(self, script: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A machine's uv that says its version, and then does something else."""
         program = tmp_path / "uv"
-        program.write_text(
-            '#!/bin/sh\n[ "$1" = --version ] || { echo "one\n  two"; exit 2; }\necho uv 0.13.8\n', "utf-8"
-        )
+        program.write_text(f'#!/bin/sh\n[ "$1" != --version ] || exec echo uv 0.13.8\n{script}\n', "utf-8")
         program.chmod(0o755)
         monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
-        assert self.told({}, tmp_path).endswith(": one two\n")
+
+    @pytest.mark.parametrize(
+        ("script", "says"),
+        [
+            ("echo one; echo '  two'; exit 2", ": one two"),
+            ("exit 7", ": it ended with 7"),
+            ("kill -SEGV $$", ": it ended with -11"),
+            ("exit 0", ": it says that it did, and uv can't be found"),
+            ("echo no answer of https://user:swordfish@mirror/simple; exit 2", " of https://(secret)@mirror/simple"),
+            ("sleep 60 & wait", "/uv did not end within 0.5 seconds"),
+            ("sleep 60 & echo over; exit 2", ": over"),
+        ],
+    )
+    def test_where_uv_fails(self, script: str, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(set_up, "LONGEST", 0.5 if "wait" in script else 300)
+        self.uv(script, tmp_path, monkeypatch)
+        assert self.told({}, tmp_path).endswith(f"{says}\n")
 
     def test_where_uv_cannot_be_had(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("PATH", str(tmp_path))
