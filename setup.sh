@@ -19,6 +19,8 @@ esac
 
 # The workspace belongs to the caller: nothing in it may steer Python, pip or uv. Index, proxy and certificate settings of
 # the runner stay in force, which the hashes make safe. Upper or lower case is one name on Windows.
+# And nobody who is started here needs the key that signs.
+unset SIGNING_KEY
 shopt -s nocasematch
 for name in $(compgen -e); do
   case $name in
@@ -130,9 +132,11 @@ make_venv() {
 # Whatever it can't do, it leaves to pip.
 by_uv() {
   make_venv --without-pip
-  local broken=""
+  local broken="" said
   run "$python" -I -B -X utf8 "$action/replicator/set_up.py" "$(interpreter)" "$lock" "$action/requirements-uv.txt" >"$venv/log" 2>&1 || broken=1
-  show "$(<"$venv/log")"
+  said=$(<"$venv/log") ||
+    fail "Somebody else removed '$venv' while it was made; two steps of one job can't set the action up at once. Run this again."
+  show "$said"
   [ -z "$broken" ]
 }
 

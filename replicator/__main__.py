@@ -76,9 +76,12 @@ class _Early:
 
 def entry() -> NoReturn:
     """The process: leaves at once even while threads wait for answers that nobody needs any more."""
+    env = dict(os.environ)
+    # Whoever is started (google-auth may run gcloud) inherits what is left.
+    os.environ.pop("SIGNING_KEY", None)
     if sys.argv[1:] in ([], MERGE, VERIFY):
-        _Early(os.environ, sys.stdout)
-    code = main(sys.argv[1:], os.environ, sys.stdout)
+        _Early(env, sys.stdout)
+    code = main(sys.argv[1:], env, sys.stdout)
     sys.stdout.flush()
     if threading.active_count() > 1:
         os._exit(code)

@@ -10,7 +10,7 @@ import pytest
 from replicator.__main__ import main
 from tests.e2e import stand_in
 from tests.e2e.test_merge import IMAGES, Jobs
-from tests.e2e.test_supply_chain import Offer, index
+from tests.e2e.test_supply_chain import Offer, index, with_uv
 from tests.signing import world
 
 if TYPE_CHECKING:
@@ -58,7 +58,11 @@ def test_nothing_is_signed_where_nobody_asked(signing: Caller) -> None:
 def test_with_a_key(signing: Caller, tmp_path: Path) -> None:
     key = world.private_key()
     signing.job.env |= {"SIGNING_KEY": key}
+    # A uv that tells what it inherits, and leaves the work to pip.
+    signing.job.search_path = with_uv(tmp_path / "programs", f'env >>"{tmp_path}/inherited"; exit 1')
     run = signing.replicate({"sign": "key"})
+    assert "GITHUB_OUTPUT=" in (tmp_path / "inherited").read_text("utf-8")
+    assert "SIGNING_KEY" not in (tmp_path / "inherited").read_text("utf-8")
     assert run.outputs["result"] == "complete", run.log
     (tmp_path / "key.pub").write_bytes(world.public_key(key))
     code, said = verify(run, "--key", str(tmp_path / "key.pub"))
