@@ -149,7 +149,7 @@ def _deprecated(image: Image) -> tuple[str, str, str]:
 
 
 async def check(calls: Calls, read: Index) -> list[Finding]:
-    """Each location of an index held against the live API: those that are served, then those that are wanted only."""
+    """Each location that an index says is served, held against the live API."""
     refs = named(read.images)
     images = await lookup.read_images(calls, refs)
     # Whoever may use a public image may mostly neither list the publisher's project nor read who may use it.
@@ -159,13 +159,17 @@ async def check(calls: Calls, read: Index) -> list[Finding]:
     seen = await look(
         calls, read.images, {ref: image for ref, image in known.items() if image is not None}, foreign=foreign
     )
-    lacking = [
+    return [item.finding for item in seen]
+
+
+def lacking(read: Index) -> list[Finding]:
+    """Each location that an index wants, and does not say is served."""
+    return [
         Finding(location=location, uri="", state=State.MISSING, architecture=entry.architecture)
         for entry in read.images
         for location in entry.wanted_locations
         if location not in entry.locations
     ]
-    return [*(item.finding for item in seen), *lacking]
 
 
 async def _read_one(calls: Calls, ref: ImageRef) -> Image | errors.ReplicaError | None:

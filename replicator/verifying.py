@@ -167,6 +167,9 @@ async def _against_index(this: Verifying, request: VerifyRequest, read: Index, s
         calls = await _calls(this, request.settings.compute_endpoint, anonymous=request.anonymous)
         try:
             this.findings = await audit.check(calls, read)
+            if this.image is None:
+                # Whoever asks for one image does not care where there was to be another.
+                this.findings += audit.lacking(read)
         except Credentials as error:
             raise error.error from None
         except errors.Deadline as error:

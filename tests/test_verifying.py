@@ -20,6 +20,7 @@ from replicator.errors import BadSettings
 from replicator.verify_settings import VerifySettings
 from tests.conftest import read_outputs
 from tests.signing import world
+from tests.test_rules import refuse as refuse_image
 from tests.test_run import interrupt_at
 
 if TYPE_CHECKING:
@@ -91,8 +92,8 @@ class Consumer:
         return told
 
 
-@pytest.fixture
-def consumer(action: Action, tmp_path: Path) -> Consumer:
+def published(action: Action, tmp_path: Path) -> Consumer:
+    """What a signed run left, in the workspace of somebody else's job."""
     action.env["SIGNING_KEY"] = KEY
     done = action(sign="key")
     workspace = tmp_path / "workspace"
@@ -101,6 +102,11 @@ def consumer(action: Action, tmp_path: Path) -> Consumer:
         shutil.copy(done.outputs[output], workspace)
     (workspace / "signing.pub").write_bytes(world.public_key(KEY))
     return Consumer(action, workspace)
+
+
+@pytest.fixture
+def consumer(action: Action, tmp_path: Path) -> Consumer:
+    return published(action, tmp_path)
 
 
 def test_all_is_well(consumer: Consumer) -> None:
@@ -208,6 +214,22 @@ def test_the_only_architecture_need_not_be_named(consumer: Consumer) -> None:
     assert consumer.verify({**SIGNED, "location": "eu"}).outputs["image"] == EU
     whole = consumer.verify(SIGNED)
     assert (whole.outputs["result"], whole.outputs["image"]) == ("correct", "")
+
+
+def test_a_location_that_was_left_out_is_no_matter_elsewhere(action: Action, tmp_path: Path) -> None:
+    """What a partial release was signed for can be deployed; that it is not whole is told who asks about the whole."""
+    action.emulator.faults([refuse_image("web-1-asia")])
+    consumer = published(action, tmp_path)
+    action.emulator.faults([])
+    there = consumer.verify({**SIGNED, **WANTED})
+    assert (there.exit_code, there.outputs["image"]) == (0, EU), there.log
+    assert {item["location"] for item in json.loads(there.outputs["findings"])} == {"us", "eu"}
+    whole = consumer.verify(SIGNED)
+    assert (whole.exit_code, whole.outputs["result"], whole.outputs["image"]) == (1, "wrong", "")
+    assert "X86_64 asia missing" in whole.outputs["reason"]
+    left_out = consumer.verify({**SIGNED, **WANTED, "location": "asia"})
+    assert (left_out.exit_code, left_out.outputs["image"]) == (2, "")
+    assert "'asia' is not served by X86_64 of this index, which is in eu, us" in left_out.outputs["reason"]
 
 
 def test_unsigned_and_said_so(consumer: Consumer) -> None:
