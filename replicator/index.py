@@ -12,7 +12,7 @@ import os
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, FailFast, Field, ValidationError, model_validator
 
 from replicator import files, forms, names, source
 from replicator.model import ImageRef
@@ -107,7 +107,7 @@ class Entry(BaseModel):
     variant: str
     revision: Revision | None
     source: Origin
-    wanted_locations: list[Location]
+    wanted_locations: Annotated[list[Location], FailFast()]
     locations: dict[Location, Served]
 
 
@@ -117,7 +117,8 @@ class Index(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     schema_version: Literal[1] = Field(alias="schema")
-    images: list[Entry] = Field(min_length=1)
+    # The first problem is told, and whoever wants to keep us busy could make millions.
+    images: Annotated[list[Entry], FailFast()] = Field(min_length=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from replicator import errors, index
 from replicator.index import Revision
@@ -107,3 +108,12 @@ def test_written_whole_or_not_at_all(tmp_path: Path) -> None:
     assert [item.name for item in tmp_path.iterdir()] == ["image-index.json"]
     with pytest.raises(OSError, match="missing"):
         index.write(b"x", tmp_path / "missing")
+
+
+@pytest.mark.parametrize("many", [{"images": [{}] * 99}, {"images": [{"wanted_locations": ["x"] * 99}]}])
+def test_one_problem_is_looked_for(many: dict[str, object]) -> None:
+    """An index of nothing but problems could keep a run busy for minutes."""
+    with pytest.raises(index.BadIndex) as info:
+        index.parse(json.dumps({"schema": 1, **many}).encode(), Path("x"))
+    assert isinstance(info.value.__context__, ValidationError)
+    assert info.value.__context__.error_count() < 10
