@@ -305,7 +305,7 @@ class TrustUnusable(ReplicatorError):
     exit_code = 3
     remedy = (
         "Give a file with a trusted root; without one it is fetched from tuf-repo-cdn.sigstore.dev, which must be "
-        "reachable."
+        "reachable, and kept in XDG_CACHE_HOME, or in `.cache` of the home folder, which must be writable."
     )
 
 
