@@ -12,6 +12,8 @@ from replicator.conduct import folder
 from replicator.model import Sign
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from replicator.conduct import Conduct
 
 #: Seconds that signing may take.
@@ -48,18 +50,23 @@ async def seal(this: Conduct, document: dict[str, Any]) -> None:
     signs = asyncio.get_running_loop().run_in_executor(
         DaemonThreads(), this.signer.sign, data, provenance.statement(document, this.env)
     )
+    kept: list[Path] = []
     try:
         blob, about = await asyncio.wait_for(signs, LONGEST)
-        bundle = index.write(blob, folder(this), signing.BUNDLE_NAME)
-        attestation = index.write(about, folder(this), signing.ATTESTATION_NAME)
-        path = index.write(data, folder(this))
+        place = folder(this)
+        # The index last: whoever finds it finds what signs it.
+        for name, content in ((signing.BUNDLE_NAME, blob), (signing.ATTESTATION_NAME, about), (index.FILE_NAME, data)):
+            kept.append(index.write(content, place, name))
     except TimeoutError:
         raise errors.SigstoreFailed(f"Sigstore did not answer for {LONGEST:g} seconds") from None
     except OSError as error:
+        for path in kept:
+            path.unlink(missing_ok=True)
         raise errors.CannotSign(f"The signed index could not be written: {error}") from None
+    bundle, attestation, itself = map(str, kept)
     this.written = index.Written(
-        index_path=str(path),
+        index_path=itself,
         index_digest=index.digest(data),
-        bundle_path=str(bundle),
-        attestation_path=str(attestation),
+        bundle_path=bundle,
+        attestation_path=attestation,
     )

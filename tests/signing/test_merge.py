@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import shutil
 import signal
 import threading
 from pathlib import Path
@@ -12,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from replicator import errors, index, provenance, seal, signing
+from replicator import errors, index, merging, provenance, seal, signing
 from replicator.__main__ import main
 from tests.signing import world
 from tests.signing.test_signing import OUTPUTS, service, verify
-from tests.test_merging import KEY, PROMOTED, Release, families, images
+from tests.test_merging import EXPECT, KEY, PROMOTED, Release, families, images
 from tests.test_run import interrupt_at
 
 if TYPE_CHECKING:
@@ -149,14 +150,32 @@ def test_a_signature_that_could_not_be_made(
     assert (release.merge().result, families(release)) == ("complete", PROMOTED)
 
 
-def test_a_signature_that_can_not_be_kept(release: Release, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(data: bytes, folder: Path, name: str = "") -> Path:
-        raise OSError(28, "No space left on device")
+@pytest.mark.parametrize("room", [0, 1, 2])
+def test_a_signature_that_can_not_be_kept(release: Release, monkeypatch: pytest.MonkeyPatch, room: int) -> None:
+    """Nor half of it: so many files find room."""
+    write, wrote = index.write, list[str]()
+
+    def full(data: bytes, folder: Path, name: str) -> Path:
+        if len(wrote) == room:
+            raise OSError(28, "No space left on device")
+        wrote.append(name)
+        return write(data, folder, name)
 
     monkeypatch.setattr("replicator.index.write", full)
     done = release.merge()
     assert (done.exit_code, "could not be written" in done.outputs["reason"]) == (3, True)
+    assert len(wrote) == room
     nothing(release, done)
+
+
+def test_what_signs_it_lies_beside_it(release: Release) -> None:
+    """Where no runner names a folder, too."""
+    release.action.env["RUNNER_TEMP"] = ""
+    done = release.action.carry_out(merging.run, {"fragments": str(release.fragments), "expect": EXPECT, "sign": "key"})
+    paths = [Path(done.outputs[name]) for name in OUTPUTS if name.endswith("path")]
+    assert [path.exists() for path in paths] == [True] * 3
+    assert len({path.parent for path in paths}) == 1
+    shutil.rmtree(paths[0].parent)
 
 
 @pytest.mark.parametrize(
