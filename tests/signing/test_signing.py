@@ -20,6 +20,7 @@ from replicator.model import Sign
 from tests.identity import OIDC, RESET, SECRET, Identity
 from tests.signing import world
 from tests.test_rules import refuse
+from tests.test_secrets import listening
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -277,6 +278,16 @@ class TestKeyless:
         assert done.column("reason") == {"us": "", "eu": "unsigned", "asia": "unsigned"}
         assert SECRET not in done.log + done.summary + json.dumps(done.outputs)
 
+    def test_nobody_else_is_asked_for_a_token(self) -> None:
+        """Not even if the runner's service names another: the runner's own token would be taken along to some."""
+        with listening(200, '{"value": "x"}') as (there, asked):
+            with listening(302, Location=f"http://127.0.0.1:{there}/") as (here, _):
+                env = {"ACTIONS_ID_TOKEN_REQUEST_URL": f"http://127.0.0.1:{here}/?x=y"}
+                signer = signing.KeylessSigner({**env, "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "t"})
+                with pytest.raises(errors.SigstoreFailed, match="gave none to sign with"):
+                    signer.sign(b"", b"")
+            assert asked == []
+
     @pytest.mark.parametrize(("private", "own", "warned"), [(True, False, 1), (False, False, 0), (True, True, 0)])
     def test_a_private_repository_is_warned_once(self, tmp_path: Path, private: bool, own: bool, warned: int) -> None:
         event = tmp_path / "event.json"
@@ -308,6 +319,16 @@ def test_a_child_is_the_index_of_one_architecture() -> None:
     assert [child["annotations"]["architecture"] for child in said["byproducts"]] == ["ARM64", "X86_64"]
     assert said["byproducts"][1]["digest"]["sha256"] == index.digest((world.KEPT / "child.json").read_bytes())[7:]
     assert said["builder"]["id"] == provenance.HOME
+
+
+def test_a_child_is_the_index_of_one_variant() -> None:
+    whole = world.document()
+    entries = [{**whole["images"][0], "variant": variant} for variant in ("lts", "rolling")]
+    whole = {**whole, "images": entries}
+    children = json.loads(provenance.statement(whole, {}))["predicate"]["runDetails"]["byproducts"]
+    assert [child["digest"]["sha256"] for child in children] == [
+        index.digest(index.to_bytes({**whole, "images": [entry]}))[7:] for entry in entries
+    ]
 
 
 def test_a_signer_for_each_word() -> None:

@@ -442,12 +442,13 @@ def test_statements_that_are_none_of_ours(tmp_path: Path, statement: bytes, says
     assert (code, f"'{tmp_path / 'bundle'}' {says}" in said) == (5, True), said
 
 
-def certificate(key: Any, **noted: bytes) -> x509.Certificate:
-    """A certificate for our workflow, with what Fulcio notes in it; by nobody whom anybody trusts."""
+def certificate(key: Any, *more: x509.GeneralName, **noted: bytes) -> x509.Certificate:
+    """A certificate for our workflow, and for more identities, with what Fulcio notes in it; by nobody whom anybody trusts."""
     name = x509.Name([])
     times = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC)
     made = x509.CertificateBuilder(name, name, key.public_key(), 1, *times)
-    made = made.add_extension(x509.SubjectAlternativeName([x509.UniformResourceIdentifier(world.OURS)]), critical=True)
+    names = [x509.UniformResourceIdentifier(world.OURS), *more]
+    made = made.add_extension(x509.SubjectAlternativeName(names), critical=True)
     for last, value in noted.items():
         oid = x509.ObjectIdentifier(f"1.3.6.1.4.1.57264.1.{last.removeprefix('oid')}")
         made = made.add_extension(x509.UnrecognizedExtension(oid, value), critical=False)
@@ -477,6 +478,17 @@ def test_who_confirmed_an_identity(noted: dict[str, bytes], issuer: str) -> None
         else:
             with pytest.raises(errors.OtherIssuer, match=f"confirmed by {issuer}, not by {wanted}"):
                 who.verify(shown)
+
+
+@pytest.mark.parametrize(
+    "other", [x509.UniformResourceIdentifier(world.OURS), x509.RFC822Name("a@b.example"), x509.DNSName("b.example")]
+)
+def test_a_certificate_for_more_than_one_identity(other: x509.GeneralName) -> None:
+    """Whoever has that of somebody else added to his own is not believed to be him."""
+    shown = certificate(ec.generate_private_key(ec.SECP256R1()), other, oid1=b"I")
+    wanted = trust.Identity(pattern=re.compile(".*"), issuer="I", trusted_root=None, config="", offline=True)
+    with pytest.raises(errors.OtherIdentity):
+        trust._Who(wanted).verify(shown)
 
 
 def test_a_certificate_for_another_kind_of_key(tmp_path: Path) -> None:
