@@ -202,7 +202,7 @@ def check(venv: Path, lock: Path) -> None:
     """Whether those packages of the lock are there that every platform needs. Raises GiveUp: uv's word won't do."""
     places = [*venv.glob("lib/*/site-packages"), *venv.glob("Lib/site-packages")]
     there = {_normal(path.name.partition("-")[0]) for place in places for path in place.glob("*.dist-info")}
-    wanted = re.findall(r"(?m)^([\w.-]+)==[^ ]+ \\$", lock.read_text("utf-8"))
+    wanted = re.findall(r"(?m)^([\w.-]+)==[^ ]+ \\$", lock.read_text(encoding="utf-8"))
     if missing := [name for name in wanted if _normal(name) not in there]:
         raise GiveUp(f"it says that it did, and {', '.join(missing)} can't be found")
 
