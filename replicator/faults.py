@@ -244,7 +244,7 @@ def error_of(refusal: Refusal, *, doing: str) -> ReplicaError:
     if fault.error is errors.Forbidden and refusal.status == 403:
         return errors.Forbidden(
             f"{doing} was refused: {refusal.message}",
-            remedy=f"Grant this step's identity {_lacking(refusal)}; README, IAM roles.",
+            remedy=f"Grant this step's identity {_lacking(refusal)}: the README's section on IAM roles shows how.",
         )
     if isinstance(refusal, NoToken):
         return errors.Unreachable(f"{doing}: {refusal.message}", remedy=errors.TokenServiceSilent.remedy)

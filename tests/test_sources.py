@@ -83,9 +83,9 @@ class TestAllRegions:
 
     def test_what_people_see(self, action: Action) -> None:
         planned = action(locations=" ".join(EIGHT), copies_per_source="3", dry_run="true")
-        assert "in 2 waves, because one image is copied 3 times an hour at most; about so" in planned.log
-        assert "  1  from source: us-west1, europe-west1, asia-east1" in planned.log
-        assert "  2  from europe-west1: europe-west2, europe-west3" in planned.log
+        assert "in 2 waves, because one image is copied 3 times an hour at most; roughly so" in planned.log
+        assert "  wave 1, from source: us-west1, europe-west1, asia-east1" in planned.log
+        assert "  wave 2, from europe-west1: europe-west2, europe-west3" in planned.log
         assert 'n0(["source"])' in planned.summary
         assert "n4 --> n5" in planned.summary
         done = action(locations=" ".join(EIGHT), copies_per_source="3")
