@@ -251,7 +251,7 @@ def error_of(refusal: Refusal, *, doing: str) -> ReplicaError:
     if refusal.status == 401:
         # A new token was tried already.
         return errors.Forbidden(f"{doing} was refused: {refusal.message}", remedy=errors.CredentialsRefused.remedy)
-    verb = "got no usable answer" if refusal.status is None else "was refused"
+    verb = {None: "got no usable answer", 404: "found nothing"}.get(refusal.status, "was refused")
     return fault.error(f"{doing} {verb}: {refusal.message}", remedy=filled(fault.error.remedy, refusal.project))
 
 

@@ -69,6 +69,11 @@ def _state(finding: Finding) -> str:
     return finding.state.replace("_", " ")
 
 
+def _named(finding: Finding) -> str:
+    """What was found of which image; an index may know of none."""
+    return ": ".join(filter(None, (finding.uri, _state(finding))))
+
+
 def _told(finding: Finding) -> str:
     return "; ".join([*(str(difference) for difference in finding.differences), *filter(None, [finding.message])])
 
@@ -133,7 +138,7 @@ def _annotations(this: Verifying, verdict: Verdict, code: int) -> list[Annotatio
     if not code:
         return [Annotation("notice", "Verified", f"{verdict.reason}.")]
     wrong = (item for item in this.findings if item.state is not State.CORRECT)
-    return [Annotation("error", _where(item), f"{item.uri}: {_state(item)}. {_told(item)}".strip()) for item in wrong]
+    return [Annotation("error", _where(item), f"{_named(item)}. {_told(item)}".strip()) for item in wrong]
 
 
 def _show(this: Verifying, code: int) -> None:
