@@ -54,6 +54,16 @@ def refused(action: Action) -> int:
     return sum("error" in operation for operation in action.emulator.state()["operations"])
 
 
+#: An insert that copies a replica: which one is verified first, and copied first, depends on the machine.
+OF_A_REPLICA = '"sourceImage":"projects/p1/global/images/web-1-'
+
+
+def spoiled(action: Action) -> str:
+    """The name of the image whose copy a fault kept from being asked for."""
+    (entry,) = [entry for entry in action.calls("insert") if entry["fault"]]
+    return str(entry["body"]["sourceImage"]).rpartition("/")[2]
+
+
 class TestAllRegions:
     def test_three_waves(self, action: Action) -> None:
         done = action(locations=" ".join(REGIONS), copies_per_source="6")
@@ -111,22 +121,21 @@ class TestParents:
         """Just before a copy of it is asked for."""
         fault = {
             "method": "compute.images.insert",
-            "match": '"sourceImage":"projects/p1/global/images/web-1-europe-west1"',
+            "match": OF_A_REPLICA,
             "action": {"kind": "http", "code": 404, "reason": "notFound", "message": "It was not found."},
         }
         action.emulator.faults([fault])
         done = action(locations=" ".join(EIGHT), copies_per_source="3")
         assert done.result == "complete", done.log
-        children = [name for name, origin in origins(action).items() if origin == "web-1-europe-west1"]
+        children = [name for name, origin in origins(action).items() if origin == spoiled(action)]
         assert len(children) <= 2
 
     def test_that_may_not_be_used(self, action: Action) -> None:
         """Then the source tells whether it is that, or the copy itself, and that takes until it may be copied again."""
-        fault = refuse('"sourceImage":"projects/p1/global/images/web-1-europe-west1"')
-        action.emulator.faults([fault])
-        done = action(locations=" ".join(EIGHT), copies_per_source="3", timeout_minutes="120")
-        assert done.result == "complete", done.log
-        assert "web-1-europe-west1" not in origins(action).values()
+        action.emulator.faults([refuse(OF_A_REPLICA)])
+        done = action(locations="europe-west1 europe-west2", copies_per_source="1", timeout_minutes="120")
+        assert done.result == "complete", done.log[-3000:]
+        assert set(origins(action).values()) == {"web-1"}
         assert done.seconds > 3600
 
     def test_a_copy_that_is_forbidden_itself(self, action: Action) -> None:
