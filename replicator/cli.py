@@ -69,10 +69,11 @@ _GATE = {
     "distribute": "true, false, or auto: replicate on a push of a tag that matches --tag-pattern. Default: auto.",
     "tag_pattern": "One or several patterns for the tags whose push replicates; * matches / too. Default: v*.",
 }
+_OF_AN_INDEX = "an index instead"
 #: Options stand under these headings in the help.
 _GROUPS = {
     "which image": ("source_image", "packer_manifest", "project_id"),
-    "an index instead": ("index", "architecture", "variant", "location", "offline_only"),
+    _OF_AN_INDEX: ("index", "architecture", "variant", "location", "offline_only"),
     "who signed the index": (
         "bundle",
         "attestation",
@@ -120,9 +121,9 @@ _EPILOG = """{examples}
 
 `replicator COMMAND --help` explains a command's options; they are named as the inputs of the action.
 Credentials: Application Default Credentials (`gcloud auth application-default login`).
-Exit codes: 0 complete, partial, planned or skipped; 1 a required location failed, or verify found something wrong;
-2 wrong arguments; 3 credentials, source or set-up; 4 verify could not read something; 5 the signature
-of an index is wrong; 70 a defect; 130 or 143 a signal.
+Exit codes: 0 complete, partial, planned or skipped; 1 a required location failed, what was to be merged makes no
+release, or verify found something wrong; 2 wrong arguments; 3 credentials, source or set-up; 4 verify could not read
+something; 5 the signature of an index is wrong; 70 a defect; 130 or 143 a signal.
 """
 
 
@@ -194,6 +195,9 @@ def _parser() -> argparse.ArgumentParser:
 def _add_settings(command: argparse.ArgumentParser, left: dict[str, FieldInfo]) -> None:
     """An option for each setting, in groups that say what it is about."""
     for title, names in {**_GROUPS, "others": tuple(left)}.items():
+        if title == _OF_AN_INDEX and "index" not in left:
+            # What chooses among an index's images describes the image elsewhere.
+            continue
         group = command.add_argument_group(title)
         for name in names:
             if name in left:

@@ -114,7 +114,7 @@ class NoCredentials(ReplicatorError):
     """No Application Default Credentials were found; what is known of why stands in the sections below."""
 
     exit_code = 3
-    why = "The action uses Application Default Credentials and takes no key."
+    why = "No other credentials are used: there is no input for a key."
     remedy = (
         "On your machine run `gcloud auth application-default login`; in a workflow put google-github-actions/auth "
         "before this step, with `id-token: write` in the job's permissions."
@@ -443,7 +443,7 @@ class Unproven(ReplicaError):
     """An image under the replica's name whose parent is gone."""
 
     reason = "unproven"
-    why = "It was copied from an image that no longer exists, so nobody can tell whether it holds this source."
+    why = "Without its parent nobody can tell whether it holds this source."
     remedy = "Look at it; if it can go, delete it and run this again, or choose another name_template."
 
 
@@ -493,7 +493,7 @@ class Forbidden(ReplicaError):
 
     reason = "forbidden"
     of_setup = True
-    remedy = "Grant it the permission that is named; the README lists the roles."
+    remedy = "Grant it the permission that is named; the README's section on IAM roles shows how."
 
 
 class ApiDisabled(ReplicaError):
@@ -569,7 +569,7 @@ class Signalled(ReplicaError):
 
     reason = "signal"
     interrupts = True
-    remedy = "A copy that was under way goes on in Compute Engine: run this again and it is taken over."
+    remedy = Interrupted.remedy
 
 
 class Internal(ReplicaError):

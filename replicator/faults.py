@@ -244,14 +244,14 @@ def error_of(refusal: Refusal, *, doing: str) -> ReplicaError:
     if fault.error is errors.Forbidden and refusal.status == 403:
         return errors.Forbidden(
             f"{doing} was refused: {refusal.message}",
-            remedy=f"Grant this step's identity {_lacking(refusal)}; README, IAM roles.",
+            remedy=f"Grant this step's identity {_lacking(refusal)}: the README's section on IAM roles shows how.",
         )
     if isinstance(refusal, NoToken):
         return errors.Unreachable(f"{doing}: {refusal.message}", remedy=errors.TokenServiceSilent.remedy)
     if refusal.status == 401:
         # A new token was tried already.
         return errors.Forbidden(f"{doing} was refused: {refusal.message}", remedy=errors.CredentialsRefused.remedy)
-    verb = "got no usable answer" if refusal.status is None else "was refused"
+    verb = {None: "got no usable answer", 404: "found nothing"}.get(refusal.status, "was refused")
     return fault.error(f"{doing} {verb}: {refusal.message}", remedy=filled(fault.error.remedy, refusal.project))
 
 

@@ -13,7 +13,7 @@ import re
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 import requests
 from google.api_core.client_options import ClientOptions
@@ -62,6 +62,7 @@ class Compute:
 
     def __init__(self, endpoint: str, credentials: Any) -> None:
         options = ClientOptions(api_endpoint=endpoint) if endpoint else None
+        self._host = urlsplit(endpoint).netloc or compute_v1.ImagesClient.DEFAULT_ENDPOINT
         self._images = compute_v1.ImagesClient(credentials=credentials, client_options=options)
         self._operations = compute_v1.GlobalOperationsClient(credentials=credentials, client_options=options)
         for transport in (self._images.transport, self._operations.transport):
@@ -214,10 +215,10 @@ class Compute:
             signin.failed(error)
         except (ParseError, Garbled, AttributeError) as error:
             # AttributeError: the library takes for granted that the JSON of an error has the usual shape.
-            message = f"the answer is not Compute Engine's (a proxy's page?): {_first_line(error)}"
+            message = f"the answer of {self._host} is not Compute Engine's (a proxy's page?): {_first_line(error)}"
             raise Refusal(method, message=message) from error
         except (requests.RequestException, OSError) as error:
-            raise Refusal(method, message=_connection_trouble(error)) from error
+            raise Refusal(method, message=_connection_trouble(error, self._host)) from error
 
 
 def parse_ref(uri: str) -> ImageRef | None:
@@ -330,10 +331,10 @@ def _from_projects(uri: str) -> str:
 
 
 def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:500]
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:500].rstrip(".")
 
 
-def _connection_trouble(error: BaseException) -> str:
+def _connection_trouble(error: BaseException, host: str) -> str:
     words = {
         requests.exceptions.ConnectTimeout: "no connection within the time allowed",
         requests.exceptions.ReadTimeout: "no answer within the time allowed",
@@ -342,5 +343,5 @@ def _connection_trouble(error: BaseException) -> str:
         requests.exceptions.ConnectionError: "the connection could not be made or was lost",
     }
     said = next((text for kind, text in words.items() if isinstance(error, kind)), "the connection failed")
-    cause = re.search(r"\[Errno [^\]]*\] [^')]*|Connection aborted|Name or service not known", str(error))
-    return f"{said} ({cause[0]})" if cause else said
+    cause = re.search(r"(?<=\] )[^'\")]+|Connection aborted|Name or service not known", str(error))
+    return f"{host}: {said} ({cause[0]})" if cause else f"{host}: {said}"

@@ -64,8 +64,8 @@ class LeftOut:
 
     def __str__(self) -> str:
         return (
-            f"{self.location} is left out of the index, because it is not served by {_and(map(str, self.lacking))}; "
-            "once it is replicated there, merge again"
+            f"{self.location} is left out of the index, because no image of {_and(map(str, self.lacking))} is there: "
+            "repeat that build's replication, then merge again"
         )
 
 

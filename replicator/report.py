@@ -80,8 +80,8 @@ def _tree(plan: Plan) -> list[str]:
         f"in {branches[-1].wave} waves, because one image is copied {plan.copies_per_source} times an hour at most; "
     )
     return [
-        f"{heading}about so, since whichever replica is verified first is copied first:",
-        *(f"  {wave}  from {origin}: {', '.join(to)}" for (wave, origin), to in by_origin.items()),
+        f"{heading}roughly so, since the first replica to be verified is the first to be copied:",
+        *(f"  wave {wave}, from {origin}: {', '.join(to)}" for (wave, origin), to in by_origin.items()),
     ]
 
 

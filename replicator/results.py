@@ -65,14 +65,15 @@ def judge(rows: Sequence[ReplicaResult]) -> Verdict:
     if not failed:
         return Verdict(Result.COMPLETE, 0, _complete(rows))
     if len(failed) == len(copies) and len(reasons) == 1 and failed[0].error and failed[0].error.of_setup:
-        return Verdict(Result.FAILED, EXIT_SETUP, f"Every replica was refused for the same reason: {names}")
+        where = _listed([row.where for row in failed])
+        return Verdict(
+            Result.FAILED, EXIT_SETUP, f"Every replica was refused for one reason, {failed[0].reason}: {where}"
+        )
     if any(row.replica.required for row in failed):
         return Verdict(Result.FAILED, EXIT_REQUIRED, _required(rows, failed))
     if len(failed) == len(copies):
         return Verdict(Result.FAILED, 0, f"No replica was made: {names}; the source is untouched")
-    count = len(copies) - len(failed)
-    good = f"{count} of {len(copies)} replicas {'is' if count == 1 else 'are'} verified"
-    return Verdict(Result.PARTIAL, 0, f"{good}; failed: {names}")
+    return Verdict(Result.PARTIAL, 0, f"{_complete([row for row in rows if row.outcome.verified])}; failed: {names}")
 
 
 def _required(rows: Sequence[ReplicaResult], failed: Sequence[ReplicaResult]) -> str:

@@ -226,7 +226,10 @@ def _report(this: Run, verdict: Verdict, document: TextIO | None) -> int:
             this.written = index.Written(index_path=path, index_digest=index.digest(data))
 
     def render(notes: Sequence[str]) -> str:
-        again = snippets.again(this.request.settings, this.given, this.source) if this.request and this.source else ()
+        again: Sequence[str] = ()
+        if this.request:
+            which = this.source.ref if this.source else this.request.source
+            again = snippets.again(this.request.settings, this.given, which)
         return summary.render(verdict, this.source, this.rows, notes, again)
 
     return told(

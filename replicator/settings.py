@@ -191,9 +191,13 @@ class Settings(BaseModel):
         wanted = info.data.get("locations")
         if value == ("all",) and wanted is not None:
             return tuple(wanted)
-        stray = [word for word in dict.fromkeys(value) if wanted is not None and word not in wanted]
-        allowed = f"is not among locations ({', '.join(wanted or ())}); write part of them, or all"
-        forms.refuse([*duplicates(value), *(f"'{word}' {allowed}" for word in stray)])
+        words = [word for word in dict.fromkeys(value) if value != ("all",)]
+        if wanted is None:
+            wrong = [problem for word in words if (problem := forms.location_problem(word))]
+        else:
+            allowed = f"is not among locations ({', '.join(wanted)}); write part of them, or all"
+            wrong = [f"'{word}' {allowed}" for word in words if word not in wanted]
+        forms.refuse([*duplicates(value), *wrong])
         return value
 
     @field_validator("replica_project")
@@ -257,7 +261,8 @@ class Settings(BaseModel):
         if not isinstance(read, dict) or set(read) != set(keys) or not all(isinstance(read[key], str) for key in keys):
             raise ValueError(f"'{value}' is neither auto nor a JSON object with the strings {', '.join(keys)}")
         if not all(read.values()):
-            raise ValueError(f"says nothing in one of {', '.join(keys)}; auto takes {', '.join(_REVISION.values())}")
+            empty = ", ".join(f"{key} (auto takes {_REVISION[key]})" for key in keys if not read[key])
+            raise ValueError(f"says nothing of {empty}")
         return Revision(**read)
 
     def wanted(self, location: str) -> Place:
@@ -331,10 +336,8 @@ def _source(values: Mapping[str, str], env: Mapping[str, str]) -> SourceRef:
     image, manifest = values.get("source_image", ""), values.get("packer_manifest", "")
     project = values.get("project_id", "")
     if bool(image) == bool(manifest):
-        problem = "both are given" if image else "none is given"
-        raise source.BadSource(
-            "source_image", f"or packer_manifest says which image to replicate; exactly one is needed, {problem}"
-        )
+        given = "it and packer_manifest are both given" if image else "neither it nor packer_manifest is given"
+        raise source.BadSource("source_image", f"{given}; exactly one of them says which image to replicate")
     if image:
         return source.from_reference(image, project, env)
     return source.from_manifest(source.read_manifest(manifest, env), project, env)

@@ -11,11 +11,15 @@ from replicator import protocol
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from replicator.model import Image, ReplicaResult
+    from replicator.model import ReplicaResult
     from replicator.settings import Settings
+    from replicator.source import SourceRef
 
 #: What the names of a multi-region's regions begin with, and a zone in it for examples.
 _MULTI_REGIONS = {"us": ("us", "us-central1-b"), "eu": ("europe", "europe-west1-b"), "asia": ("asia", "asia-east1-b")}
+
+#: In a clone of this repository, after `make setup`.
+_PROGRAM = ".venv/bin/python -m replicator"
 
 #: Inputs that say which image: the source that was found says it better.
 _WHICH_IMAGE = frozenset({"source_image", "packer_manifest", "project_id"})
@@ -55,16 +59,21 @@ def terraform(rows: Sequence[ReplicaResult]) -> list[str]:
     ]
 
 
-def again(settings: Settings, given: Mapping[str, str], source: Image) -> list[str]:
+def again(settings: Settings, given: Mapping[str, str], source: SourceRef) -> list[str]:
     """The command line that repeats this run for this image; `given` maps inputs to their text."""
-    options = {"source_image": source.ref.uri}
+    options = {"source_image": str(source)}
     for name, field in type(settings).model_fields.items():
         usual = getattr(settings, name) == field.get_default(call_default_factory=True)
         if given.get(name) and not usual and name not in _WHICH_IMAGE:
             # Labels may be given one a line, which is no form for one line of shell.
             options[name] = ",".join(given[name].splitlines()) if name == "labels" else given[name]
     words = [f"--{name.replace('_', '-')}={_shell(value)}" for name, value in options.items()]
-    return " \\\n  ".join(["python -m replicator replicate", *words]).split("\n")
+    return " \\\n  ".join([f"{_PROGRAM} replicate", *words]).split("\n")
+
+
+def plan(source: str) -> str:
+    """The command line that shows what a run for this image would do."""
+    return f"{_PROGRAM} plan --source-image={_shell(source)}"
 
 
 def _shell(value: str) -> str:

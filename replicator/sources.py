@@ -168,7 +168,9 @@ class Sources:
                 self._tell(each, _FOR_A_REPLICA, math.inf)
             elif then > deadline:
                 what = f"{self._because(each)} Waiting {then - now:.0f} s would go beyond {self._session.calls.within}"
-                each.dealt.set_exception(errors.Deadline(what))
+                minutes = math.ceil((then - now) / 60)
+                remedy = f"Run this again in {minutes} minutes: it goes on where it stopped. Or raise timeout_minutes."
+                each.dealt.set_exception(errors.Deadline(what, remedy=remedy))
             else:
                 self._tell(each, "waiting", then)
                 if not each.work.placed:

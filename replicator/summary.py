@@ -14,7 +14,7 @@ from replicator import chart, errors, protocol, results, snippets
 from replicator.model import Outcome, Result
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from replicator.model import Image, ImageRef, ReplicaResult
     from replicator.results import Verdict
@@ -58,7 +58,7 @@ def render(
     wrong = [row for row in rows if row.error]
     parts = [f"### {_SIGN[verdict.result]} {_shortened(verdict.headline)}", ""]
     if verdict.error:
-        parts += _error(verdict.error)
+        parts += _error(verdict.error, said={row.error.todo for row in wrong if row.error})
     if source is not None:
         facts = f"stored in {text(source.home or 'several locations')}, {source.disk_size_gb} GB disk"
         facts += f", {size(source.archive_size_bytes)} archive"
@@ -75,7 +75,7 @@ def render(
         ]
         parts += [*_cut([_table_row(row) for row in rows], "| … | {} more | | | | | |"), ""]
     parts += [*_cut(list(_remarks(rows)), "- … {} more"), ""]
-    parts += [_fence("mermaid", diagram) for diagram in (chart.lineage(rows), chart.gantt(rows)) if diagram]
+    parts += [fence("mermaid", diagram) for diagram in (chart.lineage(rows), chart.gantt(rows)) if diagram]
     parts += _usage([row for row in rows if row.outcome.verified and not row.key])
     return re.sub(r"\n{3,}", "\n\n", "\n".join(parts)).rstrip() + "\n"
 
@@ -96,6 +96,13 @@ def size(count: int) -> str:
     return f"{count / 10**9:.1f} GB" if count else "unknown size"
 
 
+def fence(language: str, lines: Sequence[str]) -> str:
+    """A block of code that nothing in it can end, and that is cut as a whole or not at all."""
+    content = "\n".join(map(protocol.plain, lines))
+    marks = "`" * max(3, 1 + max(map(len, re.findall("`+", content)), default=0))
+    return f"{marks}{language}\n{content}\n{marks}\n"
+
+
 def _table_row(row: ReplicaResult) -> str:
     replica, good = row.replica, row.outcome.verified
     outcome = str(row.outcome) if good or row.outcome is Outcome.PLANNED else f"**{row.outcome}**"
@@ -114,12 +121,13 @@ def _table_row(row: ReplicaResult) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _error(error: errors.ReplicatorError) -> list[str]:
-    """What ended the run before its replicas did."""
+def _error(error: errors.ReplicatorError, *, said: Collection[str]) -> list[str]:
+    """What ended the run before its replicas did; what to do only where it is not `said` of them."""
     if isinstance(error, errors.BadSettings):
         return [*_cut([f"- {_shortened(str(problem))}" for problem in error.problems], "- … {} more"), ""]
-    lines = [_fence(errors.language(error.to_add), error.to_add.splitlines())] if error.to_add else []
-    return [f"{text(error.why)}\n"] * bool(error.why) + _todo([error.todo]) + lines
+    lines = [fence(errors.language(error.to_add), error.to_add.splitlines())] if error.to_add else []
+    todo = [] if error.todo in said else _todo([error.todo])
+    return [f"{text(error.why)}\n"] * bool(error.why) + todo + lines
 
 
 def _trouble(rows: Sequence[ReplicaResult]) -> list[str]:
@@ -155,7 +163,7 @@ def _todo(remedies: Iterable[str]) -> list[str]:
                 words[number] = text(word) + " " * word.endswith(" ")
         sentences.append("".join(words))
     lines = [f"**What to do:** {sentence}\n" for sentence in dict.fromkeys(sentences) if sentence]
-    return [*lines, _fence("sh", list(dict.fromkeys(commands)))] if commands else lines
+    return [*lines, fence("sh", list(dict.fromkeys(commands)))] if commands else lines
 
 
 def _again(command: Sequence[str]) -> list[str]:
@@ -163,9 +171,9 @@ def _again(command: Sequence[str]) -> list[str]:
         "#### 🔁 Then run it again",
         "",
         "What is right is kept, what is missing is made. A rerun of the whole job may build another image: repeat the",
-        f"replication alone, on the [command line]({_HOME}#command-line)",
+        f"replication alone, in a clone of the action's repository ([command line]({_HOME}#command-line))",
         "",
-        _fence("sh", command),
+        fence("sh", command),
         "or with these inputs of the action: <code>source_image</code> as above, <code>distribute: true</code>.",
         "",
     ]
@@ -187,21 +195,14 @@ def _usage(rows: Sequence[ReplicaResult]) -> list[str]:
     return [
         "<details><summary>Use these images with gcloud or Terraform</summary>",
         "",
-        _fence("sh", snippets.gcloud(rows[:_MOST_USED])),
-        _fence("hcl", snippets.terraform(rows[:_MOST_USED])),
+        fence("sh", snippets.gcloud(rows[:_MOST_USED])),
+        fence("hcl", snippets.terraform(rows[:_MOST_USED])),
         "</details>",
     ]
 
 
 def _link(ref: ImageRef, shown: str) -> str:
     return f"[{code(shown)}]({_CONSOLE}{quote(ref.uri, errors='replace')})"
-
-
-def _fence(language: str, lines: Sequence[str]) -> str:
-    """A block of code that nothing in it can end, and that is cut as a whole or not at all."""
-    content = "\n".join(map(protocol.plain, lines))
-    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", content)), default=0))
-    return f"{fence}{language}\n{content}\n{fence}\n"
 
 
 def _shortened(value: str) -> str:

@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from replicator import audit, errors, protocol, report, summary
+from replicator import audit, errors, protocol, report, snippets, summary
 from replicator.actions import Annotation
 from replicator.audit import State
 from replicator.conduct import Conduct, tolerant
@@ -25,6 +25,14 @@ if TYPE_CHECKING:
 _MOST_NAMED, _MOST_SHOWN, _LONGEST_TEXT = 6, 300, 1000
 
 
+#: For whoever deploys, then for whoever publishes.
+_REMEDIES = {
+    audit.EXIT_WRONG: "Deploy none of these images. Their publisher runs the replication again, with its own settings: "
+    "it repairs what it can, makes what is missing, and says what to do about the rest. This shows what it would do:",
+    audit.EXIT_UNREACHABLE: "Run this again. If it stays so, see that this identity may read these images.",
+}
+
+
 @dataclass(kw_only=True)
 class Verifying(Conduct):
     """What is known so far: whatever ends it, this is what gets reported."""
@@ -36,6 +44,8 @@ class Verifying(Conduct):
     """Of the index, as soon as it is believed."""
     image: Served | None = None
     """The one that was asked for; handed on only if all is right."""
+    sources: list[str] = field(default_factory=list)
+    """The images that what is verified was copied from, each as a reference."""
 
 
 def judge(this: Verifying) -> Verdict:
@@ -59,6 +69,11 @@ def _state(finding: Finding) -> str:
     return finding.state.replace("_", " ")
 
 
+def _named(finding: Finding) -> str:
+    """What was found of which image; an index may know of none."""
+    return ": ".join(filter(None, (finding.uri, _state(finding))))
+
+
 def _told(finding: Finding) -> str:
     return "; ".join([*(str(difference) for difference in finding.differences), *filter(None, [finding.message])])
 
@@ -78,7 +93,7 @@ def tell(this: Verifying, verdict: Verdict, document: TextIO | None) -> int:
     with tolerant(this, "annotations"):
         this.runner.annotate([*this.notes, *(_annotations(this, verdict, code) if this.runner.commands else ())])
     with tolerant(this, "log"):
-        _show(this)
+        _show(this, code)
     with tolerant(this, "summary"):
         this.runner.summary(_summary(this, verdict, code))
     return code or (EXIT_INTERNAL if this.defective else 0)
@@ -123,10 +138,10 @@ def _annotations(this: Verifying, verdict: Verdict, code: int) -> list[Annotatio
     if not code:
         return [Annotation("notice", "Verified", f"{verdict.reason}.")]
     wrong = (item for item in this.findings if item.state is not State.CORRECT)
-    return [Annotation("error", _where(item), f"{item.uri} is {_state(item)}. {_told(item)}".strip()) for item in wrong]
+    return [Annotation("error", _where(item), f"{_named(item)}. {_told(item)}".strip()) for item in wrong]
 
 
-def _show(this: Verifying) -> None:
+def _show(this: Verifying, code: int) -> None:
     if this.signed:
         confirmed = f", as {this.signed.issuer} confirmed" if this.signed.issuer else ""
         this.runner.line(f"{this.signed.digest} was signed by {this.signed.by}{confirmed}")
@@ -135,6 +150,16 @@ def _show(this: Verifying) -> None:
     )
     counts = Counter(item.state for item in this.findings)
     this.runner.line(", ".join(f"{counts[state]} {state.replace('_', ' ')}" for state in State if counts[state]))
+    for line in _todo(this, code):
+        this.runner.line(line)
+
+
+def _todo(this: Verifying, code: int) -> list[str]:
+    """What to do about what was found, and what can be typed."""
+    if not this.findings or code not in _REMEDIES:
+        return []
+    plans = [snippets.plan(source) for source in this.sources] if code == audit.EXIT_WRONG else []
+    return [_REMEDIES[code], *plans]
 
 
 def _summary(this: Verifying, verdict: Verdict, code: int) -> str:
@@ -146,4 +171,8 @@ def _summary(this: Verifying, verdict: Verdict, code: int) -> str:
     if not rows:
         return head
     more = f"\n… {len(this.findings) - _MOST_SHOWN} more, see the log\n" if len(this.findings) > _MOST_SHOWN else ""
-    return f"{head}| Location | Image | Found | What differs |\n|---|---|---|---|\n{''.join(rows)}{more}"
+    remedy, *commands = _todo(this, code) or [""]
+    todo = f"\n**What to do:** {summary.text(remedy)}\n" * bool(remedy) + f"\n{summary.fence('sh', commands)}" * bool(
+        commands
+    )
+    return f"{head}| Location | Image | Found | What differs |\n|---|---|---|---|\n{''.join(rows)}{more}{todo}"

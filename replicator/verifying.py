@@ -102,6 +102,7 @@ def _read(this: Verifying, wanted: VerifySettings) -> Index:
     except index.BadIndex as error:
         raise errors.BadSettings([errors.InputProblem("index", str(error))]) from None
     this.digest = index.digest(data)
+    this.sources = sorted({entry.source.uri for entry in read.images})
     this.image = pick(read, wanted)
     return read
 
@@ -159,6 +160,7 @@ async def _against_settings(this: Verifying, given: Mapping[str, str], signals: 
         calls = await _calls(this, request.settings.compute_endpoint, anonymous=request.anonymous)
         source = await lookup.read_source(calls, request.source)
         plan = await survey(calls, request.settings, source)
+    this.sources = [source.ref.uri]
     this.findings = [audit.of_step(plan, step) for step in plan.steps]
 
 

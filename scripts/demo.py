@@ -64,7 +64,7 @@ def show(folder: Path, emulator: Backend) -> list[str]:
     job = Job(folder=folder / "runner", env={**network(), **on_emulator(emulator.url)})
     shutil.copy(MANIFEST, job.workspace)
     action = Action.load(export(folder / "actions"))
-    say("    - uses: gce-image-replicator@v1")
+    say("    - uses: gce-image-replicator/gce-image-replicator@v1")
     say("      with:")
     say("        packer_manifest: packer-manifest.json")
     first = use(job, action)

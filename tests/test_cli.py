@@ -116,6 +116,14 @@ def test_every_input_is_an_option_with_help() -> None:
         assert info.description
 
 
+@pytest.mark.parametrize("command", ["plan", "replicate", "verify"])
+def test_options_of_an_index_are_for_verify(command: str) -> None:
+    stdout = io.StringIO()
+    assert cli.main([command, "--help"], {}, stdout) == 0
+    assert ("an index instead:" in stdout.getvalue()) is (command == "verify")
+    assert "--variant" in stdout.getvalue()
+
+
 @pytest.mark.parametrize(("command", "result"), [("plan", "planned"), ("replicate", "complete")])
 def test_json_is_all_that_stdout_holds(
     action: Action, tmp_path: Path, command: str, result: str, capsys: pytest.CaptureFixture[str]

@@ -183,7 +183,7 @@ def test_messages_name_the_permission_and_a_role(method: str) -> None:
     assert isinstance(error, errors.Forbidden)
     assert error.what == "Copying to eu was refused: No"
     assert error.todo.startswith("Grant this step's identity compute.")
-    assert error.todo.endswith("; README, IAM roles.")
+    assert error.todo.endswith(": the README's section on IAM roles shows how.")
     found = re.findall(r"compute\.(\w+\.\w+) \(roles/compute\.(\w+) has it\)", error.todo)
     assert found == NEEDED[method]
 
@@ -205,12 +205,12 @@ def test_messages_name_the_permission_and_a_role(method: str) -> None:
 )
 def test_the_permission_that_the_answer_names_counts(message: str, named: str) -> None:
     error = faults.error_of(Refusal(PATCH, status=403, message=message), doing="Moving")
-    assert error.todo == f"Grant this step's identity {named}; README, IAM roles."
+    assert error.todo == f"Grant this step's identity {named}: the README's section on IAM roles shows how."
 
 
 def test_a_method_of_no_known_permission_is_named_itself() -> None:
     error = faults.error_of(Refusal("compute.images.new", status=403), doing="Trying")
-    assert error.todo == "Grant this step's identity compute.images.new; README, IAM roles."
+    assert error.todo == "Grant this step's identity compute.images.new: the README's section on IAM roles shows how."
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,15 @@ def one_family(emulator: Running) -> None:
     releases(emulator, shared=True)
 
 
+def in_turn(emulator: Running) -> None:
+    """One of the replicas is a copy of another one."""
+    releases(emulator)
+    parent = emulator.image(PROJECT, "web-v1-eu")
+    assert parent
+    made_of = {"source_image": f"projects/{PROJECT}/global/images/web-v1-eu", "source_image_id": parent["id"]}
+    emulator.add_image(project=PROJECT, name="web-v1-europe-west1", location="europe-west1", **made_of)
+
+
 def source_only(emulator: Running) -> None:
     emulator.add_image(project=PROJECT, name="web-v1")
 
@@ -215,7 +224,7 @@ SCRIPTS = [
     Script(
         page="pruning.md",
         holding="",
-        world=releases,
+        world=in_turn,
         prints=("web-v2-eu",),
         leaves=("web-v2", "web-v2-eu", "web-v2-asia", "web-v2-us"),
     ),

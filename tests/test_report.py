@@ -87,7 +87,7 @@ class TestEnd:
             "us source projects/p1/global/images/web-1-us family web",
             "eu created (promote_off) projects/p1/global/images/web-1-eu not in family web-eu 61.5 s",
             "asia failed (quota) projects/p1/global/images/web-1-asia",
-            "partial: 1 of 2 replicas is verified; failed: asia (quota).",
+            "partial: The image is verified in us, eu; without their family: eu; failed: asia (quota).",
         ]
 
     def test_a_failure_is_told_in_one_line(self) -> None:

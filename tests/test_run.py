@@ -93,6 +93,15 @@ class TestSource:
 class TestStart:
     """What happens before the first call."""
 
+    def test_nobody_there(self, action: Action) -> None:
+        """It names the host, and the command that repeats the run although the source was never seen."""
+        done = action(compute_endpoint="http://127.0.0.1:9", timeout_minutes="5")
+        assert (done.exit_code, done.annotations[0][1]) == (3, "EndpointUnreachable")
+        assert (
+            "127.0.0.1:9: the connection could not be made or was lost (Connection refused)" in done.outputs["reason"]
+        )
+        assert "replicator replicate \\\n  --source-image=projects/p1/global/images/web-1 \\\n" in done.summary
+
     def test_what_is_asked_for_is_told_before_anything_is_imported(
         self, action: Action, monkeypatch: pytest.MonkeyPatch
     ) -> None:

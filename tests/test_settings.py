@@ -106,12 +106,16 @@ def test_good_values(name: str, text: str, value: Any) -> None:
         ("revision", "main", "neither auto nor a JSON object"),
         ("revision", '{"repository": "o/r"}', "neither auto nor a JSON object"),
         ("revision", '{"repository": 1, "ref": "", "commit": ""}', "neither auto nor a JSON object"),
-        ("revision", '{"repository": "", "ref": "r", "commit": "1"}', "says nothing in one of"),
+        (
+            "revision",
+            '{"repository": "", "ref": "r", "commit": "1"}',
+            "says nothing of repository (auto takes GITHUB_REPOSITORY)",
+        ),
         ("compute_endpoint", "https://user:pw@host", "is no endpoint"),
         ("compute_endpoint", "https://host?x", "is no endpoint"),
         ("config", "replicate.yaml", "can't be read"),
         ("source_image", "Web_1", "'Web_1' is no image"),
-        ("packer_manifest", "m.json", "exactly one is needed, both are given"),
+        ("packer_manifest", "m.json", "it and packer_manifest are both given"),
         ("project_id", "p2", "'p2' is not the project of source_image ('p1')"),
     ],
 )
@@ -126,6 +130,10 @@ def test_every_problem_at_once_in_the_order_of_the_inputs() -> None:
         source_image="", locations="EU", labels="A=1", timeout_minutes="0", promote="x", access="y", revision="z"
     )
     assert list(found) == ["source_image", "locations", "labels", "access", "promote", "revision", "timeout_minutes"]
+    both = problems(locations="EU", required_locations="mars, eu")
+    assert list(both) == ["locations", "required_locations"]
+    assert both["required_locations"].startswith("'mars' is no storage location")
+    assert list(problems(locations="EU", required_locations="all")) == ["locations"]
 
 
 def test_unknown_input() -> None:

@@ -126,7 +126,7 @@ def test_terraform_takes_it_and_picks_the_right_image(
 
 def load(given: dict[str, str]) -> list[str]:
     loaded = settings.load(given, {}).settings
-    return shlex.split("\n".join(snippets.again(loaded, given, image())).replace("\\\n", ""))
+    return shlex.split("\n".join(snippets.again(loaded, given, image().ref)).replace("\\\n", ""))
 
 
 def test_again_says_what_was_said() -> None:
@@ -140,7 +140,8 @@ def test_again_says_what_was_said() -> None:
         "family_template": "{family}",
     }
     words = load(given)
-    assert words[:5] == ["python", "-m", "replicator", "replicate", "--source-image=projects/p1/global/images/web-1"]
+    program = [".venv/bin/python", "-m", "replicator", "replicate"]
+    assert words[:5] == [*program, "--source-image=projects/p1/global/images/web-1"]
     options = {name.replace("-", "_"): value for name, _, value in (word[2:].partition("=") for word in words[4:])}
     assert set(options) == {"source_image", "locations", "labels", "promote", "family_template"}
     again, before = (settings.load(item, {}).settings for item in (options, given))

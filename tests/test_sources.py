@@ -54,6 +54,16 @@ def refused(action: Action) -> int:
     return sum("error" in operation for operation in action.emulator.state()["operations"])
 
 
+#: An insert that copies a replica: which one is verified first, and copied first, depends on the machine.
+OF_A_REPLICA = '"sourceImage":"projects/p1/global/images/web-1-'
+
+
+def spoiled(action: Action) -> str:
+    """The name of the image whose copy a fault kept from being asked for."""
+    (entry,) = [entry for entry in action.calls("insert") if entry["fault"]]
+    return str(entry["body"]["sourceImage"]).rpartition("/")[2]
+
+
 class TestAllRegions:
     def test_three_waves(self, action: Action) -> None:
         done = action(locations=" ".join(REGIONS), copies_per_source="6")
@@ -83,9 +93,9 @@ class TestAllRegions:
 
     def test_what_people_see(self, action: Action) -> None:
         planned = action(locations=" ".join(EIGHT), copies_per_source="3", dry_run="true")
-        assert "in 2 waves, because one image is copied 3 times an hour at most; about so" in planned.log
-        assert "  1  from source: us-west1, europe-west1, asia-east1" in planned.log
-        assert "  2  from europe-west1: europe-west2, europe-west3" in planned.log
+        assert "in 2 waves, because one image is copied 3 times an hour at most; roughly so" in planned.log
+        assert "  wave 1, from source: us-west1, europe-west1, asia-east1" in planned.log
+        assert "  wave 2, from europe-west1: europe-west2, europe-west3" in planned.log
         assert 'n0(["source"])' in planned.summary
         assert "n4 --> n5" in planned.summary
         done = action(locations=" ".join(EIGHT), copies_per_source="3")
@@ -111,22 +121,21 @@ class TestParents:
         """Just before a copy of it is asked for."""
         fault = {
             "method": "compute.images.insert",
-            "match": '"sourceImage":"projects/p1/global/images/web-1-europe-west1"',
+            "match": OF_A_REPLICA,
             "action": {"kind": "http", "code": 404, "reason": "notFound", "message": "It was not found."},
         }
         action.emulator.faults([fault])
         done = action(locations=" ".join(EIGHT), copies_per_source="3")
         assert done.result == "complete", done.log
-        children = [name for name, origin in origins(action).items() if origin == "web-1-europe-west1"]
+        children = [name for name, origin in origins(action).items() if origin == spoiled(action)]
         assert len(children) <= 2
 
     def test_that_may_not_be_used(self, action: Action) -> None:
         """Then the source tells whether it is that, or the copy itself, and that takes until it may be copied again."""
-        fault = refuse('"sourceImage":"projects/p1/global/images/web-1-europe-west1"')
-        action.emulator.faults([fault])
-        done = action(locations=" ".join(EIGHT), copies_per_source="3", timeout_minutes="120")
-        assert done.result == "complete", done.log
-        assert "web-1-europe-west1" not in origins(action).values()
+        action.emulator.faults([refuse(OF_A_REPLICA)])
+        done = action(locations="europe-west1 europe-west2", copies_per_source="1", timeout_minutes="120")
+        assert done.result == "complete", done.log[-3000:]
+        assert set(origins(action).values()) == {"web-1"}
         assert done.seconds > 3600
 
     def test_a_copy_that_is_forbidden_itself(self, action: Action) -> None:

@@ -57,6 +57,14 @@ def test_what_is_wrong_stands_before_what_is_right() -> None:
     assert "again" not in summary.render(results.judge(good), image(), good, [], ["python -m replicator replicate"])
 
 
+def test_what_holds_of_the_run_and_of_each_replica_is_said_once() -> None:
+    error = errors.Interrupted("SIGTERM", 143)
+    rows = [failed("eu", errors.Signalled("Interrupted while it was copying")), failed("asia", errors.Signalled("x"))]
+    verdict = results.Verdict(Result.FAILED, 143, error.message, error)
+    assert summary.render(verdict, image(), rows, []).count("go on in Compute Engine") == 1
+    assert summary.render(verdict, None, [], []).count("go on in Compute Engine") == 1
+
+
 def failed(location: str, error: errors.ReplicaError) -> ReplicaResult:
     return ReplicaResult(replica=replica(location), outcome=Outcome.FAILED, error=error)
 
@@ -97,7 +105,11 @@ def test_the_same_trouble_is_told_once() -> None:
     [
         (
             errors.NoCredentials("No credentials were found"),
-            ["### ❌ No credentials were found", "takes no key", "```sh\ngcloud auth application-default login\n```"],
+            [
+                "### ❌ No credentials were found",
+                "there is no input for a key",
+                "```sh\ngcloud auth application-default login\n```",
+            ],
         ),
         (
             errors.BadSettings([errors.InputProblem("locations", "'EU'"), errors.InputProblem("labels", "'x'")]),
