@@ -152,11 +152,11 @@ class Calls:
     async def _turn(self, request: Request[Any], where: str) -> None:
         """Wait until the project may be sent another request. Raises Deadline where that is too late."""
         budget, clock = self._budget(request), asyncio.get_running_loop().time
-        while (seconds := budget.delay(clock())) > 0:
+        while (seconds := budget.opens(now := clock()) - now) > 0:
             kind = "changes" if request.changes else "reads"
             because = f"{request.project} is sent {budget.allowed} {kind} a minute at most, to stay within its quota."
             await self.pause(seconds, at_least=seconds, where=where, because=because if seconds >= LONG_WAIT else "")
-        budget.spend(clock())
+        budget.spend(now)
 
     def _slow_down(self, request: Request[Any], refusal: Refusal) -> None:
         fault = faults.of_refusal(refusal)
@@ -169,11 +169,19 @@ class Calls:
 
         Near the deadline it is shortened, but to no less than `at_least`, so that there is one more try.
         """
-        left = self.deadline - asyncio.get_running_loop().time()
-        waiting = _fitting(seconds, at_least=at_least, left=left)
-        if waiting > left:
+        waiting = self.fitting(seconds, at_least=at_least)
+        if asyncio.get_running_loop().time() + waiting > self.deadline:
             raise errors.Deadline(f"{because} Waiting {waiting:.0f} s would go beyond {self.within}".strip())
         await self.rest(waiting, where=where, because=because)
+
+    def fitting(self, seconds: float, *, at_least: float) -> float:
+        """The wait to make: a little longer than asked, or just short enough for one more try before the deadline.
+
+        Never shorter than `at_least`, even where that is longer than the time left.
+        """
+        left = self.deadline - asyncio.get_running_loop().time()
+        usual = seconds * random.uniform(1, 1 + _JITTER)  # noqa: S311 - to spread load, not to keep a secret
+        return min(usual, max(at_least, left - _LAST_TRY))
 
     async def rest(self, seconds: float, *, where: str, because: str) -> None:
         """Sleep, and tell people why and until when; the deadline is the caller's to keep."""
@@ -219,7 +227,7 @@ class _Tries:
         """Seconds until the next try."""
         fault, asked = _fault(state), _refusal(state).retry_after
         usual = max(fault.seconds(state.attempt_number), asked)
-        return _fitting(usual, at_least=max(fault.wait, asked), left=self._calls.deadline - self._clock())
+        return self._calls.fitting(usual, at_least=max(fault.wait, asked))
 
     def stop(self, state: RetryCallState) -> bool:
         """Whether there is no next try."""
@@ -258,12 +266,3 @@ def _fault(state: RetryCallState) -> faults.Fault:
 
 def _is_repeated(error: BaseException) -> bool:
     return isinstance(error, Refusal) and faults.of_refusal(error).then is Then.REPEAT
-
-
-def _fitting(seconds: float, *, at_least: float, left: float) -> float:
-    """The wait to make: a little longer than asked, or just short enough for one more try before the deadline.
-
-    Never shorter than `at_least`, even where that is longer than the time left.
-    """
-    usual = seconds * random.uniform(1, 1 + _JITTER)  # noqa: S311 - to spread load, not to keep a secret
-    return min(usual, max(at_least, left - _LAST_TRY))

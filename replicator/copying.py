@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 #: A copy that someone else began is read again after so many seconds: there is no operation of ours to wait for.
 _SHORTEST_PAUSE = 5.0
 _LONGEST_PAUSE = 30.0
+#: Whether it is the copy that is refused so, or the replica that was to be copied: the source tells.
+_DOUBTFUL = frozenset({errors.Forbidden, errors.OrgPolicy, errors.OperationFailed})
 
 
 async def make_ready(session: Session, work: Work, sources: Sources) -> Image:
@@ -31,7 +33,7 @@ async def make_ready(session: Session, work: Work, sources: Sources) -> Image:
     if step.action is Action.CHECK and step.existing:
         return step.existing.image
     if step.action is Action.WAIT:
-        return await _await_ready(session, work, sources)
+        return await _await_ready(session, work)
     if step.action is Action.REPLACE:
         await _remove_failed(session, work)
     return await _copy(session, work, sources)
@@ -39,23 +41,24 @@ async def make_ready(session: Session, work: Work, sources: Sources) -> Image:
 
 async def _copy(session: Session, work: Work, sources: Sources) -> Image:
     """Insert, wait for the operation, read back. A try after an operation that failed is a new request."""
-    doing = f"Copying to {work.replica.location}"
-    failures, of_source, because = 0, False, ""
+    failures, because = 0, ""
+    doubt: errors.ReplicaError | None = None
     while True:
-        origin = await sources.take(work, of_source=of_source, because=because)
+        try:
+            origin = await sources.take(work, of_source=doubt is not None, because=because)
+        except errors.Deadline as late:
+            raise doubt or late from None
+        doing = f"Copying to {work.replica.location}" + ("" if origin.is_source else f" from {origin.image.ref}")
         session.say(work, *_asking(origin, again=bool(failures or because)))
         try:
             operation = await _insert(session, work, sources, origin, doing)
         except Refusal as refusal:
-            fault, asked = faults.of_refusal(refusal), f"{doing} from {origin.image.ref}"
-            because = _because(asked, refusal.message, fault)
-            if fault.then is Then.ELSEWHERE:
-                sources.exhausted(origin, max(fault.wait, refusal.retry_after))
-            elif not origin.is_source and fault.error is errors.SourceChanged:
-                sources.lost(origin)
-            elif not origin.is_source and fault.error is errors.Forbidden:
-                # Whether the replica or the copy is forbidden: the source tells.
-                of_source, because = True, faults.error_of(refusal, doing=asked).message
+            fault = faults.of_refusal(refusal)
+            if await _elsewhere(session, work, sources, origin, fault, refusal.retry_after):
+                because = _because(doing, refusal.message, fault)
+            elif not origin.is_source and fault.error in _DOUBTFUL:
+                doubt = faults.error_of(refusal, doing=doing)
+                because = doubt.message
             else:
                 raise
             continue
@@ -63,15 +66,39 @@ async def _copy(session: Session, work: Work, sources: Sources) -> Image:
             return await _look(session, work, sources)
         problem = (await session.finish(work, operation, doing=doing, progress=_progress(session, work))).problem
         if problem is None:
-            return await _await_ready(session, work, sources)
+            return await _await_ready(session, work)
         fault = faults.of_problem(problem)
-        if fault.error is errors.SourceRate:
+        if await _elsewhere(session, work, sources, origin, fault):
             because = _because(doing, problem.message or problem.code, fault)
-            sources.give_back(origin)
-            sources.exhausted(origin, fault.wait)
             continue
         failures += 1
         await session.wait_out(work, problem, failures, doing=doing)
+
+
+async def _elsewhere(
+    session: Session, work: Work, sources: Sources, origin: Origin, fault: Fault, asked: float = 0.0
+) -> bool:
+    """Whether a copy that came to nothing can be made of another image, or of this one in `asked` seconds."""
+    if fault.error is errors.SourceRate:
+        sources.give_back(work)
+        sources.exhausted(origin, max(fault.wait, asked))
+        return True
+    if origin.is_source or fault.then is not Then.GIVE_UP:
+        return False
+    lost = fault.error is errors.SourceChanged or await _is_lost(session, work, origin)
+    if lost:
+        sources.lost(origin.image)
+    return lost
+
+
+async def _is_lost(session: Session, work: Work, origin: Origin) -> bool:
+    """Whether a replica that could not be copied is not any more what was verified, or nobody can copy it."""
+    ref = origin.image.ref
+    try:
+        image = await session.calls(session.calls.compute.get(ref), doing=f"Reading {ref}", where=work.replica.location)
+    except Refusal:
+        return True
+    return (image.id, image.status) != (origin.image.id, "READY") or image.deprecated in {"OBSOLETE", "DELETED"}
 
 
 def _asking(origin: Origin, *, again: bool) -> tuple[str, str]:
@@ -80,7 +107,8 @@ def _asking(origin: Origin, *, again: bool) -> tuple[str, str]:
 
 
 def _because(doing: str, said: str, fault: Fault) -> str:
-    return f"{errors.sentence(f'{doing}: {said}')} {fault.error.why}".strip()
+    why = fault.error.why if fault.error is errors.SourceRate else "That replica is lost."
+    return f"{errors.sentence(f'{doing}: {said}')} {why}"
 
 
 async def _insert(session: Session, work: Work, sources: Sources, origin: Origin, doing: str) -> Operation | None:
@@ -103,14 +131,14 @@ async def _insert(session: Session, work: Work, sources: Sources, origin: Origin
         )
     except Refusal as refusal:
         if refusal.status is not None:
-            sources.give_back(origin)
+            sources.give_back(work)
         if faults.of_refusal(refusal).then is Then.LOOK:
             return None
         raise
     work.made, work.made_of = True, origin.image
     work.operation = operation.name
     work.copying_since, work.percent = asyncio.get_running_loop().time(), None
-    sources.place(work)
+    sources.begun(work)
     session.say(work, "copying", f"copying ({operation.name})")
     return operation
 
@@ -135,16 +163,15 @@ async def _look(session: Session, work: Work, sources: Sources) -> Image:
     work.step = step
     work.policy = found.policy if isinstance(found, Existing) else None
     session.say(work, "checking", f"{work.replica.ref.name} exists already and is a copy of the source")
-    return image if step.action is Action.CHECK else await _await_ready(session, work, sources)
+    return image if step.action is Action.CHECK else await _await_ready(session, work)
 
 
-async def _await_ready(session: Session, work: Work, sources: Sources) -> Image:
+async def _await_ready(session: Session, work: Work) -> Image:
     image = await session.read_back(work)
     pause = _SHORTEST_PAUSE
     while image.status == "PENDING":
         if work.state != "being made":
             session.say(work, "being made", f"{image.ref.name} is PENDING; waiting for whoever makes it")
-        sources.place(work)
         await session.calls.pause(pause, where=work.replica.location)
         pause = min(2 * pause, _LONGEST_PAUSE)
         image = await session.read(work)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -48,25 +49,25 @@ class Budget:
         self._sent: deque[float] = deque()
         self._closed_until = 0.0
 
-    def delay(self, now: float) -> float:
-        """Seconds until it may be done the next time, if not before."""
-        while self._sent and self._sent[0] <= now - self._within:
+    def opens(self, now: float) -> float:
+        """The moment from which on it may be done once more: `now`, or a later one."""
+        while self._sent and self._sent[0] + self._within <= now:
             self._sent.popleft()
         full = self._sent[-int(self.allowed)] + self._within if len(self._sent) >= self.allowed else now
-        return max(full, self._closed_until, now) - now
+        return max(full, self._closed_until, now)
 
     def free(self, now: float) -> float:
         """How often it may be done now."""
-        return 0 if self.delay(now) else self.allowed - len(self._sent)
+        return 0 if self.opens(now) > now else self.allowed - len(self._sent)
 
     def spend(self, now: float) -> None:
         """It is done."""
         self._sent.append(now)
 
-    def unspend(self) -> None:
-        """The last time it was not done after all."""
-        if self._sent:
-            self._sent.pop()
+    def unspend(self, then: float) -> None:
+        """It was not done then after all."""
+        with contextlib.suppress(ValueError):
+            self._sent.remove(then)
 
     def close(self, now: float, seconds: float) -> None:
         """Not for so many seconds."""
@@ -79,6 +80,6 @@ class Budget:
         in the end none of them is refused any more. What was under way meanwhile is refused, too, and says nothing new.
         """
         if now >= self._closed_until:
-            self.delay(now)
+            self.opens(now)
             self.allowed = max(min(self.allowed, len(self._sent)) // 2, min(_FEWEST, self.allowed))
         self.close(now, seconds)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import math
-import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 #: Seconds in which Compute Engine counts the copies of an image; a few more, because its clock is not ours.
 _HOUR = 3605.0
-#: Waits are lengthened by up to this part, so that several jobs do not come back at the same moment.
-_JITTER = 0.1
 _FOR_A_REPLICA = "waiting for a replica to copy"
 
 
@@ -64,6 +62,8 @@ class Sources:
         """Copies of one image within an hour."""
         self._origins: dict[str, Origin] = {}
         self._waiting: list[_Waiting] = []
+        self._taken: dict[str, tuple[Origin, float]] = {}
+        """Location → what it may copy, and since when that counts."""
         self._timer: asyncio.Handle | None = None
         source = session.plan.source
         self._add(tree.SOURCE, source.home, source)
@@ -78,15 +78,27 @@ class Sources:
         self._waiting.append(waiting)
         self._deal_at(self._clock())
         try:
-            return await dealt
+            origin = await dealt
+            if not waiting.told and because:
+                self._session.changed(work, because)
+            return origin
         finally:
             self._session.calls.next_try.pop(work.replica.location, None)
             self._waiting = [each for each in self._waiting if each is not waiting]
 
-    def give_back(self, origin: Origin) -> None:
+    def give_back(self, work: Work) -> None:
         """What was taken was not copied after all."""
-        origin.budget.unspend()
+        if taken := self._taken.pop(work.replica.location, None):
+            origin, then = taken
+            origin.budget.unspend(then)
         self._deal_at(self._clock())
+
+    def begun(self, work: Work) -> None:
+        """Its insert was accepted: from now on Compute Engine counts the copy, however long that took."""
+        origin, then = self._taken[work.replica.location]
+        origin.budget.unspend(then)
+        self._spend(work, origin)
+        self.place(work)
 
     def place(self, work: Work) -> None:
         """Its insert was accepted, gave up or has to wait for long: the lead of its family need not wait for it."""
@@ -95,15 +107,16 @@ class Sources:
 
     def exhausted(self, origin: Origin, seconds: float) -> None:
         """Compute Engine makes no more copies of it for so long: from now on replicas serve as sources, too."""
-        origin.budget.close(self._clock(), seconds * random.uniform(1, 1 + _JITTER))  # noqa: S311 - to spread load
+        origin.budget.close(self._clock(), self._session.calls.fitting(seconds, at_least=seconds))
         self._most = min(self._most, COPIES_AN_HOUR)
         for each in self._origins.values():
             each.budget.allowed = self._most
         self._deal_at(self._clock())
 
-    def lost(self, origin: Origin) -> None:
-        """It is gone, or is not what it was."""
-        self._origins.pop(origin.name, None)
+    def lost(self, image: Image) -> None:
+        """A replica is gone, or is not what was verified."""
+        kept = (each for each in self._origins.values() if each.is_source or each.image.id != image.id)
+        self._origins = {each.name: each for each in kept}
         self._deal_at(self._clock())
 
     def ended(self, work: Work) -> None:
@@ -116,6 +129,11 @@ class Sources:
         budget = Budget(self._most, within=_HOUR)
         self._origins[name] = Origin(name=name, location=location, image=image, budget=budget)
 
+    def _spend(self, work: Work, origin: Origin) -> None:
+        now = self._clock()
+        origin.budget.spend(now)
+        self._taken[work.replica.location] = origin, now
+
     def _deal_at(self, moment: float) -> None:
         """Not at once: all that happens at a moment is looked at together."""
         if self._timer:
@@ -123,12 +141,17 @@ class Sources:
         self._timer = asyncio.get_running_loop().call_at(moment, self._deal)
 
     def _deal(self) -> None:
-        for of_source in (True, False):
-            turn = {each.work.replica.location: each for each in self._in_order() if each.of_source == of_source}
+        # Whoever is dealt a copy need not wait any more, so that the lead has to wait for it again.
+        for leads, of_source in itertools.product((False, True), (True, False)):
+            turn = {
+                each.work.replica.location: each
+                for each in self._in_order()
+                if (self._leads(each.work), each.of_source) == (leads, of_source)
+            }
             for location, name in tree.assign(list(turn), self._offers(of_source=of_source)).items():
-                origin = self._origins[name]
-                origin.budget.spend(self._clock())
-                turn[location].dealt.set_result(origin)
+                self._spend(turn[location].work, self._origins[name])
+                turn[location].work.placed = False
+                turn[location].dealt.set_result(self._origins[name])
         self._wait_on()
 
     def _in_order(self) -> list[_Waiting]:
@@ -136,10 +159,13 @@ class Sources:
         by_work = {id(each.work): each for each in self._waiting if not each.dealt.done()}
         return [by_work[id(work)] for work in self._session.works if id(work) in by_work and self._turn(work)]
 
+    def _leads(self, work: Work) -> bool:
+        return self._session.plan.lead_of(work.replica) == work.replica.location
+
     def _turn(self, work: Work) -> bool:
         """The youngest image is the head of a shared family: its lead is copied after all others were."""
         plan, location = self._session.plan, work.replica.location
-        if plan.lead_of(work.replica) != location:
+        if not self._leads(work):
             return True
         others = (other for other in self._session.works if plan.lead_of(other.replica) == location)
         return all(other.placed for other in others if other is not work)
@@ -162,7 +188,7 @@ class Sources:
         coming = any(work.running and work not in left for work in self._session.works)
         opens = math.inf
         for each in self._in_order():
-            then = now + min(origin.budget.delay(now) for origin in self._serving(of_source=each.of_source))
+            then = min(origin.budget.opens(now) for origin in self._serving(of_source=each.of_source))
             opens = min(opens, then)
             if coming and not each.of_source:
                 self._tell(each, _FOR_A_REPLICA, math.inf)
@@ -181,13 +207,12 @@ class Sources:
     def _tell(self, each: _Waiting, state: str, until: float) -> None:
         if each.told == until:
             return
-        each.told = until
-        if math.isinf(until):
-            self._session.say(each.work, state, f"{each.because} Waiting for a replica that can be copied.".strip())
-        else:
-            each.work.state = state
+        each.told, each.work.state = until, state
+        if not math.isinf(until):
             where, because = each.work.replica.location, self._because(each)
             self._session.calls.announce(until - self._clock(), where=where, because=because)
+        elif each.because:
+            self._session.changed(each.work, f"{each.because} Waiting for a replica that can be copied.")
 
     def _because(self, each: _Waiting) -> str:
         return each.because or f"copies_per_source allows {self._most:.0f} an hour of each image."

@@ -46,7 +46,7 @@ class Work:
     notes: list[str] = field(default_factory=list)
     """What people should know although nothing is wrong."""
     placed: bool = False
-    """Whether its insert was accepted, gave up or has to wait: a shared family's lead may be inserted then."""
+    """Whether its insert was accepted, gave up, has to wait, or is not needed: a shared family's lead may go then."""
 
     @property
     def replica(self) -> Replica:
@@ -82,7 +82,7 @@ def start(plan: Plan, now: float) -> list[Work]:
     """The work of a plan, in its order; what needs none has ended already."""
     works = []
     for step in plan.steps:
-        work = Work(step=step, began=now)
+        work = Work(step=step, began=now, placed=not step.copies)
         if step.action is Action.SERVE:
             work.image, work.policy, work.verified = plan.source, plan.source_policy, True
             work.end(now)

@@ -32,8 +32,15 @@ def limits() -> dict[str, Any]:
 
 
 @pytest.fixture
-def emulator(limits: dict[str, Any]) -> Iterator[Running]:
-    with running(copy_seconds=60, driven=True, scenario={"quotas": limits}) as emulator:
+def copy_seconds() -> dict[str, float]:
+    """Of locations where it is not a minute."""
+    return {}
+
+
+@pytest.fixture
+def emulator(limits: dict[str, Any], copy_seconds: dict[str, float]) -> Iterator[Running]:
+    scenario = {"quotas": limits, "copy_seconds": copy_seconds}
+    with running(copy_seconds=60, driven=True, scenario=scenario) as emulator:
         yield emulator
         emulator.assert_faults_used()
 
@@ -99,7 +106,8 @@ class TestAllRegions:
         assert 'n0(["source"])' in planned.summary
         assert "n4 --> n5" in planned.summary
         done = action(locations=" ".join(EIGHT), copies_per_source="3")
-        assert "europe-west2: Waiting for a replica that can be copied." in done.log
+        assert "europe-west2 waiting for a replica to copy" in done.log
+        assert "Waiting for a replica" not in done.log, "the plan said so"
         assert "europe-west2: asking for the copy, from web-1-" in done.log
         arrows = re.findall(r"^  n(\d+) --> n(\d+)$", done.summary, re.MULTILINE)
         assert Counter(origin for origin, _ in arrows).most_common(1) == [("0", 3)]
@@ -119,24 +127,38 @@ class TestParents:
 
     def test_that_is_deleted(self, action: Action) -> None:
         """Just before a copy of it is asked for."""
-        fault = {
-            "method": "compute.images.insert",
-            "match": OF_A_REPLICA,
-            "action": {"kind": "http", "code": 404, "reason": "notFound", "message": "It was not found."},
-        }
-        action.emulator.faults([fault])
+        action.emulator.faults([refuse(f'"sourceImage":"{SOURCE}-', code=404, reason="notFound", times=1)])
         done = action(locations=" ".join(EIGHT), copies_per_source="3")
         assert done.result == "complete", done.log
-        children = [name for name, origin in origins(action).items() if origin == spoiled(action)]
-        assert len(children) <= 2
+        assert "No, said the test. That replica is lost." in done.log
+        assert done.seconds < 200
+
+    def test_that_is_made_obsolete(self, action: Action, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The refusal does not say that it is lost: it is looked at again, and the source is copied in its hour."""
+        meanwhile(
+            monkeypatch,
+            "insert",
+            lambda _: action.emulator.deprecate_image("p1", "web-1-europe-west1", "OBSOLETE"),
+            name="-europe-west2",
+        )
+        locations = "europe-west1 europe-west2 europe-west3"
+        done = action(locations=locations, copies_per_source="1", timeout_minutes="120")
+        assert done.result == "complete", done.log
+        assert Counter(origins(action).values()) == {"web-1": 2, "web-1-europe-west2": 1}
 
     def test_that_may_not_be_used(self, action: Action) -> None:
         """Then the source tells whether it is that, or the copy itself, and that takes until it may be copied again."""
-        action.emulator.faults([refuse(OF_A_REPLICA)])
-        done = action(locations="europe-west1 europe-west2", copies_per_source="1", timeout_minutes="120")
-        assert done.result == "complete", done.log[-3000:]
+        action.emulator.faults([refuse(f'"sourceImage":"{SOURCE}-')])
+        done = action(locations=" ".join(EIGHT), copies_per_source="6", timeout_minutes="120")
+        assert done.result == "complete", done.log
         assert set(origins(action).values()) == {"web-1"}
         assert done.seconds > 3600
+
+    def test_that_may_not_be_used_and_there_is_no_time_to_ask_the_source(self, action: Action) -> None:
+        action.emulator.faults([refuse(f'"sourceImage":"{SOURCE}-')])
+        done = action(locations="us-west1 us-west2", copies_per_source="1")
+        assert done.column("reason") == {"us-west1": "", "us-west2": "forbidden"}
+        assert f"Copying to us-west2 from {SOURCE}-us-west1 was refused" in done.replicas["us-west2"]["message"]
 
     def test_a_copy_that_is_forbidden_itself(self, action: Action) -> None:
         fault = refuse('"europe-west3"')
@@ -160,6 +182,21 @@ class TestParents:
         row = done.replicas["us-west1"]
         assert (row["reason"], row["promoted"]) == ("source_changed", False)
         assert f"but {SOURCE}-europe-west1 had id" in row["message"]
+
+    @pytest.mark.parametrize("copy_seconds", [{"europe-west1": 30, "us-west1": 600}])
+    def test_that_is_replaced_is_not_copied_again(self, action: Action, monkeypatch: pytest.MonkeyPatch) -> None:
+        """By one who comes later, when the first copy of it has shown that."""
+
+        def replace(_: Any) -> None:
+            action.emulator.delete_image("p1", "web-1-europe-west1")
+            action.emulator.add_image(project="p1", name="web-1-europe-west1", disk_size_gb=20)
+
+        meanwhile(monkeypatch, "insert", replace, name="-europe-west2")
+        busy = operation_error("web-1-europe-west3", "CONCURRENT_OPERATIONS_QUOTA_EXCEEDED")
+        action.emulator.faults([{**busy, "times": 2}])
+        done = action(locations="europe-west1 europe-west3 us-west1 europe-west2", copies_per_source="3")
+        assert done.column("reason")["europe-west2"] == "source_changed"
+        assert origins(action)["web-1-europe-west3"] == "web-1-us-west1"
 
 
 class TestWaits:
@@ -186,6 +223,31 @@ class TestWaits:
         assert done.column("reason") == {"us-west1": "operation_failed", "us-west2": "deadline"}
         assert done.seconds < 100
         assert "would go beyond timeout_minutes" in done.replicas["us-west2"]["message"]
+
+    @pytest.mark.parametrize("limits", [{"copies_per_source": {"count": 1, "minutes": 60}}])
+    def test_the_hour_begins_when_the_copy_does(self, action: Action) -> None:
+        """Not when it was first asked for: that may be long before."""
+        limited = refuse("web-1-us-west1", reason="rateLimitExceeded", times=1)
+        action.emulator.faults([limited, refuse("web-1-us-west1$", method="setIamPolicy")])
+        done = action(locations="us-west1 us-west2", copies_per_source="1", timeout_minutes="120")
+        assert done.column("reason") == {"us-west1": "forbidden", "us-west2": ""}
+        assert refused(action) == 0
+
+    def test_the_last_try_is_made(self, action: Action) -> None:
+        """Ten minutes fit in, though not a little more."""
+        action.emulator.faults([refuse("web-1-eu", reason="RESOURCE_OPERATION_RATE_EXCEEDED", times=1)])
+        done = action(locations="eu", timeout_minutes="10.1")
+        assert done.column("reason") == {"eu": "deadline"}
+        assert len(action.calls("insert", "-eu")) == 2
+
+    def test_the_lead_of_a_shared_family_lets_others_go_first(self, action: Action) -> None:
+        """Also where both have waited for the same image."""
+        action.emulator.faults([operation_error("web-1-us-west1", "INTERNAL_ERROR")])
+        done = action(
+            locations="us-west1 us-west2", copies_per_source="1", family_template="{family}", timeout_minutes="120"
+        )
+        assert done.column("promoted") == {"us": True, "us-west1": False, "us-west2": True}
+        assert action.calls("insert")[-1]["target"].endswith("/web-1-us")
 
     def test_the_lead_of_a_shared_family_goes_last(self, action: Action) -> None:
         done = action(locations=" ".join(EIGHT), copies_per_source="2", family_template="{family}")
