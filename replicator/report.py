@@ -78,9 +78,10 @@ def _tree(plan: Plan) -> list[str]:
         by_origin.setdefault((branch.wave, branch.origin), []).append(branch.location)
     heading = (
         f"in {branches[-1].wave} waves, because one image is copied {plan.copies_per_source} times an hour at most; "
+        "roughly so, since the first replica to be verified is the first to be copied:"
     )
     return [
-        f"{heading}roughly so, since the first replica to be verified is the first to be copied:",
+        heading,
         *(f"  wave {wave}, from {origin}: {', '.join(to)}" for (wave, origin), to in by_origin.items()),
     ]
 

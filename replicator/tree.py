@@ -82,7 +82,12 @@ def forecast(
         for group in groups:
             assigned = assign(group, origins)
             used = Counter(assigned.values())
-            branches += [Branch(location, origin, wave) for location, origin in assigned.items()]
+            branches += [
+                Branch(location, origin.name, wave)
+                for origin in origins
+                for location, name in assigned.items()
+                if name == origin.name
+            ]
             begun += [Origin(name=location, location=location, free=most) for location in assigned]
             origins = [replace(origin, free=origin.free - used[origin.name]) for origin in origins]
             group[:] = [location for location in group if location not in assigned]

@@ -55,23 +55,33 @@ class TestLineage:
         assert chart.lineage([row("us", outcome=Outcome.SOURCE), row("eu"), row("asia")]) == []
 
     def test_every_copy_hangs_below_what_it_is_a_copy_of(self) -> None:
+        """In one node with its like, unless it was copied itself; there is no node for what failed."""
         rows = [
             row("us", outcome=Outcome.SOURCE),
             row("europe-west1", origin="eu"),
             row("eu"),
             row("asia", outcome=Outcome.FAILED, origin="eu", error=errors.Quota("No")),
             row("me-west1", outcome=Outcome.ADOPTED, origin="europe-west1"),
+            row("me-west2", origin="europe-west1"),
+            row("us-west1"),
         ]
         assert chart.lineage(rows) == [
             "graph LR",
             '  n0(["source"])',
             '  n1["europe-west1"]',
             '  n2["eu"]',
-            '  n3["me-west1"]',
+            '  n3["me-west1<br/>me-west2"]',
+            '  n4["us-west1"]',
             "  n2 --> n1",
             "  n0 --> n2",
             "  n1 --> n3",
+            "  n0 --> n4",
         ]
+
+    def test_what_failed_and_was_copied_before_is_shown(self) -> None:
+        """Its family could not be moved."""
+        rows = [row("eu", outcome=Outcome.FAILED, error=errors.Quota("No")), row("asia", origin="eu")]
+        assert chart.lineage(rows)[2:] == ['  n1["eu"]', '  n2["asia"]', "  n0 --> n1", "  n1 --> n2"]
 
     def test_images_of_a_release_hang_below_their_own(self) -> None:
         rows = [
@@ -92,5 +102,4 @@ class TestLineage:
 
     def test_no_more_copies_than_mermaid_draws_and_safe_names(self) -> None:
         lines = chart.lineage([row(f'{number};"%%', origin="eu") for number in range(201)])
-        assert lines[2] == '  n1["0"]'
-        assert len(lines) == 2 + 2 * 200
+        assert lines[2:] == [f'  n1["{"<br/>".join(map(str, range(200)))}"]', "  n0 --> n1"]

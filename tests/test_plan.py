@@ -398,7 +398,7 @@ FAILED = existing(copy("asia", status="FAILED", family=""), policy=None)
         ({"locations": "eu, asia", "copies_per_source": "2"}, (), []),
         ({"locations": "us, eu, asia", "copies_per_source": "1"}, (), [("eu", "source", 1), ("asia", "eu", 2)]),
         ({"locations": "eu, europe-west1, asia", "copies_per_source": "1"}, (existing(copy("eu")),),
-         [("europe-west1", "eu", 1), ("asia", "source", 1)]),
+         [("asia", "source", 1), ("europe-west1", "eu", 1)]),
         ({"locations": "asia", "copies_per_source": "1", "replace_failed": "true"}, (FAILED,), []),
         ({"locations": "asia", "copies_per_source": "1"}, (FAILED,), []),
         # The home copy is the head of the shared family, so it is the youngest.

@@ -104,14 +104,14 @@ class TestAllRegions:
         assert "  wave 1, from source: us-west1, europe-west1, asia-east1" in planned.log
         assert "  wave 2, from europe-west1: europe-west2, europe-west3" in planned.log
         assert 'n0(["source"])' in planned.summary
-        assert "n4 --> n5" in planned.summary
+        assert '["us-west2<br/>us-west3"]' in planned.summary
         done = action(locations=" ".join(EIGHT), copies_per_source="3")
         assert "europe-west2 waiting for a replica to copy" in done.log
         assert "Waiting for a replica" not in done.log, "the plan said so"
         assert "europe-west2: asking for the copy, from web-1-" in done.log
         arrows = re.findall(r"^  n(\d+) --> n(\d+)$", done.summary, re.MULTILINE)
-        assert Counter(origin for origin, _ in arrows).most_common(1) == [("0", 3)]
-        assert len(arrows) == len(EIGHT)
+        assert Counter(origin for origin, _ in arrows)["0"] <= 3
+        assert all(done.summary.split("```mermaid")[1].count(location) == 1 for location in EIGHT)
         gantt = [line for line in done.summary.splitlines() if ":" in line and "s :" in line]
         assert len(gantt) == len(EIGHT)
 
