@@ -181,7 +181,7 @@ TABLE: tuple[Fault, ...] = (
 
 #: The permission that each call needs (Compute Engine's reference of each method), for messages about a 403.
 PERMISSIONS = {
-    INSERT: "compute.images.create (on the replica's project), compute.images.useReadOnly (on the source)",
+    INSERT: "compute.images.create (on the replica's project), compute.images.useReadOnly (on what is copied)",
     "compute.images.get": "compute.images.get",
     "compute.images.list": "compute.images.list",
     "compute.images.getFromFamily": "compute.images.getFromFamily",
