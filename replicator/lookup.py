@@ -29,8 +29,8 @@ PATIENCE = 60.0
 _LONGEST_DELAY, _LARGEST_PART = 180.0, 1 / 3
 #: A source that is still being made is read again after these seconds.
 _SOURCE_PAUSE = 10.0
-#: Copies of copies: no chain that we make is longer, and a longer one proves nothing.
-_LONGEST_CHAIN = 10
+#: Copies of copies: with `copies_per_source: 1` one chain goes through all locations, of which there are half as many.
+_LONGEST_CHAIN = 100
 _NOTHING: Mapping[ImageRef, Image | ReplicaError] = {}
 
 

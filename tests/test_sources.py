@@ -98,6 +98,12 @@ class TestAllRegions:
         assert (set(again.column("outcome").values()), again.index) == ({"adopted"}, first.index)
         assert len(action.calls("get")) - reads == 1, "parents that were listed are not read again"
 
+    def test_a_chain_through_all_locations_is_proven(self, action: Action) -> None:
+        inputs = {"locations": " ".join(REGIONS[:13]), "copies_per_source": "1"}
+        assert action(**inputs).result == "complete"
+        again = action(**inputs)
+        assert set(again.column("outcome").values()) == {"adopted"}, again.log
+
     def test_what_people_see(self, action: Action) -> None:
         planned = action(locations=" ".join(EIGHT), copies_per_source="3", dry_run="true")
         assert "in 2 waves, because one image is copied 3 times an hour at most; roughly so" in planned.log
