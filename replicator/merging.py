@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from replicator.index import Index
     from replicator.merge import Merged, Part
     from replicator.merge_settings import MergeRequest
-    from replicator.model import Plan, ReplicaResult
+    from replicator.model import ImageRef, Plan, ReplicaResult
     from replicator.results import Verdict
     from replicator.work import Work
 
@@ -132,7 +132,7 @@ async def _confirm(calls: Calls, merged: Merged) -> list[tuple[Part, Image, dict
         confirmed = []
         for part in merged.parts:
             source, seen = images.get(part.entry.source.ref), await audit.look(calls, [part.entry], images)
-            confirmed.append((part, source, seen, await _existing(calls, source, seen)))
+            confirmed.append((part, source, seen, await _existing(calls, source, seen, images)))
     wrong: list[str] = []
     unread: list[errors.ReplicaError] = []
     for part, source, seen, existing in confirmed:
@@ -150,13 +150,18 @@ async def _confirm(calls: Calls, merged: Merged) -> list[tuple[Part, Image, dict
 
 
 async def _existing(
-    calls: Calls, source: Image | errors.ReplicaError | None, seen: Sequence[Seen]
+    calls: Calls,
+    source: Image | errors.ReplicaError | None,
+    seen: Sequence[Seen],
+    known: Mapping[ImageRef, Image | errors.ReplicaError],
 ) -> dict[str, Existing | errors.ReplicaError]:
     """What is in each location, and whether it comes from the source."""
 
     async def one(item: Seen, image: Image, source: Image) -> Existing | errors.ReplicaError:
         try:
-            lineage = Lineage.OURS if image.id == source.id else await lookup.lineage_of(calls, source, image)
+            lineage = (
+                Lineage.OURS if image.id == source.id else await lookup.lineage_of(calls, source, image, known=known)
+            )
         except Refusal as refusal:
             return error_of(refusal, doing=f"Examining {image.ref}")
         return Existing(image=image, lineage=lineage, policy=item.policy)

@@ -105,6 +105,14 @@ def untouched(release: Release, done: Finished, before: int) -> None:
 
 
 class TestWhole:
+    def test_parents_that_were_listed_are_not_read_again(self, release: Release) -> None:
+        release.build("web-a", "web", "X86_64", copies_per_source="1")
+        release.build("web-b", "web-arm64", "ARM64", copies_per_source="1")
+        reads = len(release.action.calls("get"))
+        done = release.merge(dry_run="true")
+        assert done.result == "planned", done.log
+        assert len(release.action.calls("get")) == reads
+
     def test_families_move_in_the_merge_alone(self, release: Release) -> None:
         release.build_all()
         assert families(release) == set()
