@@ -1,4 +1,4 @@
-"""`make soak`: tests/test_swarm.py with one seed after the other, until the time is over or a rule is broken.
+"""`make soak`: the two swarms of faults, one seed after the other, until the time is over or a rule is broken.
 
 `make soak MINUTES=60`, or `make soak SEED=7 EXAMPLES=40` to see once more what a seed did.
 """
@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+SWARMS = ("tests/test_swarm.py", "tests/test_tree_swarm.py")
 
 
 def main() -> int:
@@ -21,7 +22,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Run the swarm of faults at length.")
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--seed", type=int, help="this one, once")
-    parser.add_argument("--examples", type=int, default=100, help="trials with each seed")
+    parser.add_argument("--examples", type=int, default=100, help="trials of each swarm with each seed")
     asked = parser.parse_args()
     began, trials = time.monotonic(), 0
     while True:
@@ -29,7 +30,7 @@ def main() -> int:
         if not _swarm(seed, asked.examples):
             print(f"broken; to see it again: make soak SEED={seed} EXAMPLES={asked.examples}")
             return 1
-        trials += asked.examples
+        trials += asked.examples * len(SWARMS)
         minutes = (time.monotonic() - began) / 60
         print(f"seed {seed}: held; {trials} trials in {minutes:.1f} minutes", flush=True)
         if asked.seed is not None or minutes >= asked.minutes:
@@ -37,7 +38,7 @@ def main() -> int:
 
 
 def _swarm(seed: int, examples: int) -> bool:
-    command = [sys.executable, "-m", "pytest", "-q", "--no-header", "--no-summary", "tests/test_swarm.py"]
+    command = [sys.executable, "-m", "pytest", "-q", "--no-header", "--no-summary", "-n", "2", *SWARMS]
     env = {**os.environ, "SWARM_SEED": str(seed), "SWARM_EXAMPLES": str(examples)}
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
     if done.returncode:

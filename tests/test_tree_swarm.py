@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from tests.conftest import Finished
 
 SEED = int(os.environ.get("SWARM_SEED", "0"))
-EXAMPLES = int(os.environ.get("TREE_EXAMPLES", "12"))
+EXAMPLES = int(os.environ.get("SWARM_EXAMPLES", "12"))
 
 LOCATIONS = (
     *("us", "eu", "asia", "us-west1", "us-west2", "us-east1", "europe-west1", "europe-west2", "europe-north1"),
@@ -190,6 +190,7 @@ def happening(emulator: Running, world: World) -> Iterator[None]:
 )
 @given(world=worlds())
 def test_every_location_comes_to_its_end_and_a_rerun_completes(world: World) -> None:
+    note(f"to see it again: make soak SEED={SEED} EXAMPLES={EXAMPLES}")
     scenario = {
         "copy_seconds": dict(world.seconds),
         "quotas": {"copies_per_source": {"count": world.limit, "minutes": 60}},
