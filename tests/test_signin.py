@@ -167,11 +167,13 @@ class TestRefusedByTheApi:
     def test_all_tokens_revoked_in_the_middle(self, world: World) -> None:
         world.sign_in(wif(world))
         state = world.emulator.app.state
-        commit = state.commit
+        commit, revoked = state.commit, list[bool]()
 
         def watched(change: Any) -> None:
             commit(change)
-            if change.images and change.images[0].name == "web-1-eu":
+            # Once: a new token that is revoked as well may meet a call that was refused already, which ends its replica.
+            if change.images and change.images[0].name == "web-1-eu" and not revoked:
+                revoked.append(True)
                 world.identity.revoke()
 
         world.emulator.run(lambda: setattr(state, "commit", watched))
