@@ -218,6 +218,7 @@ def test_a_method_of_no_known_permission_is_named_itself() -> None:
     [
         (Refusal(GET, message="reset"), errors.Unreachable, "Reading got no usable answer: reset", errors.Unreachable),
         (Refusal(GET, status=400, message="No"), errors.OperationFailed, "Reading was refused: No", errors.OperationFailed),
+        (Refusal(GET, status=404, message="None"), errors.OperationFailed, "Reading found nothing: None", errors.OperationFailed),
         (Refusal(GET, status=401, message="No"), errors.Forbidden, "Reading was refused: No", errors.CredentialsRefused),
         (Refusal(GET, status=400, codes=("FORBIDDEN",), message="No"), errors.Forbidden, "Reading was refused: No", errors.Forbidden),
         (faults.NoToken("silent"), errors.Unreachable, "Reading: silent", errors.TokenServiceSilent),
