@@ -79,7 +79,7 @@ MODULES = (
         ),
     ),
     Module("decide", ("decide",)),
-    Module("summary", ("summary",), ("_MARKUP", "_QUOTED", "text", "code", "_link", "_fence", "_shortened", "_cut")),
+    Module("summary", ("summary",), ("_MARKUP", "_QUOTED", "text", "code", "_link", "fence", "_shortened", "_cut")),
     Module("snippets", ("snippets",), ("_shell", "_quoted")),
     Module("chart", ("chart",)),
 )
@@ -186,11 +186,17 @@ def shorter(node: ast.AST) -> Iterator[tuple[str, str, ast.AST]]:
 
 
 def mutants(module: Module) -> Iterator[Mutant]:
-    """All of a module's mutants; the first is the module as it is, which its tests must like."""
+    """All of a module's mutants; the first is the module as it is, which its tests must like.
+
+    Raises LookupError where the module has no such part any more.
+    """
     tree = ast.parse((ROOT / "replicator" / f"{module.name}.py").read_text(encoding="utf-8"))
     yield Mutant(module, 0, "", "", "", ast.unparse(tree))
     seen: Counter[tuple[str, str, str]] = Counter()
-    for parent, name, index, place in places(tree, ""):
+    spots = [*places(tree, "")]
+    if gone := {*module.parts}.difference(place.partition(".")[0] for *_, place in spots):
+        raise LookupError(f"{module.name} has no {', '.join(sorted(gone))}: correct MODULES")
+    for parent, name, index, place in spots:
         if module.parts and place.partition(".")[0] not in module.parts:
             continue
         node = getattr(parent, name) if index is None else getattr(parent, name)[index]
