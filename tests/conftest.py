@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import signal
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,11 @@ from tests.virtual import VirtualLoop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+# Shells start what runs in the background with SIGINT ignored, which every process under test would inherit: bash could
+# not be told to catch it any more.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 MUTATING = ("insert", "patch", "setLabels", "setIamPolicy", "delete", "deprecate")
 RECORD = re.compile(r"^(?P<name>[^<\n]+)<<(?P<end>\S+)\n(?P<value>.*?)\n?(?P=end)$", re.MULTILINE | re.DOTALL)
