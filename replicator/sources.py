@@ -207,12 +207,14 @@ class Sources:
     def _tell(self, each: _Waiting, state: str, until: float) -> None:
         if each.told == until:
             return
-        each.told, each.work.state = until, state
+        told_before, each.told, each.work.state = each.told, until, state
+        calls, where = self._session.calls, each.work.replica.location
         if not math.isinf(until):
-            where, because = each.work.replica.location, self._because(each)
-            self._session.calls.announce(until - self._clock(), where=where, because=because)
-        elif each.because:
-            self._session.changed(each.work, f"{each.because} Waiting for a replica that can be copied.")
+            calls.announce(until - self._clock(), where=where, because=self._because(each))
+            return
+        calls.next_try.pop(where, None)
+        if told_before or each.because:
+            self._session.changed(each.work, f"{each.because} Waiting for a replica that can be copied.".strip())
 
     def _because(self, each: _Waiting) -> str:
         return each.because or f"copies_per_source allows {self._most:.0f} an hour of each image."

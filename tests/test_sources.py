@@ -215,6 +215,15 @@ class TestWaits:
         assert done.seconds > 3600
         assert "copies_per_source allows 2 an hour of each image. Next try in 3545 s, at " in done.log
 
+    def test_for_the_hour_and_then_for_a_replica(self, action: Action) -> None:
+        """The time at which the source may be copied again is of no account to those whom its copy will serve."""
+        action.emulator.faults([operation_error("web-1-us-west1", "INTERNAL_ERROR")])
+        done = action(locations="us-west1 us-west2 us-west3", copies_per_source="1", timeout_minutes="120")
+        assert Counter(origins(action).values()) == {"web-1": 1, "web-1-us-west2": 1}
+        assert "us-west2 copying, us-west3 waiting for a replica to copy" in done.log
+        assert "us-west2 copying, us-west3 next try" not in done.log
+        assert "  us-west3: Waiting for a replica that can be copied." in done.log
+
     def test_for_others_who_copied_the_source(self, action: Action) -> None:
         """What was refused is no copy: the source is tried every ten minutes, until it may be copied again."""
         action(locations=" ".join(REGIONS[:6]), name_template="{name}-old-{location}", family_template="old-{location}")
