@@ -66,7 +66,8 @@ async def _copy(session: Session, work: Work, sources: Sources) -> Image:
             return await _look(session, work, sources)
         problem = (await session.finish(work, operation, doing=doing, progress=_progress(session, work))).problem
         if problem is None:
-            return await _await_ready(session, work)
+            work.made = True
+            return _checked(await _await_ready(session, work), origin.image, sources)
         fault = faults.of_problem(problem)
         if await _elsewhere(session, work, sources, origin, fault):
             because = _because(doing, problem.message or problem.code, fault)
@@ -99,6 +100,18 @@ async def _is_lost(session: Session, work: Work, origin: Origin) -> bool:
     except Refusal:
         return True
     return (image.id, image.status) != (origin.image.id, "READY") or image.deprecated in {"OBSOLETE", "DELETED"}
+
+
+def _checked(image: Image, copied: Image, sources: Sources) -> Image:
+    """Our copy. Raises SourceChanged where another image stood under the name of what was to be copied."""
+    if image.source_image_id == copied.id:
+        return image
+    sources.lost(copied)
+    raise errors.SourceChanged(
+        f"{image.ref} was copied from the image with id {image.source_image_id or 'unknown'}, "
+        f"but {copied.ref} had id {copied.id}",
+        remedy=f"Remove it with `{planning.removal(image.ref)}` and run this again with the source you mean.",
+    )
 
 
 def _asking(origin: Origin, *, again: bool) -> tuple[str, str]:
@@ -135,7 +148,6 @@ async def _insert(session: Session, work: Work, sources: Sources, origin: Origin
         if faults.of_refusal(refusal).then is Then.LOOK:
             return None
         raise
-    work.made, work.made_of = True, origin.image
     work.operation = operation.name
     work.copying_since, work.percent = asyncio.get_running_loop().time(), None
     sources.begun(work)

@@ -36,8 +36,6 @@ class Work:
     policy: Policy | None = None
     made: bool = False
     """Whether this run made the image."""
-    made_of: Image | None = None
-    """What it is then a copy of: the source, or another replica."""
     changed: bool = False
     """Whether this run changed anything about it."""
     verified: bool = False
@@ -109,7 +107,7 @@ def result(plan: Plan, work: Work, now: float) -> ReplicaResult:
         operation=work.operation,
         seconds=round((now if work.ended is None else work.ended) - work.began, 1),
         began=None if work.copying_since is None else round(work.copying_since - work.began, 1),
-        origin=plan.location_of(work.made_of.ref if work.made_of else image.source_image if image else None),
+        origin=plan.location_of(image.source_image if image else None),
         notes=_notes(plan.readers, work) if outcome.verified and outcome is not Outcome.SOURCE else (),
     )
 

@@ -11,7 +11,7 @@ import pytest
 
 from emulator.testing import Running, running
 from tests.conftest import Action
-from tests.test_replicate import meanwhile
+from tests.test_replicate import RIGHT, meanwhile
 from tests.test_rules import operation_error, refuse
 from tests.virtual import JointLoop
 
@@ -203,6 +203,26 @@ class TestParents:
         done = action(locations="europe-west1 europe-west3 us-west1 europe-west2", copies_per_source="3")
         assert done.column("reason")["europe-west2"] == "source_changed"
         assert origins(action)["web-1-europe-west3"] == "web-1-us-west1"
+
+    def test_that_another_run_did_not_copy(
+        self, action: Action, source: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Ours of a replica comes to nothing; meanwhile that one makes a copy of the source."""
+
+        def make(ref: Any) -> None:
+            of = {"source_image": source["selfLink"], "source_image_id": source["id"]}
+            action.emulator.add_image(project="p1", name=ref.name, location="us-west1", **RIGHT, **of)
+
+        def before_the_second_insert(_: Any) -> None:
+            meanwhile(monkeypatch, "insert", make, name="-us-west1")
+
+        meanwhile(monkeypatch, "insert", before_the_second_insert, name="-us-west1")
+        busy = operation_error("web-1-us-west1", "CONCURRENT_OPERATIONS_QUOTA_EXCEEDED")
+        action.emulator.faults([{**busy, "times": 1}])
+        done = action(locations="europe-west1 europe-west2 us-west1", copies_per_source="2")
+        assert action.calls("insert", "-us-west1")[0]["body"]["sourceImage"].startswith(f"{SOURCE}-")
+        row = done.replicas["us-west1"]
+        assert (row["outcome"], row["reason"], row["promoted"]) == ("repaired", "", True), row["message"]
 
 
 class TestWaits:
