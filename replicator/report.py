@@ -175,7 +175,8 @@ def _annotation(row: ReplicaResult) -> Annotation:
 
 def privacy_note(plan: Plan, access: Access, rows: Sequence[ReplicaResult]) -> list[Annotation]:
     """A word to whoever expects public replicas of a source that is not public."""
-    if access is not Access.SOURCE or any(row.access == "public" for row in rows):
+    found = {row.access for row in rows if row.outcome.verified and row.outcome is not Outcome.SOURCE}
+    if access is not Access.SOURCE or found != {"private"}:
         return []
     return [
         Annotation(
