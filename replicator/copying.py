@@ -121,7 +121,7 @@ def _asking(origin: Origin, *, again: bool) -> tuple[str, str]:
 
 def _because(doing: str, said: str, fault: Fault) -> str:
     why = fault.error.why if fault.error is errors.SourceRate else "That replica is lost."
-    return f"{errors.sentence(f'{doing}: {said}')} {why}"
+    return errors.because(doing, said, why)
 
 
 async def _insert(session: Session, work: Work, sources: Sources, origin: Origin, doing: str) -> Operation | None:
