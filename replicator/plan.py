@@ -280,7 +280,7 @@ def tree_of(plan: Plan) -> tuple[Branch, ...]:
         return ()
     ready = [step.replica.location for step in plan.steps if step.action is Action.CHECK]
     copied = [step.replica for step in plan.steps if step.copies]
-    last = [replica.location for replica in copied if plan.lead_of(replica) == replica.location]
+    last = [replica.location for replica in copied if plan.is_lead(replica)]
     wanted = [replica.location for replica in copied if replica.location not in last]
     branches = tree.forecast(plan.source.home, ready, wanted, plan.copies_per_source, last)
     return branches if any(branch.origin != tree.SOURCE for branch in branches) else ()

@@ -94,7 +94,7 @@ def _plan_row(plan: Plan, step: Step) -> list[str]:
     if step.error:
         word = f"refuse     {step.error.reason}: {step.error.what}"
     family = f"family {replica.family}" if replica.family else "no family"
-    if plan.lead_of(replica) == replica.location:
+    if plan.is_lead(replica):
         family += " (leads)"
     return [replica.location, replica.ref.uri, family, "required" if replica.required else "", word]
 

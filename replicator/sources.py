@@ -146,7 +146,7 @@ class Sources:
             turn = {
                 each.work.replica.location: each
                 for each in self._in_order()
-                if (self._leads(each.work), each.of_source) == (leads, of_source)
+                if (self._session.plan.is_lead(each.work.replica), each.of_source) == (leads, of_source)
             }
             for location, name in tree.assign(list(turn), self._offers(of_source=of_source)).items():
                 self._spend(turn[location].work, self._origins[name])
@@ -159,13 +159,10 @@ class Sources:
         by_work = {id(each.work): each for each in self._waiting if not each.dealt.done()}
         return [by_work[id(work)] for work in self._session.works if id(work) in by_work and self._turn(work)]
 
-    def _leads(self, work: Work) -> bool:
-        return self._session.plan.lead_of(work.replica) == work.replica.location
-
     def _turn(self, work: Work) -> bool:
         """The youngest image is the head of a shared family: its lead is copied after all others were."""
         plan, location = self._session.plan, work.replica.location
-        if not self._leads(work):
+        if not plan.is_lead(work.replica):
             return True
         others = (other for other in self._session.works if plan.lead_of(other.replica) == location)
         return all(other.placed for other in others if other is not work)
