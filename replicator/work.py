@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from replicator.model import Binding, Image, Plan, Policy, Replica, Step
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class Work:
     """A step of the plan being carried out."""
 
@@ -43,8 +43,6 @@ class Work:
     held: Held | None = None
     notes: list[str] = field(default_factory=list)
     """What people should know although nothing is wrong."""
-    placed: bool = False
-    """Whether its insert was accepted, gave up, has to wait, or is not needed: a shared family's lead may go then."""
 
     @property
     def replica(self) -> Replica:
@@ -60,7 +58,6 @@ class Work:
         """It came to an end, well or with an error."""
         self.ended = now
         self.error = error
-        self.placed = True
 
     @property
     def outcome(self) -> Outcome:
@@ -80,7 +77,7 @@ def start(plan: Plan, now: float) -> list[Work]:
     """The work of a plan, in its order; what needs none has ended already."""
     works = []
     for step in plan.steps:
-        work = Work(step=step, began=now, placed=not step.copies)
+        work = Work(step=step, began=now)
         if step.action is Action.SERVE:
             work.image, work.policy, work.verified = plan.source, plan.source_policy, True
             work.end(now)
