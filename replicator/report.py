@@ -109,14 +109,15 @@ def show_progress(runner: Runner, works: Sequence[Work], next_try: Mapping[str, 
     """One line about all that is still going on; `next_try` says of those that have to wait until when."""
     going = [work for work in works if work.running]
     if going:
-        each = [f"{at} {next_try.get(at) or _state(work)}" for at, work in ((w.replica.location, w) for w in going)]
-        if len(going) > _MOST_NAMED:
-            each = [f"{count} {state}" for state, count in Counter(work.state for work in going).items()]
-        runner.line(f"{seconds:5.0f} s  under way: {', '.join(each)}", indent=1)
+        few = len(going) <= _MOST_NAMED
+        states = [next_try.get(work.replica.location) or _state(work, exact=few) for work in going]
+        each = [f"{work.replica.location} {state}" for work, state in zip(going, states, strict=True)]
+        alike = [f"{count} {state}" for state, count in Counter(states).items()]
+        runner.line(f"{seconds:5.0f} s  under way: {', '.join(each if few else alike)}", indent=1)
 
 
-def _state(work: Work) -> str:
-    return f"{work.state} {work.percent} %" if work.state == "copying" and work.percent else work.state
+def _state(work: Work, *, exact: bool) -> str:
+    return f"{work.state} {work.percent} %" if exact and work.state == "copying" and work.percent else work.state
 
 
 def show_end(runner: Runner, verdict: Verdict, rows: Sequence[ReplicaResult]) -> None:
