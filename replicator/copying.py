@@ -58,7 +58,7 @@ async def _copy(session: Session, work: Work, sources: Sources) -> Image:
                 because = _because(doing, refusal.message, fault)
             elif not origin.is_source and fault.error in _DOUBTFUL:
                 doubt = faults.error_of(refusal, doing=doing)
-                because = doubt.message
+                because = f"{doubt.message} The source is tried next."
             else:
                 raise
             continue
