@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 #: Seconds in which Compute Engine counts the copies of an image; a few more, because its clock is not ours.
 _HOUR = 3605.0
 _FOR_A_REPLICA = "waiting for a replica to copy"
+_FOR_ITS_FAMILY = "waiting for the others of its family"
 
 
 @dataclass(kw_only=True, eq=False)
@@ -193,8 +194,10 @@ class Sources:
         now, deadline = self._clock(), self._session.calls.deadline
         left = {copy.work for copy in self._copies.values() if copy.waits}
         coming = any(work.running and work not in left for work in self._session.works)
-        opens = math.inf
-        for copy in self._turns():
+        turns, opens = self._turns(), math.inf
+        for work in left.difference(copy.work for copy in turns):
+            work.state = _FOR_ITS_FAMILY
+        for copy in turns:
             then = min(origin.budget.opens(now) for origin in self._serving(of_source=copy.of_source))
             opens = min(opens, then)
             if coming and not copy.of_source:
@@ -212,9 +215,10 @@ class Sources:
             self._deal_at(opens)
 
     def _tell(self, copy: _Copy, state: str, until: float) -> None:
+        copy.work.state = state
         if copy.told == until:
             return
-        told_before, copy.told, copy.work.state = copy.told, until, state
+        told_before, copy.told = copy.told, until
         calls, where = self._session.calls, copy.work.replica.location
         if not math.isinf(until):
             calls.announce(until - self._clock(), where=where, because=self._because(copy))

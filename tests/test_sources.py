@@ -290,6 +290,7 @@ class TestWaits:
         assert done.result == "complete", done.log
         assert action.calls("insert")[-1]["target"].endswith("/web-1-us")
         assert set(done.column("promoted").values()) == {True}
+        assert "1 waiting for the others of its family" in done.log
 
 
 class TestNewerRelease:
