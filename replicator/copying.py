@@ -67,7 +67,7 @@ async def _copy(session: Session, work: Work, sources: Sources) -> Image:
         problem = (await session.finish(work, operation, doing=doing, progress=_progress(session, work))).problem
         if problem is None:
             work.made = True
-            return _checked(await _await_ready(session, work), origin.image, sources)
+            return _checked(await _await_ready(session, work), origin, sources)
         fault = faults.of_problem(problem)
         if await _elsewhere(session, work, sources, origin, fault):
             because = _because(doing, problem.message or problem.code, fault)
@@ -88,7 +88,7 @@ async def _elsewhere(
         return False
     lost = fault.error is errors.SourceChanged or await _is_lost(session, work, origin)
     if lost:
-        sources.lost(origin.image)
+        sources.lost(origin)
     return lost
 
 
@@ -102,14 +102,14 @@ async def _is_lost(session: Session, work: Work, origin: Origin) -> bool:
     return (image.id, image.status) != (origin.image.id, "READY") or image.deprecated in {"OBSOLETE", "DELETED"}
 
 
-def _checked(image: Image, copied: Image, sources: Sources) -> Image:
+def _checked(image: Image, origin: Origin, sources: Sources) -> Image:
     """Our copy. Raises SourceChanged where another image stood under the name of what was to be copied."""
-    if image.source_image_id == copied.id:
+    if image.source_image_id == origin.image.id:
         return image
-    sources.lost(copied)
+    sources.lost(origin)
     raise errors.SourceChanged(
         f"{image.ref} was copied from the image with id {image.source_image_id or 'unknown'}, "
-        f"but {copied.ref} had id {copied.id}",
+        f"but {origin.image.ref} had id {origin.image.id}",
         remedy=f"Remove it with `{planning.removal(image.ref)}` and run this again with the source you mean.",
     )
 

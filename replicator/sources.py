@@ -117,10 +117,10 @@ class Sources:
             each.budget.allowed = self._most
         self._deal_at(self._clock())
 
-    def lost(self, image: Image) -> None:
-        """A replica is gone, or is not what was verified."""
-        kept = (each for each in self._origins.values() if each.is_source or each.image.id != image.id)
-        self._origins = {each.name: each for each in kept}
+    def lost(self, origin: Origin) -> None:
+        """It is gone, or is not what was verified. Of the source the service has the last word."""
+        if not origin.is_source:
+            self._origins.pop(origin.name, None)
         self._deal_at(self._clock())
 
     def ended(self, work: Work) -> None:
