@@ -182,10 +182,10 @@ class Sources:
         alone = of_source or math.isinf(self._most)
         return [origin for origin in self._origins.values() if origin.is_source or not alone]
 
-    def _offers(self, *, of_source: bool) -> list[tree.Origin]:
+    def _offers(self, *, of_source: bool) -> list[tree.Offer]:
         now = self._clock()
         return [
-            tree.Origin(name=origin.name, location=origin.location, free=origin.budget.free(now))
+            tree.Offer(name=origin.name, location=origin.location, free=origin.budget.free(now))
             for origin in self._serving(of_source=of_source)
         ]
 
