@@ -76,8 +76,9 @@ def _tree(plan: Plan) -> list[str]:
     by_origin: dict[tuple[int, str], list[str]] = {}
     for branch in branches:
         by_origin.setdefault((branch.wave, branch.origin), []).append(branch.location)
+    often = "once" if plan.copies_per_source == 1 else f"{plan.copies_per_source} times"
     heading = (
-        f"in {branches[-1].wave} waves, because one image is copied {plan.copies_per_source} times an hour at most; "
+        f"in {branches[-1].wave} waves, because one image is copied {often} an hour at most; "
         "roughly so, since the first replica to be verified is the first to be copied:"
     )
     return [

@@ -241,6 +241,7 @@ class TestWaits:
         action.emulator.faults([operation_error("web-1-us-west1", "INTERNAL_ERROR")])
         done = action(locations="us-west1 us-west2 us-west3", copies_per_source="1", timeout_minutes="120")
         assert Counter(origins(action).values()) == {"web-1": 1, "web-1-us-west2": 1}
+        assert "because one image is copied once an hour at most; roughly so" in done.log
         assert "us-west2 copying, us-west3 waiting for a replica to copy" in done.log
         assert "us-west2 copying, us-west3 next try" not in done.log
         assert "  us-west3: Waiting for a replica that can be copied." in done.log
