@@ -243,8 +243,7 @@ class _Tries:
     def note(self, state: RetryCallState) -> None:
         """Keep for people why there is a next try."""
         refusal, fault = _refusal(state), _fault(state)
-        said = errors.sentence(f"{self._doing}: {refusal.message}")
-        self._because = f"{said} {fault.error.why}".strip()
+        self._because = errors.because(self._doing, refusal.message, fault.error.why)
 
     async def rest(self, seconds: float) -> None:
         """Wait for the next try."""

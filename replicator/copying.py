@@ -58,7 +58,7 @@ async def _copy(session: Session, work: Work, sources: Sources) -> Image:
                 because = _because(doing, refusal.message, fault)
             elif not origin.is_source and fault.error in _DOUBTFUL:
                 doubt = faults.error_of(refusal, doing=doing)
-                because = doubt.message
+                because = f"{doubt.message} The source is tried next."
             else:
                 raise
             continue
@@ -66,7 +66,8 @@ async def _copy(session: Session, work: Work, sources: Sources) -> Image:
             return await _look(session, work, sources)
         problem = (await session.finish(work, operation, doing=doing, progress=_progress(session, work))).problem
         if problem is None:
-            return await _await_ready(session, work)
+            work.made = True
+            return _checked(await _await_ready(session, work), origin, sources)
         fault = faults.of_problem(problem)
         if await _elsewhere(session, work, sources, origin, fault):
             because = _because(doing, problem.message or problem.code, fault)
@@ -87,7 +88,7 @@ async def _elsewhere(
         return False
     lost = fault.error is errors.SourceChanged or await _is_lost(session, work, origin)
     if lost:
-        sources.lost(origin.image)
+        sources.lost(origin)
     return lost
 
 
@@ -101,6 +102,18 @@ async def _is_lost(session: Session, work: Work, origin: Origin) -> bool:
     return (image.id, image.status) != (origin.image.id, "READY") or image.deprecated in {"OBSOLETE", "DELETED"}
 
 
+def _checked(image: Image, origin: Origin, sources: Sources) -> Image:
+    """Our copy. Raises SourceChanged where another image stood under the name of what was to be copied."""
+    if image.source_image_id == origin.image.id:
+        return image
+    sources.lost(origin)
+    raise errors.SourceChanged(
+        f"{image.ref} was copied from the image with id {image.source_image_id or 'unknown'}, "
+        f"but {origin.image.ref} had id {origin.image.id}",
+        remedy=f"Remove it with `{planning.removal(image.ref)}` and run this again with the source you mean.",
+    )
+
+
 def _asking(origin: Origin, *, again: bool) -> tuple[str, str]:
     state = "asking for the copy again" if again else "asking for the copy"
     return state, state if origin.is_source else f"{state}, from {origin.image.ref.name}"
@@ -108,7 +121,7 @@ def _asking(origin: Origin, *, again: bool) -> tuple[str, str]:
 
 def _because(doing: str, said: str, fault: Fault) -> str:
     why = fault.error.why if fault.error is errors.SourceRate else "That replica is lost."
-    return f"{errors.sentence(f'{doing}: {said}')} {why}"
+    return errors.because(doing, said, why)
 
 
 async def _insert(session: Session, work: Work, sources: Sources, origin: Origin, doing: str) -> Operation | None:
@@ -135,7 +148,6 @@ async def _insert(session: Session, work: Work, sources: Sources, origin: Origin
         if faults.of_refusal(refusal).then is Then.LOOK:
             return None
         raise
-    work.made, work.made_of = True, origin.image
     work.operation = operation.name
     work.copying_since, work.percent = asyncio.get_running_loop().time(), None
     sources.begun(work)

@@ -584,6 +584,11 @@ def language(lines: str) -> str:
     return "sh" if lines.startswith(("gcloud ", "openssl ", "pip ")) else "yaml"
 
 
+def because(doing: str, said: str, why: str) -> str:
+    """For people: what the API said to what was being done, and what that means."""
+    return f"{sentence(f'{doing}: {said}')} {why}".strip()
+
+
 def sentence(text: str) -> str:
     """The text with what ends a sentence."""
     return text if not text or text.endswith((".", "!", "?")) else f"{text}."

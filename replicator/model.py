@@ -259,6 +259,10 @@ class Plan:
         """The location whose replica leads this one's family; nothing where the family is its own."""
         return self.leads.get((replica.ref.project, replica.family), "")
 
+    def is_lead(self, replica: Replica) -> bool:
+        """Whether it leads a family that others carry, too."""
+        return self.lead_of(replica) == replica.location
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplicaResult:

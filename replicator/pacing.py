@@ -51,8 +51,7 @@ class Budget:
 
     def opens(self, now: float) -> float:
         """The moment from which on it may be done once more: `now`, or a later one."""
-        while self._sent and self._sent[0] + self._within <= now:
-            self._sent.popleft()
+        self._forget(now)
         full = self._sent[-int(self.allowed)] + self._within if len(self._sent) >= self.allowed else now
         return max(full, self._closed_until, now)
 
@@ -80,6 +79,10 @@ class Budget:
         in the end none of them is refused any more. What was under way meanwhile is refused, too, and says nothing new.
         """
         if now >= self._closed_until:
-            self.opens(now)
+            self._forget(now)
             self.allowed = max(min(self.allowed, len(self._sent)) // 2, min(_FEWEST, self.allowed))
         self.close(now, seconds)
+
+    def _forget(self, now: float) -> None:
+        while self._sent and self._sent[0] + self._within <= now:
+            self._sent.popleft()

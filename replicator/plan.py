@@ -23,11 +23,12 @@ COPIES_AN_HOUR = 6
 def replicas(settings: Settings, source: Image) -> tuple[Replica, ...]:
     """The images wanted, in the order of the input; a home copy that a shared family needs is put first.
 
+    Where the source serves a location itself, the replica is the source.
     Raises BadSettings where a template makes no valid name of this source's name or family, or would give a replica
     the source's own place, and SourceUnusable where copies would lose the source's encryption.
     """
     wanted = [_replica(settings, source, location) for location in settings.locations]
-    shared = is_shared(source, wanted)
+    shared = _is_shared(source, wanted)
     if shared and not source.home:
         stored = ", ".join(source.storage_locations) or "an unknown location"
         problem = f"'{settings.family_template}' shares the source's own family, whose head must stay at home"
@@ -37,26 +38,19 @@ def replicas(settings: Settings, source: Image) -> tuple[Replica, ...]:
         home = _replica(settings, source, source.home)
         # It belongs to those that are all required, when all are.
         wanted.insert(0, replace(home, required=all(replica.required for replica in wanted)))
-    copies = [replica for replica in wanted if not serves_itself(settings, source, replica, shared=shared)]
+    at_home = (source.home, source.ref.project)
+    serves = [replica for replica in wanted if (replica.location, replica.ref.project) == at_home]
+    if shared or settings.home_copy != "auto":
+        serves = []
+    copies = [replica for replica in wanted if replica not in serves]
     _check_places(source, copies)
     _check_encryption(source, copies)
-    return tuple(wanted)
+    return tuple(_itself(source, replica) if replica in serves else replica for replica in wanted)
 
 
-def serves_itself(settings: Settings, source: Image, replica: Replica, *, shared: bool) -> bool:
-    """Whether the source is what this location needs already, so that nothing is copied."""
-    return (
-        replica.location == source.home
-        and replica.ref.project == source.ref.project
-        and settings.home_copy == "auto"
-        and not shared
-    )
-
-
-def places(settings: Settings, source: Image, wanted: Sequence[Replica]) -> list[ImageRef]:
+def places(source: Image, wanted: Sequence[Replica]) -> list[ImageRef]:
     """Where replicas will stand: all but what the source serves itself."""
-    shared = is_shared(source, wanted)
-    return [replica.ref for replica in wanted if not serves_itself(settings, source, replica, shared=shared)]
+    return [replica.ref for replica in wanted if replica.ref != source.ref]
 
 
 def make(
@@ -68,23 +62,12 @@ def make(
 ) -> Plan:
     """Say for every wanted replica what will be done, by what stands under its name already."""
     readers = access.readers(settings.access, source_policy)
-    shared = is_shared(source, wanted)
-    steps = []
-    for replica in wanted:
-        if serves_itself(settings, source, replica, shared=shared):
-            home = Replica(
-                location=replica.location,
-                ref=source.ref,
-                family=source.family,
-                labels=source.labels,
-                description=source.description,
-                required=replica.required,
-            )
-            steps.append(Step(replica=home, action=Action.SERVE))
-        else:
-            steps.append(
-                step_for(source, readers, replica, found.get(replica.ref), replace_failed=settings.replace_failed)
-            )
+    steps = [
+        Step(replica=replica, action=Action.SERVE)
+        if replica.ref == source.ref
+        else step_for(source, readers, replica, found.get(replica.ref), replace_failed=settings.replace_failed)
+        for replica in wanted
+    ]
     return Plan(
         source=source,
         source_policy=source_policy,
@@ -94,15 +77,6 @@ def make(
         promote=settings.promote,
         copies_per_source=settings.copies_per_source,
         warnings=tuple(_warnings(settings, source, steps)),
-    )
-
-
-def is_shared(source: Image, wanted: Sequence[Replica]) -> bool:
-    """Whether a replica away from home is to carry the source's own family in the source's project."""
-    return any(
-        replica.family and (replica.ref.project, replica.family) == (source.ref.project, source.family)
-        for replica in wanted
-        if replica.location != source.home
     )
 
 
@@ -220,6 +194,27 @@ def _replica(settings: Settings, source: Image, location: str) -> Replica:
     )
 
 
+def _is_shared(source: Image, wanted: Sequence[Replica]) -> bool:
+    """Whether a replica away from home is to carry the source's own family in the source's project."""
+    return any(
+        replica.family and (replica.ref.project, replica.family) == (source.ref.project, source.family)
+        for replica in wanted
+        if replica.location != source.home
+    )
+
+
+def _itself(source: Image, replica: Replica) -> Replica:
+    """The source in a replica's place."""
+    return Replica(
+        location=replica.location,
+        ref=source.ref,
+        family=source.family,
+        labels=source.labels,
+        description=source.description,
+        required=replica.required,
+    )
+
+
 def _check_places(source: Image, copies: Sequence[Replica]) -> None:
     taken = {source.ref: f"the source, stored in {source.home or 'several locations'},"}
     for replica in copies:
@@ -280,7 +275,7 @@ def tree_of(plan: Plan) -> tuple[Branch, ...]:
         return ()
     ready = [step.replica.location for step in plan.steps if step.action is Action.CHECK]
     copied = [step.replica for step in plan.steps if step.copies]
-    last = [replica.location for replica in copied if plan.lead_of(replica) == replica.location]
+    last = [replica.location for replica in copied if plan.is_lead(replica)]
     wanted = [replica.location for replica in copied if replica.location not in last]
     branches = tree.forecast(plan.source.home, ready, wanted, plan.copies_per_source, last)
     return branches if any(branch.origin != tree.SOURCE for branch in branches) else ()

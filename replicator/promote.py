@@ -55,7 +55,7 @@ async def families(session: Session, hold: Held | None = None) -> None:
         return
     if not waiting:
         return
-    leads = [work for work in waiting if plan.lead_of(work.replica) == work.replica.location]
+    leads = [work for work in waiting if plan.is_lead(work.replica)]
     for group in (leads, [work for work in waiting if work not in leads]):
         await session.all_of(group, "Promoting", _promote)
 

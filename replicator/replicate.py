@@ -6,7 +6,7 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING
 
-from replicator import copying, errors, promote, settle
+from replicator import copying, promote, settle
 from replicator.model import Held
 from replicator.sources import Sources
 
@@ -41,9 +41,5 @@ async def _make(sources: Sources, session: Session, work: Work) -> None:
         work.verified = True
         work.end(asyncio.get_running_loop().time())
         session.say(work, "verified")
-    except errors.SourceChanged:
-        if work.made_of:
-            sources.lost(work.made_of)
-        raise
     finally:
         sources.ended(work)

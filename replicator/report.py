@@ -76,8 +76,9 @@ def _tree(plan: Plan) -> list[str]:
     by_origin: dict[tuple[int, str], list[str]] = {}
     for branch in branches:
         by_origin.setdefault((branch.wave, branch.origin), []).append(branch.location)
+    often = "once" if plan.copies_per_source == 1 else f"{plan.copies_per_source} times"
     heading = (
-        f"in {branches[-1].wave} waves, because one image is copied {plan.copies_per_source} times an hour at most; "
+        f"in {branches[-1].wave} waves, because one image is copied {often} an hour at most; "
         "roughly so, since the first replica to be verified is the first to be copied:"
     )
     return [
@@ -94,7 +95,7 @@ def _plan_row(plan: Plan, step: Step) -> list[str]:
     if step.error:
         word = f"refuse     {step.error.reason}: {step.error.what}"
     family = f"family {replica.family}" if replica.family else "no family"
-    if plan.lead_of(replica) == replica.location:
+    if plan.is_lead(replica):
         family += " (leads)"
     return [replica.location, replica.ref.uri, family, "required" if replica.required else "", word]
 
@@ -109,14 +110,15 @@ def show_progress(runner: Runner, works: Sequence[Work], next_try: Mapping[str, 
     """One line about all that is still going on; `next_try` says of those that have to wait until when."""
     going = [work for work in works if work.running]
     if going:
-        each = [f"{at} {next_try.get(at) or _state(work)}" for at, work in ((w.replica.location, w) for w in going)]
-        if len(going) > _MOST_NAMED:
-            each = [f"{count} {state}" for state, count in Counter(work.state for work in going).items()]
-        runner.line(f"{seconds:5.0f} s  under way: {', '.join(each)}", indent=1)
+        few = len(going) <= _MOST_NAMED
+        states = [next_try.get(work.replica.location) or _state(work, exact=few) for work in going]
+        each = [f"{work.replica.location} {state}" for work, state in zip(going, states, strict=True)]
+        alike = [f"{count} {state}" for state, count in Counter(states).items()]
+        runner.line(f"{seconds:5.0f} s  under way: {', '.join(each if few else alike)}", indent=1)
 
 
-def _state(work: Work) -> str:
-    return f"{work.state} {work.percent} %" if work.state == "copying" and work.percent else work.state
+def _state(work: Work, *, exact: bool) -> str:
+    return f"{work.state} {work.percent} %" if exact and work.state == "copying" and work.percent else work.state
 
 
 def show_end(runner: Runner, verdict: Verdict, rows: Sequence[ReplicaResult]) -> None:
@@ -175,7 +177,8 @@ def _annotation(row: ReplicaResult) -> Annotation:
 
 def privacy_note(plan: Plan, access: Access, rows: Sequence[ReplicaResult]) -> list[Annotation]:
     """A word to whoever expects public replicas of a source that is not public."""
-    if access is not Access.SOURCE or any(row.access == "public" for row in rows):
+    found = {row.access for row in rows if row.outcome.verified and row.outcome is not Outcome.SOURCE}
+    if access is not Access.SOURCE or found != {"private"}:
         return []
     return [
         Annotation(

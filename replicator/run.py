@@ -158,7 +158,7 @@ async def survey(calls: Calls, wanted: settings.Settings, source: Image) -> Plan
     replicas = planning.replicas(wanted, source)
     policy, found = await asyncio.gather(
         lookup.read_source_policy(calls, source, wanted.access),
-        lookup.read_existing(calls, source, planning.places(wanted, source, replicas)),
+        lookup.read_existing(calls, source, planning.places(source, replicas)),
     )
     return planning.make(wanted, source, policy, replicas, found)
 

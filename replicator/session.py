@@ -95,7 +95,7 @@ class Session:
             code = "" if problem.code in said else f" ({problem.code})"
             raise fault.error(f"{doing} failed: {said}{code}")
         work.state = "waiting"
-        because = " ".join([f"{doing}: {said}", fault.error.why]).strip()
+        because = errors.because(doing, said, fault.error.why)
         where = work.replica.location
         await self.calls.pause(fault.seconds(failures), at_least=fault.wait, where=where, because=because)
 

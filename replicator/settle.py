@@ -25,12 +25,6 @@ _STALE_READS = 5
 async def settle(session: Session, work: Work, image: Image) -> None:
     """Verify what can't be changed, then repair what can: description, labels, access."""
     replica, plan = work.replica, session.plan
-    if work.made and work.made_of and image.source_image_id != work.made_of.id:
-        raise errors.SourceChanged(
-            f"{image.ref} was copied from the image with id {image.source_image_id or 'unknown'}, "
-            f"but {work.made_of.ref} had id {work.made_of.id}",
-            remedy=f"Remove it with `{planning.removal(image.ref)}` and run this again with the source you mean.",
-        )
     differences = verify.content(plan.source, replica, image)
     if differences:
         raise planning.drift(image.ref, differences)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 #: Seconds in which Compute Engine counts the copies of an image; a few more, because its clock is not ours.
 _HOUR = 3605.0
 _FOR_A_REPLICA = "waiting for a replica to copy"
+_FOR_ITS_FAMILY = "waiting for the others of its family"
 
 
 @dataclass(kw_only=True, eq=False)
@@ -40,16 +41,26 @@ class Origin:
 
 
 @dataclass(kw_only=True, eq=False)
-class _Waiting:
-    """A copy that is still to be begun."""
+class _Copy:
+    """A copy that is wanted, from then on until it is begun."""
 
     work: Work
     of_source: bool
     """Whether no replica will do."""
     because: str
+    """Why it was not begun yet, for people."""
     dealt: asyncio.Future[Origin]
+    counts_since: float | None = None
+    """Since when it counts in the budget of what was dealt; None while it does not."""
+    placed: bool = False
+    """Whether its insert was accepted, gave up or has to wait: the lead of its family may go then."""
     told: float = 0.0
     """Until when it has to wait, as people were told."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether nothing was dealt to it yet."""
+        return not self.dealt.done()
 
 
 class Sources:
@@ -61,9 +72,8 @@ class Sources:
         self._most: float = session.plan.copies_per_source or math.inf
         """Copies of one image within an hour."""
         self._origins: dict[str, Origin] = {}
-        self._waiting: list[_Waiting] = []
-        self._taken: dict[str, tuple[Origin, float]] = {}
-        """Location → what it may copy, and since when that counts."""
+        self._copies: dict[Work, _Copy] = {}
+        """The last one that each has wanted."""
         self._timer: asyncio.Handle | None = None
         source = session.plan.source
         self._add(tree.SOURCE, source.home, source)
@@ -74,35 +84,29 @@ class Sources:
         `because` tells people why it was not copied yet. Raises Deadline where that will not be in time.
         """
         dealt: asyncio.Future[Origin] = asyncio.get_running_loop().create_future()
-        waiting = _Waiting(work=work, of_source=of_source, because=because, dealt=dealt)
-        self._waiting.append(waiting)
+        copy = self._copies[work] = _Copy(work=work, of_source=of_source, because=because, dealt=dealt)
         self._deal_at(self._clock())
         try:
             origin = await dealt
-            if not waiting.told and because:
-                self._session.changed(work, because)
-            return origin
         finally:
             self._session.calls.next_try.pop(work.replica.location, None)
-            self._waiting = [each for each in self._waiting if each is not waiting]
+        if because and not copy.told:
+            self._session.changed(work, because)
+        return origin
 
     def give_back(self, work: Work) -> None:
         """What was taken was not copied after all."""
-        if taken := self._taken.pop(work.replica.location, None):
-            origin, then = taken
-            origin.budget.unspend(then)
+        self._uncount(self._copies[work])
         self._deal_at(self._clock())
 
     def begun(self, work: Work) -> None:
         """Its insert was accepted: from now on Compute Engine counts the copy, however long that took."""
-        origin, then = self._taken[work.replica.location]
-        origin.budget.unspend(then)
-        self._spend(work, origin)
+        self._count(self._copies[work])
         self.place(work)
 
     def place(self, work: Work) -> None:
         """Its insert was accepted, gave up or has to wait for long: the lead of its family need not wait for it."""
-        work.placed = True
+        self._copies[work].placed = True
         self._deal_at(self._clock())
 
     def exhausted(self, origin: Origin, seconds: float) -> None:
@@ -113,10 +117,10 @@ class Sources:
             each.budget.allowed = self._most
         self._deal_at(self._clock())
 
-    def lost(self, image: Image) -> None:
-        """A replica is gone, or is not what was verified."""
-        kept = (each for each in self._origins.values() if each.is_source or each.image.id != image.id)
-        self._origins = {each.name: each for each in kept}
+    def lost(self, origin: Origin) -> None:
+        """It is gone, or is not what was verified. Of the source the service has the last word."""
+        if not origin.is_source:
+            self._origins.pop(origin.name, None)
         self._deal_at(self._clock())
 
     def ended(self, work: Work) -> None:
@@ -129,10 +133,16 @@ class Sources:
         budget = Budget(self._most, within=_HOUR)
         self._origins[name] = Origin(name=name, location=location, image=image, budget=budget)
 
-    def _spend(self, work: Work, origin: Origin) -> None:
-        now = self._clock()
-        origin.budget.spend(now)
-        self._taken[work.replica.location] = origin, now
+    def _count(self, copy: _Copy) -> None:
+        """From now on."""
+        self._uncount(copy)
+        copy.counts_since = self._clock()
+        copy.dealt.result().budget.spend(copy.counts_since)
+
+    def _uncount(self, copy: _Copy) -> None:
+        if copy.counts_since is not None:
+            copy.dealt.result().budget.unspend(copy.counts_since)
+            copy.counts_since = None
 
     def _deal_at(self, moment: float) -> None:
         """Not at once: all that happens at a moment is looked at together."""
@@ -144,75 +154,78 @@ class Sources:
         # Whoever is dealt a copy need not wait any more, so that the lead has to wait for it again.
         for leads, of_source in itertools.product((False, True), (True, False)):
             turn = {
-                each.work.replica.location: each
-                for each in self._in_order()
-                if (self._leads(each.work), each.of_source) == (leads, of_source)
+                copy.work.replica.location: copy
+                for copy in self._turns()
+                if (self._session.plan.is_lead(copy.work.replica), copy.of_source) == (leads, of_source)
             }
             for location, name in tree.assign(list(turn), self._offers(of_source=of_source)).items():
-                self._spend(turn[location].work, self._origins[name])
-                turn[location].work.placed = False
+                turn[location].placed = False
                 turn[location].dealt.set_result(self._origins[name])
+                self._count(turn[location])
         self._wait_on()
 
-    def _in_order(self) -> list[_Waiting]:
-        """Those whose turn it is, in the order of the plan."""
-        by_work = {id(each.work): each for each in self._waiting if not each.dealt.done()}
-        return [by_work[id(work)] for work in self._session.works if id(work) in by_work and self._turn(work)]
+    def _turns(self) -> list[_Copy]:
+        """Those whose turn it is, in the order of the plan.
 
-    def _leads(self, work: Work) -> bool:
-        return self._session.plan.lead_of(work.replica) == work.replica.location
+        The youngest image is the head of a shared family: its lead is copied after all others were.
+        """
+        plan, works = self._session.plan, self._session.works
+        others = (work for work in works if not plan.is_lead(work.replica))
+        last = {plan.lead_of(work.replica) for work in others if not self._is_placed(work)}
+        copies = (self._copies[work] for work in works if work in self._copies and work.replica.location not in last)
+        return [copy for copy in copies if copy.waits]
 
-    def _turn(self, work: Work) -> bool:
-        """The youngest image is the head of a shared family: its lead is copied after all others were."""
-        plan, location = self._session.plan, work.replica.location
-        if not self._leads(work):
-            return True
-        others = (other for other in self._session.works if plan.lead_of(other.replica) == location)
-        return all(other.placed for other in others if other is not work)
+    def _is_placed(self, work: Work) -> bool:
+        return not work.running or not work.step.copies or (work in self._copies and self._copies[work].placed)
 
     def _serving(self, *, of_source: bool) -> list[Origin]:
         alone = of_source or math.isinf(self._most)
         return [origin for origin in self._origins.values() if origin.is_source or not alone]
 
-    def _offers(self, *, of_source: bool) -> list[tree.Origin]:
+    def _offers(self, *, of_source: bool) -> list[tree.Offer]:
         now = self._clock()
         return [
-            tree.Origin(name=origin.name, location=origin.location, free=origin.budget.free(now))
+            tree.Offer(name=origin.name, location=origin.location, free=origin.budget.free(now))
             for origin in self._serving(of_source=of_source)
         ]
 
     def _wait_on(self) -> None:
         """Tell those left what they wait for, and come back when the next image may be copied again."""
         now, deadline = self._clock(), self._session.calls.deadline
-        left = [each.work for each in self._waiting if not each.dealt.done()]
+        left = {copy.work for copy in self._copies.values() if copy.waits}
         coming = any(work.running and work not in left for work in self._session.works)
-        opens = math.inf
-        for each in self._in_order():
-            then = min(origin.budget.opens(now) for origin in self._serving(of_source=each.of_source))
+        turns, opens = self._turns(), math.inf
+        for work in left.difference(copy.work for copy in turns):
+            work.state = _FOR_ITS_FAMILY
+        for copy in turns:
+            then = min(origin.budget.opens(now) for origin in self._serving(of_source=copy.of_source))
             opens = min(opens, then)
-            if coming and not each.of_source:
-                self._tell(each, _FOR_A_REPLICA, math.inf)
+            if coming and not copy.of_source:
+                self._tell(copy, _FOR_A_REPLICA, math.inf)
             elif then > deadline:
-                what = f"{self._because(each)} Waiting {then - now:.0f} s would go beyond {self._session.calls.within}"
+                what = f"{self._because(copy)} Waiting {then - now:.0f} s would go beyond {self._session.calls.within}"
                 minutes = math.ceil((then - now) / 60)
                 remedy = f"Run this again in {minutes} minutes: it goes on where it stopped. Or raise timeout_minutes."
-                each.dealt.set_exception(errors.Deadline(what, remedy=remedy))
+                copy.dealt.set_exception(errors.Deadline(what, remedy=remedy))
             else:
-                self._tell(each, "waiting", then)
-                if not each.work.placed:
-                    each.work.placed, opens = True, now
+                self._tell(copy, "waiting", then)
+                if not copy.placed:
+                    copy.placed, opens = True, now
         if not math.isinf(opens):
             self._deal_at(opens)
 
-    def _tell(self, each: _Waiting, state: str, until: float) -> None:
-        if each.told == until:
+    def _tell(self, copy: _Copy, state: str, until: float) -> None:
+        copy.work.state = state
+        if copy.told == until:
             return
-        each.told, each.work.state = until, state
+        told_before, copy.told = copy.told, until
+        calls, where = self._session.calls, copy.work.replica.location
         if not math.isinf(until):
-            where, because = each.work.replica.location, self._because(each)
-            self._session.calls.announce(until - self._clock(), where=where, because=because)
-        elif each.because:
-            self._session.changed(each.work, f"{each.because} Waiting for a replica that can be copied.")
+            calls.announce(until - self._clock(), where=where, because=self._because(copy))
+            return
+        calls.next_try.pop(where, None)
+        if told_before or copy.because:
+            self._session.changed(copy.work, f"{copy.because} Waiting for a replica that can be copied.".strip())
 
-    def _because(self, each: _Waiting) -> str:
-        return each.because or f"copies_per_source allows {self._most:.0f} an hour of each image."
+    def _because(self, copy: _Copy) -> str:
+        return copy.because or f"copies_per_source allows {self._most:.0f} an hour of each image."

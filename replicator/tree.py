@@ -19,7 +19,7 @@ SOURCE = "source"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
+class Offer:
     """An image that copies can be made of now."""
 
     name: str
@@ -38,7 +38,7 @@ class Branch:
     wave: int
 
 
-def assign(waiting: Sequence[str], origins: Sequence[Origin]) -> dict[str, str]:
+def assign(waiting: Sequence[str], origins: Sequence[Offer]) -> dict[str, str]:
     """Of which origin the copy for each location is begun now: location → name. Those that must wait are left out.
 
     No origin is left idle while a location waits. The source serves whom it can alone, so that chains stay short;
@@ -72,13 +72,13 @@ def forecast(
 
     `home` is the source's location, `ready` are replicas that exist, `wanted` those to be made, before the `last`.
     """
-    origins = [Origin(name=SOURCE, location=home, free=most)]
-    origins += [Origin(name=location, location=location, free=most) for location in ready]
+    origins = [Offer(name=SOURCE, location=home, free=most)]
+    origins += [Offer(name=location, location=location, free=most) for location in ready]
     branches: list[Branch] = []
     groups, wave = [list(wanted), list(last)], 0
     while any(groups):
         wave += 1
-        begun: list[Origin] = []
+        begun: list[Offer] = []
         for group in groups:
             assigned = assign(group, origins)
             used = Counter(assigned.values())
@@ -88,7 +88,7 @@ def forecast(
                 for location, name in assigned.items()
                 if name == origin.name
             ]
-            begun += [Origin(name=location, location=location, free=most) for location in assigned]
+            begun += [Offer(name=location, location=location, free=most) for location in assigned]
             origins = [replace(origin, free=origin.free - used[origin.name]) for origin in origins]
             group[:] = [location for location in group if location not in assigned]
             if group:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from replicator.model import Binding, Image, Plan, Policy, Replica, Step
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class Work:
     """A step of the plan being carried out."""
 
@@ -36,8 +36,6 @@ class Work:
     policy: Policy | None = None
     made: bool = False
     """Whether this run made the image."""
-    made_of: Image | None = None
-    """What it is then a copy of: the source, or another replica."""
     changed: bool = False
     """Whether this run changed anything about it."""
     verified: bool = False
@@ -45,8 +43,6 @@ class Work:
     held: Held | None = None
     notes: list[str] = field(default_factory=list)
     """What people should know although nothing is wrong."""
-    placed: bool = False
-    """Whether its insert was accepted, gave up, has to wait, or is not needed: a shared family's lead may go then."""
 
     @property
     def replica(self) -> Replica:
@@ -62,7 +58,6 @@ class Work:
         """It came to an end, well or with an error."""
         self.ended = now
         self.error = error
-        self.placed = True
 
     @property
     def outcome(self) -> Outcome:
@@ -82,7 +77,7 @@ def start(plan: Plan, now: float) -> list[Work]:
     """The work of a plan, in its order; what needs none has ended already."""
     works = []
     for step in plan.steps:
-        work = Work(step=step, began=now, placed=not step.copies)
+        work = Work(step=step, began=now)
         if step.action is Action.SERVE:
             work.image, work.policy, work.verified = plan.source, plan.source_policy, True
             work.end(now)
@@ -109,7 +104,7 @@ def result(plan: Plan, work: Work, now: float) -> ReplicaResult:
         operation=work.operation,
         seconds=round((now if work.ended is None else work.ended) - work.began, 1),
         began=None if work.copying_since is None else round(work.copying_since - work.began, 1),
-        origin=plan.location_of(work.made_of.ref if work.made_of else image.source_image if image else None),
+        origin=plan.location_of(image.source_image if image else None),
         notes=_notes(plan.readers, work) if outcome.verified and outcome is not Outcome.SOURCE else (),
     )
 

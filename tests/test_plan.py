@@ -304,8 +304,7 @@ def test_places() -> None:
 
 def test_where_replicas_will_stand() -> None:
     def stand(**given: Any) -> list[str]:
-        settings = Settings(**given)
-        return [ref.name for ref in plan.places(settings, image(), plan.replicas(settings, image()))]
+        return [ref.name for ref in plan.places(image(), plan.replicas(Settings(**given), image()))]
 
     assert stand() == ["web-1-eu", "web-1-asia"]
     assert stand(home_copy="true") == ["web-1-us", "web-1-eu", "web-1-asia"]

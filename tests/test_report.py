@@ -50,6 +50,9 @@ class TestProgress:
         for item in going[:40]:
             item.state = "copying"
         assert said(report.show_progress, going, {}, 60) == "    60 s  under way: 40 copying, 3 waiting\n"
+        later = {f"us-west{number}": "next try 14:32 UTC" for number in (41, 42)}
+        line = said(report.show_progress, going, later, 60)
+        assert line == "    60 s  under way: 40 copying, 1 waiting, 2 next try 14:32 UTC\n"
         assert report.heading(going) == "Replicating to 43 locations"
 
     def test_nothing_is_said_when_all_is_done(self) -> None:

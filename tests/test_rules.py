@@ -586,7 +586,7 @@ class TestWaitsAreRepeated:
         fault = {
             "kind": "operation",
             "code": "CONCURRENT_OPERATIONS_QUOTA_EXCEEDED",
-            "message": "Slow.",
+            "message": "Too many operations",
             "leaves": "nothing",
         }
         action.emulator.faults([{"method": "compute.images.patch", "match": "-eu", "times": 2, "action": fault}])
@@ -594,6 +594,7 @@ class TestWaitsAreRepeated:
         assert run.result == "complete", run.log
         patches = action.calls("patch", "web-1-eu")
         assert len({call["query"]["requestId"] for call in patches}) == len(patches) == 3
+        assert "Moving the family web-eu to projects/p1/global/images/web-1-eu: Too many operations. " in run.log
 
     def test_a_label_request_whose_answer_was_lost(self, action: Action, source: dict[str, Any]) -> None:
         action(labels="a=b", locations="eu")

@@ -18,6 +18,7 @@ import pytest
 from emulator.testing import running
 from replicator import errors, index, run
 from tests.conftest import Action, read_outputs
+from tests.test_rules import refuse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -143,6 +144,10 @@ class TestAccess:
 
     def test_no_notice_where_all_is_public(self, action: Action) -> None:
         assert "private, like the source" not in action().log
+
+    def test_no_notice_where_nothing_was_made(self, action: Action) -> None:
+        action.emulator.faults([refuse('"web-1-')])
+        assert "private, like the source" not in action(locations="eu").log
 
 
 class TestReport:

@@ -11,7 +11,7 @@ import pytest
 
 from emulator.testing import Running, running
 from tests.conftest import Action
-from tests.test_replicate import meanwhile
+from tests.test_replicate import RIGHT, meanwhile
 from tests.test_rules import operation_error, refuse
 from tests.virtual import JointLoop
 
@@ -159,6 +159,7 @@ class TestParents:
         assert done.result == "complete", done.log
         assert set(origins(action).values()) == {"web-1"}
         assert done.seconds > 3600
+        assert "shows how. The source is tried next. Next try in 35" in done.log
 
     def test_that_may_not_be_used_and_there_is_no_time_to_ask_the_source(self, action: Action) -> None:
         action.emulator.faults([refuse(f'"sourceImage":"{SOURCE}-')])
@@ -204,6 +205,26 @@ class TestParents:
         assert done.column("reason")["europe-west2"] == "source_changed"
         assert origins(action)["web-1-europe-west3"] == "web-1-us-west1"
 
+    def test_that_another_run_did_not_copy(
+        self, action: Action, source: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Ours of a replica comes to nothing; meanwhile that one makes a copy of the source."""
+
+        def make(ref: Any) -> None:
+            of = {"source_image": source["selfLink"], "source_image_id": source["id"]}
+            action.emulator.add_image(project="p1", name=ref.name, location="us-west1", **RIGHT, **of)
+
+        def before_the_second_insert(_: Any) -> None:
+            meanwhile(monkeypatch, "insert", make, name="-us-west1")
+
+        meanwhile(monkeypatch, "insert", before_the_second_insert, name="-us-west1")
+        busy = operation_error("web-1-us-west1", "CONCURRENT_OPERATIONS_QUOTA_EXCEEDED")
+        action.emulator.faults([{**busy, "times": 1}])
+        done = action(locations="europe-west1 europe-west2 us-west1", copies_per_source="2")
+        assert action.calls("insert", "-us-west1")[0]["body"]["sourceImage"].startswith(f"{SOURCE}-")
+        row = done.replicas["us-west1"]
+        assert (row["outcome"], row["reason"], row["promoted"]) == ("repaired", "", True), row["message"]
+
 
 class TestWaits:
     def test_for_the_hour(self, action: Action) -> None:
@@ -214,6 +235,16 @@ class TestWaits:
         assert Counter(done.column("outcome").values()) == {"failed": 2, "created": 1}
         assert done.seconds > 3600
         assert "copies_per_source allows 2 an hour of each image. Next try in 3545 s, at " in done.log
+
+    def test_for_the_hour_and_then_for_a_replica(self, action: Action) -> None:
+        """The time at which the source may be copied again is of no account to those whom its copy will serve."""
+        action.emulator.faults([operation_error("web-1-us-west1", "INTERNAL_ERROR")])
+        done = action(locations="us-west1 us-west2 us-west3", copies_per_source="1", timeout_minutes="120")
+        assert Counter(origins(action).values()) == {"web-1": 1, "web-1-us-west2": 1}
+        assert "because one image is copied once an hour at most; roughly so" in done.log
+        assert "us-west2 copying, us-west3 waiting for a replica to copy" in done.log
+        assert "us-west2 copying, us-west3 next try" not in done.log
+        assert "  us-west3: Waiting for a replica that can be copied." in done.log
 
     def test_for_others_who_copied_the_source(self, action: Action) -> None:
         """What was refused is no copy: the source is tried every ten minutes, until it may be copied again."""
@@ -260,6 +291,7 @@ class TestWaits:
         assert done.result == "complete", done.log
         assert action.calls("insert")[-1]["target"].endswith("/web-1-us")
         assert set(done.column("promoted").values()) == {True}
+        assert "1 waiting for the others of its family" in done.log
 
 
 class TestNewerRelease:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from replicator import geography, tree
-from replicator.tree import SOURCE, Branch, Origin, assign, forecast
+from replicator.tree import SOURCE, Branch, Offer, assign, forecast
 
 PLACES = [
     "us-west1",
@@ -31,18 +31,18 @@ locations = st.lists(st.sampled_from(PLACES), unique=True)
 
 
 @st.composite
-def worlds(draw: st.DrawFn) -> tuple[list[str], list[Origin]]:
+def worlds(draw: st.DrawFn) -> tuple[list[str], list[Offer]]:
     """Who waits, and what may be copied how often."""
     waiting = draw(locations)
     replicas = [place for place in draw(locations) if place not in waiting]
     free = st.integers(0, 4)
-    source = Origin(name=SOURCE, location="us", free=draw(free | st.just(math.inf)))
-    return waiting, [source, *(Origin(name=place, location=place, free=draw(free)) for place in replicas)]
+    source = Offer(name=SOURCE, location="us", free=draw(free | st.just(math.inf)))
+    return waiting, [source, *(Offer(name=place, location=place, free=draw(free)) for place in replicas)]
 
 
 class TestAssign:
     @given(world=worlds())
-    def test_nobody_idles_and_nobody_is_asked_too_much(self, world: tuple[list[str], list[Origin]]) -> None:
+    def test_nobody_idles_and_nobody_is_asked_too_much(self, world: tuple[list[str], list[Offer]]) -> None:
         waiting, origins = world
         assigned = assign(waiting, origins)
         assert len(assigned) == min(len(waiting), sum(origin.free for origin in origins))
@@ -51,13 +51,13 @@ class TestAssign:
         assert set(assigned) <= set(waiting)
 
     @given(world=worlds())
-    def test_the_source_is_enough(self, world: tuple[list[str], list[Origin]]) -> None:
+    def test_the_source_is_enough(self, world: tuple[list[str], list[Offer]]) -> None:
         waiting, origins = world
         if origins[0].free >= len(waiting):
             assert set(assign(waiting, origins).values()) <= {SOURCE}
 
     @given(world=worlds())
-    def test_no_two_would_rather_change_places(self, world: tuple[list[str], list[Origin]]) -> None:
+    def test_no_two_would_rather_change_places(self, world: tuple[list[str], list[Offer]]) -> None:
         waiting, origins = world
         assigned = assign(waiting, origins)
         for one, other in itertools.combinations([at for at, name in assigned.items() if name != SOURCE], 2):
@@ -66,9 +66,9 @@ class TestAssign:
             assert not max(changed) < min(now)
 
     def test_nearest_first(self) -> None:
-        origins = [Origin(name=place, location=place, free=2) for place in ("us-east1", "europe-west1", "asia-east1")]
+        origins = [Offer(name=place, location=place, free=2) for place in ("us-east1", "europe-west1", "asia-east1")]
         waiting = ["europe-north1", "us-west1", "asia-south1", "me-west1", "southamerica-east1", "australia-southeast1"]
-        assert assign(waiting, [Origin(name=SOURCE, location="us", free=0), *origins]) == {
+        assert assign(waiting, [Offer(name=SOURCE, location="us", free=0), *origins]) == {
             "europe-north1": "europe-west1",
             "us-west1": "us-east1",
             "asia-south1": "asia-east1",
@@ -79,7 +79,7 @@ class TestAssign:
 
     def test_the_source_serves_each_part_of_the_world_by_how_many_wait_there(self) -> None:
         waiting = ["us-west1", "us-west2", "europe-west1", "europe-west2", "europe-west3", "asia-east1", "asia-east2"]
-        served = assign(waiting, [Origin(name=SOURCE, location="us", free=3)])
+        served = assign(waiting, [Offer(name=SOURCE, location="us", free=3)])
         assert [geography.part(location) for location in served] == ["us", "europe", "asia"]
 
 
