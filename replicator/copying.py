@@ -32,8 +32,8 @@ async def make_ready(session: Session, work: Work, sources: Sources) -> Image:
     step = work.step
     if step.action is Action.CHECK and step.existing:
         return step.existing.image
-    if step.action is Action.WAIT:
-        return await _await_ready(session, work)
+    if step.action is Action.WAIT and (image := await _await_theirs(session, work)):
+        return image
     if step.action is Action.REPLACE:
         await _remove_failed(session, work)
     return await _copy(session, work, sources)
@@ -53,27 +53,39 @@ async def _copy(session: Session, work: Work, sources: Sources) -> Image:
         try:
             operation = await _insert(session, work, sources, origin, doing)
         except Refusal as refusal:
-            fault = faults.of_refusal(refusal)
-            if await _elsewhere(session, work, sources, origin, fault, refusal.retry_after):
-                because = _because(doing, refusal.message, fault)
-            elif not origin.is_source and fault.error in _DOUBTFUL:
-                doubt = faults.error_of(refusal, doing=doing)
-                because = f"{doubt.message} The source is tried next."
-            else:
-                raise
+            because, doubted = await _again(session, work, sources, origin, refusal, doing)
+            doubt = doubted or doubt
             continue
         if operation is None:
-            return await _look(session, work, sources)
+            if image := await _look(session, work, sources):
+                return image
+            continue
         problem = (await session.finish(work, operation, doing=doing, progress=_progress(session, work))).problem
         if problem is None:
             work.made = True
-            return _checked(await _await_ready(session, work), origin, sources)
+            return _checked(await _await_ready(session, work, await session.read_back(work)), origin, sources)
         fault = faults.of_problem(problem)
         if await _elsewhere(session, work, sources, origin, fault):
             because = _because(doing, problem.message or problem.code, fault)
             continue
         failures += 1
         await session.wait_out(work, problem, failures, doing=doing)
+
+
+async def _again(
+    session: Session, work: Work, sources: Sources, origin: Origin, refusal: Refusal, doing: str
+) -> tuple[str, errors.ReplicaError | None]:
+    """Why a copy that was refused is asked for again, and what may be wrong with more than what was to be copied.
+
+    Raises the refusal where there is no other way.
+    """
+    fault = faults.of_refusal(refusal)
+    if await _elsewhere(session, work, sources, origin, fault, refusal.retry_after):
+        return _because(doing, refusal.message, fault), None
+    if origin.is_source or fault.error not in _DOUBTFUL:
+        raise refusal
+    doubt = faults.error_of(refusal, doing=doing)
+    return f"{doubt.message} The source is tried next.", doubt
 
 
 async def _elsewhere(
@@ -164,7 +176,7 @@ def _progress(session: Session, work: Work) -> Callable[[int], None]:
     return progress
 
 
-async def _look(session: Session, work: Work, sources: Sources) -> Image:
+async def _look(session: Session, work: Work, sources: Sources) -> Image | None:
     """Something stands under the name since the look-up (another run, or an insert whose answer was lost)."""
     image = await session.read_back(work)
     found = await lookup.examine(session.calls, session.plan.source, image)
@@ -175,11 +187,23 @@ async def _look(session: Session, work: Work, sources: Sources) -> Image:
     work.step = step
     work.policy = found.policy if isinstance(found, Existing) else None
     session.say(work, "checking", f"{work.replica.ref.name} exists already and is a copy of the source")
-    return image if step.action is Action.CHECK else await _await_ready(session, work)
+    return image if step.action is Action.CHECK else await _await_theirs(session, work)
 
 
-async def _await_ready(session: Session, work: Work) -> Image:
+async def _await_theirs(session: Session, work: Work) -> Image | None:
+    """Wait for a copy that somebody else began; None where it came to nothing, so that it is still to be made."""
     image = await session.read_back(work)
+    try:
+        return await _await_ready(session, work, image)
+    except (Refusal, errors.Drift) as gone:
+        if isinstance(gone, Refusal) and gone.status != 404:
+            raise
+        session.say(work, "waiting", f"the copy {image.ref.name} that somebody else began came to nothing")
+        work.image = None
+        return None
+
+
+async def _await_ready(session: Session, work: Work, image: Image) -> Image:
     pause = _SHORTEST_PAUSE
     while image.status == "PENDING":
         if work.state != "being made":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import selectors
+import threading
 from typing import TYPE_CHECKING, Any
 
 from emulator.clock import DrivenClock
@@ -56,19 +57,23 @@ class JointLoop(VirtualLoop):
 
     patience = 0.005
 
-    def __init__(self, emulator: Running) -> None:
+    def __init__(self, emulator: Running, beside: JointLoop | None = None) -> None:
+        """`beside` stands still, and what it has sent is still under way."""
         super().__init__()
         self._emulator = emulator
         clock = emulator.app.clock
         assert isinstance(clock, DrivenClock)
         self._clock = clock
-        self._abandoned: list[list[str]] = []
-        """What is known of calls that nobody waits for any more, though the emulator still answers them."""
+        self._sent: list[list[str]] = []
+        """What is known of each call."""
+        self._abandoned: list[list[str]] = beside._sent[:] if beside else []
+        """The same of calls that nobody waits for here, though the emulator still answers them."""
 
     def run_in_executor(  # type: ignore[override]
         self, executor: Executor | None, func: Callable[..., Any], *args: Any
     ) -> asyncio.Future[Any]:
         known: list[str] = []
+        self._sent.append(known)
 
         def call() -> Any:
             known.append("began")
@@ -91,6 +96,27 @@ class JointLoop(VirtualLoop):
     def jump(self, seconds: float) -> None:
         super().jump(seconds)
         self._emulator.advance(seconds)
+
+
+class HeldLoop(JointLoop):
+    """Stands still before one of its calls, the `at`-th, while something else goes on in another thread."""
+
+    def __init__(self, emulator: Running, at: int, meanwhile: Callable[[HeldLoop], None]) -> None:
+        super().__init__(emulator)
+        self._at = at
+        self._meanwhile = meanwhile
+
+    def run_in_executor(  # type: ignore[override]
+        self, executor: Executor | None, func: Callable[..., Any], *args: Any
+    ) -> asyncio.Future[Any]:
+        if len(self._sent) + 1 == self._at:
+            self._at = 0
+            before = self._emulator.run(self._clock.now)
+            other = threading.Thread(target=self._meanwhile, args=[self])
+            other.start()
+            other.join()
+            self.now += self._emulator.run(self._clock.now) - before
+        return super().run_in_executor(executor, func, *args)
 
 
 class _Jumping(selectors.DefaultSelector):
