@@ -29,7 +29,7 @@ from replicator.model import CUSTOMER_SUPPLIED, Binding, Image, ImageRef, Operat
 from replicator.pacing import Request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 _Answer = TypeVar("_Answer")
 
@@ -41,6 +41,9 @@ _WAIT_SECONDS = 150.0
 _CONNECTIONS = 64
 
 _POLICY_VERSION = 3
+
+#: The longest names make a URL of 8 KiB then; longer ones are refused (414) by many servers and proxies.
+_MOST_NAMES = 90
 
 #: A proxy's page may stand where the API's sentence is expected.
 _LONGEST_MESSAGE = 600
@@ -81,20 +84,20 @@ class Compute:
         )
 
     def find(self, project: str, names: Iterable[str]) -> Request[dict[ImageRef, Image]]:
-        """Read those of the named images that exist, in one list call (more where the answer has pages)."""
+        """Read those of the named images that exist, in one list call (several for very many, or for many pages)."""
         return Request("compute.images.list", project, partial(self._find, project, tuple(names)))
 
-    def _find(self, project: str, names: Iterable[str]) -> dict[ImageRef, Image]:
-        wanted = " OR ".join(f'(name = "{name}")' for name in names)
+    def _find(self, project: str, names: Sequence[str]) -> dict[ImageRef, Image]:
         found: dict[ImageRef, Image] = {}
-        token = ""
-        while True:
-            request = {"project": project, "filter": wanted, "page_token": token}
-            images, token = self._send("compute.images.list", self._images.list, request, _page)
-            # Keyed as asked for: the answer may call the project by another of its names.
-            found.update((ImageRef(project, image.ref.name), image) for image in images)
-            if not token:
-                return found
+        for first in range(0, len(names), _MOST_NAMES):
+            wanted = " OR ".join(f'(name = "{name}")' for name in names[first : first + _MOST_NAMES])
+            token: str | None = None
+            while token != "":
+                request = {"project": project, "filter": wanted, "page_token": token or ""}
+                images, token = self._send("compute.images.list", self._images.list, request, _page)
+                # Keyed as asked for: the answer may call the project by another of its names.
+                found.update((ImageRef(project, image.ref.name), image) for image in images)
+        return found
 
     def family_head(self, project: str, family: str) -> Request[Image]:
         """The image that a family resolves to; a family without one is a Refusal with status 404."""
