@@ -241,8 +241,8 @@ class CredentialsRefused(NoCredentials):
 
     why = "What the service says is not quoted, because it may hold parts of tokens."
     remedy = (
-        "Check workload identity provider and service account (docs/permissions.md); the step "
-        "google-github-actions/auth with debug logging shows the whole answer."
+        "Check workload identity provider and service account (docs/permissions.md), on a machine of your own its "
+        "clock, too; the step google-github-actions/auth with debug logging shows the whole answer."
     )
 
 

@@ -10,7 +10,7 @@ import io
 import json
 import time
 import types
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import google.oauth2.credentials
@@ -148,6 +148,32 @@ def test_tokens_expire_while_a_copy_takes_its_time(world: World, kind: str, life
     assert 401 not in {entry["status"] for entry in world.emulator.journal()}
     # google-auth renews a token 225 seconds before it expires.
     assert len(set(world.bearers)) >= least
+
+
+class TestTheMachinesClockIsWrong:
+    """By hours: what google-auth takes for alive is refused, or what is alive is renewed before each call."""
+
+    @pytest.fixture(params=[-5, 5], autouse=True)
+    def hours(self, request: pytest.FixtureRequest, world: World, monkeypatch: pytest.MonkeyPatch) -> int:
+        right: Callable[[], datetime] = _helpers.utcnow
+        hours = int(request.param)
+        monkeypatch.setattr(_helpers, "utcnow", lambda: right() + timedelta(hours=hours))
+        world.identity.lifetime = 300
+        world.emulator.app.timing = Timing.around(400, wait=0)
+        return hours
+
+    @pytest.mark.parametrize("kind", ["through a service account", "direct", "user"])
+    def test_the_service_says_when_a_token_expires(self, world: World, kind: str) -> None:
+        world.sign_in(CREDENTIALS[kind][0](world))
+        done = world.run()
+        assert (done.exit_code, done.result) == (0, "complete"), done.log
+
+    def test_a_key_signs_the_time(self, world: World, hours: int) -> None:
+        world.sign_in(world.identity.key(world.folder))
+        done = world.run()
+        if hours < 0:
+            assert (done.exit_code, done.annotations[0][1]) == (3, "CredentialsRefused")
+            assert "on a machine of your own its clock" in done.outputs["reason"]
 
 
 class TestRefusedByTheApi:
