@@ -64,14 +64,14 @@ def wants_family(work: Work) -> bool:
     """Whether a replica is verified and only its family is still to be moved."""
     return (
         work.step.action is not Action.SERVE
-        and work.verified
+        and work.outcome.verified
         and work.image is not None
         and bool(verify.family(work.replica, work.image))
     )
 
 
 def _reason_to_hold_all(session: Session, hold: Held | None) -> Held | None:
-    if any(work.replica.required and not work.verified for work in session.works):
+    if any(work.replica.required and not work.outcome.verified for work in session.works):
         return Held.REQUIRED_FAILED
     return hold if session.plan.promote else Held.PROMOTE_OFF
 
@@ -105,6 +105,13 @@ async def _read_back(session: Session, work: Work, image: Image) -> None:
     if head is not None and head.id == image.id:
         work.image = head
         return
+    if head is not None and head.ref == image.ref:
+        raise errors.Drift(
+            f"{image.ref} was replaced by someone else during the run, and it is that image which leads the family "
+            f"{family} now",
+            remedy=f"Unless it is meant to: `gcloud compute images deprecate {image.ref.name} --project "
+            f"{image.ref.project} --state DEPRECATED`; then run this again.",
+        )
     image = await session.read_back(work, lambda image: not verify.family(replica, image))
     left = verify.family(replica, image)
     if left:
@@ -165,7 +172,7 @@ def _lead(session: Session, replica: Replica) -> Image | None:
             work.image
             for work in session.works
             if work.replica.location == where
-            and work.verified
+            and work.outcome.verified
             and work.image is not None
             and not verify.family(work.replica, work.image)
         ),

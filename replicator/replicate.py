@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from functools import partial
 from typing import TYPE_CHECKING
 
-from replicator import copying, promote, settle
-from replicator.model import Held
+from replicator import copying, errors, lookup, promote, settle
+from replicator import plan as planning
+from replicator.faults import Credentials
+from replicator.model import Action, Existing, Held, Lineage
 from replicator.sources import Sources
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+    from replicator.model import Image, ImageRef
     from replicator.session import Session
     from replicator.work import Work
 
 #: Seconds beyond the deadline in which what was verified is still promoted.
 GRACE = 60.0
+#: Seconds after which what was verified is looked at once more before its index is signed and its family moves.
+_FRESH = 60.0
 
 
 async def replicate(session: Session, seal: Callable[[], Awaitable[bool]] | None = None) -> None:
@@ -27,11 +33,37 @@ async def replicate(session: Session, seal: Callable[[], Awaitable[bool]] | None
 
     What became of each stands in the session's works, at every moment: cancelling leaves them as they are.
     """
-    sources = Sources(session)
+    sources, clock = Sources(session), asyncio.get_running_loop().time
     await session.all_of([work for work in session.works if work.running], "Making", partial(_make, sources))
+    deadline = session.calls.deadline
+    session.calls.deadline = max(deadline, clock()) + GRACE
+    await _look_again(session, [work for work in session.works if _is_old(work, clock())])
     hold = None if seal is None or await seal() else Held.UNSIGNED
-    session.calls.deadline = max(session.calls.deadline, asyncio.get_running_loop().time()) + GRACE
+    session.calls.deadline = max(deadline, clock()) + GRACE
     await promote.families(session, hold)
+
+
+def _is_old(work: Work, now: float) -> bool:
+    """Whether it was verified so long ago that somebody may have deleted or replaced it since."""
+    made = work.outcome.verified and work.step.action is not Action.SERVE
+    return made and work.ended is not None and now - work.ended > _FRESH
+
+
+async def _look_again(session: Session, works: Sequence[Work]) -> None:
+    """Are they still what was verified? Families move by name: whatever stands under it by then would be published."""
+    listed: Mapping[ImageRef, Image | errors.ReplicaError] = {}
+    with contextlib.suppress(errors.Deadline, Credentials):
+        listed = await lookup.read_images(session.calls, [work.replica.ref for work in works])
+    differing = [work for work in works if listed.get(work.replica.ref) != work.image]
+    await session.all_of(differing, "Looking again at", _confirm)
+
+
+async def _confirm(session: Session, work: Work) -> None:
+    image = await session.read(work)
+    found = Existing(image=image, lineage=Lineage.OURS, policy=work.policy)
+    step = planning.step_for(session.plan.source, session.plan.readers, work.replica, found, replace_failed=False)
+    if step.error:
+        raise step.error
 
 
 async def _make(sources: Sources, session: Session, work: Work) -> None:

@@ -16,8 +16,10 @@ from replicator.faults import Refusal
 from replicator.model import Action as Doing
 from replicator.model import Held, Image, Plan, Step
 from replicator.work import Work
+from tests.conformance.events import replaced
 from tests.conftest import Action
 from tests.make import copy, image, replica
+from tests.test_replicate import meanwhile
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -222,6 +224,20 @@ def test_where_a_family_leads_its_head_tells_and_no_other_call_is_made(action: A
     action(family_template="{family}", locations="us, eu")
     assert len(action.calls("getFromFamily", "family/web")) == 2 + 1
     assert len(action.calls("get", "web-1-us")) == 1
+
+
+def test_an_image_that_is_replaced_just_before_it_gets_its_family(
+    action: Action, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Families move by name, so nothing can keep it from that one: people are told, and how to undo it."""
+    meanwhile(monkeypatch, "patch", lambda _: replaced(action.emulator, "web-1-eu"))
+    row = action().replicas["eu"]
+    assert (row["outcome"], row["reason"]) == ("failed", "drift")
+    assert row["message"] == (
+        "projects/p1/global/images/web-1-eu was replaced by someone else during the run, and it is that image which "
+        "leads the family web-eu now. Unless it is meant to: `gcloud compute images deprecate web-1-eu --project p1 "
+        "--state DEPRECATED`; then run this again."
+    )
 
 
 @pytest.mark.parametrize("age", [0, -1], ids=["as old", "older"])
