@@ -246,6 +246,20 @@ def test_what_was_verified_hours_ago_is_looked_at_again(
     assert not action.calls("patch", "web-1-eu")
 
 
+@pytest.mark.parametrize("copy_seconds", [{"asia": 300.0}])
+def test_what_is_unchanged_is_looked_at_by_one_call(action: Action) -> None:
+    assert action(locations="eu me-west1 asia").result == "complete"
+    assert len(action.calls("list")) == 2
+    assert len(action.calls("get", "web-1-eu")) == 1
+
+
+@pytest.mark.parametrize("copy_seconds", [{"asia": 300.0}])
+def test_what_can_not_be_listed_is_read(action: Action) -> None:
+    action.emulator.faults([{**refuse("p1", method="list"), "skip": 1}])
+    assert action(locations="eu asia").result == "complete"
+    assert len(action.calls("get", "web-1-eu")) == 2
+
+
 class TestWaits:
     def test_for_the_hour(self, action: Action) -> None:
         """Where no replica comes, the source is copied again when it may be."""
