@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 
 from replicator import copying, errors, lookup, promote, settle
 from replicator import plan as planning
-from replicator.faults import Credentials
+from replicator.faults import Credentials, Refusal
 from replicator.model import Action, Existing, Held, Lineage
 from replicator.sources import Sources
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
-    from replicator.model import Image, ImageRef
     from replicator.session import Session
     from replicator.work import Work
 
@@ -50,16 +49,25 @@ def _is_old(work: Work, now: float) -> bool:
 
 
 async def _look_again(session: Session, works: Sequence[Work]) -> None:
-    """Are they still what was verified? Families move by name: whatever stands under it by then would be published."""
-    listed: Mapping[ImageRef, Image | errors.ReplicaError] = {}
-    with contextlib.suppress(errors.Deadline, Credentials):
-        listed = await lookup.read_images(session.calls, [work.replica.ref for work in works])
-    differing = [work for work in works if listed.get(work.replica.ref) != work.image]
-    await session.all_of(differing, "Looking again at", _confirm)
+    """Are they still what was verified? Families move by name: whatever stands under it by then would be published.
+
+    What can't be read in time stays as it was verified.
+    """
+    with contextlib.suppress(errors.Deadline, Credentials, TimeoutError):
+        async with asyncio.timeout_at(session.calls.deadline):
+            listed = await lookup.read_images(session.calls, [work.replica.ref for work in works])
+            differing = [work for work in works if listed.get(work.replica.ref) != work.image]
+            await asyncio.gather(*(session.guarded(work, "Looking again", _confirm) for work in differing))
 
 
 async def _confirm(session: Session, work: Work) -> None:
-    image = await session.read(work)
+    try:
+        image = await session.read(work)
+    except (errors.Deadline, Credentials, Refusal) as unread:
+        if isinstance(unread, Refusal) and unread.status == 404:
+            gone = f"{work.replica.ref} was deleted by someone else during the run"
+            raise errors.Drift(gone, remedy="Run this again.") from None
+        return
     found = Existing(image=image, lineage=Lineage.OURS, policy=work.policy)
     step = planning.step_for(session.plan.source, session.plan.readers, work.replica, found, replace_failed=False)
     if step.error:
