@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import tempfile
 from collections import Counter
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import HealthCheck, given, note, seed, settings
+from hypothesis import given, note
 from hypothesis import strategies as st
 
 from emulator.testing import Running, running
@@ -25,12 +24,12 @@ from tests import test_rules
 from tests.conftest import Action, Finished
 from tests.crash.stories import CONTENT, TOLD, of, release
 from tests.e2e.records import read_annotations
+from tests.swarm import Swarm
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-SEED = int(os.environ.get("SWARM_SEED", "0"))
-EXAMPLES = int(os.environ.get("SWARM_EXAMPLES", "40"))
+SWARM = Swarm(40)
 
 LOCATIONS = ("us", "eu", "asia", "us-west1")
 SOURCE, BYSTANDER = "web-1", "web-0"
@@ -176,17 +175,10 @@ def emulator() -> Iterator[Running]:
         yield emulator
 
 
-@seed(SEED)
-@settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    database=None,
-    report_multiple_bugs=False,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
+@SWARM
 @given(trial=trials())
 def test_the_second_run_heals_and_the_third_changes_nothing(emulator: Running, trial: Trial) -> None:
-    note(f"to see it again: make soak SEED={SEED} EXAMPLES={EXAMPLES}")
+    SWARM.note()
     begin(emulator, trial)
     untouched = {name: standing(emulator, name) for name in (BYSTANDER, SOURCE)}
     emulator.faults(trial.faults)

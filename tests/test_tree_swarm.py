@@ -6,7 +6,6 @@ It runs on one clock with the emulator, so that hours pass in no time.
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections import Counter
 from contextlib import contextmanager
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import HealthCheck, given, note, seed, settings
+from hypothesis import given, note
 from hypothesis import strategies as st
 
 from emulator.testing import Running, running
@@ -23,6 +22,7 @@ from replicator import gce
 from replicator.sources import Sources
 from replicator.tree import forecast
 from tests.conftest import Action
+from tests.swarm import Swarm
 from tests.test_rules import operation_error, refuse
 from tests.virtual import JointLoop
 
@@ -31,8 +31,7 @@ if TYPE_CHECKING:
 
     from tests.conftest import Finished
 
-SEED = int(os.environ.get("SWARM_SEED", "0"))
-EXAMPLES = int(os.environ.get("SWARM_EXAMPLES", "12"))
+SWARM = Swarm(12)
 
 LOCATIONS = (
     *("us", "eu", "asia", "us-west1", "us-west2", "us-east1", "europe-west1", "europe-west2", "europe-north1"),
@@ -180,17 +179,10 @@ def happening(emulator: Running, world: World) -> Iterator[None]:
         yield
 
 
-@seed(SEED)
-@settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    database=None,
-    report_multiple_bugs=False,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
+@SWARM
 @given(world=worlds())
 def test_every_location_comes_to_its_end_and_a_rerun_completes(world: World) -> None:
-    note(f"to see it again: make soak SEED={SEED} EXAMPLES={EXAMPLES}")
+    SWARM.note()
     scenario = {
         "copy_seconds": dict(world.seconds),
         "quotas": {"copies_per_source": {"count": world.limit, "minutes": 60}},
