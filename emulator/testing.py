@@ -158,16 +158,6 @@ class Running:
 
         self.run(act)
 
-    def deprecate_image(self, project: str, name: str, state: str) -> None:
-        """Mark an image DEPRECATED, OBSOLETE or DELETED. Raises KeyError if there is no such image."""
-
-        def act() -> None:
-            image = self._found(project, name)
-            fields = {**image.fields, "deprecated": {"state": state}}
-            self.app.state.commit(Change(images=(replace(image, fields=fields),)))
-
-        self.run(act)
-
     def delete_image(self, project: str, name: str) -> None:
         """Take an image away. Raises KeyError if there is no such image."""
         self.run(lambda: self.app.state.commit(Change(removed=(self._found(project, name),))))

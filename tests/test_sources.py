@@ -145,7 +145,7 @@ class TestParents:
         meanwhile(
             monkeypatch,
             "insert",
-            lambda _: action.emulator.deprecate_image("p1", "web-1-europe-west1", "OBSOLETE"),
+            lambda _: EVENTS["made obsolete"](action.emulator, "web-1-europe-west1"),
             name="-europe-west2",
         )
         locations = "europe-west1 europe-west2 europe-west3"
@@ -181,11 +181,9 @@ class TestParents:
     ) -> None:
         """Whatever the copy was made of then, it is not what was verified."""
 
-        def replace(_: Any) -> None:
-            action.emulator.delete_image("p1", "web-1-europe-west1")
-            action.emulator.add_image(project="p1", name="web-1-europe-west1", disk_size_gb=20)
-
-        meanwhile(monkeypatch, "insert", replace, name="-us-west1")
+        meanwhile(
+            monkeypatch, "insert", lambda _: EVENTS["replaced"](action.emulator, "web-1-europe-west1"), name="-us-west1"
+        )
         done = action(locations="us-west1 europe-west1", copies_per_source="1")
         row = done.replicas["us-west1"]
         assert (row["reason"], row["promoted"]) == ("source_changed", False)
@@ -194,12 +192,12 @@ class TestParents:
     @pytest.mark.parametrize("copy_seconds", [{"europe-west1": 30, "us-west1": 600}])
     def test_that_is_replaced_is_not_copied_again(self, action: Action, monkeypatch: pytest.MonkeyPatch) -> None:
         """By one who comes later, when the first copy of it has shown that."""
-
-        def replace(_: Any) -> None:
-            action.emulator.delete_image("p1", "web-1-europe-west1")
-            action.emulator.add_image(project="p1", name="web-1-europe-west1", disk_size_gb=20)
-
-        meanwhile(monkeypatch, "insert", replace, name="-europe-west2")
+        meanwhile(
+            monkeypatch,
+            "insert",
+            lambda _: EVENTS["replaced"](action.emulator, "web-1-europe-west1"),
+            name="-europe-west2",
+        )
         busy = operation_error("web-1-europe-west3", "CONCURRENT_OPERATIONS_QUOTA_EXCEEDED")
         action.emulator.faults([{**busy, "times": 2}])
         done = action(locations="europe-west1 europe-west3 us-west1 europe-west2", copies_per_source="3")

@@ -21,6 +21,7 @@ from emulator.testing import Running, running
 from replicator import gce
 from replicator.sources import Sources
 from replicator.tree import forecast
+from tests.conformance.events import changed
 from tests.conftest import Action
 from tests.swarm import Swarm
 from tests.test_rules import operation_error, refuse
@@ -76,7 +77,7 @@ def replace(emulator: Running, name: str) -> None:
 
 
 def make_obsolete(emulator: Running, name: str) -> None:
-    emulator.deprecate_image("p1", name, "OBSOLETE")
+    changed(emulator, name, deprecated={"state": "OBSOLETE"})
 
 
 EVENTS = {"deleted": delete, "replaced": replace, "made obsolete": make_obsolete}
