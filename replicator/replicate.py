@@ -63,10 +63,13 @@ async def _look_again(session: Session, works: Sequence[Work]) -> None:
 async def _confirm(session: Session, work: Work) -> None:
     try:
         image = await session.read(work)
-    except (errors.Deadline, Credentials, Refusal) as unread:
-        if isinstance(unread, Refusal) and unread.status == 404:
-            gone = f"{work.replica.ref} was deleted by someone else during the run"
-            raise errors.Drift(gone, remedy="Run this again.") from None
+    except Refusal as refusal:
+        if refusal.status != 404:
+            return
+        raise errors.Drift(
+            f"{work.replica.ref} was deleted by someone else during the run", remedy="Run this again."
+        ) from None
+    except (errors.Deadline, Credentials):
         return
     found = Existing(image=image, lineage=Lineage.OURS, policy=work.policy)
     step = planning.step_for(session.plan.source, session.plan.readers, work.replica, found, replace_failed=False)
