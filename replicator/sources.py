@@ -203,10 +203,7 @@ class Sources:
             if coming and not copy.of_source:
                 self._tell(copy, _FOR_A_REPLICA, math.inf)
             elif then > deadline:
-                what = f"{self._because(copy)} Waiting {then - now:.0f} s would go beyond {self._session.calls.within}"
-                minutes = math.ceil((then - now) / 60)
-                remedy = f"Run this again in {minutes} minutes: it goes on where it stopped. Or raise timeout_minutes."
-                copy.dealt.set_exception(errors.Deadline(what, remedy=remedy))
+                copy.dealt.set_exception(self._too_late(copy, then - now))
             else:
                 self._tell(copy, "waiting", then)
                 if not copy.placed:
@@ -226,6 +223,13 @@ class Sources:
         calls.next_try.pop(where, None)
         if told_before or copy.because:
             self._session.changed(copy.work, f"{copy.because} Waiting for a replica that can be copied.".strip())
+
+    def _too_late(self, copy: _Copy, seconds: float) -> errors.Deadline:
+        minutes = math.ceil(seconds / 60)
+        return errors.Deadline(
+            f"{self._because(copy)} Waiting {seconds:.0f} s would go beyond {self._session.calls.within}",
+            remedy=f"Run this again in {minutes} minutes: it goes on where it stopped. Or raise timeout_minutes.",
+        )
 
     def _because(self, copy: _Copy) -> str:
         return copy.because or f"copies_per_source allows {self._most:.0f} an hour of each image."
