@@ -17,10 +17,11 @@ case ${INPUT_SIGN:-} in
   *keyless*) lock=$action/requirements-sign.txt ;;
 esac
 
+# Nobody who is started here needs the key that signs.
+unset SIGNING_KEY
+
 # The workspace belongs to the caller: nothing in it may steer Python, pip or uv. Index, proxy and certificate settings of
 # the runner stay in force, which the hashes make safe. Upper or lower case is one name on Windows.
-# And nobody who is started here needs the key that signs.
-unset SIGNING_KEY
 shopt -s nocasematch
 for name in $(compgen -e); do
   case $name in
