@@ -38,10 +38,9 @@ def replicas(settings: Settings, source: Image) -> tuple[Replica, ...]:
         home = _replica(settings, source, source.home)
         # It belongs to those that are all required, when all are.
         wanted.insert(0, replace(home, required=all(replica.required for replica in wanted)))
+    may_serve = settings.home_copy == "auto" and not shared
     at_home = (source.home, source.ref.project)
-    serves = [replica for replica in wanted if (replica.location, replica.ref.project) == at_home]
-    if shared or settings.home_copy != "auto":
-        serves = []
+    serves = [replica for replica in wanted if may_serve and (replica.location, replica.ref.project) == at_home]
     copies = [replica for replica in wanted if replica not in serves]
     _check_places(source, copies)
     _check_encryption(source, copies)

@@ -191,7 +191,7 @@ class Settings(BaseModel):
         wanted = info.data.get("locations")
         if value == ("all",) and wanted is not None:
             return tuple(wanted)
-        words = [word for word in dict.fromkeys(value) if value != ("all",)]
+        words = () if value == ("all",) else tuple(dict.fromkeys(value))
         if wanted is None:
             wrong = [problem for word in words if (problem := forms.location_problem(word))]
         else:
