@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 #: So many locations are named in one sentence, and shown in the summary; and of each so many characters.
 _MOST_NAMED, _MOST_SHOWN, _LONGEST_TEXT = 6, 300, 1000
 
-
 #: For whoever deploys, then for whoever publishes.
 _REMEDIES = {
     audit.EXIT_WRONG: "Deploy none of these images. Their publisher runs the replication again, with its own settings: "
@@ -171,8 +170,10 @@ def _summary(this: Verifying, verdict: Verdict, code: int) -> str:
     if not rows:
         return head
     more = f"\n… {len(this.findings) - _MOST_SHOWN} more, see the log\n" if len(this.findings) > _MOST_SHOWN else ""
-    remedy, *commands = _todo(this, code) or [""]
-    todo = f"\n**What to do:** {summary.text(remedy)}\n" * bool(remedy) + f"\n{summary.fence('sh', commands)}" * bool(
-        commands
-    )
+    todo = ""
+    if advice := _todo(this, code):
+        remedy, *commands = advice
+        todo = f"\n**What to do:** {summary.text(remedy)}\n"
+        if commands:
+            todo += f"\n{summary.fence('sh', commands)}"
     return f"{head}| Location | Image | Found | What differs |\n|---|---|---|---|\n{''.join(rows)}{more}{todo}"
