@@ -259,6 +259,15 @@ def test_what_can_be_neither_listed_nor_read_stays_as_it_was_verified(action: Ac
 
 
 @pytest.mark.parametrize("copy_seconds", [{"asia": 300.0}])
+def test_what_can_not_be_read_in_time_stays_as_it_was_verified(action: Action) -> None:
+    limited = refuse("web-1-eu", method="get", reason="rateLimitExceeded")
+    action.emulator.faults([{**refuse("p1", method="list"), "skip": 1}, {**limited, "skip": 1}])
+    done = action(locations="eu asia", promote="false", timeout_minutes="5.2")
+    assert done.column("outcome") == {"eu": "created", "asia": "created"}
+    assert done.seconds < 60 * 5.2 + 60, "no longer than families may take"
+
+
+@pytest.mark.parametrize("copy_seconds", [{"asia": 300.0}])
 def test_what_can_not_be_listed_is_read(action: Action) -> None:
     action.emulator.faults([{**refuse("p1", method="list"), "skip": 1}])
     assert action(locations="eu asia").result == "complete"
@@ -324,6 +333,18 @@ class TestWaits:
         )
         assert done.column("promoted") == {"us": True, "us-west1": False, "us-west2": True}
         assert action.calls("insert")[-1]["target"].endswith("/web-1-us")
+
+    def test_the_lead_of_a_shared_family_waits_for_what_was_dealt_together_with_it(self, action: Action) -> None:
+        """Who waited for long did not hold the lead up; once it is dealt a copy, it does again."""
+        action.emulator.faults([operation_error(f"web-1-us-west{number}", "INTERNAL_ERROR") for number in (1, 2)])
+        done = action(
+            locations="us-west1 us-west2 us-west3",
+            copies_per_source="2",
+            family_template="{family}",
+            timeout_minutes="120",
+        )
+        assert done.column("promoted") == {"us": True, "us-west1": False, "us-west2": False, "us-west3": True}
+        assert done.log.index(" us-west3: copying (") < done.log.index(" us: asking for the copy")
 
     def test_the_lead_of_a_shared_family_goes_last(self, action: Action) -> None:
         done = action(locations=" ".join(EIGHT), copies_per_source="2", family_template="{family}")
