@@ -39,7 +39,7 @@ code=3
 fail() {
   # Any Python can say it. The one that did exits with 3.
   for name in "${candidates[@]}" python3 python; do
-    "$name" -I -B -X utf8 "$action/replicator/decide.py" --failed "$*" 2>/dev/null || [ "$?" != 3 ] || break
+    "$name" -I -B -X utf8 "$action/replicator/bootstrap/decide.py" --failed "$*" 2>/dev/null || [ "$?" != 3 ] || break
   done
   exit "$code"
 }
@@ -134,7 +134,7 @@ make_venv() {
 by_uv() {
   make_venv --without-pip
   local broken="" said
-  run "$python" -I -B -X utf8 "$action/replicator/set_up.py" "$(interpreter)" "$lock" "$action/requirements-uv.txt" >"$venv/log" 2>&1 || broken=1
+  run "$python" -I -B -X utf8 "$action/replicator/bootstrap/install.py" "$(interpreter)" "$lock" "$action/requirements-uv.txt" >"$venv/log" 2>&1 || broken=1
   said=$(<"$venv/log") ||
     fail "Somebody else removed '$venv' while it was made; two steps of one job can't set the action up at once. Run this again."
   show "$said"

@@ -12,7 +12,8 @@ import sys
 import urllib.request
 from typing import Any
 
-from replicator import run, settings
+from replicator.commands.replicate import run
+from replicator.replicas import settings
 from tests.virtual import VirtualLoop
 
 _CLOCK = "_emulator/clock"

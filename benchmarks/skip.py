@@ -19,7 +19,7 @@ _TIMES = 15
 def measure() -> Iterator[Figure]:
     """One figure."""
     skipping, nothing = [], []
-    decide = [sys.executable, "-I", "-X", "utf8", str(ROOT / "replicator" / "decide.py")]
+    decide = [sys.executable, "-I", "-X", "utf8", str(ROOT / "replicator" / "bootstrap" / "decide.py")]
     for _ in range(_TIMES):
         skipping.append(measured(decide, {"GITHUB_EVENT_NAME": "pull_request"}).seconds)
         nothing.append(measured([sys.executable, "-I", "-c", "pass"], {}).seconds)

@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 
-from replicator import decide, protocol
+from replicator.bootstrap import decide, early
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,7 +26,8 @@ VERIFY = ["action", "verify"]
 def main(argv: list[str], env: Mapping[str, str], stdout: TextIO) -> int:
     """Run the action, or the command that the arguments name. Returns the exit code."""
     if argv == VERIFY:
-        from replicator import verify_settings, verifying
+        from replicator.commands.verify import run as verifying
+        from replicator.commands.verify import settings as verify_settings
 
         _Early.armed = False
         return verifying.act(_given(verify_settings.VerifySettings.model_fields, env), env, stdout, commands=True)
@@ -42,12 +43,16 @@ def main(argv: list[str], env: Mapping[str, str], stdout: TextIO) -> int:
         decide.report(decision, env, stdout)
         return 0
     # Nothing but the standard library is imported before there is something to do.
-    from replicator import merge_settings, merging, run, settings
+    from replicator.commands.merge import run as merging
+    from replicator.commands.merge import settings as merge_settings
+    from replicator.commands.replicate import run as run_module
+    from replicator.inputs import fields
+    from replicator.replicas import settings as settings_module
 
     _Early.armed = False
-    model = merge_settings.MergeSettings if argv else settings.Settings
-    carry_out = merging.run if argv else run.run
-    given = _given([*model.model_fields, *settings.READ_ELSEWHERE], env)
+    model = merge_settings.MergeSettings if argv else settings_module.Settings
+    carry_out = merging.run if argv else run_module.run
+    given = _given([*model.model_fields, *fields.READ_ELSEWHERE], env)
     return carry_out(given, env, stdout, commands=True)
 
 
@@ -64,7 +69,7 @@ class _Early:
     def __init__(self, env: Mapping[str, str], stdout: TextIO) -> None:
         self._env = env
         self._stdout = stdout
-        for number in protocol.stop_signals():
+        for number in early.stop_signals():
             signal.signal(number, self._handle)
 
     def _handle(self, number: int, _frame: object) -> None:

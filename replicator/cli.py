@@ -7,10 +7,11 @@ import contextlib
 import sys
 from typing import TYPE_CHECKING, Any
 
-from replicator import __version__, decide, protocol
-from replicator.merge_settings import MergeSettings
-from replicator.settings import Settings
-from replicator.verify_settings import VerifySettings
+from replicator import __version__
+from replicator.bootstrap import decide, workflow_commands
+from replicator.commands.merge.settings import MergeSettings
+from replicator.commands.verify.settings import VerifySettings
+from replicator.replicas.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -140,11 +141,13 @@ def main(argv: list[str], env: Mapping[str, str], stdout: TextIO) -> int:
     if command == "decide":
         given = {f"INPUT_{name.upper()}": value for name, value in options.items() if value}
         return decide.main([], {**env, **given}, stdout)
-    from replicator import merging, run, verifying
+    from replicator.commands.merge import run as merging
+    from replicator.commands.replicate import run as run_module
+    from replicator.commands.verify import run as verifying
 
     if command == "plan":
         options["dry_run"] = "true"
-    carry_out = {"merge": merging.run, "verify": verifying.run}.get(command, run.run)
+    carry_out = {"merge": merging.run, "verify": verifying.run}.get(command, run_module.run)
     return carry_out(
         {name: value or "" for name, value in options.items()},
         env,
@@ -158,7 +161,7 @@ class _Parser(argparse.ArgumentParser):
     """Quotes wrong arguments harmlessly."""
 
     def error(self, message: str) -> NoReturn:
-        super().error(protocol.plain(message))
+        super().error(workflow_commands.plain(message))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from emulator.testing import Running, running
-from replicator import run
+from replicator.commands.replicate import run
 from tests.virtual import VirtualLoop
 
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from replicator.model import Binding, Image, ImageRef, Policy, Replica
+from replicator.core.images import Binding, Image, ImageRef, Policy
+from replicator.core.replicas import Replica
 
 DAY_ZERO = datetime(2026, 1, 1, tzinfo=UTC)
 READER = "roles/compute.imageUser"

@@ -3,8 +3,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replicator import access
-from replicator.model import Access, Binding, Policy
+from replicator.core import access
+from replicator.core.images import Binding, Policy
+from replicator.core.replicas import Access
 from tests.make import PUBLIC, READER
 
 members = st.frozensets(st.sampled_from(["allAuthenticatedUsers", "user:a@x", "group:b@x"]), min_size=1)

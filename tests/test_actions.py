@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from replicator.actions import Annotation, Runner, within_budget
+from replicator.runtime.runner import Annotation, Runner, within_budget
 
 
 @pytest.mark.parametrize(("count", "shown"), [(0, 0), (9, 9), (10, 10), (11, 10), (43, 10)])

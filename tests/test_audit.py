@@ -12,9 +12,9 @@ import google.auth
 import pytest
 from google.auth.exceptions import DefaultCredentialsError
 
-from replicator import audit
 from replicator.__main__ import main
-from replicator.audit import Finding, State
+from replicator.replicas import audit
+from replicator.replicas.audit import Finding, State
 from tests.test_rules import refuse
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ class TestBothWays:
         assert (code, found["states"]["eu"]) == (4, "unreachable")
 
     def test_nobody_answers(self, action: Action, made: Finished, by: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("replicator.lookup.PATIENCE", 0.0)
+        monkeypatch.setattr("replicator.compute.lookup.PATIENCE", 0.0)
         action.emulator.faults([{"times": None, "action": {"kind": "drop", "how": "close"}}])
         code, found = verify(action, *self.argv(action, by))
         assert code == 4
@@ -254,7 +254,7 @@ class TestNobodyCanTell:
         assert found["problems"][0].startswith("No Application Default Credentials were found. ")
 
     def test_it_takes_too_long(self, action: Action, made: Finished, by: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("replicator.verifying._MINUTES", 0)
+        monkeypatch.setattr("replicator.commands.verify.run._MINUTES", 0)
         busy = {"kind": "http", "code": 429, "reason": "rateLimitExceeded", "message": "Slower"}
         action.emulator.faults([{"times": None, "action": busy}])
         argv = ("--index", index_of(action)) if by == "index" else SOURCE
@@ -264,7 +264,7 @@ class TestNobodyCanTell:
 
 
 def test_a_defect_is_no_drift(action: Action, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("replicator.verifying.survey", lambda *_: 1 / 0)
+    monkeypatch.setattr("replicator.commands.verify.run.survey", lambda *_: 1 / 0)
     code, found = verify(action, *SOURCE)
     assert (code, found["result"]) == (70, "error")
     assert "ZeroDivisionError" in found["problems"][0]

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from replicator import calls, errors
-from replicator.calls import Calls
-from replicator.faults import Refusal
-from replicator.pacing import Request
+from replicator.compute import retry
+from replicator.compute.rate_limit import Request
+from replicator.compute.refusals import Refusal
+from replicator.compute.retry import Calls
+from replicator.core import errors
 from tests.virtual import VirtualLoop
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ class TestWallClock:
             def now(cls, tz: tzinfo | None = None) -> Jumping:
                 return cls(next(years), 1, 1, tzinfo=tz)
 
-        monkeypatch.setattr(calls, "datetime", Jumping)
+        monkeypatch.setattr(retry, "datetime", Jumping)
         tried = Tried(RATE, times=3)
         assert tried.ended is None
         assert 180 <= tried.at[-1] <= 198
@@ -125,10 +126,10 @@ class TestWallClock:
         """Every other module is asked for the time in vain: that is the event loop's."""
         asking = {
             path.stem
-            for path in Path(calls.__file__).parent.glob("*.py")
+            for path in Path(retry.__file__).parents[1].rglob("*.py")
             if re.search(r"datetime\.now|utcnow|time\.time|monotonic|perf_counter", path.read_text(encoding="utf-8"))
         }
-        assert asking == {"calls"}
+        assert asking == {"retry"}
 
 
 @pytest.mark.parametrize("refusal", [LOST, RATE, SOURCE_RATE])

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from replicator import chart, errors
-from replicator.model import Outcome, ReplicaResult
+from replicator.core import errors
+from replicator.core.replicas import Outcome, ReplicaResult
+from replicator.replicas import charts
 from tests.make import replica
 
 
@@ -12,13 +13,13 @@ def row(location: str, **fields: Any) -> ReplicaResult:
 
 
 def test_nothing_was_copied() -> None:
-    assert chart.gantt([row("us", outcome=Outcome.SOURCE), row("eu", outcome=Outcome.ADOPTED, seconds=3)]) == []
+    assert charts.gantt([row("us", outcome=Outcome.SOURCE), row("eu", outcome=Outcome.ADOPTED, seconds=3)]) == []
 
 
 def test_bars_are_milliseconds() -> None:
     late = row("asia", outcome=Outcome.INTERRUPTED, error=errors.Deadline("Late"), began=600.5, seconds=3600)
     gone = row("me-west1", outcome=Outcome.FAILED, error=errors.Quota("No"), began=0.0, seconds=0.25)
-    lines = chart.gantt([row("us", outcome=Outcome.SOURCE), row("eu", began=1.2, seconds=61.5), late, gone])
+    lines = charts.gantt([row("us", outcome=Outcome.SOURCE), row("eu", began=1.2, seconds=61.5), late, gone])
     assert lines == [
         '%%{init: {"gantt": {"leftPadding": 86, "rightPadding": 80, "barHeight": 16}}}%%',
         "gantt",
@@ -36,23 +37,23 @@ def test_bars_are_milliseconds() -> None:
 
 
 def test_a_bar_has_a_length_and_a_safe_name() -> None:
-    lines = chart.gantt([row("eu;:#\n%%{init}", began=0.0, seconds=0.0)])
+    lines = charts.gantt([row("eu;:#\n%%{init}", began=0.0, seconds=0.0)])
     assert lines[-2:] == ["  section euinit", "    0 s :0, 100"]
-    assert chart.gantt([row("a-z0-9mM", began=1.0, seconds=1.05)])[-2:] == [
+    assert charts.gantt([row("a-z0-9mM", began=1.0, seconds=1.05)])[-2:] == [
         "  section a-z0-9m",
         "    0 s :1000, 1100",
     ]
 
 
 def test_no_more_bars_than_mermaid_draws() -> None:
-    lines = chart.gantt([row("eu", began=float(second), seconds=1000.0) for second in range(201)])
+    lines = charts.gantt([row("eu", began=float(second), seconds=1000.0) for second in range(201)])
     assert sum(line == "  section eu" for line in lines) == 200
     assert lines[-1].endswith(":199000, 1000000")
 
 
 class TestLineage:
     def test_copies_of_the_source_need_no_diagram(self) -> None:
-        assert chart.lineage([row("us", outcome=Outcome.SOURCE), row("eu"), row("asia")]) == []
+        assert charts.lineage([row("us", outcome=Outcome.SOURCE), row("eu"), row("asia")]) == []
 
     def test_every_copy_hangs_below_what_it_is_a_copy_of(self) -> None:
         """In one node with its like, unless it was copied itself; there is no node for what failed."""
@@ -65,7 +66,7 @@ class TestLineage:
             row("me-west2", origin="europe-west1"),
             row("us-west1"),
         ]
-        assert chart.lineage(rows) == [
+        assert charts.lineage(rows) == [
             "graph LR",
             '  n0(["source"])',
             '  n1["europe-west1"]',
@@ -81,7 +82,7 @@ class TestLineage:
     def test_what_failed_and_was_copied_before_is_shown(self) -> None:
         """Its family could not be moved."""
         rows = [row("eu", outcome=Outcome.FAILED, error=errors.Quota("No")), row("asia", origin="eu")]
-        assert chart.lineage(rows)[2:] == ['  n1["eu"]', '  n2["asia"]', "  n0 --> n1", "  n1 --> n2"]
+        assert charts.lineage(rows)[2:] == ['  n1["eu"]', '  n2["asia"]', "  n0 --> n1", "  n1 --> n2"]
 
     def test_images_of_a_release_hang_below_their_own(self) -> None:
         rows = [
@@ -89,7 +90,7 @@ class TestLineage:
             for key in ("ARM64", "X86_64")
             for location, origin in [("eu", ""), ("asia", "eu")]
         ]
-        assert chart.lineage(rows)[2:] == [
+        assert charts.lineage(rows)[2:] == [
             '  n1["eu"]',
             '  n2["asia"]',
             '  n3["eu"]',
@@ -101,5 +102,5 @@ class TestLineage:
         ]
 
     def test_no_more_copies_than_mermaid_draws_and_safe_names(self) -> None:
-        lines = chart.lineage([row(f'{number};"%%', origin="eu") for number in range(201)])
+        lines = charts.lineage([row(f'{number};"%%', origin="eu") for number in range(201)])
         assert lines[2:] == [f'  n1["{"<br/>".join(map(str, range(200)))}"]', "  n0 --> n1"]

@@ -10,9 +10,9 @@ import pytest
 
 from replicator import __version__, cli
 from replicator.__main__ import main
-from replicator.merge_settings import MergeSettings
-from replicator.settings import Settings
-from replicator.verify_settings import VerifySettings
+from replicator.commands.merge.settings import MergeSettings
+from replicator.commands.verify.settings import VerifySettings
+from replicator.replicas.settings import Settings
 from tests.test_readme import OURS, README, ROOT
 
 if TYPE_CHECKING:

@@ -11,9 +11,10 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replicator import config, settings
-from replicator.errors import BadSettings
-from replicator.run import run
+from replicator.commands.replicate.run import run
+from replicator.core.errors import BadSettings
+from replicator.inputs import config_file
+from replicator.replicas import settings
 
 if TYPE_CHECKING:
     from tests.conftest import Action
@@ -23,12 +24,12 @@ KEY = "projects/k/locations/europe/keyRings/r/cryptoKeys/web"
 
 
 def test_the_example() -> None:
-    read = config.read(str(EXAMPLE), {})
+    read = config_file.read(str(EXAMPLE), {})
     assert list(read.locations) == ["us", "eu", "asia-northeast1"]
     assert read.place("eu").required
     assert read.place("asia-northeast1").labels == {"tier": "edge"}
-    assert read.place("us") == read.place("mars") == config.Place()
-    jsonschema.validate(yaml.safe_load(EXAMPLE.read_text(encoding="utf-8")), config.schema())
+    assert read.place("us") == read.place("mars") == config_file.Place()
+    jsonschema.validate(yaml.safe_load(EXAMPLE.read_text(encoding="utf-8")), config_file.schema())
 
 
 @pytest.mark.parametrize(
@@ -101,8 +102,8 @@ def test_the_example() -> None:
     ],
 )
 def test_problems(text: str, problems: list[tuple[int, str | None]] | None) -> None:
-    with pytest.raises(config.BadConfig) as caught:
-        config.parse(text)
+    with pytest.raises(config_file.BadConfig) as caught:
+        config_file.parse(text)
     if problems is not None:
         found = caught.value.problems
         assert [(line, said if problems[0][1] else None) for line, said in found] == problems
@@ -111,8 +112,8 @@ def test_problems(text: str, problems: list[tuple[int, str | None]] | None) -> N
 @given(st.text(max_size=200))
 def test_any_text_is_read_or_refused(text: str) -> None:
     try:
-        config.parse(text)
-    except config.BadConfig as error:
+        config_file.parse(text)
+    except config_file.BadConfig as error:
         assert error.problems  # noqa: PT017
 
 
@@ -127,14 +128,14 @@ def test_files_that_are_none(tmp_path: Path) -> None:
         ("latin", "not UTF-8"),
         ("huge", "at most 131072 are read"),
     ):
-        with pytest.raises(config.BadConfig, match=says):
-            config.read(str(tmp_path / name), {})
+        with pytest.raises(config_file.BadConfig, match=says):
+            config_file.read(str(tmp_path / name), {})
 
 
 def test_a_bomb_is_refused_at_once() -> None:
     levels = "\n".join(f"l{number}: &l{number} [*l{number - 1}, *l{number - 1}]" for number in range(1, 40))
-    with pytest.raises(config.BadConfig, match="anchor or alias"):
-        config.parse(f"l0: &l0 [x]\n{levels}\n")
+    with pytest.raises(config_file.BadConfig, match="anchor or alias"):
+        config_file.parse(f"l0: &l0 [x]\n{levels}\n")
 
 
 class TestInARun:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from replicator import decide, protocol
+from replicator.bootstrap import decide, workflow_commands
 from tests.conftest import read_outputs
 
 ROOT = Path(__file__).parents[1]
@@ -231,7 +231,7 @@ class TestMain:
         code, log, outputs = self.run(tmp_path, GITHUB_EVENT_NAME="pull_request")
         assert code == 0
         assert outputs == {
-            **protocol.EMPTY_OUTPUTS,
+            **workflow_commands.EMPTY_OUTPUTS,
             "decision": "skip",
             "result": "skipped",
             "reason": "a pull request builds the source image only",
@@ -250,7 +250,7 @@ class TestMain:
             f"Skipped: {reason}.",
             f"::warning title=Skipped::Nothing was replicated although distribute is true: {reason}.",
         ]
-        assert outputs == {**protocol.EMPTY_OUTPUTS, "decision": "skip", "result": "skipped", "reason": reason}
+        assert outputs == {**workflow_commands.EMPTY_OUTPUTS, "decision": "skip", "result": "skipped", "reason": reason}
 
     def test_replicating_is_said(self, tmp_path: Path) -> None:
         code, log, _ = self.run(tmp_path, [], **PUSH)
@@ -261,14 +261,14 @@ class TestMain:
         assert code == 2
         text = "distribute: '%0A::error::x # #[group]' is not one of true, false, auto or empty"
         assert log == f"::error title=Input distribute::{text.replace('%', '%25')}\n"
-        assert outputs == {**protocol.EMPTY_OUTPUTS, "decision": "skip", "result": "failed", "reason": text}
+        assert outputs == {**workflow_commands.EMPTY_OUTPUTS, "decision": "skip", "result": "failed", "reason": text}
 
     def test_failed_set_up(self, tmp_path: Path) -> None:
         code, log, outputs = self.run(tmp_path, ["--failed", "No", "ve\x1bnv."])
         assert code == 3
         assert log == "::error title=Set-up::No ve\\x1bnv.\n"
         expected = {"decision": "replicate", "result": "failed", "reason": "No ve\\x1bnv."}
-        assert outputs == {**protocol.EMPTY_OUTPUTS, **expected}
+        assert outputs == {**workflow_commands.EMPTY_OUTPUTS, **expected}
 
 
 @pytest.mark.parametrize("python", ["python3.8", "python3.9", "python3", sys.executable])
@@ -279,7 +279,7 @@ def test_runs_as_a_script_anywhere(tmp_path: Path, python: str) -> None:
     for name in ("json.py", "re.py", "replicator.py", "sitecustomize.py"):
         (tmp_path / name).write_text("raise SystemExit('the workspace was executed')")
     env = {"GITHUB_EVENT_NAME": "schedule", "PYTHONPATH": ".", "PATH": "/usr/bin:/bin"}
-    script = str(ROOT / "replicator" / "decide.py")
+    script = str(ROOT / "replicator" / "bootstrap" / "decide.py")
     which = shutil.which(python)
     assert which
     done = subprocess.run(
@@ -290,14 +290,20 @@ def test_runs_as_a_script_anywhere(tmp_path: Path, python: str) -> None:
 
 
 def test_the_script_passes_on_what_it_is_told() -> None:
-    script = str(ROOT / "replicator" / "decide.py")
+    script = str(ROOT / "replicator" / "bootstrap" / "decide.py")
     done = subprocess.run(
         [sys.executable, "-I", script, "--failed", "No", "venv."], env={}, capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stdout, done.stderr) == (3, "::error title=Set-up::No venv.\n", "")
 
 
-@pytest.mark.parametrize("module", ["decide.py", "protocol.py", "__init__.py"])
+@pytest.mark.parametrize(
+    "module",
+    [
+        "__init__.py",
+        *(f"bootstrap/{name}" for name in ("__init__.py", "decide.py", "redact.py", "workflow_commands.py")),
+    ],
+)
 def test_syntax_of_python_3_8(module: str) -> None:
     ast.parse((ROOT / "replicator" / module).read_text(encoding="utf-8"), feature_version=(3, 8))
 

@@ -18,9 +18,14 @@ import pytest
 import yaml
 
 from emulator.testing import running
-from replicator import cli, config, errors, faults, settings
-from replicator.model import Held, Outcome, Result
-from replicator.settings import Settings
+from replicator import cli
+from replicator.compute import refusals, sign_in_errors
+from replicator.compute.errors import SourceUnusable
+from replicator.core import errors
+from replicator.core.replicas import Held, Outcome, Result
+from replicator.inputs import config_file
+from replicator.replicas import settings
+from replicator.replicas.settings import Settings
 from tests.conftest import Action
 from tests.test_readme import ACTION, ROOT, anchors, check_use, docs, our_steps, program
 
@@ -155,7 +160,7 @@ class TestYaml:
         outputs = re.findall(r"steps\.replicate\.outputs\.(\w+)", text)
         assert set(outputs) <= set(ACTION["outputs"])
         if isinstance(found, dict) and "locations" in found:
-            config.parse(text)
+            config_file.parse(text)
 
     @pytest.mark.parametrize("text", [param for param in snippets("yaml") if "\njobs:\n" in str(param.values[0])])
     def test_whole_workflows_are_valid(self, text: str, tmp_path: Path) -> None:
@@ -198,7 +203,7 @@ class TestCommands:
             check_gcloud(gcloud_tree, command)
 
     def test_the_role_holds_what_the_code_uses(self) -> None:
-        used = set(re.findall(r"compute\.\w+\.\w+", " ".join(faults.PERMISSIONS.values())))
+        used = set(re.findall(r"compute\.\w+\.\w+", " ".join(refusals.PERMISSIONS.values())))
         (role,) = re.findall(r"roles create imageReplicator .*\n.*--permissions=(\S+)", PAGES["permissions.md"])
         assert set(role.split(",")) == used - {"compute.images.delete"}
         source, replica = re.findall(
@@ -274,10 +279,17 @@ class TestErrors:
         assert GENERATED.error_page() == PAGES["errors.md"], "run `make docs`"
 
     def test_every_class_has_its_section(self) -> None:
-        source = ast.parse((ROOT / "replicator" / "errors.py").read_text(encoding="utf-8"))
         bases, classes = {"ReplicatorError", "ReplicaError"}, set[str]()
-        for node in source.body:
-            if isinstance(node, ast.ClassDef) and (bases | classes) & {ast.unparse(base) for base in node.bases}:
+        nodes = [
+            node
+            for path in sorted((ROOT / "replicator").rglob("*errors.py"), key=lambda path: path.parent.name != "core")
+            for node in ast.parse(path.read_text(encoding="utf-8")).body
+        ]
+        for node in nodes:
+            named = (
+                {ast.unparse(base).rpartition(".")[2] for base in node.bases} if isinstance(node, ast.ClassDef) else ()
+            )
+            if isinstance(node, ast.ClassDef) and (bases | classes).intersection(named):
                 classes.add(node.name)
         assert {error.__name__ for error in (*RUN_ERRORS, *REPLICA_ERRORS)} == classes
         headings = re.findall(r"^### (.+)$", PAGES["errors.md"], re.MULTILINE)
@@ -296,7 +308,7 @@ class TestErrors:
         assert getattr(error, "remedy", "") in section
 
     def test_every_row_of_the_table_is_there(self) -> None:
-        for fault in faults.TABLE:
+        for fault in refusals.TABLE:
             for code in fault.codes:
                 assert f"`{code}`" in PAGES["errors.md"]
             for status in fault.statuses - {None}:
@@ -313,7 +325,7 @@ class TestErrors:
         found = set(re.findall(r"\b[a-z]+_[a-z_]+\b", " ".join(texts)))
         assert found
         of_auth = {"service_account", "credentials_json"}
-        assert found <= {*ACTION["inputs"], *config.Place.model_fields, *of_auth}
+        assert found <= {*ACTION["inputs"], *config_file.Place.model_fields, *of_auth}
 
 
 class TestYamlOfRemedies:
@@ -341,7 +353,7 @@ class TestYamlOfRemedies:
             if isinstance(found, list):
                 job = {"steps": found}
             elif "workload_identity_provider" in found:
-                job = {"steps": [{**yaml.safe_load(errors.AUTH)[0], "with": found}]}
+                job = {"steps": [{**yaml.safe_load(sign_in_errors.AUTH)[0], "with": found}]}
             else:
                 job = {**found, "steps": [self.STEP]}
             self.valid(tmp_path / "workflow.yml", job)
@@ -412,6 +424,6 @@ class TestRemedies:
         emulator.add_image(project="p1", name="web-2", family="web", deprecated={"state": "OBSOLETE"})
         action = Action(emulator, tmp_path)
         first = action(source_image="projects/p1/global/images/web-2")
-        assert first.exit_code == errors.SourceUnusable.exit_code
+        assert first.exit_code == SourceUnusable.exit_code
         paste(first.outputs["reason"])
         assert action(source_image="projects/p1/global/images/web-2").result == "complete"

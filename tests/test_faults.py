@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from replicator import errors, faults
-from replicator.faults import Refusal, Then
-from replicator.model import Problem
+from replicator.compute import refusals, sign_in_errors
+from replicator.compute.refusals import Refusal, Then
+from replicator.core import errors
+from replicator.core.images import Problem
 
 GET, LABELS, POLICY, INSERT, PATCH = (
     f"compute.images.{verb}" for verb in ("get", "setLabels", "setIamPolicy", "insert", "patch")
@@ -30,7 +31,7 @@ DOMAIN = "One or more users named in the policy do not belong to a permitted cus
           for code in ("rateLimitExceeded", "userRateLimitExceeded", "RATE_LIMIT_EXCEEDED")),
         *((INSERT, 403, (code, "forbidden"), "", "source_rate", Then.ELSEWHERE)
           for code in ("RESOURCE_OPERATION_RATE_EXCEEDED", "resourceOperationRateExceeded")),
-        (faults.SET_LABELS, 403, ("RESOURCE_OPERATION_RATE_EXCEEDED",), "", "source_rate", Then.REPEAT),
+        (refusals.SET_LABELS, 403, ("RESOURCE_OPERATION_RATE_EXCEEDED",), "", "source_rate", Then.REPEAT),
         (INSERT, 409, ("resourceNotReady",), "", "not_ready", Then.REPEAT),
         (INSERT, 412, ("QUOTA_EXCEEDED",), "", "quota", None),
         (INSERT, 403, ("limitExceeded",), "", "quota", None),
@@ -83,7 +84,7 @@ DOMAIN = "One or more users named in the policy do not belong to a permitted cus
 def test_refusals(
     method: str, status: int | None, codes: tuple[str, ...], message: str, reason: str, then: Then | None
 ) -> None:
-    fault = faults.of_refusal(Refusal(method, status=status, codes=codes, message=message))
+    fault = refusals.of_refusal(Refusal(method, status=status, codes=codes, message=message))
     assert (fault.error.reason, fault.then) == (reason, then or Then.GIVE_UP)
 
 
@@ -104,13 +105,15 @@ def test_refusals(
     ],
 )
 def test_failed_operations(code: str, status: int, message: str, reason: str, then: Then) -> None:
-    fault = faults.of_problem(Problem(code, message, status))
+    fault = refusals.of_problem(Problem(code, message, status))
     assert (fault.error.reason, fault.then) == (reason, then)
 
 
 def test_waits() -> None:
     """The seconds before each repetition, row by row; a trouble that lasts is asked for ever, at the longest wait."""
-    found = [(row.error.reason, [row.seconds(tried) for tried in (1, 2, 3, 10**6)]) for row in faults.TABLE if row.wait]
+    found = [
+        (row.error.reason, [row.seconds(tried) for tried in (1, 2, 3, 10**6)]) for row in refusals.TABLE if row.wait
+    ]
     assert found == [
         ("unreachable", [1, 2, 4, 30]),
         ("unreachable", [1, 2, 4, 30]),
@@ -122,18 +125,18 @@ def test_waits() -> None:
         ("not_ready", [5, 10, 20, 30]),
         ("drift", [1, 2, 4, 10]),
     ]
-    assert all(bool(row.wait) is (row.then in {Then.REPEAT, Then.READ_AGAIN, Then.ELSEWHERE}) for row in faults.TABLE)
-    assert faults.TABLE[-1].seconds(1) == 0
+    assert all(bool(row.wait) is (row.then in {Then.REPEAT, Then.READ_AGAIN, Then.ELSEWHERE}) for row in refusals.TABLE)
+    assert refusals.TABLE[-1].seconds(1) == 0
 
 
 def test_the_last_row_takes_everything() -> None:
-    assert faults.TABLE[-1].matches("", 418, (), "")
+    assert refusals.TABLE[-1].matches("", 418, (), "")
 
 
 def test_remedies_name_the_project() -> None:
     refusal = Refusal(INSERT, project="p1", status=403, codes=("accessNotConfigured",))
-    assert "--project p1`" in faults.error_of(refusal, doing="Copying").message
-    assert faults.filled("`x --project PROJECT`", "a b") == "`x --project 'a b'`"
+    assert "--project p1`" in refusals.error_of(refusal, doing="Copying").message
+    assert refusals.filled("`x --project PROJECT`", "a b") == "`x --project 'a b'`"
 
 
 #: Each method → the permissions that it needs, and the narrowest role that has each (Compute Engine's reference).
@@ -168,7 +171,9 @@ HELD = {
 
 def test_each_role_is_the_narrowest_that_has_the_permission() -> None:
     narrowest = {name: next(role for role, held in HELD.items() if name in held) for name in HELD["storageAdmin"]}
-    named = {name.removeprefix("compute."): role.removeprefix("roles/compute.") for name, role in faults.ROLES.items()}
+    named = {
+        name.removeprefix("compute."): role.removeprefix("roles/compute.") for name, role in refusals.ROLES.items()
+    }
     assert named == {name: narrowest[name] for name in named}
 
 
@@ -179,7 +184,7 @@ def test_the_widest_role_has_every_permission() -> None:
 
 @pytest.mark.parametrize("method", NEEDED)
 def test_messages_name_the_permission_and_a_role(method: str) -> None:
-    error = faults.error_of(Refusal(method, status=403, codes=("forbidden",), message="No"), doing="Copying to eu")
+    error = refusals.error_of(Refusal(method, status=403, codes=("forbidden",), message="No"), doing="Copying to eu")
     assert isinstance(error, errors.Forbidden)
     assert error.what == "Copying to eu was refused: No"
     assert error.todo.startswith("Grant this step's identity compute.")
@@ -204,12 +209,12 @@ def test_messages_name_the_permission_and_a_role(method: str) -> None:
     ],
 )
 def test_the_permission_that_the_answer_names_counts(message: str, named: str) -> None:
-    error = faults.error_of(Refusal(PATCH, status=403, message=message), doing="Moving")
+    error = refusals.error_of(Refusal(PATCH, status=403, message=message), doing="Moving")
     assert error.todo == f"Grant this step's identity {named}: the README's section on IAM roles shows how."
 
 
 def test_a_method_of_no_known_permission_is_named_itself() -> None:
-    error = faults.error_of(Refusal("compute.images.new", status=403), doing="Trying")
+    error = refusals.error_of(Refusal("compute.images.new", status=403), doing="Trying")
     assert error.todo == "Grant this step's identity compute.images.new: the README's section on IAM roles shows how."
 
 
@@ -219,13 +224,13 @@ def test_a_method_of_no_known_permission_is_named_itself() -> None:
         (Refusal(GET, message="reset"), errors.Unreachable, "Reading got no usable answer: reset", errors.Unreachable),
         (Refusal(GET, status=400, message="No"), errors.OperationFailed, "Reading was refused: No", errors.OperationFailed),
         (Refusal(GET, status=404, message="None"), errors.OperationFailed, "Reading found nothing: None", errors.OperationFailed),
-        (Refusal(GET, status=401, message="No"), errors.Forbidden, "Reading was refused: No", errors.CredentialsRefused),
+        (Refusal(GET, status=401, message="No"), errors.Forbidden, "Reading was refused: No", sign_in_errors.CredentialsRefused),
         (Refusal(GET, status=400, codes=("FORBIDDEN",), message="No"), errors.Forbidden, "Reading was refused: No", errors.Forbidden),
-        (faults.NoToken("silent"), errors.Unreachable, "Reading: silent", errors.TokenServiceSilent),
+        (refusals.NoToken("silent"), errors.Unreachable, "Reading: silent", sign_in_errors.TokenServiceSilent),
     ],
 )  # fmt: skip
 def test_what_is_said(refusal: Refusal, error: type[errors.ReplicaError], what: str, remedy: Any) -> None:
-    found = faults.error_of(refusal, doing="Reading")
+    found = refusals.error_of(refusal, doing="Reading")
     assert (type(found), found.what, found.todo) == (error, what, remedy.remedy)
     assert str(refusal) == refusal.message
 
@@ -234,9 +239,9 @@ def test_a_refusal_asks_for_nothing_that_was_not_said() -> None:
     refusal = Refusal(GET)
     assert (refusal.project, refusal.message, refusal.retry_after, refusal.codes) == ("", "", 0, ())
     assert Refusal(GET, retry_after=7).retry_after == 7
-    assert faults.NoToken("silent").method == ""
+    assert refusals.NoToken("silent").method == ""
 
 
 def test_credentials_say_what_is_wrong_with_them() -> None:
-    wrong = faults.Credentials(errors.NoCredentials("None were found"))
+    wrong = refusals.Credentials(sign_in_errors.NoCredentials("None were found"))
     assert (wrong.args, wrong.error.what) == (("None were found",), "None were found")

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from replicator import files, run
 from replicator.__main__ import main
+from replicator.commands.replicate import run
+from replicator.inputs import files
 from tests.conftest import read_outputs
 
 if TYPE_CHECKING:
@@ -223,15 +224,15 @@ def test_writes_nothing_but_where_the_runner_says(
 
 
 def test_the_index_follows_no_link_and_leaves_nothing_behind(tmp_path: Path) -> None:
-    from replicator import index
+    from replicator.index import image_index
 
     (tmp_path / "theirs").write_text("theirs")
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / f".image-index.json.{os.getpid()}").symlink_to(tmp_path / "theirs")
     (tmp_path / "folder" / "image-index.json").symlink_to(tmp_path / "theirs")
-    assert index.write(b"ours", tmp_path / "folder").read_bytes() == b"ours"
+    assert image_index.write(b"ours", tmp_path / "folder").read_bytes() == b"ours"
     assert (tmp_path / "theirs").read_text() == "theirs"
     (tmp_path / "other" / "image-index.json").mkdir(parents=True)
     with pytest.raises(OSError, match="image-index"):
-        index.write(b"ours", tmp_path / "other")
+        image_index.write(b"ours", tmp_path / "other")
     assert [path.name for path in (tmp_path / "other").iterdir()] == ["image-index.json"]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from googleapiclient.discovery_cache import DISCOVERY_DOC_DIR
 
-from replicator import forms
+from replicator.core import validation
 
 
 def test_every_region_that_google_names() -> None:
@@ -14,7 +14,7 @@ def test_every_region_that_google_names() -> None:
     document = json.loads((Path(DISCOVERY_DOC_DIR) / "compute.v1.json").read_text(encoding="utf-8"))
     regions = [item["location"] for item in document["endpoints"]]
     assert len(regions) >= 40
-    assert not [region for region in regions if forms.location_problem(region)]
+    assert not [region for region in regions if validation.location_problem(region)]
 
 
 @pytest.mark.parametrize(
@@ -31,10 +31,10 @@ def test_every_region_that_google_names() -> None:
     ],
 )
 def test_hints(location: str, hint: str) -> None:
-    assert hint in forms.location_problem(location)
+    assert hint in validation.location_problem(location)
 
 
 def test_labels() -> None:
-    assert forms.labels_problems({"a": "", "b-1_": "x" * 63}) == []
-    assert len(forms.labels_problems({"": "b", "1a": "B", "a" * 64: "x" * 64})) == 5
-    assert "an image can have 64" in forms.labels_problems({f"l{number}": "" for number in range(65)})[0]
+    assert validation.labels_problems({"a": "", "b-1_": "x" * 63}) == []
+    assert len(validation.labels_problems({"": "b", "1a": "B", "a" * 64: "x" * 64})) == 5
+    assert "an image can have 64" in validation.labels_problems({f"l{number}": "" for number in range(65)})[0]

@@ -7,8 +7,8 @@ from urllib.parse import urlencode
 
 import pytest
 
-from replicator import run, signin
-from replicator.model import ImageRef
+from replicator.compute import connect, credentials
+from replicator.core.images import ImageRef
 
 if TYPE_CHECKING:
     from emulator.testing import Running
@@ -24,10 +24,10 @@ def test_no_list_of_names_is_too_long_for_a_url(emulator: Running, count: int, l
     there = names[::7]
     for name in there:
         emulator.add_image(project="p1", name=name)
-    run._import_library()
-    from replicator.gce import Compute
+    connect._import_library()
+    from replicator.compute.client import Compute
 
-    found = Compute(emulator.url, signin.anonymous()).find("p1", names).send()
+    found = Compute(emulator.url, credentials.anonymous()).find("p1", names).send()
     assert sorted(found) == [ImageRef("p1", name) for name in there]
     sent = emulator.journal()
     assert len(sent) == lists

@@ -23,9 +23,9 @@ from google.auth import exceptions as auth_errors
 
 from emulator.state import Change, Policy
 from emulator.testing import Running, running
-from replicator import run
 from replicator.__main__ import main
-from replicator.settings import Settings
+from replicator.commands.replicate import run
+from replicator.replicas.settings import Settings
 from tests.runner_model import Left, fences, shape, strays, words_of_shell
 from tests.virtual import VirtualLoop
 
@@ -123,7 +123,7 @@ class Stage:
 
     def decide(self, **env: str) -> Left:
         """`decide` as the action starts it."""
-        script = str(ROOT / "replicator" / "decide.py")
+        script = str(ROOT / "replicator" / "bootstrap" / "decide.py")
         done = subprocess.run(
             [sys.executable, "-I", "-X", "utf8", script], env=self.env(**env), capture_output=True, check=False
         )
@@ -182,10 +182,10 @@ def a_wrong_distribute(stage: Stage) -> Left:
 
 @scene("what setup.sh says")
 def a_set_up_that_failed(stage: Stage) -> Left:
-    from replicator import decide
+    from replicator.bootstrap import decide as decide_module
 
     stdout = io.StringIO(newline="")
-    code = decide.main(["--failed", stage("what setup.sh says")], stage.env(), stdout)
+    code = decide_module.main(["--failed", stage("what setup.sh says")], stage.env(), stdout)
     return stage.left(code, stdout.getvalue())
 
 

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from replicator import errors, index
-from replicator.index import Revision
-from replicator.model import Outcome, ReplicaResult
+from replicator.core import errors
+from replicator.core.replicas import Outcome, ReplicaResult, Revision
+from replicator.index import image_index
 from tests.make import copy, image, replica
 
 SCHEMA = json.loads((Path(__file__).parents[1] / "schemas" / "image-index.schema.json").read_text(encoding="utf-8"))
@@ -23,7 +23,7 @@ ROWS = [
 
 
 def build(rows: list[ReplicaResult], revision: Revision | None = None) -> dict[str, object]:
-    return index.build(image(), ["us", "eu", "asia"], rows, revision)
+    return image_index.build(image(), ["us", "eu", "asia"], rows, revision)
 
 
 def test_contract() -> None:
@@ -78,17 +78,17 @@ def test_contract() -> None:
 
 @given(st.permutations(ROWS), st.permutations(["us", "eu", "asia"]))
 def test_bytes_do_not_depend_on_order(rows: list[ReplicaResult], wanted: list[str]) -> None:
-    data = index.to_bytes(index.build(image(), wanted, rows, None))
-    assert data == index.to_bytes(build(ROWS))
+    data = image_index.to_bytes(image_index.build(image(), wanted, rows, None))
+    assert data == image_index.to_bytes(build(ROWS))
 
 
 def test_bytes() -> None:
-    data = index.to_bytes(build(ROWS, Revision("o/ü", "refs/tags/v1", "12")))
+    data = image_index.to_bytes(build(ROWS, Revision("o/ü", "refs/tags/v1", "12")))
     assert data.endswith(b"}\n")
     assert not data.endswith(b"\n\n")
     assert "o/ü".encode() in data
     jsonschema.validate(json.loads(data), SCHEMA)
-    assert index.digest(b"") == "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+    assert image_index.digest(b"") == "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 
 def test_only_verified_images() -> None:
@@ -103,17 +103,17 @@ def test_schema_refuses_what_does_not_belong() -> None:
 
 
 def test_written_whole_or_not_at_all(tmp_path: Path) -> None:
-    path = index.write(b"new", tmp_path)
+    path = image_index.write(b"new", tmp_path)
     assert path.read_bytes() == b"new"
     assert [item.name for item in tmp_path.iterdir()] == ["image-index.json"]
     with pytest.raises(OSError, match="missing"):
-        index.write(b"x", tmp_path / "missing")
+        image_index.write(b"x", tmp_path / "missing")
 
 
 @pytest.mark.parametrize("many", [{"images": [{}] * 99}, {"images": [{"wanted_locations": ["x"] * 99}]}])
 def test_one_problem_is_looked_for(many: dict[str, object]) -> None:
     """An index of nothing but problems could keep a run busy for minutes."""
-    with pytest.raises(index.BadIndex) as info:
-        index.parse(json.dumps({"schema": 1, **many}).encode(), Path("x"))
+    with pytest.raises(image_index.BadIndex) as info:
+        image_index.parse(json.dumps({"schema": 1, **many}).encode(), Path("x"))
     assert isinstance(info.value.__context__, ValidationError)
     assert info.value.__context__.error_count() < 10

@@ -19,9 +19,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from replicator import index, merge
-from replicator.index import BadIndex, Index
-from replicator.merge import ALL, Key, Merged, NotOne
+from replicator.commands.merge import fragments as merge
+from replicator.commands.merge.fragments import ALL, Key, Merged, NotOne
+from replicator.index import image_index
+from replicator.index.image_index import BadIndex, Index
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -72,7 +73,7 @@ def fragment(architecture: str, variant: str = "", locations: Collection[str] = 
 
 def read(text: str, name: str = "") -> Index | BadIndex:
     try:
-        return index.parse(text.encode(), Path(name))
+        return image_index.parse(text.encode(), Path(name))
     except BadIndex as error:
         return error
 
@@ -288,7 +289,7 @@ def merged_bytes(chance: random.Random) -> bytes:
     found = {name: read(text) for name, text in zip(names, texts, strict=True)}
     merged = attempt(found, chance.sample(keys, len(keys)))
     assert isinstance(merged, Merged), merged
-    return index.to_bytes(merged.document())
+    return image_index.to_bytes(merged.document())
 
 
 @settings(deadline=None)
@@ -297,7 +298,7 @@ def test_bytes_do_not_depend_on_the_order_of_anything(chance: random.Random) -> 
     data = merged_bytes(chance)
     assert data == merged_bytes(random.Random(0))
     jsonschema.validate(json.loads(data), SCHEMA)
-    assert index.parse(data, Path("merged")).images
+    assert image_index.parse(data, Path("merged")).images
 
 
 @pytest.mark.parametrize(
@@ -320,7 +321,7 @@ def test_digest_does_not_depend_on_the_machine(env: dict[str, str]) -> None:
         check=True,
         timeout=120,
     )
-    assert done.stdout.strip() == index.digest(merged_bytes(random.Random(0)))
+    assert done.stdout.strip() == image_index.digest(merged_bytes(random.Random(0)))
 
 
 def test_fragments_are_left_as_they_are() -> None:

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from replicator import merge_settings
-from replicator.errors import BadSettings
-from replicator.merge import Key
-from replicator.merge_settings import MergeSettings
-from replicator.settings import ENDPOINT_VARIABLE, READ_ELSEWHERE
+from replicator.commands.merge import settings
+from replicator.commands.merge.fragments import Key
+from replicator.commands.merge.settings import MergeSettings
+from replicator.core.errors import BadSettings
+from replicator.inputs.fields import ENDPOINT_VARIABLE, READ_ELSEWHERE
 
 ROOT = Path(__file__).parents[1]
 INPUTS = yaml.safe_load((ROOT / "merge" / "action.yml").read_text(encoding="utf-8"))["inputs"]
@@ -17,7 +17,7 @@ NEEDED = {"fragments": "fragments", "expect": "X86_64, ARM64"}
 
 
 def load(**given: str) -> MergeSettings:
-    return merge_settings.load({**NEEDED, **given}, {}).settings
+    return settings.load({**NEEDED, **given}, {}).settings
 
 
 def test_inputs_are_those_of_action_yml() -> None:
@@ -73,11 +73,11 @@ def test_bad_values(name: str, text: str, says: str) -> None:
 
 def test_every_problem_at_once() -> None:
     with pytest.raises(BadSettings) as caught:
-        merge_settings.load({"promote": "maybe"}, {})
+        settings.load({"promote": "maybe"}, {})
     assert [problem.input for problem in caught.value.problems] == ["fragments", "expect", "promote"]
 
 
 def test_endpoint_and_credentials_of_gcloud() -> None:
     env = {ENDPOINT_VARIABLE: "http://127.0.0.1:1/", "CLOUDSDK_AUTH_DISABLE_CREDENTIALS": "true"}
-    request = merge_settings.load(NEEDED, env)
+    request = settings.load(NEEDED, env)
     assert (request.settings.compute_endpoint, request.anonymous) == ("http://127.0.0.1:1", True)

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from replicator import index, merging
+from replicator.commands.merge import run
+from replicator.index import image_index
 from tests.signing import world
 from tests.test_rules import refuse
 from tests.test_run import interrupt_at
@@ -63,7 +64,7 @@ class Release:
 
     def merge(self, **inputs: str) -> Finished:
         given = {"fragments": str(self.fragments), "expect": EXPECT, "sign": self.sign, **inputs}
-        done = self.action.carry_out(merging.run, given)
+        done = self.action.carry_out(run.run, given)
         signs = given["sign"] != "off" and bool(done.index)
         assert [bool(done.outputs[name]) for name in SIGNED] == [signs, signs]
         return done
@@ -73,7 +74,7 @@ class Release:
         path = self.fragments / f"image-index-{architecture}-" / "image-index.json"
         document = json.loads(path.read_bytes())
         change(document["images"][0])
-        path.write_bytes(index.to_bytes(document))
+        path.write_bytes(image_index.to_bytes(document))
 
 
 @pytest.fixture(params=["off", "key"], ids=lambda sign: f"sign {sign}")
@@ -134,8 +135,8 @@ class TestWhole:
             for key, name in (("ARM64", "web-b"), ("X86_64", "web-a"))
         }
         assert json.loads(done.outputs["image_names"])["ARM64"]["eu"] == "web-b-eu"
-        assert done.outputs["index_digest"] == index.digest(done.index)
-        read = index.parse(done.index, Path("image-index.json"))
+        assert done.outputs["index_digest"] == image_index.digest(done.index)
+        read = image_index.parse(done.index, Path("image-index.json"))
         assert [entry.architecture for entry in read.images] == ["ARM64", "X86_64"]
         assert done.outputs["failed_locations"] == ""
         rows = json.loads(done.outputs["replicas"])
@@ -222,7 +223,7 @@ class TestLeftOut:
         (warning,) = [message for level, _, message in done.annotations if level == "warning"]
         assert "ARM64" in warning
         assert "asia" in warning
-        read = index.parse(done.index, Path("image-index.json"))
+        read = image_index.parse(done.index, Path("image-index.json"))
         assert {tuple(entry.wanted_locations) for entry in read.images} == {("asia", "eu", "us")}
 
     def test_it_comes_when_it_is_there(self, release: Release) -> None:
@@ -329,7 +330,7 @@ class TestHeldAgainstTheLiveImages:
 
     def test_nobody_answers(self, release: Release, monkeypatch: pytest.MonkeyPatch) -> None:
         release.build_all()
-        monkeypatch.setattr("replicator.lookup.PATIENCE", 0.0)
+        monkeypatch.setattr("replicator.compute.lookup.PATIENCE", 0.0)
         release.action.emulator.faults([{"times": None, "action": {"kind": "drop", "how": "close"}}])
         before = len(release.action.mutations())
         done = release.merge()

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replicator.pacing import Budget, Request
+from replicator.compute.rate_limit import Budget, Request
 
 
 @pytest.mark.parametrize(

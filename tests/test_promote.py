@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replicator import promote
-from replicator.faults import Refusal
-from replicator.model import Action as Doing
-from replicator.model import Held, Image, Plan, Step
-from replicator.work import Work
+from replicator.compute.refusals import Refusal
+from replicator.core.replicas import Action as Doing
+from replicator.core.replicas import Held, Plan, Step
+from replicator.replicas import families
+from replicator.replicas import work as promote
+from replicator.replicas.work import Work
 from tests.conformance.events import replaced
 from tests.conftest import Action
 from tests.make import copy, image, replica
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from emulator.testing import Running
+    from replicator.core.images import Image
 
 AGES = st.integers(0, 6)
 
@@ -57,7 +59,7 @@ def plan(source: Image, lead: str = "") -> Plan:
     ],
 )
 def test_never_backwards(ours: int, source: int, head: int | None, origin: int | None, expected: Held | None) -> None:
-    found = promote.held(
+    found = families.held(
         plan(image(age=source)),
         replica(),
         copy(age=ours),
@@ -70,12 +72,12 @@ def test_never_backwards(ours: int, source: int, head: int | None, origin: int |
 
 def test_the_head_itself() -> None:
     ours = copy(age=5)
-    assert promote.held(plan(image(age=1)), replica(), ours, head=ours, head_source=image(age=3), lead=None) is None
+    assert families.held(plan(image(age=1)), replica(), ours, head=ours, head_source=image(age=3), lead=None) is None
 
 
 @pytest.mark.parametrize(("ours", "lead", "held"), [(3, 4, False), (4, 4, True), (5, 4, True), (3, None, True)])
 def test_never_away_from_the_lead(ours: int, lead: int | None, held: bool) -> None:
-    found = promote.held(
+    found = families.held(
         plan(image(), lead="us"),
         replica(),
         copy(age=ours),
@@ -87,14 +89,14 @@ def test_never_away_from_the_lead(ours: int, lead: int | None, held: bool) -> No
 
 
 def test_the_lead_needs_no_lead() -> None:
-    assert promote.held(plan(image(), "eu"), replica(), copy(), head=None, head_source=None, lead=None) is None
+    assert families.held(plan(image(), "eu"), replica(), copy(), head=None, head_source=None, lead=None) is None
 
 
 @given(ours=AGES, source=AGES, head=AGES, origin=AGES)
 def test_whoever_becomes_head_is_of_no_older_source(ours: int, source: int, head: int, origin: int) -> None:
     mine, theirs = copy(age=ours), copy(id="8", age=head)
     first = image(id="9", age=origin)
-    held = promote.held(plan(image(age=source)), replica(), mine, head=theirs, head_source=first, lead=None)
+    held = families.held(plan(image(age=source)), replica(), mine, head=theirs, head_source=first, lead=None)
     family = [theirs] if held else [theirs, mine]
     youngest = max(family, key=lambda member: member.created)
     if youngest is mine:
@@ -184,7 +186,7 @@ def test_who_leads_a_shared_family(location: str, verified: bool, found: Image |
     step = Step(replica=replica(location, family="web-eu"), action=Doing.COPY)
     work = Work(step=step, began=0, image=found, verified=verified)
     session: Any = SimpleNamespace(plan=plan(image(), lead="us"), works=[work])
-    assert promote._lead(session, replica()) is (found if leads else None)
+    assert families._lead(session, replica()) is (found if leads else None)
 
 
 def unmade(name: str) -> dict[str, Any]:
@@ -294,10 +296,10 @@ def test_the_source_of_a_heads_release(
                 raise found
             yield found
 
-    monkeypatch.setattr("replicator.lookup.ancestors", ancestors)
+    monkeypatch.setattr("replicator.compute.lookup.ancestors", ancestors)
     steps = tuple(
         Step(replica=replica(location, **family), action=Doing.COPY)
         for location, family in (("us", {"family": "web"}), ("eu", {}), ("asia", {}), ("me-west1", {"family": ""}))
     )
     session: Any = SimpleNamespace(plan=replace(plan(image()), steps=steps), calls=None)
-    assert asyncio.run(promote._source_of(session, head)) == source
+    assert asyncio.run(families._source_of(session, head)) == source

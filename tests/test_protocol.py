@@ -14,7 +14,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replicator import protocol
+from replicator.bootstrap import early, redact, workflow_commands
 from tests.conftest import read_outputs
 
 ROOT = Path(__file__).parents[1]
@@ -32,7 +32,7 @@ def lines(text: str) -> list[str]:
 def test_every_output_is_valid_with_nothing_to_say() -> None:
     listed = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))["outputs"]
     json_ones = {"images": "{}", "image_names": "{}", "replicas": "[]"}
-    assert {name: json_ones.get(name, "") for name in listed} == protocol.EMPTY_OUTPUTS
+    assert {name: json_ones.get(name, "") for name in listed} == workflow_commands.EMPTY_OUTPUTS
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_every_output_is_valid_with_nothing_to_say() -> None:
     ],
 )
 def test_plain(text: object, shown: str) -> None:
-    assert protocol.plain(text) == shown
+    assert workflow_commands.plain(text) == shown
 
 
 #: What is secret stands between « and ».
@@ -99,18 +99,18 @@ TOLD = [
 def test_what_looks_like_a_credential_is_left_out(told: str) -> None:
     if told.endswith("» "):
         told = told[:-1]
-    assert protocol.redacted(re.sub("[«»]", "", told)) == re.sub("«.*?»", "(secret)", told, flags=re.DOTALL)
+    assert redact.redacted(re.sub("[«»]", "", told)) == re.sub("«.*?»", "(secret)", told, flags=re.DOTALL)
 
 
 def test_a_text_without_any_hint_is_not_searched(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every line of the log comes here, and a message may be megabytes long."""
     monkeypatch.setattr(re, "sub", None)
-    assert protocol.redacted("Copying projects/p1/global/images/web-1.") == "Copying projects/p1/global/images/web-1."
+    assert redact.redacted("Copying projects/p1/global/images/web-1.") == "Copying projects/p1/global/images/web-1."
 
 
 @given(hostile)
 def test_plain_is_one_line_and_no_command(text: str) -> None:
-    shown = protocol.plain(text)
+    shown = workflow_commands.plain(text)
     assert len(lines(shown)) == 1
     assert not COMMAND.search(shown)
     assert "\x1b" not in shown
@@ -120,7 +120,7 @@ def test_plain_is_one_line_and_no_command(text: str) -> None:
 
 @given(hostile, hostile)
 def test_annotation_is_one_command(message: str, title: str) -> None:
-    line = protocol.annotation("warning", message, title=title)
+    line = workflow_commands.annotation("warning", message, title=title)
     assert len(lines(line)) == 1
     match = re.fullmatch(r"::warning(?: title=([^:,\r\n]*))?::([^\r\n]*)", line)
     assert match, line
@@ -131,14 +131,14 @@ def test_annotation_is_one_command(message: str, title: str) -> None:
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        (protocol.command("debug", "x"), "::debug::x"),
-        (protocol.command("debug", "x", a="", b=""), "::debug::x"),
-        (protocol.command("e", "50%\r\n::e::,", a="1:2,3%\r\n4", b="", c="d"),
+        (workflow_commands.command("debug", "x"), "::debug::x"),
+        (workflow_commands.command("debug", "x", a="", b=""), "::debug::x"),
+        (workflow_commands.command("e", "50%\r\n::e::,", a="1:2,3%\r\n4", b="", c="d"),
          "::e a=1%3A2%2C3%25%0D%0A4,c=d::50%25%0D%0A::e::,"),
-        (protocol.annotation("error", "a\n::b\x1b\nc", title="T:\n1"), "::error title=T%3A 1::a%0A: :b\\x1b%0Ac"),
-        (protocol.annotation("notice", "m", title="t", file="a\nb.yaml", line="7"), "::notice file=a b.yaml,line=7,title=t::m"),
-        (protocol.annotation("notice", "a" * 3500, title=""), "::notice::" + "a" * 3500),
-        (protocol.annotation("notice", "a" * 3501, title=""), "::notice::" + "a" * 3498 + " …"),
+        (workflow_commands.annotation("error", "a\n::b\x1b\nc", title="T:\n1"), "::error title=T%3A 1::a%0A: :b\\x1b%0Ac"),
+        (workflow_commands.annotation("notice", "m", title="t", file="a\nb.yaml", line="7"), "::notice file=a b.yaml,line=7,title=t::m"),
+        (workflow_commands.annotation("notice", "a" * 3500, title=""), "::notice::" + "a" * 3500),
+        (workflow_commands.annotation("notice", "a" * 3501, title=""), "::notice::" + "a" * 3498 + " …"),
     ],
 )  # fmt: skip
 def test_commands(line: str, expected: str) -> None:
@@ -147,7 +147,7 @@ def test_commands(line: str, expected: str) -> None:
 
 @given(st.dictionaries(st.from_regex(r"[a-z_]{1,8}", fullmatch=True), hostile, max_size=4))
 def test_outputs_come_back_as_they_were(values: dict[str, str]) -> None:
-    records = "".join(protocol.output_record(name, value) for name, value in values.items())
+    records = "".join(workflow_commands.output_record(name, value) for name, value in values.items())
     found: dict[str, str] = {}
     rest = records
     while rest:
@@ -164,7 +164,7 @@ def test_outputs_come_back_as_they_were(values: dict[str, str]) -> None:
 )
 def test_no_output_names(name: str) -> None:
     with pytest.raises(ValueError, match=re.escape(f"not an output record: {name!r}")):
-        protocol.output_record(name, "x")
+        workflow_commands.output_record(name, "x")
 
 
 @pytest.mark.parametrize(
@@ -172,21 +172,21 @@ def test_no_output_names(name: str) -> None:
     ["A", "M", "Z", "a", "m", "z", "_", "aM", "am", "a5", "aA", "aZ", "aa", "az", "a0", "a9", "a_", "a-", "image_us"],
 )
 def test_output_names(name: str) -> None:
-    assert re.fullmatch(rf"{name}<<(ghadelimiter_[0-9a-f]{{32}})\nx\n\1\n", protocol.output_record(name, "x"))
+    assert re.fullmatch(rf"{name}<<(ghadelimiter_[0-9a-f]{{32}})\nx\n\1\n", workflow_commands.output_record(name, "x"))
 
 
 def test_a_value_that_holds_the_delimiter_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "urandom", lambda count: b"\1" * count)
     with pytest.raises(ValueError, match="not an output record: 'a'"):
-        protocol.output_record("a", "x ghadelimiter_" + "01" * 16)
+        workflow_commands.output_record("a", "x ghadelimiter_" + "01" * 16)
 
 
 def test_outputs_go_nowhere_without_a_runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    protocol.write_outputs({}, {"a": "b"})
+    workflow_commands.write_outputs({}, {"a": "b"})
     assert not list(tmp_path.iterdir())
-    protocol.write_outputs({"GITHUB_OUTPUT": str(tmp_path / "o")}, {"a": "x\ny\ud800", "b": ""})
-    protocol.write_outputs({"GITHUB_OUTPUT": str(tmp_path / "o")}, {"c": "d"})
+    workflow_commands.write_outputs({"GITHUB_OUTPUT": str(tmp_path / "o")}, {"a": "x\ny\ud800", "b": ""})
+    workflow_commands.write_outputs({"GITHUB_OUTPUT": str(tmp_path / "o")}, {"c": "d"})
     assert read_outputs(tmp_path / "o") == {"a": "x\ny\\ud800", "b": "", "c": "d"}
     umask = os.umask(0)
     os.umask(umask)
@@ -210,7 +210,7 @@ def impatient() -> Iterator[None]:
 def test_a_pipe_that_nobody_reads_holds_nothing_up(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(OSError, match="No such device"):
-        protocol.append(str(tmp_path / "pipe"), "x")
+        workflow_commands.append(str(tmp_path / "pipe"), "x")
 
 
 @pytest.mark.usefixtures("impatient")
@@ -227,7 +227,7 @@ def test_a_pipe_whose_reader_is_slow_gets_everything(tmp_path: Path) -> None:
 
     thread = threading.Thread(target=read, daemon=True)
     thread.start()
-    protocol.append(str(tmp_path / "pipe"), "x" * 2**18 + ".")
+    workflow_commands.append(str(tmp_path / "pipe"), "x" * 2**18 + ".")
     thread.join(10)
     os.close(reader)
     assert len(found) == 2**18 + 1
@@ -235,7 +235,7 @@ def test_a_pipe_whose_reader_is_slow_gets_everything(tmp_path: Path) -> None:
 
 def test_what_is_open_waits_for_its_reader(tmp_path: Path) -> None:
     """A reader that is quick enough does not show it."""
-    file = protocol._at_once(str(tmp_path / "o"), os.O_WRONLY | os.O_CREAT)
+    file = workflow_commands._at_once(str(tmp_path / "o"), os.O_WRONLY | os.O_CREAT)
     assert os.get_blocking(file)
     os.close(file)
 
@@ -244,29 +244,29 @@ def test_where_files_can_not_be_opened_without_waiting(tmp_path: Path, monkeypat
     """As on Windows, whose Python before 3.12 has neither name."""
     monkeypatch.delattr(os, "O_NONBLOCK")
     monkeypatch.delattr(os, "set_blocking")
-    protocol.append(str(tmp_path / "o"), "x")
-    protocol.append(str(tmp_path / "o"), "y")
+    workflow_commands.append(str(tmp_path / "o"), "x")
+    workflow_commands.append(str(tmp_path / "o"), "y")
     assert (tmp_path / "o").read_text() == "xy"
 
 
 def test_signals_that_stop_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(signal, "SIGBREAK", raising=False)
-    assert protocol.stop_signals() == [signal.SIGINT, signal.SIGTERM]
+    assert early.stop_signals() == [signal.SIGINT, signal.SIGTERM]
     monkeypatch.setattr(signal, "SIGBREAK", 21, raising=False)
-    assert protocol.stop_signals() == [signal.SIGINT, signal.SIGTERM, 21]
+    assert early.stop_signals() == [signal.SIGINT, signal.SIGTERM, 21]
 
 
 def test_log_in_a_narrow_encoding() -> None:
     raw = io.BytesIO()
     stream = io.TextIOWrapper(raw, encoding="cp1252", newline="\n")
-    protocol.write_line(stream, "✓ München")
+    workflow_commands.write_line(stream, "✓ München")
     assert raw.getvalue() == b"\\u2713 M\xfcnchen\n"
 
 
 def test_log_of_no_known_encoding() -> None:
     """As io.StringIO, whose encoding is None."""
     stream = io.StringIO()
-    protocol.write_line(stream, "✓ \ud800")
+    workflow_commands.write_line(stream, "✓ \ud800")
     assert stream.getvalue() == "✓ \\ud800\n"
 
 
@@ -278,6 +278,6 @@ class Full(io.StringIO):
 def test_a_log_that_is_gone() -> None:
     closed = io.StringIO()
     closed.close()
-    protocol.write_line(closed, "x")
-    protocol.write_line(Full(), "x")
-    protocol.write_line(None, "x")  # type: ignore[arg-type]
+    workflow_commands.write_line(closed, "x")
+    workflow_commands.write_line(Full(), "x")
+    workflow_commands.write_line(None, "x")  # type: ignore[arg-type]

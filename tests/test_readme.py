@@ -16,8 +16,9 @@ import jsonschema
 import pytest
 import yaml
 
-from replicator import errors, faults
-from replicator.model import Held, Outcome, Result
+from replicator.compute import refusals
+from replicator.core import errors
+from replicator.core.replicas import Held, Outcome, Result
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -141,7 +142,7 @@ class TestTables:
         assert f"| `{word}` |" in README
 
     @pytest.mark.parametrize(
-        "permission", sorted(set(re.findall(r"compute\.\w+\.\w+", " ".join(faults.PERMISSIONS.values()))))
+        "permission", sorted(set(re.findall(r"compute\.\w+\.\w+", " ".join(refusals.PERMISSIONS.values()))))
     )
     def test_every_permission_is_there_and_in_the_role(self, permission: str) -> None:
         assert f"| `{permission}` |" in README
@@ -215,7 +216,7 @@ class TestLinks:
 
     def test_every_module_is_in_the_guide(self) -> None:
         guide = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-        modules = {path.stem for path in (ROOT / "replicator").glob("*.py")} - {"__init__"}
+        modules = {path.stem for path in (ROOT / "replicator").rglob("*.py")} - {"__init__"}
         assert {module for module in modules if f"`{module}`" not in guide} == set()
 
     def test_every_target_is_one_of_make(self) -> None:

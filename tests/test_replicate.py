@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from replicator import gce
+from replicator.compute import client
 from tests.conftest import Action
 from tests.test_rules import operation_error, refuse
 
@@ -28,16 +28,16 @@ def meanwhile(
     monkeypatch: pytest.MonkeyPatch, method: str, happens: Callable[[Any], object], name: str = "-eu"
 ) -> None:
     """Let something happen once, just before a call for an image whose name ends so."""
-    original = getattr(gce.Compute, method)
+    original = getattr(client.Compute, method)
     done: list[Any] = []
 
-    def call(self: gce.Compute, ref: Any, *args: Any, **named: Any) -> Any:
+    def call(self: client.Compute, ref: Any, *args: Any, **named: Any) -> Any:
         if not done and ref.name.endswith(name):
             done.append(ref)
             happens(ref)
         return original(self, ref, *args, **named)
 
-    monkeypatch.setattr(gce.Compute, method, call)
+    monkeypatch.setattr(client.Compute, method, call)
 
 
 class TestSomeoneElseMakesIt:

@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from replicator import errors, report, results, work
-from replicator.actions import Annotation, Runner
-from replicator.index import Written
-from replicator.model import Action as Doing
-from replicator.model import Held, Outcome, Plan, ReplicaResult, Result, Step
+from replicator.commands.replicate import progress
+from replicator.compute import sign_in_errors
+from replicator.core import errors
+from replicator.core.replicas import Action as Doing
+from replicator.core.replicas import Held, Outcome, Plan, ReplicaResult, Result, Step
+from replicator.index.image_index import Written
+from replicator.replicas import report, results, work
+from replicator.runtime.runner import Annotation, Runner
+from replicator.runtime.verdict import Verdict
 from tests.make import PUBLIC, copy, image, replica
 
 if TYPE_CHECKING:
@@ -35,30 +39,30 @@ class TestProgress:
         going = works(2)
         going[0].state, going[0].percent = "copying", 40
         assert (
-            said(report.show_progress, going, {}, 30.2)
+            said(progress.show_progress, going, {}, 30.2)
             == "    30 s  under way: us-west0 copying 40 %, us-west1 waiting\n"
         )
-        assert report.heading(going) == "Replicating to us-west0, us-west1"
+        assert progress.heading(going) == "Replicating to us-west0, us-west1"
 
     def test_who_waits_is_told_until_when(self) -> None:
         going = works(2)
-        line = said(report.show_progress, going, {"us-west0": "next try 14:32 UTC"}, 60)
+        line = said(progress.show_progress, going, {"us-west0": "next try 14:32 UTC"}, 60)
         assert line == "    60 s  under way: us-west0 next try 14:32 UTC, us-west1 waiting\n"
 
     def test_many_are_counted(self) -> None:
         going = works(43)
         for item in going[:40]:
             item.state = "copying"
-        assert said(report.show_progress, going, {}, 60) == "    60 s  under way: 40 copying, 3 waiting\n"
+        assert said(progress.show_progress, going, {}, 60) == "    60 s  under way: 40 copying, 3 waiting\n"
         later = {f"us-west{number}": "next try 14:32 UTC" for number in (41, 42)}
-        line = said(report.show_progress, going, later, 60)
+        line = said(progress.show_progress, going, later, 60)
         assert line == "    60 s  under way: 40 copying, 1 waiting, 2 next try 14:32 UTC\n"
-        assert report.heading(going) == "Replicating to 43 locations"
+        assert progress.heading(going) == "Replicating to 43 locations"
 
     def test_nothing_is_said_when_all_is_done(self) -> None:
         (done,) = works(1)
         done.end(1.0)
-        assert said(report.show_progress, [done], {}, 60) == ""
+        assert said(progress.show_progress, [done], {}, 60) == ""
 
     def test_the_log_is_folded_and_timed(self, action: Action) -> None:
         stuck = {"kind": "operation", "state": "stuck"}
@@ -94,8 +98,8 @@ class TestEnd:
         ]
 
     def test_a_failure_is_told_in_one_line(self) -> None:
-        error = errors.NoCredentials("No credentials were found")
-        verdict = results.Verdict(Result.FAILED, 3, error.message, error)
+        error = sign_in_errors.NoCredentials("No credentials were found")
+        verdict = Verdict(Result.FAILED, 3, error.message, error)
         assert said(report.show_end, verdict, []) == "\nfailed: No credentials were found.\n"
 
     @pytest.mark.parametrize(("every", "titles"), [(True, ["A", "us", "eu", "asia"]), (False, ["A", "eu", "asia"])])
@@ -137,6 +141,6 @@ class TestDocument:
 
     def test_without_a_plan(self) -> None:
         error = errors.Unforeseen("Odd \ud800 \u202e")
-        verdict = results.Verdict(Result.FAILED, 70, error.message, error)
+        verdict = Verdict(Result.FAILED, 70, error.message, error)
         found = json.loads(report.document(verdict, [], None, Written()).encode("ascii"))
         assert (found["result"], found["exit_code"], found["plan"], found["replicas"]) == ("failed", 70, [], [])

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from replicator import errors, results
-from replicator.model import Held, Outcome, ReplicaResult
+from replicator.core import errors
+from replicator.core.replicas import Held, Outcome, ReplicaResult
+from replicator.replicas import results
 from tests.make import replica
 
 SOURCE = (Outcome.SOURCE, None)

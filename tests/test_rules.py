@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from replicator import gce
+from replicator.compute import client
 from tests.conftest import Action
 
 if TYPE_CHECKING:
@@ -157,12 +157,12 @@ class TestOrderOfAReplica:
 
     def test_a_fresh_copy_is_verified_first(self, action: Action, monkeypatch: pytest.MonkeyPatch) -> None:
         """The service stores it elsewhere than it was told: nobody may use it, and no family points at it."""
-        insert = gce.Compute.insert
+        insert = client.Compute.insert
 
-        def elsewhere(self: gce.Compute, ref: Any, **named: Any) -> Any:
+        def elsewhere(self: client.Compute, ref: Any, **named: Any) -> Any:
             return insert(self, ref, **{**named, "location": "us-central1"})
 
-        monkeypatch.setattr(gce.Compute, "insert", elsewhere)
+        monkeypatch.setattr(client.Compute, "insert", elsewhere)
         run = action()
         assert run.column("reason") == {"us": "", "eu": "drift", "asia": "drift"}
         assert "storageLocations: wanted eu, found us-central1" in run.replicas["eu"]["message"]
@@ -503,7 +503,7 @@ class TestResultsAreWrittenAlways:
         assert 29 < run.seconds < 100
 
     def test_a_defect_of_ours(self, action: Action, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("replicator.verify.labels", lambda replica, image: 1 / 0)
+        monkeypatch.setattr("replicator.core.compare.labels", lambda replica, image: 1 / 0)
         run = action()
         assert (run.exit_code, run.result) == (70, "failed")
         assert run.column("reason") == {"us": "", "eu": "internal", "asia": "internal"}

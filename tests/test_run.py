@@ -16,7 +16,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from emulator.testing import running
-from replicator import errors, index, run
+from replicator.commands.replicate import run
+from replicator.compute import connect as connect_module
+from replicator.compute.errors import EndpointUnreachable
+from replicator.index import image_index
 from tests.conftest import Action, read_outputs
 from tests.test_rules import refuse
 
@@ -107,15 +110,15 @@ class TestStart:
         self, action: Action, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def connect(*_: Any, **__: Any) -> Any:
-            raise errors.EndpointUnreachable("Nobody is there")
+            raise EndpointUnreachable("Nobody is there")
 
-        monkeypatch.setattr(run, "connect", connect)
+        monkeypatch.setattr(connect_module, "connect", connect)
         told = "projects/p1/global/images/web-1 is wanted in {}; reading what exists"
         assert action(locations="eu,asia").log.startswith(told.format("eu, asia"))
         assert action(locations=",".join(REGIONS)).log.startswith(told.format("44 locations"))
 
     def test_garbage_is_collected_again_after_the_import(self) -> None:
-        run.connect("http://127.0.0.1:1", {}, anonymous=True)
+        connect_module.connect("http://127.0.0.1:1", {}, anonymous=True)
         assert gc.isenabled()
 
 
@@ -224,7 +227,10 @@ class TestReport:
             action()
         assert read_outputs(tmp_path / "temp2" / "output")["result"] == "complete"
 
-    @pytest.mark.parametrize("where", ["index.build", "summary.render", "report.outputs", "report.remarks"])
+    @pytest.mark.parametrize(
+        "where",
+        ["index.image_index.build", "replicas.summary.render", "replicas.report.outputs", "replicas.report.remarks"],
+    )
     def test_a_defect_in_telling(self, action: Action, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
         """What one place can't be told is told in the others, and the exit code says that something is wrong."""
 
@@ -244,9 +250,11 @@ class TestReport:
         assert run.run({"source_image": "projects/p1/global/images/web-1"}, env, stdout, commands=True) == 70
         assert "KeyError" in stdout.getvalue()
         written = {path.name for path in folder.iterdir()}
-        missing = {"index.build": "image-index.json", "summary.render": "summary", "report.outputs": "output"}.get(
-            where
-        )
+        missing = {
+            "index.image_index.build": "image-index.json",
+            "replicas.summary.render": "summary",
+            "replicas.report.outputs": "output",
+        }.get(where)
         assert written == {"image-index.json", "output", "summary"} - {missing}
 
     def test_a_closed_log_stops_nothing(self, action: Action, tmp_path: Path) -> None:
@@ -291,7 +299,7 @@ class TestSignals:
             assert sum(call["committed"] for call in action.calls("insert")) == 2
 
     def test_before_anything_is_known(self, action: Action, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("replicator.settings.load", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+        monkeypatch.setattr("replicator.replicas.settings.load", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
         done = action()
         assert (done.exit_code, done.result, done.replicas) == (143, "failed", {})
         assert "SIGTERM" in done.outputs["reason"]
@@ -304,7 +312,7 @@ class TestSignals:
             os.kill(os.getpid(), signal.SIGTERM)
             release.wait(20)
 
-        monkeypatch.setattr("replicator.run.connect", slow)
+        monkeypatch.setattr("replicator.compute.connect.connect", slow)
         began = time.monotonic()
         done = action()
         release.set()
@@ -312,13 +320,13 @@ class TestSignals:
         assert time.monotonic() - began < 5
 
     def test_while_results_are_written(self, action: Action, monkeypatch: pytest.MonkeyPatch) -> None:
-        to_bytes = index.to_bytes
+        to_bytes = image_index.to_bytes
 
         def interrupted(built: dict[str, Any]) -> bytes:
             os.kill(os.getpid(), signal.SIGTERM)
             return to_bytes(built)
 
-        monkeypatch.setattr("replicator.index.to_bytes", interrupted)
+        monkeypatch.setattr("replicator.index.image_index.to_bytes", interrupted)
         done = action()
         assert (done.exit_code, done.result) == (0, "complete")
         assert done.index

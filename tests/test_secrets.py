@@ -15,7 +15,7 @@ import pytest
 from google.auth import exceptions as auth_errors
 from google.oauth2.credentials import Credentials
 
-from replicator import run
+from replicator.commands.replicate import run
 from tests.virtual import VirtualLoop
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ def test_a_defect_quotes_no_secret(tmp_path: Path, token: None, monkeypatch: pyt
     def broken(endpoint: str, env: object, *, anonymous: bool) -> None:
         raise RuntimeError(f"Authorization: Bearer {SECRET}")
 
-    monkeypatch.setattr(run, "connect", broken)
+    monkeypatch.setattr("replicator.compute.connect.connect", broken)
     code, log = told(tmp_path, "http://127.0.0.1:1")
     assert code == 70
     assert "RuntimeError" in log

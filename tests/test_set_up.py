@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from replicator import set_up
+from replicator.bootstrap import install
 
 HERE = str(Path(__file__).parent)
 
@@ -57,7 +57,7 @@ TOLD = {
         ["--allow-insecure-host", "a", "--allow-insecure-host", "b:8080"],
         {},
     ),
-    "a proxy": ("", {"PIP_PROXY": "http://p:1"}, [], dict.fromkeys(set_up._VARIABLES["proxy"], "http://p:1")),
+    "a proxy": ("", {"PIP_PROXY": "http://p:1"}, [], dict.fromkeys(install._VARIABLES["proxy"], "http://p:1")),
     "certificates": (
         "[global]\ncert = /file.pem",
         {"PIP_CLIENT_CERT": "/client.pem", "REQUESTS_CA_BUNDLE": "/bundle.pem"},
@@ -87,17 +87,17 @@ def test_uv_is_told_what_pip_would_do(name: str, tmp_path: Path, monkeypatch: py
     config.parent.mkdir()
     config.write_text(file, "utf-8")
     # This machine's own files are none of the table.
-    monkeypatch.setattr(set_up, "pips_files", lambda env: [config])
-    pips = set_up.settings(variables)
-    assert set_up.options(pips) == options
+    monkeypatch.setattr(install, "pips_files", lambda env: [config])
+    pips = install.settings(variables)
+    assert install.options(pips) == options
     always = {"UV_INDEX_STRATEGY": "unsafe-best-match", "UV_PYTHON_DOWNLOADS": "never", "UV_SYSTEM_CERTS": "true"}
-    assert set_up.environment(variables, pips) == {**variables, **told, **always}
+    assert install.environment(variables, pips) == {**variables, **told, **always}
 
 
 @pytest.mark.parametrize("where", ["XDG_CONFIG_DIRS", "APPDATA", "PROGRAMDATA", "XDG_CONFIG_HOME", "HOME"])
 def test_pips_files_are_found(where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path if where == "HOME" else "/nowhere"))
-    files = set_up.pips_files({where: str(tmp_path)})
+    files = install.pips_files({where: str(tmp_path)})
     assert tmp_path / (".pip" if where == "HOME" else "pip") / "pip.conf" in files
     assert Path("/etc/pip.conf") in files
 
@@ -121,25 +121,25 @@ def test_a_uv_on_path_is_taken_if_it_works(script: str, tmp_path: Path, monkeypa
     program.write_text(f"#!/bin/sh\n{script}\n", "utf-8")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setattr(set_up, "PATIENCE", 0.3 if "sleep" in script else 10)
-    assert set_up.on_path(tmp_path) == (str(program) if ON_PATH[script] else None)
+    monkeypatch.setattr(install, "PATIENCE", 0.3 if "sleep" in script else 10)
+    assert install.on_path(tmp_path) == (str(program) if ON_PATH[script] else None)
 
 
 def test_a_uv_that_does_not_start_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "uv").write_bytes(b"\x7fELF")
     (tmp_path / "uv").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert set_up.on_path(tmp_path) is None
+    assert install.on_path(tmp_path) is None
 
 
 def test_a_python_without_pip_has_the_one_for_its_environments(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(set_up, "find_spec", lambda name: None)
-    (wheel,) = set_up.pip()
+    monkeypatch.setattr(install, "find_spec", lambda name: None)
+    (wheel,) = install.pip()
     assert Path(wheel).parent.is_file()
     monkeypatch.setattr(sysconfig, "get_config_var", lambda name: None)
     monkeypatch.setattr(sysconfig, "get_path", lambda name: "/nowhere")
-    with pytest.raises(set_up.GiveUp, match="no pip"):
-        set_up.pip()
+    with pytest.raises(install.GiveUp, match="no pip"):
+        install.pip()
 
 
 class TestGivesUp:
@@ -150,7 +150,7 @@ class TestGivesUp:
         (tmp_path / "bin").mkdir()
         lock = tmp_path / "lock.txt"
         lock.write_text("uv==0.0.1 \\\n    --hash=sha256:" + "0" * 64, "utf-8")
-        code = set_up.main([str(tmp_path / "bin" / "python"), str(lock), str(lock)], env, stdout)
+        code = install.main([str(tmp_path / "bin" / "python"), str(lock), str(lock)], env, stdout)
         assert code == 1
         assert {path.name for path in tmp_path.iterdir()} <= {"bin", "lock.txt", "pip", "uv"}
         line = stdout.getvalue()
@@ -178,7 +178,7 @@ class TestGivesUp:
         ],
     )
     def test_where_uv_fails(self, script: str, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(set_up, "LONGEST", 0.5 if "wait" in script else 300)
+        monkeypatch.setattr(install, "LONGEST", 0.5 if "wait" in script else 300)
         self.uv(script, tmp_path, monkeypatch)
         assert self.told({}, tmp_path).endswith(f"{says}\n")
 
@@ -190,5 +190,5 @@ class TestGivesUp:
     def test_where_pips_file_is_none(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (tmp_path / "pip").mkdir()
         (tmp_path / "pip" / "pip.conf").write_text("index-url", "utf-8")
-        monkeypatch.setattr(set_up, "on_path", lambda folder: "/nowhere/uv")
+        monkeypatch.setattr(install, "on_path", lambda folder: "/nowhere/uv")
         assert "no section headers" in self.told({"XDG_CONFIG_HOME": str(tmp_path)}, tmp_path)

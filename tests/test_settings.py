@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 import yaml
 
-from replicator import settings
-from replicator.errors import BadSettings
-from replicator.index import Revision
-from replicator.model import Access, ImageRef
-from replicator.settings import READ_ELSEWHERE, Settings
+from replicator.core.errors import BadSettings
+from replicator.core.images import ImageRef
+from replicator.core.replicas import Access, Revision
+from replicator.inputs.fields import READ_ELSEWHERE
+from replicator.replicas import settings
+from replicator.replicas.settings import Settings
 
 ROOT = Path(__file__).parents[1]
 SOURCE = {"source_image": "projects/p1/global/images/web-1"}

@@ -20,13 +20,17 @@ from google.auth.compute_engine import _metadata
 
 from emulator.calls import Timing
 from emulator.testing import running
-from replicator import errors, identity, run, signin, verifying
+from replicator.commands.replicate import run as run_module
+from replicator.commands.verify import run as verifying
+from replicator.compute import credentials, sign_in_errors
 from tests.conftest import Action, Finished
 from tests.identity import ACCOUNT, EMAIL, HANG, METADATA, OAUTH, OIDC, RESET, SECRET, STS, Identity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from replicator.core import errors
 
 BASE = 1_800_000_000
 IMAGES = [{"project": "p1", "name": "web-1", "family": "web", "public": True}]
@@ -261,7 +265,7 @@ class TestTokenServiceInTrouble:
         assert "Next try in" in done.log
 
     def test_hanging_once(self, world: World, service: str) -> None:
-        world.monkeypatch.setattr(signin, "_LONGEST_ANSWER", 0.2)
+        world.monkeypatch.setattr(credentials, "_LONGEST_ANSWER", 0.2)
         self.sign_in(world, service)
         world.identity.answers[service] = [HANG]
         assert world.run().result == "complete"
@@ -287,72 +291,87 @@ def oauth(error: str, text: str, status: int = 400) -> tuple[int, str]:
 
 
 #: Service, its answer, the failure, and what to add or to do.
-REFUSALS: dict[str, tuple[str, tuple[int, str], type[errors.NoCredentials], str]] = {
-    "job over": (OIDC, (401, f"<html>{SECRET}"), errors.SignInExpired, "google-github-actions/auth"),
-    "no such job": (OIDC, (404, SECRET), errors.SignInExpired, "google-github-actions/auth"),
-    "no token": (OIDC, (200, f'{{"other": "{SECRET}"}}'), errors.CredentialsRefused, "permissions.md"),
+REFUSALS: dict[str, tuple[str, tuple[int, str], type[sign_in_errors.NoCredentials], str]] = {
+    "job over": (OIDC, (401, f"<html>{SECRET}"), sign_in_errors.SignInExpired, "google-github-actions/auth"),
+    "no such job": (OIDC, (404, SECRET), sign_in_errors.SignInExpired, "google-github-actions/auth"),
+    "no token": (OIDC, (200, f'{{"other": "{SECRET}"}}'), sign_in_errors.CredentialsRefused, "permissions.md"),
     "audience": (
         STS,
         oauth("invalid_grant", "The audience in ID Token [x] does not match the expected audience."),
-        errors.WrongAudience,
+        sign_in_errors.WrongAudience,
         "workload_identity_provider: projects/NUMBER/",
     ),
     "condition": (
         STS,
         oauth("unauthorized_client", "The given credential is rejected by the attribute condition."),
-        errors.ConditionRejects,
+        sign_in_errors.ConditionRejects,
         "update-oidc",
     ),
     "no provider": (
         STS,
         oauth("invalid_target", "The target service indicated by the “audience” parameters is invalid."),
-        errors.ProviderMissing,
+        sign_in_errors.ProviderMissing,
         "workload_identity_provider: projects/NUMBER/",
     ),
     "pool, not provider": (
         STS,
         oauth("invalid_request", "Invalid value for (audience). This value should be the full resource name."),
-        errors.ProviderMissing,
+        sign_in_errors.ProviderMissing,
         "workload_identity_provider: projects/NUMBER/",
     ),
     "issuer": (
         STS,
         oauth("invalid_grant", "The issuer in ID Token https://ghes/_services/token does not match the expected ones"),
-        errors.WrongAudience,
+        sign_in_errors.WrongAudience,
         "--issuer-uri",
     ),
     "stale": (
         STS,
         oauth("invalid_grant", "ID Token issued at 1 is stale to sign-in."),
-        errors.SignInExpired,
+        sign_in_errors.SignInExpired,
         "auth@v3",
     ),
-    "something else": (STS, oauth("invalid_scope", SECRET, 403), errors.CredentialsRefused, "docs/permissions.md"),
-    "a redirect": (STS, (307, SECRET), errors.CredentialsRefused, "docs/permissions.md"),
+    "something else": (
+        STS,
+        oauth("invalid_scope", SECRET, 403),
+        sign_in_errors.CredentialsRefused,
+        "docs/permissions.md",
+    ),
+    "a redirect": (STS, (307, SECRET), sign_in_errors.CredentialsRefused, "docs/permissions.md"),
     "no user": (
         ACCOUNT,
         api(403, "Permission 'iam.serviceAccounts.getAccessToken' denied on resource", "PERMISSION_DENIED"),
-        errors.ImpersonationDenied,
+        sign_in_errors.ImpersonationDenied,
         "--role=roles/iam.workloadIdentityUser",
     ),
-    "no account": (ACCOUNT, api(404, "Not found; Gaia id", "NOT_FOUND"), errors.ImpersonationDenied, "service_account"),
+    "no account": (
+        ACCOUNT,
+        api(404, "Not found; Gaia id", "NOT_FOUND"),
+        sign_in_errors.ImpersonationDenied,
+        "service_account",
+    ),
     "API off": (
         ACCOUNT,
         api(403, "IAM Service Account Credentials API has not been used in project 1", "PERMISSION_DENIED"),
-        errors.ImpersonationDenied,
+        sign_in_errors.ImpersonationDenied,
         "gcloud services enable iamcredentials.googleapis.com",
     ),
-    "bad request": (ACCOUNT, api(400, "Invalid", "INVALID_ARGUMENT"), errors.CredentialsRefused, "permissions.md"),
+    "bad request": (
+        ACCOUNT,
+        api(400, "Invalid", "INVALID_ARGUMENT"),
+        sign_in_errors.CredentialsRefused,
+        "permissions.md",
+    ),
     "revoked": (
         OAUTH,
         oauth("invalid_grant", "Token has been expired or revoked."),
-        errors.SignInExpired,
+        sign_in_errors.SignInExpired,
         "gcloud auth application-default login",
     ),
     "client": (
         OAUTH,
         oauth("invalid_client", "The OAuth client was not found.", 401),
-        errors.CredentialsRefused,
+        sign_in_errors.CredentialsRefused,
         "auth",
     ),
 }
@@ -374,7 +393,7 @@ class TestTokenServiceRefuses:
         """The services' own checks, not an answer that was put in their mouths."""
         world.identity.audience = "https://github.com/acme"
         world.sign_in(wif(world))
-        told(world.run(), errors.WrongAudience, "by default its own full name")
+        told(world.run(), sign_in_errors.WrongAudience, "by default its own full name")
 
     def test_in_the_middle(self, world: World) -> None:
         world.sign_in(wif(world))
@@ -430,24 +449,24 @@ class TestFile:
         path = world.folder / "gha-creds-1.json"
         path.write_bytes(BAD_FILES[case])
         world.sign_in(path)
-        told(world.run(), errors.CredentialsFileUnreadable, "google-github-actions/auth")
+        told(world.run(), sign_in_errors.CredentialsFileUnreadable, "google-github-actions/auth")
 
     def test_that_is_a_folder(self, world: World) -> None:
         world.sign_in(world.folder)
-        told(world.run(), errors.CredentialsFileUnreadable, "google-github-actions/auth")
+        told(world.run(), sign_in_errors.CredentialsFileUnreadable, "google-github-actions/auth")
 
     def test_that_is_gone(self, world: World) -> None:
         """Checkout after auth empties the workspace."""
         path = wif(world)
         world.sign_in(path)
         path.unlink()
-        told(world.run(), errors.CredentialsFileGone, "actions/checkout")
+        told(world.run(), sign_in_errors.CredentialsFileGone, "actions/checkout")
 
     def test_in_another_universe(self, world: World) -> None:
         world.sign_in(wif(world, universe_domain="apis-tpclp.goog"))
         world.action.env["CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE"] = ""
         done = world.run()
-        told(done, errors.OtherUniverse, "compute_endpoint")
+        told(done, sign_in_errors.OtherUniverse, "compute_endpoint")
         assert "apis-tpclp.goog" in done.outputs["reason"]
         assert not world.identity.asked
 
@@ -475,7 +494,7 @@ class TestMetadataServer:
     def test_hangs(self, machine: World) -> None:
         machine.identity.answers[METADATA] = [HANG]
         machine.identity.for_ever = {METADATA}
-        told(machine.run(), errors.NoCredentials, "gcloud auth application-default login")
+        told(machine.run(), sign_in_errors.NoCredentials, "gcloud auth application-default login")
         until = time.monotonic() + 10
         while machine.identity.asked[METADATA] < 3 and time.monotonic() < until:
             time.sleep(0.01)  # The service may read the last request after google-auth gave up on it.
@@ -483,7 +502,7 @@ class TestMetadataServer:
 
     def test_is_not_there(self, machine: World) -> None:
         machine.monkeypatch.setenv("GCE_METADATA_IP", "127.0.0.1:1")
-        told(machine.run(), errors.NoCredentials, "gcloud auth application-default login")
+        told(machine.run(), sign_in_errors.NoCredentials, "gcloud auth application-default login")
 
     def test_falls_silent(self, machine: World) -> None:
         machine.identity.answers[METADATA] = [(200, "{}"), (404, SECRET), (503, SECRET)]
@@ -507,41 +526,51 @@ TOKEN = {"ACTIONS_ID_TOKEN_REQUEST_URL": "https://x"}
 ACTIONS = {"GITHUB_ACTIONS": "true"}
 
 #: Environment, payload of the event, the failure, and a line to add (or to type).
-NOTHING: dict[str, tuple[dict[str, str], dict[str, Any], type[errors.NoCredentials], str]] = {
-    "on a machine": ({}, {}, errors.NoCredentials, "gcloud auth application-default login"),
-    "on a machine with a leftover": (TOKEN, {}, errors.NoCredentials, "gcloud auth application-default login"),
-    "no step before": ({**ACTIONS, **TOKEN}, {}, errors.NotSignedIn, "- uses: google-github-actions/auth@v3"),
-    "no right to a token": (ACTIONS, {}, errors.NoIdToken, "  id-token: write"),
-    "own pull request": ({**ACTIONS, **PULL}, OWN, errors.NoIdToken, "  id-token: write"),
+NOTHING: dict[str, tuple[dict[str, str], dict[str, Any], type[sign_in_errors.NoCredentials], str]] = {
+    "on a machine": ({}, {}, sign_in_errors.NoCredentials, "gcloud auth application-default login"),
+    "on a machine with a leftover": (TOKEN, {}, sign_in_errors.NoCredentials, "gcloud auth application-default login"),
+    "no step before": ({**ACTIONS, **TOKEN}, {}, sign_in_errors.NotSignedIn, "- uses: google-github-actions/auth@v3"),
+    "no right to a token": (ACTIONS, {}, sign_in_errors.NoIdToken, "  id-token: write"),
+    "own pull request": ({**ACTIONS, **PULL}, OWN, sign_in_errors.NoIdToken, "  id-token: write"),
     "pull request with the right": (
         {**ACTIONS, **PULL, **TOKEN},
         OWN,
-        errors.NotSignedIn,
+        sign_in_errors.NotSignedIn,
         "- uses: actions/checkout@v7",
     ),
-    "fork": ({**ACTIONS, **PULL}, FORK, errors.ForkPullRequest, "if: github.event.pull_request.head.repo"),
+    "fork": ({**ACTIONS, **PULL}, FORK, sign_in_errors.ForkPullRequest, "if: github.event.pull_request.head.repo"),
     "fork that was deleted": (
         {**ACTIONS, **PULL},
         GONE,
-        errors.ForkPullRequest,
+        sign_in_errors.ForkPullRequest,
         "if: github.event.pull_request.head.repo",
     ),
-    "payload that is another's": ({**ACTIONS, **PULL}, {"pull_request": []}, errors.NoIdToken, "  id-token: write"),
+    "payload that is another's": (
+        {**ACTIONS, **PULL},
+        {"pull_request": []},
+        sign_in_errors.NoIdToken,
+        "  id-token: write",
+    ),
     "target of a fork": (
         {**ACTIONS, **PULL, "GITHUB_EVENT_NAME": "pull_request_target"},
         FORK,
-        errors.NoIdToken,
+        sign_in_errors.NoIdToken,
         "  id-token: write",
     ),
-    "Forgejo": ({**ACTIONS, "FORGEJO_ACTIONS": "true"}, {}, errors.NoIdToken, "enable-openid-connect: true"),
-    "Forgejo with a token": ({**ACTIONS, **TOKEN, "FORGEJO_ACTIONS": "true"}, {}, errors.NotSignedIn, "auth@v3"),
+    "Forgejo": ({**ACTIONS, "FORGEJO_ACTIONS": "true"}, {}, sign_in_errors.NoIdToken, "enable-openid-connect: true"),
+    "Forgejo with a token": (
+        {**ACTIONS, **TOKEN, "FORGEJO_ACTIONS": "true"},
+        {},
+        sign_in_errors.NotSignedIn,
+        "auth@v3",
+    ),
     "Gitea": (
         {**ACTIONS, "GITEA_ACTIONS": "true"},
         {},
-        errors.NotSignedIn,
+        sign_in_errors.NotSignedIn,
         "    credentials_json: ${{ secrets.GCP_KEY }}",
     ),
-    "act": ({**ACTIONS, "ACT": "true"}, {}, errors.NoIdToken, "  id-token: write"),
+    "act": ({**ACTIONS, "ACT": "true"}, {}, sign_in_errors.NoIdToken, "  id-token: write"),
 }
 
 
@@ -549,7 +578,7 @@ class TestNothingFound:
     @pytest.mark.parametrize("case", NOTHING)
     def test_which_it_is(self, case: str) -> None:
         env, event, error, line = NOTHING[case]
-        failure = identity.nothing_found(env, event)
+        failure = sign_in_errors.nothing_found(env, event)
         assert type(failure) is error
         assert line in f"{failure.todo}\n{failure.to_add}"
         assert failure.exit_code == 3
@@ -568,15 +597,21 @@ class TestNothingFound:
     @pytest.mark.parametrize(
         ("path", "env", "error"),
         [
-            ("/w/gha-creds-1.json", {"GOOGLE_GHA_CREDS_PATH": "/w/gha-creds-1.json"}, errors.CredentialsFileGone),
-            ("/w/keys/mine.json", {"GITHUB_WORKSPACE": "/w"}, errors.CredentialsFileGone),
-            ("C:\\w\\mine.json", {"GITHUB_WORKSPACE": "C:\\w"}, errors.CredentialsFileGone),
-            ("/wide/mine.json", {"GITHUB_WORKSPACE": "/w"}, errors.NoCredentials),
-            ("/home/me/key.json", {}, errors.NoCredentials),
+            (
+                "/w/gha-creds-1.json",
+                {"GOOGLE_GHA_CREDS_PATH": "/w/gha-creds-1.json"},
+                sign_in_errors.CredentialsFileGone,
+            ),
+            ("/w/keys/mine.json", {"GITHUB_WORKSPACE": "/w"}, sign_in_errors.CredentialsFileGone),
+            ("C:\\w\\mine.json", {"GITHUB_WORKSPACE": "C:\\w"}, sign_in_errors.CredentialsFileGone),
+            ("/wide/mine.json", {"GITHUB_WORKSPACE": "/w"}, sign_in_errors.NoCredentials),
+            ("/home/me/key.json", {}, sign_in_errors.NoCredentials),
         ],
     )
-    def test_a_file_that_is_not_there(self, path: str, env: dict[str, str], error: type[errors.NoCredentials]) -> None:
-        failure = identity.no_file(path, env)
+    def test_a_file_that_is_not_there(
+        self, path: str, env: dict[str, str], error: type[sign_in_errors.NoCredentials]
+    ) -> None:
+        failure = sign_in_errors.no_file(path, env)
         assert type(failure) is error
         assert path in failure.message
 
@@ -589,7 +624,7 @@ def test_the_command_line_says_it_in_plain_lines(world: World) -> None:
     world.sign_in(path)
     path.unlink()
     reference = "projects/p1/global/images/web-1"
-    assert run.run({"source_image": reference}, {**world.action.env, **env}, said, commands=False) == 3
+    assert run_module.run({"source_image": reference}, {**world.action.env, **env}, said, commands=False) == 3
     assert "\n    - uses: actions/checkout@v7\n    - uses: google-github-actions/auth@v3\n" in said.getvalue()
 
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 
-from replicator import settings, snippets
-from replicator.model import ImageRef, Outcome, ReplicaResult
+from replicator.core.images import ImageRef
+from replicator.core.replicas import Outcome, ReplicaResult
+from replicator.replicas import settings, snippets
 from tests.make import copy, image, replica
 from tests.test_protocol import hostile
 from tests.test_readme import program

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from replicator import source
-from replicator.model import ImageRef
-from replicator.source import BadSource, FamilyRef
+from replicator.core.images import ImageRef
+from replicator.inputs import source_reference
+from replicator.inputs.source_reference import BadSource, FamilyRef
 
 DATA = Path(__file__).parent / "data"
 WEB = ImageRef("p1", "web-1")
@@ -30,8 +30,8 @@ WEB = ImageRef("p1", "web-1")
         ("projects/p1/global/images/family/web", "", FamilyRef("p1", "web")),
     ],
 )
-def test_references(text: str, project: str, expected: source.SourceRef) -> None:
-    assert source.from_reference(text, project, {}) == expected
+def test_references(text: str, project: str, expected: source_reference.SourceRef) -> None:
+    assert source_reference.from_reference(text, project, {}) == expected
 
 
 @pytest.mark.parametrize(
@@ -53,29 +53,29 @@ def test_references(text: str, project: str, expected: source.SourceRef) -> None
 )
 def test_bad_references(text: str) -> None:
     with pytest.raises(BadSource) as caught:
-        source.from_reference(text, "p1", {})
+        source_reference.from_reference(text, "p1", {})
     assert caught.value.input == "source_image"
 
 
 def test_project_of_a_bare_name() -> None:
     env = {"CLOUDSDK_PROJECT": "p5", "GCLOUD_PROJECT": "p2"}
-    assert source.from_reference("web-1", "", env) == ImageRef("p2", "web-1")
-    assert source.from_reference("web-1", "p9", env) == ImageRef("p9", "web-1")
+    assert source_reference.from_reference("web-1", "", env) == ImageRef("p2", "web-1")
+    assert source_reference.from_reference("web-1", "p9", env) == ImageRef("p9", "web-1")
     for project in ("", "No Project"):
         with pytest.raises(BadSource) as caught:
-            source.from_reference("web-1", project, {})
+            source_reference.from_reference("web-1", project, {})
         assert caught.value.input == "project_id"
 
 
 def test_the_manifest_that_packer_wrote() -> None:
-    text = source.read_manifest(str(DATA / "packer-manifest.json"), {})
-    assert source.from_manifest(text, "", {}) == ImageRef("p1", "web-20261122")
-    assert source.from_manifest(text, "p7", {"GOOGLE_CLOUD_PROJECT": "p8"}) == ImageRef("p7", "web-20261122")
+    text = source_reference.read_manifest(str(DATA / "packer-manifest.json"), {})
+    assert source_reference.from_manifest(text, "", {}) == ImageRef("p1", "web-20261122")
+    assert source_reference.from_manifest(text, "p7", {"GOOGLE_CLOUD_PROJECT": "p8"}) == ImageRef("p7", "web-20261122")
 
 
 def test_other_builders_do_not_count() -> None:
     with pytest.raises(BadSource, match="holds no build of the googlecompute builder"):
-        source.from_manifest(source.read_manifest(str(DATA / "null-manifest.json"), {}), "", {})
+        source_reference.from_manifest(source_reference.read_manifest(str(DATA / "null-manifest.json"), {}), "", {})
 
 
 def manifest(*builds: dict[str, Any], run: str = "U") -> str:
@@ -85,10 +85,12 @@ def manifest(*builds: dict[str, Any], run: str = "U") -> str:
 
 def test_project_of_a_manifest() -> None:
     env = {"GOOGLE_CLOUD_PROJECT": "p3"}
-    assert source.from_manifest(manifest({}), "", env) == ImageRef("p3", "web-1")
-    assert source.from_manifest(manifest({"custom_data": {"project_id": "p2"}}), "", env) == ImageRef("p2", "web-1")
+    assert source_reference.from_manifest(manifest({}), "", env) == ImageRef("p3", "web-1")
+    assert source_reference.from_manifest(manifest({"custom_data": {"project_id": "p2"}}), "", env) == ImageRef(
+        "p2", "web-1"
+    )
     with pytest.raises(BadSource) as caught:
-        source.from_manifest(manifest({}), "", {})
+        source_reference.from_manifest(manifest({}), "", {})
     assert caught.value.input == "project_id"
 
 
@@ -115,7 +117,7 @@ def test_project_of_a_manifest() -> None:
 )
 def test_bad_manifests(text: str, says: str) -> None:
     with pytest.raises(BadSource) as caught:
-        source.from_manifest(text, "p1", {})
+        source_reference.from_manifest(text, "p1", {})
     assert says in str(caught.value)
     assert caught.value.input == "packer_manifest"
 
@@ -133,8 +135,8 @@ def test_files_that_are_none(tmp_path: Path) -> None:
         ("huge", "at most 10485760 are read"),
     ):
         with pytest.raises(BadSource, match=says):
-            source.read_manifest(str(tmp_path / name), {})
+            source_reference.read_manifest(str(tmp_path / name), {})
     with pytest.raises(BadSource, match="no regular file"):
-        source.read_manifest("/dev/zero", {})
+        source_reference.read_manifest("/dev/zero", {})
     (tmp_path / "bom").write_bytes(b"\xef\xbb\xbf{}")
-    assert source.read_manifest(str(tmp_path / "bom"), {}) == "{}"
+    assert source_reference.read_manifest(str(tmp_path / "bom"), {}) == "{}"

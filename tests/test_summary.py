@@ -9,9 +9,14 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replicator import errors, faults, results, summary
-from replicator import plan as planning
-from replicator.model import Held, ImageRef, Outcome, ReplicaResult, Result
+from replicator.compute import refusals, sign_in_errors
+from replicator.core import errors
+from replicator.core.images import ImageRef
+from replicator.core.replicas import Held, Outcome, ReplicaResult, Result
+from replicator.replicas import plan as planning
+from replicator.replicas import results, summary
+from replicator.runtime import markdown
+from replicator.runtime.verdict import Verdict
 from tests.make import copy, image, replica
 from tests.test_protocol import hostile
 
@@ -60,7 +65,7 @@ def test_what_is_wrong_stands_before_what_is_right() -> None:
 def test_what_holds_of_the_run_and_of_each_replica_is_said_once() -> None:
     error = errors.Interrupted("SIGTERM", 143)
     rows = [failed("eu", errors.Signalled("Interrupted while it was copying")), failed("asia", errors.Signalled("x"))]
-    verdict = results.Verdict(Result.FAILED, 143, error.message, error)
+    verdict = Verdict(Result.FAILED, 143, error.message, error)
     assert summary.render(verdict, image(), rows, []).count("go on in Compute Engine") == 1
     assert summary.render(verdict, None, [], []).count("go on in Compute Engine") == 1
 
@@ -71,7 +76,7 @@ def failed(location: str, error: errors.ReplicaError) -> ReplicaResult:
 
 def test_commands_can_be_copied() -> None:
     rows = [
-        failed("eu", errors.ApiDisabled("Off", remedy=faults.filled(errors.ApiDisabled.remedy, "p1"))),
+        failed("eu", errors.ApiDisabled("Off", remedy=refusals.filled(errors.ApiDisabled.remedy, "p1"))),
         *(
             failed(where, planning.image_failed(replica(where).ref, f"{where} is FAILED"))
             for where in ("asia", "me-west1")
@@ -104,7 +109,7 @@ def test_the_same_trouble_is_told_once() -> None:
     ("error", "says"),
     [
         (
-            errors.NoCredentials("No credentials were found"),
+            sign_in_errors.NoCredentials("No credentials were found"),
             [
                 "### ❌ No credentials were found",
                 "there is no input for a key",
@@ -119,7 +124,7 @@ def test_the_same_trouble_is_told_once() -> None:
     ids=["credentials", "settings"],
 )
 def test_what_ended_the_run(error: errors.ReplicatorError, says: list[str]) -> None:
-    verdict = results.Verdict(Result.FAILED, error.exit_code, error.message, error)
+    verdict = Verdict(Result.FAILED, error.exit_code, error.message, error)
     text = summary.render(verdict, None, [], [])
     assert [word for word in says if word not in text] == []
     assert "| Location" not in text
@@ -142,8 +147,8 @@ def test_a_dry_run_promises_no_family() -> None:
     ],
 )
 def test_what_means_something_is_escaped(text: str, shown: str) -> None:
-    assert summary.text(text) == shown
-    assert summary.code(text) == f"<code>{shown}</code>"
+    assert markdown.text(text) == shown
+    assert markdown.code(text) == f"<code>{shown}</code>"
 
 
 def test_a_long_text_is_shortened() -> None:
@@ -154,9 +159,9 @@ def test_a_long_text_is_shortened() -> None:
 def test_what_has_no_room_is_counted() -> None:
     """128 KiB, each line with its end."""
     full = [*["é"] * 43690, "x"]
-    assert summary._cut(full, "{} more") == full
-    assert summary._cut([*full, "", ""], "{} more") == [*full, "2 more"]
-    assert summary._cut(["\ud800"], "{} more") == ["\ud800"]
+    assert markdown.cut(full, "{} more") == full
+    assert markdown.cut([*full, "", ""], "{} more") == [*full, "2 more"]
+    assert markdown.cut(["\ud800"], "{} more") == ["\ud800"]
 
 
 def test_a_block_ends_where_it_should() -> None:
@@ -195,7 +200,7 @@ def test_a_link_is_quoted() -> None:
 
 @given(hostile)
 def test_no_text_starts_anything(text: str) -> None:
-    shown = summary.text(text)
+    shown = markdown.text(text)
     assert not re.search(r"[`*_\[\]<>|\\~$@:\n\r\u2028\u0085]", shown)
     assert not re.search(r"(?<!&)#", shown)
     assert not re.search(r"&(?!(?:#\d+|amp|lt|gt);)", shown)

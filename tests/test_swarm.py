@@ -19,7 +19,7 @@ from hypothesis import given, note
 from hypothesis import strategies as st
 
 from emulator.testing import Running, running
-from replicator import gce
+from replicator.compute import client
 from tests import test_rules
 from tests.conftest import Action, Finished
 from tests.crash.stories import CONTENT, TOLD, of, release
@@ -169,9 +169,9 @@ def heal(emulator: Running, trial: Trial) -> None:
 def emulator() -> Iterator[Running]:
     with running(copy_seconds=0.02, wait_seconds=0.02) as emulator, pytest.MonkeyPatch.context() as patch:
         # Time jumps while nobody is asked, but an answer that never comes takes as long as the client waits for it.
-        patch.setattr(gce.Compute._request, "__defaults__", (1.0,))
-        patch.setattr(gce.Compute._send, "__defaults__", (1.0,))
-        patch.setattr("replicator.gce._WAIT_SECONDS", 1.5)
+        patch.setattr(client.Compute._request, "__defaults__", (1.0,))
+        patch.setattr(client.Compute._send, "__defaults__", (1.0,))
+        patch.setattr("replicator.compute.client._WAIT_SECONDS", 1.5)
         yield emulator
 
 

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from rich.console import Console
 
-from replicator import errors, run, terminal, work
-from replicator.model import Action as Doing
-from replicator.model import Step
+from replicator.commands.replicate import live_table, run
+from replicator.core import errors
+from replicator.core.replicas import Action as Doing
+from replicator.core.replicas import Step
+from replicator.replicas import work
 from tests.make import replica
 
 if TYPE_CHECKING:
@@ -35,7 +37,7 @@ def works(*locations: str) -> list[work.Work]:
 def shown(items: Sequence[work.Work], *said: tuple[str, str], height: int = 24, width: int = 100) -> list[str]:
     stdout = io.StringIO()
     console = Console(file=stdout, force_terminal=True, width=width, height=height, color_system=None)
-    screen = terminal.Screen(console, items, lambda: 175.0)
+    screen = live_table.Screen(console, items, lambda: 175.0)
     for where, text in said:
         screen.say(where, text)
     console.print(screen.table())
@@ -55,21 +57,21 @@ def shown(items: Sequence[work.Work], *said: tuple[str, str], height: int = 24, 
     ids=["terminal", "empty NO_COLOR", "NO_COLOR", "dumb", "runner", "pipe"],
 )
 def test_where(stdout: io.StringIO, env: dict[str, str], wanted: bool) -> None:
-    assert terminal.is_wanted(stdout, env) is wanted
-    with terminal.live(stdout, env, works("eu"), lambda: 0.0) as screen:
+    assert live_table.is_wanted(stdout, env) is wanted
+    with live_table.live(stdout, env, works("eu"), lambda: 0.0) as screen:
         assert (screen is not None) is wanted
 
 
 def test_not_where_rich_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "rich.console", None)
-    with terminal.live(Terminal(), {}, works("eu"), lambda: 0.0) as screen:
+    with live_table.live(Terminal(), {}, works("eu"), lambda: 0.0) as screen:
         assert screen is None
 
 
 def test_a_closed_stream_is_no_terminal() -> None:
     closed = io.StringIO()
     closed.close()
-    assert not terminal.is_wanted(closed, {})
+    assert not live_table.is_wanted(closed, {})
 
 
 def test_what_stands_in_the_table() -> None:
@@ -137,6 +139,6 @@ def test_a_terminal_that_is_gone_stops_nothing(monkeypatch: pytest.MonkeyPatch) 
         def write(self, text: str, /) -> Any:
             raise OSError("gone")
 
-    with terminal.live(Gone(), {}, works("eu"), lambda: 0.0) as screen:
+    with live_table.live(Gone(), {}, works("eu"), lambda: 0.0) as screen:
         assert screen
         screen.say("source", "is PENDING")

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replicator import geography, tree
-from replicator.tree import SOURCE, Branch, Offer, assign, forecast
+from replicator.core import locations as geography
+from replicator.replicas import copy_tree
+from replicator.replicas.copy_tree import SOURCE, Branch, Offer, assign, forecast
 
 PLACES = [
     "us-west1",
@@ -137,4 +138,4 @@ def test_the_lead_is_copied_when_all_others_are_begun(wanted: list[str], most: i
 
 
 def test_one_wave() -> None:
-    assert tree.forecast("us", [], ["eu", "asia"], 6) == (Branch("eu", SOURCE, 1), Branch("asia", SOURCE, 1))
+    assert copy_tree.forecast("us", [], ["eu", "asia"], 6) == (Branch("eu", SOURCE, 1), Branch("asia", SOURCE, 1))

@@ -18,9 +18,9 @@ from hypothesis import given, note
 from hypothesis import strategies as st
 
 from emulator.testing import Running, running
-from replicator import gce
-from replicator.sources import Sources
-from replicator.tree import forecast
+from replicator.commands.replicate.schedule import Sources
+from replicator.compute import client
+from replicator.replicas.copy_tree import forecast
 from tests.conformance.events import changed
 from tests.conftest import Action
 from tests.swarm import Swarm
@@ -160,9 +160,9 @@ class Deals:
 @contextmanager
 def happening(emulator: Running, world: World) -> Iterator[None]:
     """The event, to the replica that was verified last, just before the copy whose number it has."""
-    original, inserts = gce.Compute.insert, 0
+    original, inserts = client.Compute.insert, 0
 
-    def insert(self: gce.Compute, *args: Any, **named: Any) -> Any:
+    def insert(self: client.Compute, *args: Any, **named: Any) -> Any:
         nonlocal inserts
         inserts += 1
         if world.event and inserts == world.event[1]:
@@ -176,7 +176,7 @@ def happening(emulator: Running, world: World) -> Iterator[None]:
         return original(self, *args, **named)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(gce.Compute, "insert", insert)
+        patch.setattr(client.Compute, "insert", insert)
         yield
 
 

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from replicator import verify
-from replicator.model import Binding, Image, ImageRef, Lineage, Policy
+from replicator.core import compare
+from replicator.core.images import Binding, Image, ImageRef, Policy
+from replicator.core.replicas import Lineage
 from tests.make import PUBLIC, READER, copy, image, replica
 
 
@@ -23,8 +24,8 @@ from tests.make import PUBLIC, READER, copy, image, replica
     ],
 )
 def test_each_field_that_counts(field: str, value: Any, shown: str) -> None:
-    assert verify.content(image(), replica(), copy()) == ()
-    assert [str(found) for found in verify.content(image(), replica(), copy(**{field: value}))] == [shown]
+    assert compare.content(image(), replica(), copy()) == ()
+    assert [str(found) for found in compare.content(image(), replica(), copy(**{field: value}))] == [shown]
 
 
 def test_what_compute_engine_may_add() -> None:
@@ -32,27 +33,27 @@ def test_what_compute_engine_may_add() -> None:
         guest_os_features=frozenset({"UEFI_COMPATIBLE", "GVNIC"}),
         licenses=frozenset({"projects/d/global/licenses/l", "projects/e/global/licenses/m"}),
     )
-    assert verify.content(image(), replica(), more) == ()
+    assert compare.content(image(), replica(), more) == ()
     for unknown in ("", "ARCHITECTURE_UNSPECIFIED"):
-        assert verify.content(image(architecture=unknown), replica(), copy()) == ()
+        assert compare.content(image(architecture=unknown), replica(), copy()) == ()
 
 
 def test_what_can_be_repaired() -> None:
     wanted = replica(labels={"a": "b", "c": "", "right": "already"})
     found = copy(labels={"a": "x", "mine": "y", "right": "already"}, description="", family="")
-    assert [str(item) for item in verify.labels(wanted, found)] == [
+    assert [str(item) for item in compare.labels(wanted, found)] == [
         "labels.a: wanted b, found x",
         "labels.c: wanted (empty), found nothing",
     ]
-    assert [str(item) for item in verify.description(wanted, found)] == ["description: wanted d, found nothing"]
-    assert [str(item) for item in verify.family(wanted, found)] == ["family: wanted web-eu, found nothing"]
-    assert [str(item) for item in verify.family(wanted, copy(family="x"))] == ["family: wanted web-eu, found x"]
-    assert verify.family(replica(family=""), copy(family="other")) == ()
-    assert verify.family(wanted, copy()) == ()
+    assert [str(item) for item in compare.description(wanted, found)] == ["description: wanted d, found nothing"]
+    assert [str(item) for item in compare.family(wanted, found)] == ["family: wanted web-eu, found nothing"]
+    assert [str(item) for item in compare.family(wanted, copy(family="x"))] == ["family: wanted web-eu, found x"]
+    assert compare.family(replica(family=""), copy(family="other")) == ()
+    assert compare.family(wanted, copy()) == ()
     others = Binding("roles/owner", frozenset({"user:o@x"}))
-    lacking = verify.readers(PUBLIC.bindings, Policy((others, Binding(READER, frozenset({"user:a@x"})))))
+    lacking = compare.readers(PUBLIC.bindings, Policy((others, Binding(READER, frozenset({"user:a@x"})))))
     assert [str(item) for item in lacking] == ["access: wanted allAuthenticatedUsers, found user:a@x"]
-    assert verify.readers(PUBLIC.bindings, PUBLIC) == ()
+    assert compare.readers(PUBLIC.bindings, PUBLIC) == ()
 
 
 def link(identifier: str, of: str) -> Image:
@@ -75,4 +76,4 @@ def link(identifier: str, of: str) -> Image:
     ],
 )
 def test_lineage(child: Image, parents: list[Image], expected: Lineage) -> None:
-    assert verify.lineage("1", child, parents) is expected
+    assert compare.lineage("1", child, parents) is expected

@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from replicator import index, verify_settings, verifying
 from replicator.__main__ import main
-from replicator.errors import BadSettings
-from replicator.verify_settings import VerifySettings
+from replicator.commands.verify import run as verifying
+from replicator.commands.verify import settings
+from replicator.commands.verify.settings import VerifySettings
+from replicator.core.errors import BadSettings
+from replicator.index import image_index
 from tests.conftest import read_outputs
 from tests.signing import world
 from tests.test_rules import refuse as refuse_image
@@ -115,7 +117,7 @@ def test_all_is_well(consumer: Consumer) -> None:
     assert (told.exit_code, told.outputs["result"], told.outputs["image"]) == (0, "correct", EU), told.log
     assert told.outputs["image_id"] == consumer.action.image("web-1-eu")["id"]
     assert told.outputs["signed_by"].startswith("the key ")
-    assert told.outputs["index_digest"] == index.digest((consumer.workspace / "image-index.json").read_bytes())
+    assert told.outputs["index_digest"] == image_index.digest((consumer.workspace / "image-index.json").read_bytes())
     assert {item["state"] for item in json.loads(told.outputs["findings"])} == {"correct"}
     assert told.annotations == [("notice", "Verified")]
     assert "web-1-eu" in told.summary
@@ -287,9 +289,9 @@ def test_which_image_is_meant(entries: str, architecture: str, variant: str, loc
         return {**made, "locations": places}
 
     document = {"schema": 1, "images": [entry(*key) for key in ENTRIES[entries]]}
-    read = index.parse(index.to_bytes(document), Path("index.json"))
+    read = image_index.parse(image_index.to_bytes(document), Path("index.json"))
     given = {"index": "index.json", "architecture": architecture, "variant": variant, "location": location}
-    wanted = verify_settings.load(given, {}).settings
+    wanted = settings.load(given, {}).settings
     if found and ": " in found:
         with pytest.raises(BadSettings, match=re.escape(found)):
             verifying.pick(read, wanted)

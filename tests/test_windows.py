@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from replicator import decide, protocol
 from replicator.__main__ import main
+from replicator.bootstrap import decide, early
 from tests.conftest import read_outputs
 from tests.e2e.harness import on_emulator, tag_push
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from emulator.testing import Running
 
 ROOT = Path(__file__).resolve().parents[1]
-MODULES = sorted((ROOT / "replicator").glob("*.py"))
+MODULES = sorted((ROOT / "replicator").rglob("*.py"))
 
 #: Of the standard library, what Windows lacks.
 POSIX_ONLY = {"fcntl", "grp", "pty", "pwd", "resource", "syslog", "termios", "tty"}
@@ -188,4 +188,4 @@ class TestARun:
         assert "SIGUSR1" in written(env)["reason"]
 
     def test_the_signals_of_this_system(self) -> None:
-        assert protocol.stop_signals() == [signal.SIGINT, signal.SIGTERM]
+        assert early.stop_signals() == [signal.SIGINT, signal.SIGTERM]

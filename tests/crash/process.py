@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 _CONTEXT = multiprocessing.get_context("forkserver")
 # Threads and connections come after the fork.
-_CONTEXT.set_forkserver_preload(["tests.crash.process", "replicator.run", "replicator.gce"])
+_CONTEXT.set_forkserver_preload(
+    ["tests.crash.process", "replicator.commands.replicate.run", "replicator.compute.client"]
+)
 
 ENDED_SECONDS = 60.0
 

@@ -19,7 +19,7 @@ MODULES = (
     "re.py",
     "replicator/__init__.py",
     "replicator/__main__.py",
-    "replicator/decide.py",
+    "replicator/bootstrap/decide.py",
     "sitecustomize.py",
     "unicodedata.py",
     "usercustomize.py",

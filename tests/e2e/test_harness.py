@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from replicator.merge_settings import MergeSettings
-from replicator.settings import READ_ELSEWHERE, Settings
-from replicator.verify_settings import VerifySettings
+from replicator.commands.merge.settings import MergeSettings
+from replicator.commands.verify.settings import VerifySettings
+from replicator.inputs.fields import READ_ELSEWHERE
+from replicator.replicas.settings import Settings
 from tests.e2e.expressions import BadExpression, Context, evaluate, expand, holds
 from tests.e2e.harness import ROOT, Action, Event, HarnessError, Job
 from tests.e2e.records import Annotation, BadRecord, read_annotations, read_outputs

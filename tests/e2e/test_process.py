@@ -108,7 +108,7 @@ def test_a_signal_before_the_run_began(tmp_path: Path, number: signal.Signals) -
         # Sent by the import of what a run needs, just before that is there.
         "import importlib.abc;"
         "finder = type('Finder', (importlib.abc.MetaPathFinder,), {'find_spec': lambda self, name, *_:"
-        f" os.kill(os.getpid(), {int(number)}) if name == 'replicator.settings' else None}})();"
+        f" os.kill(os.getpid(), {int(number)}) if name == 'replicator.replicas.settings' else None}})();"
         "sys.meta_path.insert(0, finder); runpy.run_module('replicator', run_name='__main__')"
     )
     process = subprocess.run(

@@ -210,7 +210,7 @@ class TestSetUp:
 import importlib.util, os, sys
 writing = []
 sys.addaudithook(lambda event, args: event == "compile" and args[1] and writing.append(os.fsdecode(args[1])))
-import replicator.run, google.cloud.compute_v1
+import replicator.commands.replicate.run, google.cloud.compute_v1
 print(*(name for name in writing if os.sep + "site-packages" + os.sep in name), sep="\\n")
 print(len([name for name in sys.modules if name.startswith("google.cloud.compute_v1.")]), "modules")
 """

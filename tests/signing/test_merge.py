@@ -13,8 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from replicator import errors, index, merging, provenance, seal, signing
 from replicator.__main__ import main
+from replicator.commands.merge import run
+from replicator.index import image_index, provenance, seal
+from replicator.index import sign as signing
+from replicator.index.errors import SigstoreFailed
 from tests.signing import world
 from tests.signing.test_signing import OUTPUTS, service, verify
 from tests.test_merging import EXPECT, KEY, PROMOTED, Release, families, images
@@ -63,7 +66,7 @@ def test_whoever_needs_one_architecture_verifies_as_well(
 ) -> None:
     done = release.merge()
     assert verify(done, tmp_path, *policy)[0] == 0
-    assert index.digest(done.index) == done.outputs["index_digest"]
+    assert image_index.digest(done.index) == done.outputs["index_digest"]
     whole = json.loads(done.index)
     for architecture in ("X86_64", "ARM64"):
         (tmp_path / "child.json").write_bytes(provenance.child(whole, architecture))
@@ -129,7 +132,7 @@ def test_without_promotion(
 
 
 def refuses(*_: object) -> tuple[bytes, bytes]:
-    raise errors.SigstoreFailed("No")
+    raise SigstoreFailed("No")
 
 
 def breaks(*_: object) -> tuple[bytes, bytes]:
@@ -153,7 +156,7 @@ def test_a_signature_that_could_not_be_made(
 @pytest.mark.parametrize("room", [0, 1, 2])
 def test_a_signature_that_can_not_be_kept(release: Release, monkeypatch: pytest.MonkeyPatch, room: int) -> None:
     """Nor half of it: so many files find room."""
-    write, wrote = index.write, list[str]()
+    write, wrote = image_index.write, list[str]()
 
     def full(data: bytes, folder: Path, name: str) -> Path:
         if len(wrote) == room:
@@ -161,7 +164,7 @@ def test_a_signature_that_can_not_be_kept(release: Release, monkeypatch: pytest.
         wrote.append(name)
         return write(data, folder, name)
 
-    monkeypatch.setattr("replicator.index.write", full)
+    monkeypatch.setattr("replicator.index.image_index.write", full)
     done = release.merge()
     assert (done.exit_code, "could not be written" in done.outputs["reason"]) == (3, True)
     assert len(wrote) == room
@@ -171,7 +174,7 @@ def test_a_signature_that_can_not_be_kept(release: Release, monkeypatch: pytest.
 def test_what_signs_it_lies_beside_it(release: Release) -> None:
     """Where no runner names a folder, too."""
     release.action.env["RUNNER_TEMP"] = ""
-    done = release.action.carry_out(merging.run, {"fragments": str(release.fragments), "expect": EXPECT, "sign": "key"})
+    done = release.action.carry_out(run.run, {"fragments": str(release.fragments), "expect": EXPECT, "sign": "key"})
     paths = [Path(done.outputs[name]) for name in OUTPUTS if name.endswith("path")]
     assert [path.exists() for path in paths] == [True] * 3
     assert len({path.parent for path in paths}) == 1
@@ -248,7 +251,7 @@ class Silence:
 @pytest.fixture
 def silence(release: Release, monkeypatch: pytest.MonkeyPatch) -> Iterator[Silence]:
     made = Silence(release.action)
-    monkeypatch.setattr("replicator.signing.signer", lambda *_: made)
+    monkeypatch.setattr("replicator.index.sign.signer", lambda *_: made)
     yield made
     made.end()
 

@@ -14,30 +14,33 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import sigstore.verify  # noqa: F401 - what imports cost is not counted
 
-from replicator import index, provenance, signing, trust, verify_settings
 from replicator.__main__ import main
-from replicator.model import Sign
+from replicator.commands.verify import settings
+from replicator.core.replicas import Sign
+from replicator.index import image_index, provenance, sign, verify_signature
 from tests.signing import world
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from emulator.testing import Running
-    from replicator.signing import Signer
+    from replicator.index.sign import Signer
 
 WHOLE = world.document(43)
 
 
 def seconds(folder: Path, signer: Signer, **policy: str) -> float:
     """CPU that the verification of both bundles takes, with reading files and index."""
-    data = index.to_bytes(WHOLE)
+    data = image_index.to_bytes(WHOLE)
     for name, signed in zip(("bundle", "attestation"), signer.sign(data, provenance.statement(WHOLE, {})), strict=True):
         (folder / name).write_bytes(signed)
     given = {"index": "I", "bundle": str(folder / "bundle"), "attestation": str(folder / "attestation"), **policy}
     began = time.process_time()
-    wanted = verify_settings.load({**given, "offline_only": "true"}, {}).settings
-    assert trust.verify(data, wanted.signatures, trust.policy(wanted, {})).digest == index.digest(data)
-    assert sum(len(entry.locations) for entry in index.parse(data, folder).images) == 2 * 43
+    wanted = settings.load({**given, "offline_only": "true"}, {}).settings
+    assert verify_signature.verify(
+        data, wanted.signatures, verify_signature.policy(wanted, {})
+    ).digest == image_index.digest(data)
+    assert sum(len(entry.locations) for entry in image_index.parse(data, folder).images) == 2 * 43
     return time.process_time() - began
 
 
@@ -45,7 +48,7 @@ def test_keyless(tmp_path: Path) -> None:
     if lacking := world.lacking():
         pytest.skip(lacking)
     with world.sigstore(tmp_path) as service:
-        signer = signing.KeylessSigner(service.environment())
+        signer = sign.KeylessSigner(service.environment())
         root = str(tmp_path / "trusted_root.json")
         who = {"certificate_identity_regexp": world.POLICY, "certificate_oidc_issuer": world.ISSUER}
         assert seconds(tmp_path, signer, trusted_root=root, **who) < 1
@@ -54,7 +57,7 @@ def test_keyless(tmp_path: Path) -> None:
 def test_with_a_key(tmp_path: Path) -> None:
     pem = world.private_key()
     (tmp_path / "key.pub").write_bytes(world.public_key(pem))
-    signer = signing.signer(Sign.KEY, {"SIGNING_KEY": pem})
+    signer = sign.signer(Sign.KEY, {"SIGNING_KEY": pem})
     assert signer
     assert seconds(tmp_path, signer, key=str(tmp_path / "key.pub")) < 1
 
@@ -90,8 +93,8 @@ def named(image: dict[str, Any], project: str, identity: str) -> None:
 
 def test_calls(emulator: Running, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     document, pem = published(emulator), world.private_key()
-    data = index.to_bytes(document)
-    signer = signing.signer(Sign.KEY, {"SIGNING_KEY": pem})
+    data = image_index.to_bytes(document)
+    signer = sign.signer(Sign.KEY, {"SIGNING_KEY": pem})
     assert signer
     bundle, attestation = signer.sign(data, provenance.statement(document, {}))
     texts = {"index": data, "bundle": bundle, "attestation": attestation, "key": world.public_key(pem)}

@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from replicator import copying, errors, index, provenance, seal, signing
 from replicator.__main__ import main
-from replicator.actions import Runner
-from replicator.conduct import Conduct
-from replicator.model import Sign
+from replicator.commands.replicate import copy_image
+from replicator.core.replicas import Sign
+from replicator.index import image_index, provenance, seal
+from replicator.index import sign as signing
+from replicator.index.errors import CannotSign, SigstoreFailed
+from replicator.runtime.lifecycle import Conduct
+from replicator.runtime.runner import Runner
 from tests.identity import OIDC, RESET, SECRET, Identity
 from tests.signing import world
 from tests.test_rules import refuse
@@ -180,21 +183,21 @@ class TestNothingUnsigned:
         self.check(by_key, done)
 
     def test_a_defect_of_one_location(self, by_key: Action, monkeypatch: pytest.MonkeyPatch) -> None:
-        ready = copying.make_ready
+        ready = copy_image.make_ready
 
         async def broken(session: Any, work: Any, sources: Any) -> Any:
             if work.replica.location == "eu":
                 raise ZeroDivisionError
             return await ready(session, work, sources)
 
-        monkeypatch.setattr("replicator.copying.make_ready", broken)
+        monkeypatch.setattr("replicator.commands.replicate.copy_image.make_ready", broken)
         done = by_key(sign="key")
         assert (done.exit_code, done.replicas["asia"]["reason"]) == (70, "unsigned")
         self.check(by_key, done)
 
 
 def _refuse(*_: object) -> tuple[bytes, bytes]:
-    raise errors.CannotSign("No")
+    raise CannotSign("No")
 
 
 class TestAtOnce:
@@ -284,7 +287,7 @@ class TestKeyless:
             with listening(302, Location=f"http://127.0.0.1:{there}/") as (here, _):
                 env = {"ACTIONS_ID_TOKEN_REQUEST_URL": f"http://127.0.0.1:{here}/?x=y"}
                 signer = signing.KeylessSigner({**env, "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "t"})
-                with pytest.raises(errors.SigstoreFailed, match="gave none to sign with"):
+                with pytest.raises(SigstoreFailed, match="gave none to sign with"):
                     signer.sign(b"", b"")
             assert asked == []
 
@@ -317,7 +320,7 @@ def test_a_child_is_the_index_of_one_architecture() -> None:
     whole = world.document()
     said = json.loads(provenance.statement(whole, {}))["predicate"]["runDetails"]
     assert [child["annotations"]["architecture"] for child in said["byproducts"]] == ["ARM64", "X86_64"]
-    assert said["byproducts"][1]["digest"]["sha256"] == index.digest((world.KEPT / "child.json").read_bytes())[7:]
+    assert said["byproducts"][1]["digest"]["sha256"] == image_index.digest((world.KEPT / "child.json").read_bytes())[7:]
     assert said["builder"]["id"] == provenance.HOME
 
 
@@ -327,7 +330,7 @@ def test_a_child_is_the_index_of_one_variant() -> None:
     whole = {**whole, "images": entries}
     children = json.loads(provenance.statement(whole, {}))["predicate"]["runDetails"]["byproducts"]
     assert [child["digest"]["sha256"] for child in children] == [
-        index.digest(index.to_bytes({**whole, "images": [entry]}))[7:] for entry in entries
+        image_index.digest(image_index.to_bytes({**whole, "images": [entry]}))[7:] for entry in entries
     ]
 
 

@@ -21,9 +21,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from replicator import errors, index, provenance, signing, trust
 from replicator.__main__ import main
-from replicator.model import Sign
+from replicator.core.replicas import Sign
+from replicator.index import image_index, provenance, sign, verify_signature
+from replicator.index.errors import OtherIdentity, OtherIssuer
 from tests.signing import world
 
 
@@ -342,7 +343,7 @@ def test_each_foe_gets_words_of_its_own(folder: Path) -> None:
 def test_a_statement_that_names_other_sources(tmp_path: Path) -> None:
     """Whoever signs is believed of the file alone: what the statement says of its images must be what the file says."""
     whole, pem = world.document(), world.private_key()
-    data, signer = index.to_bytes(whole), signing.signer(Sign.KEY, {"SIGNING_KEY": pem})
+    data, signer = image_index.to_bytes(whole), sign.signer(Sign.KEY, {"SIGNING_KEY": pem})
     assert signer
     said = json.loads(provenance.statement(whole, world.workflow()))
     said["predicate"]["buildDefinition"]["resolvedDependencies"][1]["annotations"]["id"] = "7"
@@ -434,7 +435,7 @@ def test_statements_that_are_none_of_ours(tmp_path: Path, statement: bytes, says
     """Whoever has the key signs other things with it, too."""
     pem = world.private_key()
     (tmp_path / "key.pub").write_bytes(world.public_key(pem))
-    signer = signing.signer(Sign.KEY, {"SIGNING_KEY": pem})
+    signer = sign.signer(Sign.KEY, {"SIGNING_KEY": pem})
     assert signer
     (tmp_path / "bundle").write_bytes(signer.sign(b"", statement)[1])
     files = {"index": world.KEPT / "index.json", "attestation": tmp_path / "bundle", "key": tmp_path / "key.pub"}
@@ -468,15 +469,15 @@ def test_who_confirmed_an_identity(noted: dict[str, bytes], issuer: str) -> None
     """Fulcio notes it in two ways, the older of which is still in certificates of other signers."""
     shown = certificate(ec.generate_private_key(ec.SECP256R1()), **noted)
     for wanted in ("old", "new", "nobody"):
-        policy = trust.Identity(
+        policy = verify_signature.Identity(
             pattern=re.compile(world.POLICY), issuer=wanted, trusted_root=None, config="", offline=True
         )
-        who = trust._Who(policy)
+        who = verify_signature._Who(policy)
         if wanted == issuer != "nobody":
             who.verify(shown)
             assert (who.by, who.issuer) == (world.OURS, issuer)
         else:
-            with pytest.raises(errors.OtherIssuer, match=f"confirmed by {issuer}, not by {wanted}"):
+            with pytest.raises(OtherIssuer, match=f"confirmed by {issuer}, not by {wanted}"):
                 who.verify(shown)
 
 
@@ -486,9 +487,9 @@ def test_who_confirmed_an_identity(noted: dict[str, bytes], issuer: str) -> None
 def test_a_certificate_for_more_than_one_identity(other: x509.GeneralName) -> None:
     """Whoever has that of somebody else added to his own is not believed to be him."""
     shown = certificate(ec.generate_private_key(ec.SECP256R1()), other, oid1=b"I")
-    wanted = trust.Identity(pattern=re.compile(".*"), issuer="I", trusted_root=None, config="", offline=True)
-    with pytest.raises(errors.OtherIdentity):
-        trust._Who(wanted).verify(shown)
+    wanted = verify_signature.Identity(pattern=re.compile(".*"), issuer="I", trusted_root=None, config="", offline=True)
+    with pytest.raises(OtherIdentity):
+        verify_signature._Who(wanted).verify(shown)
 
 
 def test_a_certificate_for_another_kind_of_key(tmp_path: Path) -> None:

@@ -24,8 +24,9 @@ from urllib.parse import urlencode
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from replicator import index, provenance, signing
-from replicator.model import Sign
+from replicator.core.replicas import Sign
+from replicator.index import image_index, provenance
+from replicator.index import sign as signing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -179,10 +180,10 @@ def public_key(private: str) -> bytes:
 def make(folder: Path, *, cosign: bool) -> None:
     """Everything that needs a Sigstore, or cosign, or a private key."""
     whole = document()
-    data = index.to_bytes(whole)
+    data = image_index.to_bytes(whole)
     other = {**whole, "images": whole["images"][:1]}
     (folder / "index.json").write_bytes(data)
-    (folder / "other.json").write_bytes(index.to_bytes(other))
+    (folder / "other.json").write_bytes(image_index.to_bytes(other))
     (folder / "child.json").write_bytes(provenance.child(whole, "X86_64"))
     with tempfile.TemporaryDirectory() as scratch, sigstore(Path(scratch) / "ours") as service:
         for name, (identity, issuer) in SIGNERS.items():
@@ -206,7 +207,7 @@ def make(folder: Path, *, cosign: bool) -> None:
 
 
 def _sign(folder: Path, name: str, whole: dict[str, Any], signer: signing.Signer) -> None:
-    blob, about = signer.sign(index.to_bytes(whole), provenance.statement(whole, workflow()))
+    blob, about = signer.sign(image_index.to_bytes(whole), provenance.statement(whole, workflow()))
     (folder / f"{name}.sigstore.json").write_bytes(blob)
     (folder / f"{name}.intoto.sigstore.json").write_bytes(about)
 

@@ -1,0 +1,212 @@
+"""Whether to replicate, from the event and two inputs, and why.
+
+Runs before anything is installed, as a script, on whatever `python3` the machine has: standard library only,
+Python 3.8. A skipped run ends here: it installs nothing, needs no credentials and contacts nobody.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+if not __package__:
+    # Run as a script and isolated (`-I`): the caller's folder and PYTHONPATH must not reach us, our own parent must.
+    sys.path.insert(0, os.path.abspath(__file__).rsplit(os.sep, 3)[0])  # noqa: PTH100
+
+from replicator.bootstrap import workflow_commands
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import TextIO
+
+
+DEFAULT_TAG_PATTERN = "v*"
+EXIT_BAD_SETTINGS = 2
+EXIT_SETUP = 3
+
+_SWITCH = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+
+#: Events whose runs replicate only when they are told to.
+_ON_REQUEST = frozenset({"push", "workflow_dispatch", "schedule", "release", "repository_dispatch"})
+
+
+class Decision:
+    """Replicate or skip, the reason in one sentence, and whether the caller should be warned about it."""
+
+    def __init__(self, replicate: bool, reason: str, warn: bool = False) -> None:
+        self.replicate = replicate
+        self.reason = reason
+        self.warn = warn
+
+    @property
+    def word(self) -> str:
+        """The output `decision`."""
+        return "replicate" if self.replicate else "skip"
+
+
+class WrongInput(Exception):
+    """An input that this module reads has a value that it cannot have; `problems` are (input, message) pairs."""
+
+    def __init__(self, problems: list[tuple[str, str]]) -> None:
+        super().__init__("; ".join("{}: {}".format(*problem) for problem in problems))
+        self.problems = problems
+
+
+class Event:
+    """What the runner says of the event that started the run."""
+
+    def __init__(self, *, name: str, ref: str, is_tag: bool, deleted: bool) -> None:
+        self.name = name
+        self.ref = ref
+        self.is_tag = is_tag
+        self.deleted = deleted
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> Event:
+        """Read it from the runner's variables and, for a push, from the event's payload."""
+        name, ref = env.get("GITHUB_EVENT_NAME", ""), env.get("GITHUB_REF", "")
+        # act and Gitea leave GITHUB_REF_TYPE empty on some events: the full ref, where given, says it everywhere.
+        if not ref and env.get("GITHUB_REF_TYPE") == "tag":
+            ref = "refs/tags/" + env.get("GITHUB_REF_NAME", "")
+        is_tag = ref.startswith("refs/tags/")
+        deleted = name == "push" and (
+            set(env.get("GITHUB_SHA", "")) == {"0"} or payload(env.get("GITHUB_EVENT_PATH", "")).get("deleted") is True
+        )
+        return cls(name=name, ref=ref, is_tag=is_tag, deleted=deleted)
+
+
+def decide(event: Event, distribute: str, tag_pattern: str) -> Decision:
+    """Decide by the event first, then by the ref.
+
+    Raises WrongInput when `distribute` or `tag_pattern` has a value that it cannot have.
+    """
+    wanted, patterns = _read_inputs(distribute, tag_pattern)
+    name = event.name
+    if name == "pull_request":
+        return Decision(False, "a pull request builds the source image only")
+    if name not in _ON_REQUEST:
+        what = f"the event {workflow_commands.plain(name)!r} is not trusted to replicate" if name else "no event"
+        return Decision(False, what + _hint(name, wanted), warn=wanted is True)
+    if event.deleted:
+        return Decision(False, "the push deleted {}".format(workflow_commands.plain(event.ref) or "a ref"))
+    if wanted is False:
+        return Decision(False, "distribute is false")
+    if name == "push" and event.is_tag:
+        tag = event.ref[len("refs/tags/") :]
+        import fnmatch  # brings `re`, which no other skip needs
+
+        if any(fnmatch.fnmatchcase(tag, pattern) for pattern in patterns):
+            return Decision(True, f"the tag {workflow_commands.plain(tag)} matches tag_pattern")
+        if wanted is None:
+            listed = workflow_commands.plain(", ".join(patterns))
+            return Decision(False, f"the tag {workflow_commands.plain(tag)} does not match tag_pattern ({listed})")
+    if wanted:
+        return Decision(True, f"distribute is true on {name}")
+    return Decision(False, f"{_called(event)} replicates only with distribute: true")
+
+
+def main(argv: list[str], env: Mapping[str, str], stdout: TextIO) -> int:
+    """The first step of the action: say the decision, write it as outputs. Returns the exit code.
+
+    With `--failed REASON` it writes the outputs of a set-up that could not be made instead (`setup.sh` calls it).
+    """
+    if argv[:1] == ["--failed"]:
+        write_failure(env, stdout, " ".join(argv[1:]), title="Set-up")
+        return EXIT_SETUP
+    try:
+        decision = from_env(env)
+    except WrongInput as error:
+        return report_wrong_input(error, env, stdout)
+    report(decision, env, stdout)
+    return 0
+
+
+def from_env(env: Mapping[str, str]) -> Decision:
+    """The decision for this run. Raises WrongInput."""
+    return decide(Event.from_env(env), env.get("INPUT_DISTRIBUTE", ""), env.get("INPUT_TAG_PATTERN", ""))
+
+
+def report(decision: Decision, env: Mapping[str, str], stdout: TextIO) -> None:
+    """Say the decision, and write every output when the run ends here."""
+    workflow_commands.write_line(
+        stdout, "{}: {}.".format("Replicating" if decision.replicate else "Skipped", decision.reason)
+    )
+    if decision.replicate:
+        # The step that replicates writes the rest, and may leave it empty: nothing here may stand in its way.
+        workflow_commands.write_outputs(env, {"decision": decision.word})
+        return
+    if decision.warn:
+        message = f"Nothing was replicated although distribute is true: {decision.reason}."
+        workflow_commands.write_line(stdout, workflow_commands.annotation("warning", message, title="Skipped"))
+    outputs = dict(workflow_commands.EMPTY_OUTPUTS, decision=decision.word, reason=decision.reason, result="skipped")
+    workflow_commands.write_outputs(env, outputs)
+
+
+def report_wrong_input(error: WrongInput, env: Mapping[str, str], stdout: TextIO) -> int:
+    """Annotate each wrong input and write the outputs of a run that was not made. Returns the exit code."""
+    for name, message in error.problems:
+        text = f"{name}: {message}"
+        workflow_commands.write_line(stdout, workflow_commands.annotation("error", text, title=f"Input {name}"))
+    outputs = dict(
+        workflow_commands.EMPTY_OUTPUTS, decision="skip", reason=workflow_commands.plain(error), result="failed"
+    )
+    workflow_commands.write_outputs(env, outputs)
+    return EXIT_BAD_SETTINGS
+
+
+def write_failure(env: Mapping[str, str], stdout: TextIO, reason: str, title: str) -> None:
+    """Annotate and write the outputs of a run that failed before it could replicate."""
+    workflow_commands.write_line(stdout, workflow_commands.annotation("error", reason, title=title))
+    outputs = dict(
+        workflow_commands.EMPTY_OUTPUTS, decision="replicate", reason=workflow_commands.plain(reason), result="failed"
+    )
+    workflow_commands.write_outputs(env, outputs)
+
+
+def _read_inputs(distribute: str, tag_pattern: str) -> tuple[bool | None, list[str]]:
+    problems = []
+    given = distribute.strip()
+    if given not in _SWITCH and given not in ("", "auto"):
+        problems.append(
+            ("distribute", f"'{workflow_commands.plain(distribute)}' is not one of true, false, auto or empty")
+        )
+    patterns = tag_pattern.replace(",", " ").split()
+    for pattern in sorted(set(patterns)):
+        if patterns.count(pattern) > 1:
+            problems.append(("tag_pattern", f"'{workflow_commands.plain(pattern)}' is given twice"))
+        if pattern.startswith("refs/"):
+            bare = pattern[len("refs/tags/" if pattern.startswith("refs/tags/") else "refs/") :]
+            advice = f"can match no tag: write the tag's name alone, '{workflow_commands.plain(bare)}'"
+            problems.append(("tag_pattern", f"'{workflow_commands.plain(pattern)}' {advice}"))
+    if problems:
+        raise WrongInput(problems)
+    return _SWITCH.get(given), patterns or [DEFAULT_TAG_PATTERN]
+
+
+def _hint(name: str, wanted: bool | None) -> str:
+    if not name:
+        return " (GITHUB_EVENT_NAME is empty): outside a workflow use `python -m replicator replicate`"
+    if wanted and name in ("pull_request_target", "workflow_run", "issue_comment"):
+        return ": such runs hold secrets while others may steer them; replicate from a tag push or a dispatch"
+    return ""
+
+
+def _called(event: Event) -> str:
+    return "a push of a branch" if event.name == "push" else event.name
+
+
+def payload(path: str) -> dict[str, object]:
+    """What the event file holds; nothing where it can't be read."""
+    import json  # most skips do not need it
+
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123 - pathlib costs the skip path a third of its time
+            payload = json.load(file)
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return payload if isinstance(payload, dict) else {}
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:], os.environ, sys.stdout))

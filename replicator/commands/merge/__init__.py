@@ -1,0 +1,1 @@
+"""Merges the indexes of several builds into one release."""

@@ -1,0 +1,94 @@
+"""The inputs of a merge as one typed object; every problem at once, each naming its input, before any call."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+
+from replicator.commands.merge.fragments import ALL, Key
+from replicator.core import validation
+from replicator.core.errors import BadSettings
+from replicator.core.replicas import Sign
+from replicator.inputs.fields import Endpoint, Flag, Minutes, Words, duplicates, given_values, is_anonymous, problem_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class MergeSettings(BaseModel):
+    """What the user asks for. Field by field what `merge/action.yml` describes; empty inputs never get here."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    fragments: str
+    """The folder, relative to the workspace, that holds the `image-index.json` of every build of the release, each in
+    a folder of its own: every `*.json` file below it is taken for one.
+    """
+    expect: Words
+    """The images that the release is made of: `X86_64, ARM64`, or each with its variant, `X86_64/lts`. The fragments
+    must be exactly these.
+    """
+    required_locations: Words = ()
+    """The locations that every image must be in, or nothing is merged: some of them, or `all` that are wanted. Others
+    that one image lacks are left out of the index for all, with a warning.
+    """
+    promote: Flag = True
+    """Whether the images get their families, when the index is written."""
+    sign: Sign = Sign.OFF
+    """How the index is signed: `off`, `keyless` (with the identity of this job, which needs `id-token: write` and is
+    named in a public log) or `key` (with the P-256 key in the variable SIGNING_KEY, or in the file that
+    SIGNING_KEY_FILE names). Unless it is signed, no family moves and no index is written.
+    """
+    dry_run: Flag = False
+    """Whether to stop when everything is verified, with nothing written or changed."""
+    timeout_minutes: Minutes = 15.0
+    """How long it may take, waits for quotas included."""
+    compute_endpoint: Endpoint = ""
+    """Another endpoint of the Compute Engine API (Private Service Connect, an emulator): `https`, or `http` on
+    loopback. Empty: that of `CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE`, or Google's.
+    """
+
+    @field_validator("expect")
+    @classmethod
+    def _expect(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        problems = duplicates(value)
+        for word in dict.fromkeys(value):
+            architecture, slash, variant = word.partition("/")
+            problems += filter(None, [validation.architecture_problem(architecture)])
+            problems += filter(None, [validation.variant_problem(variant)] if slash else [])
+        validation.refuse(problems)
+        return value
+
+    @field_validator("required_locations")
+    @classmethod
+    def _required(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if value != (ALL,):
+            wrong = [problem for word in dict.fromkeys(value) if (problem := validation.location_problem(word))]
+            validation.refuse([*duplicates(value), *wrong])
+        return value
+
+    @property
+    def expected(self) -> frozenset[Key]:
+        """The images that must be there."""
+        return frozenset(Key(*word.split("/")) for word in self.expect)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MergeRequest:
+    """Everything that a merge needs to know before its first call."""
+
+    settings: MergeSettings
+    anonymous: bool
+    """Whether to call the API without credentials, as gcloud can be told to."""
+
+
+def load(given: Mapping[str, str], env: Mapping[str, str]) -> MergeRequest:
+    """Check what was given (input → text; empty means not given). Raises BadSettings with every problem."""
+    values: dict[str, Any] = given_values(given, env)
+    try:
+        settings = MergeSettings.model_validate(values)
+    except ValidationError as error:
+        raise BadSettings([problem_of(item) for item in error.errors()]) from None
+    return MergeRequest(settings=settings, anonymous=is_anonymous(env))

@@ -1,0 +1,128 @@
+"""A live table of the replicas on a terminal where rich is installed. Everywhere else there are lines."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from replicator.bootstrap import workflow_commands
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from typing import TextIO
+
+    from rich.console import Console
+    from rich.table import Table
+
+    from replicator.replicas.work import Work
+
+
+#: Lines of the screen that hold no replica: the title, the header, what is left out, and the prompt.
+_FRAME = 5
+
+
+def is_wanted(stdout: TextIO, env: Mapping[str, str]) -> bool:
+    """Whether somebody looks at a screen that can be redrawn."""
+    try:
+        seen = stdout.isatty()
+    except ValueError:  # a closed stream
+        return False
+    in_runner = env.get("GITHUB_ACTIONS") == "true"
+    return seen and not in_runner and not env.get("NO_COLOR") and env.get("TERM") != "dumb"
+
+
+@contextlib.contextmanager
+def live(
+    stdout: TextIO, env: Mapping[str, str], works: Sequence[Work], clock: Callable[[], float]
+) -> Iterator[Screen | None]:
+    """Show how the replicas get on as long as this lasts; None where lines must do."""
+    console = _console(stdout) if is_wanted(stdout, env) else None
+    if console is None:
+        yield None
+        return
+    from rich.live import Live
+
+    screen = Screen(console, works, clock)
+    table = Live(get_renderable=screen.table, console=console, transient=True, refresh_per_second=4)
+    # A terminal that is gone is no reason to leave a copy half made.
+    with contextlib.suppress(OSError, ValueError):
+        table.start()
+    try:
+        yield screen
+    finally:
+        with contextlib.suppress(OSError, ValueError):
+            table.stop()
+
+
+def _console(stdout: TextIO) -> Console | None:
+    try:
+        from rich.console import Console
+    except ImportError:
+        return None
+    return Console(file=stdout)
+
+
+class Screen:
+    """What the terminal shows: location, percent, time elapsed, state."""
+
+    def __init__(self, console: Console, works: Sequence[Work], clock: Callable[[], float]) -> None:
+        self._console = console
+        self._works = works
+        self._clock = clock
+        self._said: dict[str, str] = {}
+
+    def say(self, where: str, text: str) -> None:
+        """The last word about a location is its state; what is about nothing in the table stands above it."""
+        from rich.text import Text
+
+        if any(work.replica.location == where for work in self._works):
+            self._said[where] = workflow_commands.plain(text)
+        else:
+            with contextlib.suppress(OSError, ValueError):
+                self._console.print(Text(workflow_commands.plain(f"{where}: {text}")))
+
+    def table(self) -> Table:
+        """The table at this moment: what goes on first, and no more of it than the screen can hold."""
+        from rich.table import Table
+        from rich.text import Text
+
+        done = [work for work in self._works if not work.running]
+        rows = sorted(self._works, key=lambda work: (not work.running, work.error is None))
+        room = max(3, self._console.height - _FRAME)
+        table = Table(title=f"{len(done)} of {len(rows)} replicas done", title_justify="left", box=None, expand=True)
+        table.add_column("Location", no_wrap=True)
+        table.add_column("Percent", justify="right", no_wrap=True)
+        table.add_column("Elapsed", justify="right", no_wrap=True)
+        table.add_column("State", no_wrap=True, overflow="ellipsis", ratio=1)
+        for work in rows[:room]:
+            table.add_row(
+                Text(work.replica.location),
+                Text(self._percent(work)),
+                Text(self._elapsed(work)),
+                Text(self._state(work), style=_style(work)),
+            )
+        if len(rows) > room:
+            table.add_row(Text(f"… {len(rows) - room} more"))
+        return table
+
+    def _percent(self, work: Work) -> str:
+        if work.verified:
+            return "100 %"
+        return f"{work.percent} %" if work.percent is not None else ""
+
+    def _elapsed(self, work: Work) -> str:
+        minutes, seconds = divmod(int((self._clock() if work.ended is None else work.ended) - work.began), 60)
+        return f"{minutes}:{seconds:02}"
+
+    def _state(self, work: Work) -> str:
+        if work.error:
+            return f"{work.outcome}: {workflow_commands.plain(work.error.what)}"
+        if work.state == "waiting" and work.verified:
+            return "the source is stored here"
+        return work.state if work.state == "copying" else self._said.get(work.replica.location, work.state)
+
+
+def _style(work: Work) -> str:
+    if work.error:
+        return "red"
+    return "green" if work.verified else "cyan"

@@ -1,0 +1,110 @@
+"""Prints the plan before acting, and a line on what is under way while copies are made."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from replicator.core.replicas import Action
+from replicator.replicas.plan import tree_of
+from replicator.replicas.report import _MOST_NAMED
+from replicator.runtime.markdown import size
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from replicator.core.replicas import Plan, Step
+    from replicator.inputs.source_reference import SourceRef
+    from replicator.replicas.settings import Settings
+    from replicator.replicas.work import Work
+    from replicator.runtime.runner import Runner
+
+_WORDS = {
+    Action.SERVE: "source     nothing to do: the source is stored here",
+    Action.COPY: "copy",
+    Action.WAIT: "wait       a copy is being made already",
+    Action.CHECK: "keep       exists and is right",
+    Action.REPLACE: "replace    the copy that failed",
+    Action.REFUSE: "refuse",
+}
+
+
+def show_head(runner: Runner, source: SourceRef, wanted: Settings) -> None:
+    """Print what is asked for: reading what exists takes a moment."""
+    places = wanted.locations
+    named = ", ".join(places) if len(places) <= _MOST_NAMED else f"{len(places)} locations"
+    runner.line(f"{source} is wanted in {named}; reading what exists")
+
+
+def show_plan(runner: Runner, plan: Plan) -> None:
+    """Print what will be done, and what it will store."""
+    source = plan.source
+    with runner.group(f"Plan for {source.ref} (id {source.id})"):
+        runner.line(
+            f"source: stored in {', '.join(source.storage_locations) or 'an unknown location'}, "
+            f"{source.disk_size_gb} GB disk, {size(source.archive_size_bytes)} archive, "
+            f"{source.architecture or 'architecture unknown'}, family {source.family or 'none'}",
+            indent=2,
+        )
+        runner.table([_plan_row(plan, step) for step in plan.steps])
+        copies = sum(step.copies for step in plan.steps)
+        each = source.archive_size_bytes
+        total = f" = {size(copies * each)} more in storage" if each else ""
+        runner.line(f"{copies} to copy, {size(each)} each{total}" if copies else "nothing to copy", indent=2)
+        for line in _tree(plan):
+            runner.line(line, indent=2)
+        for warning in plan.warnings:
+            runner.line(f"warning: {warning}", indent=2)
+
+
+def _tree(plan: Plan) -> list[str]:
+    """Which copies are made of which image, where that is not the source for all."""
+    branches = tree_of(plan)
+    if not branches:
+        return []
+    by_origin: dict[tuple[int, str], list[str]] = {}
+    for branch in branches:
+        by_origin.setdefault((branch.wave, branch.origin), []).append(branch.location)
+    often = "once" if plan.copies_per_source == 1 else f"{plan.copies_per_source} times"
+    heading = (
+        f"in {branches[-1].wave} waves, because one image is copied {often} an hour at most; "
+        "roughly so, since the first replica to be verified is the first to be copied:"
+    )
+    return [
+        heading,
+        *(f"  wave {wave}, from {origin}: {', '.join(to)}" for (wave, origin), to in by_origin.items()),
+    ]
+
+
+def _plan_row(plan: Plan, step: Step) -> list[str]:
+    replica = step.replica
+    word = _WORDS[step.action]
+    if step.action is Action.CHECK and step.changes:
+        word = "repair     " + ", ".join(difference.field for difference in step.changes)
+    if step.error:
+        word = f"refuse     {step.error.reason}: {step.error.what}"
+    family = f"family {replica.family}" if replica.family else "no family"
+    if plan.is_lead(replica):
+        family += " (leads)"
+    return [replica.location, replica.ref.uri, family, "required" if replica.required else "", word]
+
+
+def heading(works: Sequence[Work]) -> str:
+    """What stands above the lines about the replicas being made."""
+    going = [work.replica.location for work in works if work.running]
+    return f"Replicating to {', '.join(going) if len(going) <= _MOST_NAMED else f'{len(going)} locations'}"
+
+
+def show_progress(runner: Runner, works: Sequence[Work], next_try: Mapping[str, str], seconds: float) -> None:
+    """One line about all that is still going on; `next_try` says of those that have to wait until when."""
+    going = [work for work in works if work.running]
+    if going:
+        few = len(going) <= _MOST_NAMED
+        states = [next_try.get(work.replica.location) or _state(work, exact=few) for work in going]
+        each = [f"{work.replica.location} {state}" for work, state in zip(going, states, strict=True)]
+        alike = [f"{count} {state}" for state, count in Counter(states).items()]
+        runner.line(f"{seconds:5.0f} s  under way: {', '.join(each if few else alike)}", indent=1)
+
+
+def _state(work: Work, *, exact: bool) -> str:
+    return f"{work.state} {work.percent} %" if exact and work.state == "copying" and work.percent else work.state

@@ -1,0 +1,124 @@
+"""Verify a READY image, then repair what can be: description, labels, and last its access, so that nothing becomes
+public before it is verified.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from replicator.compute import refusals
+from replicator.compute.refusals import Refusal, Then
+from replicator.core import access, compare, errors
+from replicator.core.images import Policy
+from replicator.replicas import plan as planning
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from replicator.core.images import Difference, Image
+    from replicator.replicas.session import Session
+    from replicator.replicas.work import Work
+
+
+#: How often a fingerprint or etag may be found stale before we stop competing with whoever changes the image.
+_STALE_READS = 5
+
+
+async def settle(session: Session, work: Work, image: Image) -> None:
+    """Verify what can't be changed, then repair what can: description, labels, access."""
+    replica, plan = work.replica, session.plan
+    differences = compare.content(plan.source, replica, image)
+    if differences:
+        raise planning.drift(image.ref, differences)
+    undescribed, unlabelled = compare.description(replica, image), compare.labels(replica, image)
+    if undescribed:
+        await _describe(session, work, image)
+    if unlabelled:
+        await _label(session, work)
+    if undescribed or unlabelled:
+
+        def left(image: Image) -> tuple[Difference, ...]:
+            return (*compare.description(replica, image), *compare.labels(replica, image))
+
+        image = await session.read_back(work, lambda image: not left(image))
+        if left(image):
+            raise planning.drift(image.ref, left(image))
+    await _open(session, work)
+
+
+async def _describe(session: Session, work: Work, image: Image) -> None:
+    text, patch = work.replica.description, session.calls.compute.patch
+    await session.change(
+        work,
+        lambda request_id: patch(image.ref, description=text, request_id=request_id),
+        doing=f"Describing {image.ref}",
+    )
+
+
+async def _label(session: Session, work: Work) -> None:
+    async def set_them() -> None:
+        image = work.image or await session.read(work)
+        if not compare.labels(work.replica, image):
+            return
+        labels = {**image.labels, **work.replica.labels}
+        await session.change(
+            work,
+            # Guarded by the fingerprint: setLabels takes no requestId.
+            lambda _: session.calls.compute.set_labels(image.ref, labels, image.label_fingerprint),
+            doing=f"Labelling {image.ref}",
+        )
+
+    async def reread() -> None:
+        await session.read(work)
+
+    await _until_fresh(session, work, set_them, reread)
+
+
+async def _open(session: Session, work: Work) -> None:
+    """Add the readers that the image's own policy lacks, and check the policy that is then in force."""
+    compute, ref, wanted = session.calls.compute, work.replica.ref, session.plan.readers
+
+    async def read_policy() -> None:
+        work.policy = await session.calls(
+            compute.get_policy(ref), doing=f"Reading who may use {ref}", where=work.replica.location
+        )
+
+    async def add() -> None:
+        policy = work.policy or Policy()
+        if not access.missing(policy, wanted):
+            return
+        work.changed = True
+        work.policy = await session.calls(
+            compute.set_policy(ref, access.with_added(policy, wanted)),
+            doing=f"Opening {ref} to {access.describe(wanted)}",
+            where=work.replica.location,
+        )
+
+    if work.policy is None:
+        await read_policy()
+    await _until_fresh(session, work, add, read_policy)
+    lacking = compare.readers(wanted, work.policy or Policy())
+    if lacking:
+        raise errors.Drift(f"{ref} is not open as wanted after it was opened: {lacking[0]}", remedy="Run this again.")
+
+
+async def _until_fresh(
+    session: Session, work: Work, act: Callable[[], Awaitable[None]], reread: Callable[[], Awaitable[None]]
+) -> None:
+    """Do something that is guarded by a fingerprint or etag; when that is stale, read again and repeat."""
+    for attempt in range(1, _STALE_READS + 1):
+        try:
+            await act()
+        except Refusal as refusal:
+            fault = refusals.of_refusal(refusal)
+            if fault.then is not Then.READ_AGAIN:
+                raise
+            if attempt == _STALE_READS:
+                what = f"Someone else keeps changing {work.replica.ref}: {refusal.message}"
+                raise errors.Drift(what, remedy="Run this again.") from refusal
+            await session.calls.pause(
+                fault.seconds(attempt), where=work.replica.location, because="Someone changed the image meanwhile."
+            )
+            await reread()
+        else:
+            return

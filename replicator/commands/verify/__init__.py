@@ -1,0 +1,1 @@
+"""Verifies what exists against a signed index, or against settings."""

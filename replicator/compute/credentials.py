@@ -1,0 +1,151 @@
+"""Signing in: Application Default Credentials as google-auth finds and refreshes them, with failures of our own words.
+
+Only here and in `gce` is google-auth imported. Texts of its exceptions are never shown: they quote whole answers, which
+may hold tokens.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import google.auth
+import requests
+from google.auth import _cloud_sdk
+from google.auth import exceptions as auth_errors
+from google.auth.compute_engine import Credentials as MachineCredentials
+from google.auth.credentials import AnonymousCredentials, with_scopes_if_required
+from google.auth.transport.requests import AuthorizedSession
+from google.auth.transport.requests import Request as GoogleRequest
+
+from replicator.bootstrap import decide
+from replicator.compute import sign_in_errors
+from replicator.compute.refusals import Credentials, NoToken
+from replicator.compute.sign_in_errors import Service
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+_SCOPES = ["https://www.googleapis.com/auth/cloud-platform"]
+_UNIVERSE = "googleapis.com"
+
+#: A token service answers in a second; the API call that waits for it may take much longer.
+_LONGEST_ANSWER = 30.0
+
+_EXCHANGE = b"token-exchange"
+_METADATA = "metadata-flavor"
+_BOUNDARY = "/allowedLocations"
+
+
+def find(env: Mapping[str, str], *, endpoint: str) -> Any:
+    """The credentials for an endpoint (empty: Google's), not yet used. Raises errors.NoCredentials or its kin."""
+    # Without a handler Python prints what google-auth would tell its developers, URLs and answers included.
+    logging.getLogger("google").addHandler(logging.NullHandler())
+    try:
+        # Asked with scopes, it would sign in at once and look for the project with Resource Manager.
+        found, _ = google.auth.default()
+    except Exception as error:  # noqa: BLE001 - it takes for granted that a file has one of the usual shapes
+        raise _not_found(error, env) from None
+    credentials = with_scopes_if_required(found, _SCOPES)  # type: ignore[no-untyped-call]
+    # Asking a machine for its universe is a request, and its endpoint is that of its own universe.
+    universe = _UNIVERSE if isinstance(credentials, MachineCredentials) else credentials.universe_domain
+    if universe != _UNIVERSE and not endpoint:
+        raise sign_in_errors.OtherUniverse(f"The credentials belong to the universe {universe}, not to {_UNIVERSE}")
+    return credentials
+
+
+def anonymous() -> Any:
+    """No credentials, for an emulator."""
+    return AnonymousCredentials()  # type: ignore[no-untyped-call]
+
+
+def attach(session: AuthorizedSession, *, local: bool) -> None:
+    """Let a session sign in by our requests; `local`: it speaks with loopback only.
+
+    A token that is refused is renewed once, and the request repeated with the new one.
+    """
+    session._auth_request = Request(local=local)  # noqa: SLF001 - the library makes the session itself
+    session._max_refresh_attempts = 1  # noqa: SLF001
+
+
+class Request(GoogleRequest):
+    """A request of the sign-in.
+
+    Raises NoToken where another try may help, and Credentials where none will.
+    """
+
+    def __init__(self, *, local: bool) -> None:
+        super().__init__(requests.Session())
+        self._local = local
+
+    def __call__(
+        self,
+        url: str,
+        method: str = "GET",
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Send it; the answer is a usable one."""
+        if self._local and url.endswith(_BOUNDARY):
+            # google-auth asks the public IAM API, beside every first call, where an account may be used from.
+            raise auth_errors.TransportError("there is no such service on loopback")  # type: ignore[no-untyped-call]
+        if _METADATA in (headers or {}) or url.endswith(_BOUNDARY):
+            # google-auth repeats these itself, and tells from their failures what it needs to know.
+            return super().__call__(url, method, body, headers, timeout, **kwargs)  # type: ignore[no-untyped-call]
+        service = _service(url, method, body)
+        try:
+            timeout = min(timeout or _LONGEST_ANSWER, _LONGEST_ANSWER)
+            if method == "POST":
+                # A redirect would take the token along to whomever it names.
+                kwargs["allow_redirects"] = False
+            answer: Any = super().__call__(url, method, body, headers, timeout, **kwargs)  # type: ignore[no-untyped-call]
+        except auth_errors.TransportError:
+            raise NoToken(f"{service} could not be reached") from None
+        text = answer.data.decode("utf-8", "replace")
+        if answer.status in sign_in_errors.PASSING:
+            raise NoToken(f"{service} answered HTTP {answer.status}")
+        if answer.status != requests.codes.ok:
+            raise Credentials(sign_in_errors.refused(service, answer.status, text))
+        if not sign_in_errors.is_usable(service, text):
+            raise NoToken(f"{service} answered, but not in its own words (a proxy's page?)")
+        return answer
+
+
+def failed(error: auth_errors.GoogleAuthError) -> NoReturn:
+    """Raise what an error of google-auth's means that did not come from our requests: metadata server, own checks."""
+    causes = (error, *error.args)
+    if error.retryable or any(isinstance(cause, auth_errors.TransportError) for cause in causes):
+        raise NoToken("the sign-in got no answer") from None
+    if isinstance(error, auth_errors.InvalidOperation):
+        # What anonymous credentials say when they are to be renewed.
+        raise Credentials(
+            sign_in_errors.CredentialsRefused("The API asks for credentials, and none are sent")
+        ) from None
+    raise Credentials(
+        sign_in_errors.CredentialsRefused(f"google-auth can't sign in ({type(error).__name__})")
+    ) from None
+
+
+def _not_found(error: Exception, env: Mapping[str, str]) -> sign_in_errors.NoCredentials:
+    # google-auth reads the process's own environment.
+    path = os.environ.get(sign_in_errors.FILE, "")
+    if path and not Path(path).exists():
+        return sign_in_errors.no_file(path, env)
+    file = path or _cloud_sdk.get_application_default_credentials_path()  # type: ignore[no-untyped-call]
+    if path or Path(file).exists():
+        kind = "" if isinstance(error, auth_errors.GoogleAuthError) else f" ({type(error).__name__})"
+        return sign_in_errors.CredentialsFileUnreadable(f"{file} holds no credentials that can be used{kind}")
+    return sign_in_errors.nothing_found(env, decide.payload(env.get("GITHUB_EVENT_PATH", "")))
+
+
+def _service(url: str, method: str, body: bytes | None) -> Service:
+    if url.endswith(":generateAccessToken"):
+        return Service.ACCOUNT
+    if method == "GET":
+        return Service.OIDC
+    return Service.STS if _EXCHANGE in (body or b"") else Service.OAUTH

@@ -1,0 +1,248 @@
+"""What exists: the source, its policy, and what stands under the replicas' names. Reads only."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+from typing import TYPE_CHECKING, TypeVar
+
+from replicator.compute import refusals, sign_in_errors
+from replicator.compute.errors import EndpointUnreachable, SourceMissing, SourceUnreadable, SourceUnusable
+from replicator.compute.refusals import Credentials, NoToken, Refusal
+from replicator.core import compare, errors
+from replicator.core.images import CUSTOMER_SUPPLIED, Image, ImageRef, Policy
+from replicator.core.replicas import Access, Existing, Lineage
+from replicator.inputs.source_reference import FamilyRef
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+
+    from replicator.compute.rate_limit import Request
+    from replicator.compute.retry import Calls
+    from replicator.core.errors import ReplicaError
+    from replicator.inputs.source_reference import SourceRef
+
+
+_T = TypeVar("_T")
+
+#: The run's own calls are given up when nobody answers for this many seconds.
+PATIENCE = 60.0
+#: The trouble of one delays the plan, and with it every other replica: by so many seconds at most, and by no more than
+#: this part of the time that is left.
+_LONGEST_DELAY, _LARGEST_PART = 180.0, 1 / 3
+#: A source that is still being made is read again after these seconds.
+_SOURCE_PAUSE = 10.0
+#: Copies of copies: with `copies_per_source: 1` one chain goes through all locations, of which there are half as many.
+_LONGEST_CHAIN = 100
+_NOTHING: Mapping[ImageRef, Image | ReplicaError] = {}
+
+
+async def read_source(calls: Calls, reference: SourceRef) -> Image:
+    """Read the source and wait until it is READY.
+
+    Raises a ReplicatorError with exit code 3 where it is missing, may not be read, or can't be copied.
+    """
+    image = await _own(calls, _find(calls, reference), doing=f"Reading the source {reference}")
+    if isinstance(reference, FamilyRef):
+        image = await _original(calls, image)
+    while image.status == "PENDING":
+        try:
+            await calls.pause(_SOURCE_PAUSE, where="source", because=f"The source {image.ref} is PENDING.")
+        except errors.Deadline as error:
+            raise SourceUnusable(error.what, remedy=errors.NotReady.remedy) from error
+        ref = image.ref
+        image = await _own(calls, calls.compute.get(ref), doing=f"Reading the source {ref}")
+    if image.status != "READY":
+        raise SourceUnusable(f"The source {image.ref} is in state {image.status}", remedy="Build it anew.")
+    if image.deprecated in {"OBSOLETE", "DELETED"}:
+        raise SourceUnusable(
+            f"The source {image.ref} is marked {image.deprecated}, and Compute Engine copies no such image",
+            remedy=f"`gcloud compute images deprecate {image.ref.name} --project {image.ref.project} --state ACTIVE` "
+            "makes it usable again.",
+        )
+    if image.encryption == CUSTOMER_SUPPLIED:
+        raise SourceUnusable(
+            f"The source {image.ref} is encrypted with a customer-supplied key, which this tool never takes",
+            remedy="Build it without one, or with a Cloud KMS key.",
+        )
+    return image
+
+
+async def _original(calls: Calls, head: Image) -> Image:
+    """What a family's head was copied from within the family: a home copy leads the family that it was made for."""
+    original = head
+    with ending_the_run(f"Reading what {head.ref} was copied from"):
+        try:
+            async for older in ancestors(calls, head):
+                if (older.ref.project, older.family) != (head.ref.project, head.family):
+                    break
+                original = older
+        except Refusal as refusal:
+            # Whoever may not read a parent, in another project mostly, replicates the head itself.
+            if refusal.status != 403:
+                raise
+    return original
+
+
+async def read_source_policy(calls: Calls, source: Image, access: Access) -> Policy | None:
+    """The source's own access policy; None where it may not be read and `access` does not need it.
+
+    Raises SourceUnreadable where it is needed.
+    """
+    try:
+        doing = f"Reading who may use {source.ref}"
+        return await _own(calls, calls.compute.get_policy(source.ref), doing=doing)
+    except SourceUnreadable as error:
+        if access is not Access.SOURCE:
+            return None
+        remedy = f"{error.todo} Or set access to public or private, which do without."
+        raise SourceUnreadable(error.what, remedy=remedy) from error
+
+
+async def read_existing(
+    calls: Calls, source: Image, refs: Iterable[ImageRef]
+) -> dict[ImageRef, Existing | ReplicaError]:
+    """What stands under the names, or why it can't be told.
+
+    Raises a ReplicatorError with exit code 3 where nobody answers.
+    """
+
+    async def examined(found: Image | ReplicaError) -> Existing | ReplicaError:
+        return await examine(calls, source, found, known=images) if isinstance(found, Image) else found
+
+    with ending_the_run("Looking for what exists"):
+        images = await read_images(calls, refs)
+        unanswered = [found for found in images.values() if isinstance(found, errors.Unreachable)]
+        if unanswered and len(unanswered) == len(images):
+            raise EndpointUnreachable(unanswered[0].what)
+        existing = await asyncio.gather(*(examined(found) for found in images.values()))
+    return dict(zip(images, existing, strict=True))
+
+
+async def read_images(calls: Calls, refs: Iterable[ImageRef]) -> dict[ImageRef, Image | ReplicaError]:
+    """Those images that exist, by one list request for each project; or why that was refused."""
+    by_project: dict[str, list[str]] = {}
+    for ref in refs:
+        by_project.setdefault(ref.project, []).append(ref.name)
+
+    limit = _longest_delay(calls) if len(by_project) > 1 else math.inf
+
+    async def one_project(project: str, names: list[str]) -> dict[ImageRef, Image | ReplicaError]:
+        doing = f"Looking for images in {project}"
+        try:
+            find = calls.compute.find(project, names)
+            return dict(await calls(find, doing=doing, where=project, patience=PATIENCE, limit=limit))
+        except Refusal as refusal:
+            error = refusals.error_of(refusal, doing=doing)
+            return {ImageRef(project, name): error for name in names}
+
+    parts = await asyncio.gather(*(one_project(project, names) for project, names in by_project.items()))
+    return {ref: found for part in parts for ref, found in part.items()}
+
+
+async def examine(
+    calls: Calls, source: Image, image: Image, *, known: Mapping[ImageRef, Image | ReplicaError] = _NOTHING
+) -> Existing | ReplicaError:
+    """Where an existing image comes from and, if it is our own and READY, who may use it.
+
+    Images that are `known` are not read again: most replicas that are no copies of the source are copies of each other.
+    """
+    doing = f"Examining {image.ref}"
+    try:
+        lineage = await lineage_of(calls, source, image, known=known)
+        policy = None
+        if lineage is Lineage.OURS and image.status == "READY":
+            policy = await _in_passing(calls, calls.compute.get_policy(image.ref), doing=doing, image=image)
+    except Refusal as refusal:
+        return refusals.error_of(refusal, doing=doing)
+    except errors.Deadline as error:
+        return error
+    return Existing(image=image, lineage=lineage, policy=policy)
+
+
+async def lineage_of(
+    calls: Calls, source: Image, image: Image, *, known: Mapping[ImageRef, Image | ReplicaError] = _NOTHING
+) -> Lineage:
+    """Whether an image was made from the source; its parents are read only where its own word is not enough.
+
+    Raises Refusal as `ancestors` does.
+    """
+    parents: list[Image] = []
+    if image.source_image_id not in {source.id, ""}:
+        async for parent in ancestors(calls, image, known=known):
+            parents.append(parent)
+            if parent.source_image_id == source.id:
+                break
+    return compare.lineage(source.id, image, parents)
+
+
+async def ancestors(
+    calls: Calls, image: Image, *, known: Mapping[ImageRef, Image | ReplicaError] = _NOTHING
+) -> AsyncIterator[Image]:
+    """The images that this one was copied from, nearest first, as far as they still exist under their names.
+
+    Raises Refusal where one can't be read for another reason than that it is gone.
+    """
+    child = image
+    for _ in range(_LONGEST_CHAIN):
+        ref = child.source_image
+        if ref is None:
+            return
+        parent = known.get(ref)
+        if not isinstance(parent, Image):
+            try:
+                parent = await _in_passing(calls, calls.compute.get(ref), doing=f"Reading {ref}", image=image)
+            except Refusal as refusal:
+                if refusal.status == 404:
+                    return
+                raise
+        if parent.id != child.source_image_id:
+            return
+        yield parent
+        child = parent
+
+
+def _find(calls: Calls, reference: SourceRef) -> Request[Image]:
+    if isinstance(reference, FamilyRef):
+        return calls.compute.family_head(reference.project, reference.family)
+    return calls.compute.get(reference)
+
+
+async def _in_passing(calls: Calls, request: Request[_T], *, doing: str, image: Image) -> _T:
+    where, limit = image.ref.name, _longest_delay(calls)
+    return await calls(request, doing=doing, where=where, patience=PATIENCE, limit=limit)
+
+
+def _longest_delay(calls: Calls) -> float:
+    """Seconds for what only some replicas need while all others wait for the plan."""
+    left = calls.deadline - asyncio.get_running_loop().time()
+    return min(_LONGEST_DELAY, left * _LARGEST_PART)
+
+
+async def _own(calls: Calls, request: Request[_T], *, doing: str) -> _T:
+    with ending_the_run(doing):
+        return await calls(request, doing=doing, where="source", patience=PATIENCE)
+
+
+@contextlib.contextmanager
+def ending_the_run(doing: str) -> Iterator[None]:
+    """What goes wrong before there is a plan ends the run, with exit code 3."""
+    try:
+        yield
+    except Credentials as error:
+        raise error.error from None
+    except errors.Deadline as error:
+        raise EndpointUnreachable(error.what) from error
+    except Refusal as refusal:
+        failed = refusals.error_of(refusal, doing=doing)
+        if isinstance(refusal, NoToken):
+            raise sign_in_errors.TokenServiceSilent(failed.what) from refusal
+        if isinstance(failed, errors.Unreachable):
+            raise EndpointUnreachable(failed.what) from refusal
+        if refusal.status == 401:
+            raise sign_in_errors.CredentialsRefused(failed.what) from refusal
+        if refusal.status == 404 and not isinstance(failed, errors.ProjectNotFound):
+            remedy = refusals.filled(SourceMissing.remedy, refusal.project)
+            raise SourceMissing(failed.what, remedy=remedy) from refusal
+        raise SourceUnreadable(failed.what, remedy=failed.todo) from refusal

@@ -1,0 +1,73 @@
+"""Names made from templates: RFC 1035, 63 characters at most, and never two that meet by being cut."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import string
+
+LONGEST = 63
+_VALID = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
+_HASH_DIGITS = 6
+
+
+class BadTemplate(ValueError):
+    """A template with a placeholder that is not known, or that cannot become a name."""
+
+
+def check(template: str, allowed: frozenset[str]) -> None:
+    """Raise BadTemplate where the template holds a placeholder beside the allowed ones, or a stray brace."""
+    listed = " and ".join(f"{{{name}}}" for name in sorted(allowed))
+    try:
+        fields = [(name, spec, conversion) for _, name, spec, conversion in string.Formatter().parse(template)]
+    except ValueError as error:
+        raise BadTemplate(f"'{template}' is no template ({error}); placeholders are {listed}") from None
+    for name, spec, conversion in fields:
+        if name is not None and (name not in allowed or spec or conversion):
+            raise BadTemplate(f"'{template}' holds {{{name}}}; placeholders are {listed}")
+
+
+def make(template: str, stem: str, **values: str) -> str:
+    """Fill a template: the first of `{name}` and `{family}` that it holds takes the stem, the others their values.
+
+    When the result is too long the stem is cut, and six hex digits of the SHA-256 of the full result are put behind
+    it: two long names never meet, and the suffix is never cut. Raises BadTemplate when no valid name can come of it.
+    """
+    full = _fill(template, stem, values)
+    name = full
+    if len(full) > LONGEST:
+        digits = hashlib.sha256(full.encode()).hexdigest()[:_HASH_DIGITS]
+        fitting = (
+            candidate
+            for length in range(min(len(stem), LONGEST), -1, -1)
+            if len(candidate := _fill(template, _join(stem[:length], digits), values)) <= LONGEST
+        )
+        name = next(fitting, full)
+    if not _VALID.fullmatch(name):
+        raise BadTemplate(
+            f"'{template}' makes '{name}', which is no name in Compute Engine: at most 63 characters, "
+            "lower case letters, digits and hyphens, a letter first and no hyphen at the end"
+        )
+    return name
+
+
+def is_valid(name: str) -> bool:
+    """Whether Compute Engine takes it as the name of an image or a family (RFC 1035)."""
+    return bool(_VALID.fullmatch(name))
+
+
+def _fill(template: str, stem: str, values: dict[str, str]) -> str:
+    return template.format(name=stem, family=stem, **values)
+
+
+def _join(stem: str, digits: str) -> str:
+    trimmed = stem.rstrip("-")
+    return f"{trimmed}-{digits}" if trimmed else f"x{digits}"
+
+
+_PROJECT = re.compile(r"([a-z0-9.-]+:)?[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+
+
+def is_project(text: str) -> bool:
+    """Whether it can be the id of a project (domain-scoped `example.com:p` and numbers too)."""
+    return bool(_PROJECT.fullmatch(text))

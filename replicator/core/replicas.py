@@ -1,0 +1,206 @@
+"""The words of the product as plain frozen values (README, "Words"). No clock, no network, no environment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from replicator.core.errors import ReplicaError
+    from replicator.core.images import Binding, Difference, Image, ImageRef, Policy
+
+
+class Outcome(StrEnum):
+    """What became of one replica."""
+
+    SOURCE = "source"
+    CREATED = "created"
+    ADOPTED = "adopted"
+    REPAIRED = "repaired"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+    PLANNED = "planned"
+
+    @property
+    def verified(self) -> bool:
+        """Whether the image exists and is as wanted."""
+        return self in {Outcome.SOURCE, Outcome.CREATED, Outcome.ADOPTED, Outcome.REPAIRED}
+
+
+class Result(StrEnum):
+    """What became of the run."""
+
+    COMPLETE = "complete"
+    PARTIAL = "partial"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    PLANNED = "planned"
+
+
+class Access(StrEnum):
+    """Who may use the replicas: the input `access`."""
+
+    SOURCE = "source"
+    PUBLIC = "public"
+    PRIVATE = "private"
+
+
+class Sign(StrEnum):
+    """How the index is signed: the input `sign`."""
+
+    OFF = "off"
+    KEYLESS = "keyless"
+    KEY = "key"
+
+
+class Held(StrEnum):
+    """A verified replica that does not carry its family, and why: the reasons that are no failure."""
+
+    FAMILY_IS_NEWER = "family_is_newer"
+    WOULD_TAKE_FAMILY = "would_take_family"
+    REQUIRED_FAILED = "required_failed"
+    PROMOTE_OFF = "promote_off"
+    UNSIGNED = "unsigned"
+    SIGNAL = "signal"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replica:
+    """The image wanted in one location."""
+
+    location: str
+    ref: ImageRef
+    family: str
+    labels: Mapping[str, str]
+    description: str
+    required: bool
+    kms_key: str = ""
+    """The Cloud KMS key that it is encrypted with; nothing for Google's own."""
+
+
+class Lineage(StrEnum):
+    """Whether an existing image was made from the source."""
+
+    OURS = "ours"
+    FOREIGN = "foreign"
+    UNPROVEN = "unproven"
+    """It was copied from an image that is gone, so nobody can tell."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Existing:
+    """What stands already under a replica's name."""
+
+    image: Image
+    lineage: Lineage
+    policy: Policy | None = None
+    """Read where the image is ours and READY."""
+
+
+class Action(StrEnum):
+    """What a step of the plan does; the value is the word that people read."""
+
+    SERVE = "source"
+    COPY = "copy"
+    WAIT = "wait"
+    CHECK = "check"
+    REPLACE = "replace"
+    REFUSE = "refuse"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One location of the plan: the replica, what exists, and what will be done about it."""
+
+    replica: Replica
+    action: Action
+    existing: Existing | None = None
+    changes: tuple[Difference, ...] = ()
+    """What a check will repair."""
+    error: ReplicaError | None = None
+    """Why it is refused."""
+
+    @property
+    def copies(self) -> bool:
+        """Whether it makes a copy."""
+        return self.action in {Action.COPY, Action.REPLACE}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The source and all replicas, computed before anything is changed."""
+
+    source: Image
+    source_policy: Policy | None
+    """None where it could not be read and is not needed."""
+    readers: tuple[Binding, ...]
+    """Who must be able to use each replica."""
+    steps: tuple[Step, ...]
+    leads: Mapping[tuple[str, str], str]
+    """(project, family) that several images share → the location whose replica must stay its head."""
+    promote: bool
+    copies_per_source: int | None = None
+    """How often one image may be copied in an hour; None where that is not known."""
+    warnings: tuple[str, ...] = ()
+
+    def location_of(self, ref: ImageRef | None) -> str:
+        """The location whose replica stands there; nothing for the source, and for what is no replica."""
+        places = {step.replica.ref: step.replica.location for step in self.steps if step.action is not Action.SERVE}
+        return places.get(ref, "") if ref else ""
+
+    def lead_of(self, replica: Replica) -> str:
+        """The location whose replica leads this one's family; nothing where the family is its own."""
+        return self.leads.get((replica.ref.project, replica.family), "")
+
+    def is_lead(self, replica: Replica) -> bool:
+        """Whether it leads a family that others carry, too."""
+        return self.lead_of(replica) == replica.location
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplicaResult:
+    """What became of one replica: a row of the output `replicas`, with the image that it speaks of."""
+
+    replica: Replica
+    outcome: Outcome
+    image: Image | None = None
+    promoted: bool = False
+    access: str = ""
+    """`public` or `private` as found in its own policy; nothing where that was not read."""
+    error: ReplicaError | None = None
+    held: Held | None = None
+    operation: str = ""
+    seconds: float = 0.0
+    """How long it took since the plan was made."""
+    began: float | None = None
+    """Seconds between the plan and the beginning of its copy; None where none was begun."""
+    notes: tuple[str, ...] = field(default=())
+    """What people should know although nothing is wrong with it: members that we did not add, for instance."""
+    origin: str = ""
+    """What it is a copy of, or will be: the location of another replica; nothing where that is the source."""
+    key: str = ""
+    """Which image of a release it belongs to, where the run is about several: `ARM64`, or `ARM64/VARIANT`."""
+
+    @property
+    def where(self) -> str:
+        """The location, and of which image where that must be said."""
+        return f"{self.key} {self.replica.location}".strip()
+
+    @property
+    def reason(self) -> str:
+        """The word of design's closed list; nothing where all is well."""
+        if self.error:
+            return self.error.reason
+        return self.held or ""
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """What the image was built from."""
+
+    repository: str
+    ref: str
+    commit: str

@@ -1,0 +1,156 @@
+"""The statement about an index: what it was made from, by which workflow, and its parts. SLSA provenance v1; pure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+from replicator.index import image_index
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+HOME = "https://github.com/gce-image-replicator/gce-image-replicator"
+#: What the fields below mean is written there.
+BUILD_TYPE = f"{HOME}/blob/main/docs/signing.md#build-type"
+PREDICATE_TYPE = "https://slsa.dev/provenance/v1"
+#: cosign's `attest-blob --predicate` writes the older one.
+STATEMENT_TYPES = ("https://in-toto.io/Statement/v1", "https://in-toto.io/Statement/v0.1")
+_COMPUTE = "https://compute.googleapis.com/compute/v1"
+
+
+def statement(document: dict[str, Any], env: Mapping[str, str]) -> bytes:
+    """The statement about an index, which was made in that environment, as canonical JSON."""
+    subject = {"name": image_index.FILE_NAME, "digest": {"sha256": _sha256(document)}}
+    predicate = {
+        "buildDefinition": {
+            "buildType": BUILD_TYPE,
+            "externalParameters": {"workflow": _workflow(env)},
+            "internalParameters": {"github": _github(env)},
+            "resolvedDependencies": [*_commit(env), *map(_source, document["images"])],
+        },
+        "runDetails": {
+            "builder": {"id": _builder(env)},
+            "metadata": _metadata(env),
+            "byproducts": [_child(document, entry) for entry in document["images"]],
+        },
+    }
+    whole = {
+        "_type": STATEMENT_TYPES[0],
+        "subject": [subject],
+        "predicateType": PREDICATE_TYPE,
+        "predicate": predicate,
+    }
+    return json.dumps(whole, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+
+
+def child(document: dict[str, Any], architecture: str, variant: str = "") -> bytes:
+    """The index of one architecture out of an index of several: what someone pins who needs that one only."""
+    entries = [
+        entry for entry in document["images"] if (entry["architecture"], entry["variant"]) == (architecture, variant)
+    ]
+    return image_index.to_bytes({**document, "images": entries})
+
+
+def digests(payload: bytes) -> list[str]:
+    """The SHA-256 of each file that a statement of ours speaks of: the index's, then its children's.
+
+    Raises ValueError where the statement is none of ours.
+    """
+    try:
+        read = json.loads(payload)
+        if read["_type"] not in STATEMENT_TYPES or read["predicateType"] != PREDICATE_TYPE:
+            raise ValueError("another kind of statement")
+        predicate = read["predicate"]
+        # By-products of another kind of build may be anything.
+        ours = predicate["buildDefinition"]["buildType"] == BUILD_TYPE
+        children = predicate["runDetails"]["byproducts"] if ours else []
+        return [str(item["digest"]["sha256"]) for item in [*read["subject"], *children]]
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        raise ValueError("a statement that is no JSON") from None
+    except (KeyError, TypeError, AttributeError, RecursionError):
+        raise ValueError("a statement without what it must have") from None
+
+
+def sources(payload: bytes) -> set[tuple[str, str]] | None:
+    """URI and id of each source image that a statement of ours names; None where it is of another kind of build."""
+    predicate = json.loads(payload)["predicate"]["buildDefinition"]
+    if predicate["buildType"] != BUILD_TYPE:
+        return None
+    named = [item for item in predicate["resolvedDependencies"] if "annotations" in item]
+    return {(str(item["name"]), str(item["annotations"]["id"])) for item in named}
+
+
+def _source(entry: dict[str, Any]) -> dict[str, Any]:
+    source = entry["source"]
+    return {
+        "name": source["uri"],
+        "uri": f"{_COMPUTE}/{source['uri']}",
+        "annotations": {"id": source["id"], "architecture": entry["architecture"]},
+    }
+
+
+def _child(document: dict[str, Any], entry: dict[str, Any]) -> dict[str, Any]:
+    architecture, variant = entry["architecture"], entry["variant"]
+    return {
+        "name": f"{image_index.FILE_NAME} of {' '.join(filter(None, (architecture, variant)))}",
+        "digest": {"sha256": hashlib.sha256(child(document, architecture, variant)).hexdigest()},
+        "annotations": {
+            "architecture": architecture,
+            "variant": variant,
+            "source": _identity(entry["source"]),
+            "images": {location: _identity(image) for location, image in entry["locations"].items()},
+        },
+    }
+
+
+def _identity(image: dict[str, Any]) -> dict[str, str]:
+    return {"uri": image["uri"], "id": image["id"]}
+
+
+def _sha256(document: dict[str, Any]) -> str:
+    return hashlib.sha256(image_index.to_bytes(document)).hexdigest()
+
+
+def _repository(env: Mapping[str, str]) -> str:
+    return f"{env.get('GITHUB_SERVER_URL', 'https://github.com')}/{env.get('GITHUB_REPOSITORY', '')}"
+
+
+def _workflow(env: Mapping[str, str]) -> dict[str, str]:
+    """The file that ran, as GitHub's own attestations name it; nothing on a machine of one's own."""
+    whole, _, ref = env.get("GITHUB_WORKFLOW_REF", "").partition("@")
+    if not whole:
+        return {}
+    path = whole.removeprefix(f"{env.get('GITHUB_REPOSITORY', '')}/")
+    return {"ref": ref, "repository": _repository(env), "path": path}
+
+
+def _github(env: Mapping[str, str]) -> dict[str, str]:
+    named = {
+        "event_name": "GITHUB_EVENT_NAME",
+        "repository_id": "GITHUB_REPOSITORY_ID",
+        "repository_owner_id": "GITHUB_REPOSITORY_OWNER_ID",
+        "runner_environment": "RUNNER_ENVIRONMENT",
+    }
+    return {name: env[variable] for name, variable in named.items() if env.get(variable)}
+
+
+def _commit(env: Mapping[str, str]) -> list[dict[str, Any]]:
+    commit = env.get("GITHUB_SHA", "")
+    if not commit:
+        return []
+    return [{"uri": f"git+{_repository(env)}@{env.get('GITHUB_REF', '')}", "digest": {"gitCommit": commit}}]
+
+
+def _builder(env: Mapping[str, str]) -> str:
+    workflow = env.get("GITHUB_WORKFLOW_REF", "")
+    return f"{env.get('GITHUB_SERVER_URL', 'https://github.com')}/{workflow}" if workflow else HOME
+
+
+def _metadata(env: Mapping[str, str]) -> dict[str, str]:
+    run = env.get("GITHUB_RUN_ID", "")
+    if not run:
+        return {}
+    return {"invocationId": f"{_repository(env)}/actions/runs/{run}/attempts/{env.get('GITHUB_RUN_ATTEMPT', '1')}"}

@@ -1,0 +1,190 @@
+"""Sign an index: a bundle over its bytes, and a bundle over the statement about it; keyless or with a key.
+
+What can be known to fail is known before anything is made: there is a `Signer` or an error.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import requests
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from replicator.bootstrap import workflow_commands
+from replicator.compute import sign_in_errors
+from replicator.core.replicas import Sign
+from replicator.index import bundle, image_index
+from replicator.index.errors import (
+    CannotSign,
+    NoSigningToken,
+    SigningKeyUnusable,
+    SigstoreFailed,
+    SigstoreMissing,
+    TrustUnusable,
+)
+from replicator.inputs import files
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+KEY_VARIABLE = "SIGNING_KEY"
+KEY_FILE_VARIABLE = "SIGNING_KEY_FILE"
+#: A Sigstore of one's own.
+TRUST_VARIABLE = "SIGSTORE_TRUST_CONFIG"
+
+BUNDLE_NAME = f"{image_index.FILE_NAME}.sigstore.json"
+ATTESTATION_NAME = f"{image_index.FILE_NAME}.intoto.sigstore.json"
+
+_AUDIENCE = "sigstore"
+_LARGEST_KEY = 2**16
+_LARGEST_TRUST = 2**20
+#: Seconds that the runner's token service may take.
+_PATIENCE = 30.0
+
+
+class Signer(Protocol):
+    """Whoever can sign."""
+
+    def sign(self, data: bytes, statement: bytes) -> tuple[bytes, bytes]:
+        """A bundle over a file's bytes, and one over a statement. Raises CannotSign."""
+
+
+def signer(how: Sign, env: Mapping[str, str]) -> Signer | None:
+    """The signer that the input asks for. Raises CannotSign or SigstoreMissing where there can't be one."""
+    if how is Sign.OFF:
+        return None
+    return KeySigner(_key(env)) if how is Sign.KEY else KeylessSigner(env)
+
+
+def hint(key: ec.EllipticCurvePublicKey) -> str:
+    """By which a bundle names its key: the SHA-256 of the key's DER form."""
+    der = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return base64.b64encode(hashlib.sha256(der).digest()).decode()
+
+
+def trust_config(env: Mapping[str, str]) -> str:
+    """The client trust config of a Sigstore of one's own; nothing for the public one. Raises TrustUnusable."""
+    named = env.get(TRUST_VARIABLE, "")
+    try:
+        return files.read(Path(named), largest=_LARGEST_TRUST) if named else ""
+    except files.Unfit as error:
+        raise TrustUnusable(f"{TRUST_VARIABLE}: {error}", remedy=f"Correct or unset {TRUST_VARIABLE}.") from None
+
+
+class KeySigner:
+    """Signs with a P-256 key; cosign verifies with `--key` and without a log."""
+
+    def __init__(self, key: ec.EllipticCurvePrivateKey) -> None:
+        self._key = key
+        self._hint = hint(key.public_key())
+
+    def sign(self, data: bytes, statement: bytes) -> tuple[bytes, bytes]:
+        """A bundle over a file's bytes, and one over a statement."""
+        return bundle.of_file(data, self._sign, self._hint), bundle.of_statement(statement, self._sign, self._hint)
+
+    def _sign(self, data: bytes) -> bytes:
+        return self._key.sign(data, ec.ECDSA(hashes.SHA256()))
+
+
+class KeylessSigner:
+    """Signs with a certificate that Fulcio gives for this job's identity token, and logs it in Rekor."""
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        self._url = env.get("ACTIONS_ID_TOKEN_REQUEST_URL", "")
+        self._token = env.get("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "")
+        if not self._url or not self._token:
+            raise _no_token(env)
+        self._trust = trust_config(env)
+        _sigstore()
+
+    def sign(self, data: bytes, statement: bytes) -> tuple[bytes, bytes]:
+        """A bundle over a file's bytes, and one over a statement. Raises CannotSign."""
+        models, oidc, dsse, sign = _sigstore()
+        token = self._identity_token()
+        try:
+            trust = models.ClientTrustConfig
+            config = trust.from_json(self._trust) if self._trust else trust.production()
+            context = sign.SigningContext.from_trust_config(config)
+            with context.signer(oidc.IdentityToken(token)) as signer:
+                blob, about = signer.sign_artifact(data), signer.sign_dsse(dsse.Statement(statement))
+        except Exception as error:
+            # Its exceptions quote whole answers, and come from many libraries.
+            raise SigstoreFailed(f"Sigstore could not sign the index ({_kind(error)})") from error
+        return blob.to_json().encode() + b"\n", about.to_json().encode() + b"\n"
+
+    def _identity_token(self) -> str:
+        """A fresh one: it is good for some minutes only, and copies take longer."""
+        try:
+            answer = requests.get(
+                self._url,
+                params={"audience": _AUDIENCE},
+                headers={"Authorization": f"bearer {self._token}"},
+                timeout=_PATIENCE,
+                allow_redirects=False,
+            )
+            answer.raise_for_status()
+            token = answer.json()["value"]
+        except (requests.RequestException, ValueError, KeyError, TypeError) as error:
+            raise SigstoreFailed(
+                f"{sign_in_errors.Service.OIDC.capitalize()} gave none to sign with ({_kind(error)})",
+                remedy="Run this again: what was made is kept.",
+            ) from None
+        return str(token)
+
+
+def _sigstore() -> tuple[Any, Any, Any, Any]:
+    try:
+        from sigstore import dsse, models, oidc, sign
+    except ImportError as error:
+        raise SigstoreMissing(f"Keyless signing needs the package sigstore ({error.name} is missing)") from None
+    return models, oidc, dsse, sign
+
+
+def _kind(error: BaseException) -> str:
+    said = workflow_commands.plain(error)[:300]
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__
+
+
+def _no_token(env: Mapping[str, str]) -> CannotSign:
+    what = "The index can't be signed keyless: the job has no right to an identity token"
+    if env.get("GITHUB_ACTIONS") != "true":
+        return NoSigningToken(
+            "An index can be signed keyless in a workflow only: there is no identity token here",
+            remedy="Sign with a key: `--sign key`, with SIGNING_KEY or SIGNING_KEY_FILE.",
+            lines="",
+        )
+    if any(name.startswith("FORGEJO_") for name in env):
+        return NoSigningToken(
+            what,
+            remedy="Add `enable-openid-connect: true` to the job (the public Sigstore does not trust Forgejo: it takes "
+            f"one of your own, named by {TRUST_VARIABLE}), or sign with a key (`sign: key`).",
+            lines="enable-openid-connect: true",
+        )
+    return NoSigningToken(what)
+
+
+def _key(env: Mapping[str, str]) -> ec.EllipticCurvePrivateKey:
+    text, file = env.get(KEY_VARIABLE, ""), env.get(KEY_FILE_VARIABLE, "")
+    if bool(text) == bool(file):
+        both = f"{KEY_VARIABLE} and {KEY_FILE_VARIABLE}"
+        raise SigningKeyUnusable(f"Both {both} are given" if text else f"There is no key: neither of {both} is set")
+    where = KEY_VARIABLE if text else f"'{file}'"
+    try:
+        pem = text or files.read(Path(file), largest=_LARGEST_KEY)
+        key = serialization.load_pem_private_key(pem.strip().encode(), password=None)
+    except files.Unfit as error:
+        raise SigningKeyUnusable(f"{KEY_FILE_VARIABLE}: {error}") from None
+    except TypeError:
+        raise SigningKeyUnusable(f"The key in {where} is encrypted") from None
+    except (ValueError, UnsupportedAlgorithm):
+        # What the library says may quote the key.
+        raise SigningKeyUnusable(f"{where} holds no private key in PEM") from None
+    if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
+        raise SigningKeyUnusable(f"The key in {where} is not of the kind P-256")
+    return key

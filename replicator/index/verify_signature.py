@@ -1,0 +1,240 @@
+"""Verify who signed an index: the file's bytes, the statement about it, and the policy that both must meet.
+
+Own checks say what is wrong in own words; that a certificate and its log entry are Sigstore's, sigstore-python says.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat import asn1
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from replicator.core import errors
+from replicator.index import bundle, image_index, provenance, sign
+from replicator.index.errors import (
+    BundleUnusable,
+    OtherFile,
+    OtherIdentity,
+    OtherIssuer,
+    OtherKindOfBundle,
+    OtherStatement,
+    OutsideItsTime,
+    SignatureBroken,
+    SigstoreMissing,
+    TrustUnusable,
+    Untrusted,
+)
+from replicator.inputs import files
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from replicator.commands.verify.settings import VerifySettings
+    from replicator.index.bundle import Bundle
+
+
+_LARGEST_KEY = 2**16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Believe who signed keyless with an identity that the whole pattern matches, confirmed by the issuer."""
+
+    pattern: re.Pattern[str]
+    issuer: str
+    trusted_root: Path | None
+    """None: that of `config`, or the public Sigstore's."""
+    config: str
+    """The client trust config of a Sigstore of one's own; nothing for the public one."""
+    offline: bool
+    """Whether a public trusted root that was fetched earlier will do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """Believe who has the key."""
+
+    public: ec.EllipticCurvePublicKey
+
+
+Policy = Identity | Key
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """What was signed, who signed it, and who confirmed that."""
+
+    digest: str
+    by: str
+    issuer: str = ""
+
+
+def policy(wanted: VerifySettings, env: Mapping[str, str]) -> Policy:
+    """The policy that the settings name. Raises BadSettings and TrustUnusable."""
+    if wanted.key:
+        return Key(_public_key(Path(wanted.key)))
+    return Identity(
+        pattern=re.compile(wanted.certificate_identity_regexp),
+        issuer=wanted.certificate_oidc_issuer,
+        trusted_root=Path(wanted.trusted_root) if wanted.trusted_root else None,
+        config=sign.trust_config(env),
+        offline=wanted.offline_only,
+    )
+
+
+def verify(data: bytes, signatures: Mapping[str, str], policy: Policy) -> Signed:
+    """Hold a file's bytes against its bundle, its statement, or both. Raises SignatureWrong, and TrustUnusable."""
+    digest = hashlib.sha256(data).hexdigest()
+    signed = Signed("", "nobody")
+    for option, file in signatures.items():
+        read = bundle.read(Path(file), option)
+        if bool(read.statement) != (option == "attestation"):
+            kind = "a statement about a file" if read.statement else "a file"
+            raise OtherKindOfBundle(f"'{read.path}' signs {kind}, and was given as {option}")
+        signed = _verify(data, digest, read, policy)
+    return signed
+
+
+def _verify(data: bytes, digest: str, read: Bundle, policy: Policy) -> Signed:
+    if not read.statement and read.signed != digest:
+        raise OtherFile(f"'{read.path}' signs a file of sha256:{read.signed}, and this one is sha256:{digest}")
+    if isinstance(policy, Key) is not read.by_key:
+        held = (
+            "names a key, and the policy an identity" if read.by_key else "holds a certificate, and the policy is a key"
+        )
+        raise OtherKindOfBundle(f"'{read.path}' {held}")
+    message = bundle.pae(read.statement) if read.statement else data
+    if isinstance(policy, Key):
+        _check(policy.public, read, message)
+        by, issuer = f"the key {sign.hint(policy.public)}", ""
+    else:
+        by, issuer = _verify_keyless(data, read, message, policy)
+    if read.statement:
+        _check_statement(read, digest, data)
+    return Signed(f"sha256:{digest}", by, issuer)
+
+
+def _verify_keyless(data: bytes, read: Bundle, message: bytes, policy: Identity) -> tuple[str, str]:
+    """Who signed, and who confirmed that."""
+    try:
+        from sigstore.errors import Error
+        from sigstore.models import Bundle as SigstoreBundle
+        from sigstore.verify import Verifier
+    except ImportError as error:
+        raise SigstoreMissing(
+            f"Verifying a keyless signature needs the package sigstore ({error.name} is missing)"
+        ) from None
+    try:
+        sigstore = SigstoreBundle.from_json(read.text)
+    except (Error, ValueError) as error:
+        raise BundleUnusable(f"'{read.path}' is no usable bundle: {error}") from None
+    _check(sigstore.signing_certificate.public_key(), read, message)
+    _check_time(sigstore.signing_certificate, read)
+    verifier = Verifier(trusted_root=_trusted_root(policy))
+    who = _Who(policy)
+    try:
+        if not read.statement:
+            verifier.verify_artifact(data, sigstore, who)
+        elif verifier.verify_dsse(sigstore, who) != (bundle.STATEMENT_TYPE, read.statement):
+            raise BundleUnusable(f"'{read.path}' can be read in two ways")
+    except (Error, x509.ExtensionNotFound, ValueError) as error:
+        raise Untrusted(f"'{read.path}' can't be trusted: {error}") from None
+    return who.by, who.issuer
+
+
+class _Who:
+    """What sigstore-python calls a policy: it is shown the certificate when that is known to be Fulcio's."""
+
+    def __init__(self, policy: Identity) -> None:
+        self._policy = policy
+        self.by = self.issuer = ""
+
+    def verify(self, cert: x509.Certificate) -> None:
+        """Raise OtherIdentity or OtherIssuer unless the certificate is what the policy asks for."""
+        names = cert.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        found = [name.value for name in names if isinstance(name, x509.UniformResourceIdentifier | x509.RFC822Name)]
+        self.by, self.issuer = ", ".join(found) or "nobody", _issuer(cert)
+        pattern, issuer = self._policy.pattern, self._policy.issuer
+        if len(list(names)) != 1 or len(found) != 1 or not pattern.fullmatch(found[0]):
+            raise OtherIdentity(f"{self.by} signed, which '{pattern.pattern}' does not match")
+        if self.issuer != issuer:
+            raise OtherIssuer(f"The identity was confirmed by {self.issuer or 'nobody'}, not by {issuer}")
+
+
+#: Where Fulcio notes the issuer: as a DER string, and before that as bare text.
+_ISSUER = x509.ObjectIdentifier("1.3.6.1.4.1.57264.1.8")
+_OLD_ISSUER = x509.ObjectIdentifier("1.3.6.1.4.1.57264.1.1")
+
+
+def _issuer(certificate: x509.Certificate) -> str:
+    noted = {item.oid: item.value for item in certificate.extensions}
+    for oid in (_ISSUER, _OLD_ISSUER):
+        value = noted.get(oid)
+        if isinstance(value, x509.UnrecognizedExtension):
+            return asn1.decode_der(str, value.value) if oid == _ISSUER else value.value.decode("utf-8", "replace")
+    return ""
+
+
+def _check(key: object, read: Bundle, message: bytes) -> None:
+    if not isinstance(key, ec.EllipticCurvePublicKey):
+        raise BundleUnusable(f"'{read.path}' was not signed with a P-256 key")
+    try:
+        key.verify(read.signature, message, ec.ECDSA(hashes.SHA256()))
+    except InvalidSignature:
+        raise SignatureBroken(f"The signature in '{read.path}' is invalid") from None
+
+
+def _check_time(certificate: x509.Certificate, read: Bundle) -> None:
+    first, last = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    if read.logged and not first <= read.logged <= last:
+        raise OutsideItsTime(f"The certificate is good from {first} to {last}, and was used at {read.logged}")
+
+
+def _check_statement(read: Bundle, digest: str, data: bytes) -> None:
+    try:
+        spoken_of = provenance.digests(read.statement)
+        named = provenance.sources(read.statement)
+    except (ValueError, KeyError, TypeError) as error:
+        said = error if isinstance(error, ValueError) else "a statement without what it must have"
+        raise OtherStatement(f"'{read.path}' holds {said}") from None
+    if digest not in spoken_of:
+        raise OtherFile(f"The statement in '{read.path}' is not about this file, which is sha256:{digest}")
+    held = {(entry.source.uri, entry.source.id) for entry in image_index.parse(data, read.path).images}
+    if named is not None and not held <= named:
+        raise OtherStatement(f"The statement in '{read.path}' names other source images than the file")
+
+
+def _trusted_root(policy: Identity) -> Any:
+    from sigstore.models import ClientTrustConfig, TrustedRoot
+
+    try:
+        if policy.trusted_root:
+            return TrustedRoot.from_file(str(policy.trusted_root))
+        if policy.config:
+            return ClientTrustConfig.from_json(policy.config).trusted_root
+        return ClientTrustConfig.production(offline=policy.offline).trusted_root
+    except Exception as error:
+        # From a file or from the network, by way of several libraries.
+        own = f"That of {sign.TRUST_VARIABLE}" if policy.config else "The public trusted root"
+        where = f"'{policy.trusted_root}'" if policy.trusted_root else own
+        raise TrustUnusable(f"{where} can't be used ({type(error).__name__}: {error})") from error
+
+
+def _public_key(path: Path) -> ec.EllipticCurvePublicKey:
+    try:
+        key = serialization.load_pem_public_key(files.read(path, largest=_LARGEST_KEY).strip().encode())
+    except files.Unfit as error:
+        raise errors.BadSettings([errors.InputProblem("key", str(error))]) from None
+    except (ValueError, UnsupportedAlgorithm):
+        key = None
+    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
+        raise errors.BadSettings([errors.InputProblem("key", f"'{path}' holds no public P-256 key in PEM")])
+    return key

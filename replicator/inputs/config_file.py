@@ -1,0 +1,234 @@
+"""The configuration file: what is wanted in each location, where that differs between locations.
+
+YAML, read strictly: an unknown or doubled key, a wrong type or an alias is an error with its line. The JSON Schema
+that editors use is made from the classes here (`schemas/replicate-config.schema.json`).
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from typing import TYPE_CHECKING, Annotated, Any
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from replicator.core import names, validation
+from replicator.inputs import files
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+
+#: A file for all regions has a few kilobytes; the parser takes a second for so many.
+_LARGEST = 2**17
+#: No key of ours lies deeper than a label; what does is an attack on the parser or a mistake.
+_DEEPEST = 8
+_KMS_KEY = re.compile(r"projects/[^/\s]+/locations/[^/\s]+/keyRings/[^/\s]+/cryptoKeys/[^/\s]+")
+
+
+_STRING = "tag:yaml.org,2002:str"
+#: What is no text (a number, a time) and longer than this is an attack: YAML 1.1 reads `1:1:1:…` as a number.
+_LONGEST_NUMBER = 64
+_BOOLEAN = "tag:yaml.org,2002:bool"
+#: YAML 1.2's; the library reads YAML 1.1, where `no` is false.
+_BOOLEANS = {"true", "True", "TRUE", "false", "False", "FALSE"}
+
+
+class Place(BaseModel):
+    """What is wanted in one location beside what the inputs say for all."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
+
+    required: bool = False
+    """Whether the failure of this location fails the run and keeps every family where it was."""
+    project: str = ""
+    """The project of the replica; `{project}` and `{location}` are filled in. Instead of the input replica_project."""
+    name: str = ""
+    """The name of the replica; `{name}` and `{location}` are filled in. Instead of the input name_template."""
+    family: str = ""
+    """The family of the replica; `{family}` and `{location}` are filled in. Instead of the input family_template."""
+    labels: dict[str, str] = Field(default_factory=dict)
+    """Labels on top of the source's and of the input labels."""
+    kms_key: str = ""
+    """The Cloud KMS key that encrypts the replica: `projects/P/locations/L/keyRings/R/cryptoKeys/K`."""
+
+    @field_validator("project")
+    @classmethod
+    def _project(cls, value: str) -> str:
+        names.check(value, frozenset({"project", "location"}))
+        return value
+
+    @field_validator("name")
+    @classmethod
+    def _name(cls, value: str) -> str:
+        names.check(value, frozenset({"name", "location"}))
+        return value
+
+    @field_validator("family")
+    @classmethod
+    def _family(cls, value: str) -> str:
+        names.check(value, frozenset({"family", "location"}))
+        return value
+
+    @field_validator("labels")
+    @classmethod
+    def _labels(cls, value: dict[str, str]) -> dict[str, str]:
+        validation.refuse(validation.labels_problems(value))
+        return value
+
+    @field_validator("kms_key")
+    @classmethod
+    def _kms_key(cls, value: str) -> str:
+        if value and not _KMS_KEY.fullmatch(value):
+            raise ValueError(
+                f"'{value}' is no Cloud KMS key; write projects/P/locations/L/keyRings/R/cryptoKeys/K (no version)"
+            )
+        return value
+
+
+def _location(value: str) -> str:
+    validation.refuse([problem] if (problem := validation.location_problem(value)) else [])
+    return value
+
+
+_Location = Annotated[str, AfterValidator(_location)]
+
+
+class Config(BaseModel):
+    """Configuration of gce-image-replicator: which locations are wanted, and what is special about each."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
+
+    locations: Annotated[dict[_Location, Place | None], Field(min_length=1)]
+    """Storage location (`us`, `eu`, `asia` or a region) → what is special about it; empty where nothing is."""
+
+    def place(self, location: str) -> Place:
+        """What is special about a location."""
+        return self.locations.get(location) or Place()
+
+
+class BadConfig(ValueError):
+    """A file that can't be carried out; `problems` are (line, text), line 0 for the file as a whole."""
+
+    def __init__(self, problems: list[tuple[int, str]]) -> None:
+        super().__init__("; ".join(text for _, text in problems))
+        self.problems = problems
+
+
+def read(given: str, env: Mapping[str, str]) -> Config:
+    """Read and check the file that the input names. Raises BadConfig with every problem."""
+    try:
+        text = files.given(given, env, largest=_LARGEST)
+    except files.Unfit as error:
+        raise BadConfig([(0, str(error))]) from None
+    return parse(text)
+
+
+def parse(text: str) -> Config:
+    """Check the text of a file. Raises BadConfig with every problem."""
+    lines: dict[tuple[str, ...], int] = {}
+    problems: list[tuple[int, str]] = []
+    try:
+        _refuse_what_grows(text)
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        data = _plain(root, (), lines, problems) if root else {}
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 0
+        raise BadConfig([(line, f"is no YAML: {error.problem}")]) from None
+    except yaml.YAMLError as error:
+        raise BadConfig([(0, f"is no YAML: {error}")]) from None
+    config = None
+    try:
+        config = Config.model_validate(data)
+    except ValidationError as error:
+        problems += _described(error, lines)
+    if problems or config is None:
+        raise BadConfig(sorted(problems))
+    return config
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of the file, for editors."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **Config.model_json_schema(),
+        "title": "Configuration of gce-image-replicator",
+    }
+
+
+def _refuse_what_grows(text: str) -> None:
+    """Aliases make a small file huge, and deep nesting ends the parser: neither has a use here."""
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        line = event.start_mark.line + 1 if event.start_mark else 0
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+            raise BadConfig([(line, "holds an anchor or alias; write the value out")])
+        if tag := getattr(event, "tag", None):
+            raise BadConfig([(line, f"holds the tag {tag}; write the plain value")])
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST:
+            raise BadConfig([(line, "is nested too deeply")])
+
+
+def _plain(
+    node: yaml.Node, path: tuple[str, ...], lines: dict[tuple[str, ...], int], problems: list[tuple[int, str]]
+) -> Any:
+    lines.setdefault(path, node.start_mark.line + 1)
+    if isinstance(node, yaml.MappingNode):
+        return dict(_items(node, path, lines, problems))
+    if isinstance(node, yaml.SequenceNode):
+        return [_plain(item, (*path, str(number)), lines, problems) for number, item in enumerate(node.value)]
+    if node.tag == _BOOLEAN and node.value not in _BOOLEANS:
+        problems.append((node.start_mark.line + 1, f"{'.'.join(path)}: '{node.value}' is not one of true, false"))
+        return False
+    if node.tag != _STRING and len(node.value) > _LONGEST_NUMBER:
+        raise BadConfig([(node.start_mark.line + 1, f"{'.'.join(path)}: no number or time is that long")])
+    loader = yaml.SafeLoader("")
+    try:
+        return loader.construct_object(node, deep=True)
+    except (ValueError, yaml.YAMLError) as error:
+        problems.append((node.start_mark.line + 1, f"{'.'.join(path)}: {error}"))
+        return None
+
+
+def _items(
+    node: yaml.MappingNode, path: tuple[str, ...], lines: dict[tuple[str, ...], int], problems: list[tuple[int, str]]
+) -> Iterator[tuple[str, Any]]:
+    seen: dict[str, int] = {}
+    for key_node, value_node in node.value:
+        line = key_node.start_mark.line + 1
+        if not isinstance(key_node, yaml.ScalarNode):
+            problems.append((line, "a key must be a word"))
+            continue
+        key = key_node.value
+        if key in seen:
+            problems.append((line, f"'{key}' is given twice, first in line {seen[key]}"))
+            continue
+        seen[key] = line
+        lines[*path, key] = line
+        yield key, _plain(value_node, (*path, key), lines, problems)
+
+
+def _described(error: ValidationError, lines: dict[tuple[str, ...], int]) -> Iterator[tuple[int, str]]:
+    for item in error.errors():
+        path = tuple(str(part) for part in item["loc"] if part != "[key]")
+        line = next((lines[path[:length]] for length in range(len(path), -1, -1) if path[:length] in lines), 0)
+        where = ".".join(path)
+        if item["type"] == "extra_forbidden":
+            yield line, f"unknown key '{where}'{_nearest(path)}"
+        elif item["type"] == "value_error":
+            yield line, f"{where}: {item['ctx']['error']}"
+        elif item["type"] == "missing":
+            yield line, f"'{where}' is missing"
+        elif not path:
+            # Nothing of a file that was never meant to be ours is quoted.
+            yield line, "holds no keys; `locations` is needed"
+        else:
+            yield line, f"{where}: {item['msg'][0].lower()}{item['msg'][1:]}, found {item['input']!r:.60}"
+
+
+def _nearest(path: tuple[str, ...]) -> str:
+    known = list(Config.model_fields if len(path) == 1 else Place.model_fields)
+    close = difflib.get_close_matches(path[-1], known, n=1)
+    return f"; did you mean '{close[0]}'?" if close else f"; known are {', '.join(known)}"

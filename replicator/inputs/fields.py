@@ -1,0 +1,125 @@
+"""Field types that the settings of every command share: booleans, lists, minutes, counts, endpoints."""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+import re
+from collections import Counter
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+)
+
+from replicator.core.errors import InputProblem
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+_BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+
+#: Inputs that other parts of the action read: `decide` and `setup.sh`.
+READ_ELSEWHERE = frozenset({"distribute", "tag_pattern", "python"})
+
+#: Points gcloud, and this tool, at another endpoint with one variable.
+ENDPOINT_VARIABLE = "CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE"
+ANONYMOUS_VARIABLE = "CLOUDSDK_AUTH_DISABLE_CREDENTIALS"
+
+
+def listed(value: Any) -> Any:
+    """The words of a text, which commas, blanks and line breaks separate."""
+    return re.split(r"[\s,]+", value.strip(" \t\r\n,")) if isinstance(value, str) else value
+
+
+def _boolean(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    if value not in _BOOLEANS:
+        raise ValueError(f"'{value}' is not one of true, false")
+    return _BOOLEANS[value]
+
+
+def _minutes(value: Any) -> float:
+    try:
+        minutes = float(value)
+    except (TypeError, ValueError):
+        minutes = math.nan
+    if not 0 < minutes < math.inf:
+        raise ValueError(f"'{value}' is no positive number of minutes (0.5 is half a minute)")
+    return minutes
+
+
+def _count(value: Any) -> int:
+    if not re.fullmatch("[1-9][0-9]{0,5}", str(value)):
+        raise ValueError(f"'{value}' is no number of copies, from 1 on")
+    return int(value)
+
+
+def _endpoint(value: str) -> str:
+    if not value:
+        return value
+    bare = re.sub(r"/+(compute/v1/*)?$", "", value)
+    try:
+        parts = urlsplit(bare)
+        port_is_right = parts.port is None or parts.port > 0
+    except ValueError:
+        parts, port_is_right = urlsplit(""), False
+    extra = parts.path or parts.query or parts.fragment or parts.username is not None
+    if parts.scheme not in {"https", "http"} or not parts.hostname or not port_is_right or extra:
+        raise ValueError(f"'{value}' is no endpoint; write https://HOST, or http://127.0.0.1:PORT for an emulator")
+    if parts.scheme == "http" and not _is_loopback(parts.hostname):
+        raise ValueError(f"'{value}' would get credentials unencrypted: use https (http is for loopback only)")
+    return bare
+
+
+Flag = Annotated[bool, BeforeValidator(_boolean)]
+Words = Annotated[tuple[str, ...], BeforeValidator(listed)]
+Minutes = Annotated[float, BeforeValidator(_minutes)]
+Count = Annotated[int, BeforeValidator(_count)]
+Endpoint = Annotated[str, AfterValidator(_endpoint)]
+
+
+def given_values(given: Mapping[str, str], env: Mapping[str, str]) -> dict[str, Any]:
+    """What was really given, of inputs as text: empty means not given, and gcloud's endpoint stands in for ours."""
+    own = {name: text.strip() for name, text in given.items() if name not in READ_ELSEWHERE}
+    values: dict[str, Any] = {name: text for name, text in own.items() if text}
+    if not values.get("compute_endpoint") and env.get(ENDPOINT_VARIABLE):
+        values["compute_endpoint"] = env[ENDPOINT_VARIABLE]
+    return values
+
+
+def is_anonymous(env: Mapping[str, str]) -> bool:
+    """Whether to call the API without credentials, as gcloud can be told to."""
+    return env.get(ANONYMOUS_VARIABLE, "").lower() in {"true", "1", "yes", "on"}
+
+
+def problem_of(item: Any) -> InputProblem:
+    """What pydantic found, as a problem of an input."""
+    name = str(item["loc"][0]) if item["loc"] else "settings"
+    if item["type"] == "value_error":
+        text = str(item["ctx"]["error"])
+    elif item["type"] in {"enum", "literal_error"}:
+        text = f"'{item['input']}' is not one of {item['ctx']['expected'].replace(chr(39), '')}"
+    elif item["type"] == "missing":
+        text = "is needed"
+    elif item["type"] == "extra_forbidden":
+        text = "is no input of this version"
+    else:
+        text = f"'{item['input']}': {item['msg']}"
+    return InputProblem(name, text)
+
+
+def duplicates(values: Sequence[str]) -> list[str]:
+    """A problem for each word that is given twice or more."""
+    return [f"'{word}' is given {count} times" for word, count in Counter(values).items() if count > 1]
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,112 @@
+"""Which copy is made of which image, where Compute Engine makes only so many copies of one in an hour. Pure.
+
+Then every verified replica becomes a source itself, so that many locations take a few waves and not many hours.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from replicator.core import locations as geography
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+
+#: What the source is called beside the replicas, which are called by their locations.
+SOURCE = "source"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """An image that copies can be made of now."""
+
+    name: str
+    """SOURCE, or the location of a replica."""
+    location: str
+    free: float
+    """So many copies of it may be begun now; infinite where nobody counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """A copy of the plan: where to, of what, and in which wave, from 1 on."""
+
+    location: str
+    origin: str
+    wave: int
+
+
+def assign(waiting: Sequence[str], origins: Sequence[Offer]) -> dict[str, str]:
+    """Of which origin the copy for each location is begun now: location → name. Those that must wait are left out.
+
+    No origin is left idle while a location waits. The source serves whom it can alone, so that chains stay short;
+    else replicas serve the nearest, and the source those that most others will be near to.
+    """
+    free = {origin.name: origin.free for origin in origins}
+    if free.get(SOURCE, 0) >= len(waiting):
+        return dict.fromkeys(waiting, SOURCE)
+    assigned: dict[str, str] = {}
+    replicas = [origin for origin in origins if origin.name != SOURCE]
+    pairs = (
+        (geography.distance(location, origin.location), location, origin) for location in waiting for origin in replicas
+    )
+    for _, location, origin in sorted(pairs, key=lambda pair: pair[0]):
+        if location not in assigned and free[origin.name] >= 1:
+            assigned[location] = origin.name
+            free[origin.name] -= 1
+    served = Counter(geography.part(location) for location in [*assigned, *(origin.location for origin in origins)])
+    for location in _spread([location for location in waiting if location not in assigned], served):
+        if free.get(SOURCE, 0) < 1:
+            break
+        assigned[location] = SOURCE
+        free[SOURCE] -= 1
+    return {location: assigned[location] for location in waiting if location in assigned}
+
+
+def forecast(
+    home: str, ready: Sequence[str], wanted: Sequence[str], most: int, last: Sequence[str] = ()
+) -> tuple[Branch, ...]:
+    """The copies to come, wave by wave, if all take as long and every image may be copied `most` times.
+
+    `home` is the source's location, `ready` are replicas that exist, `wanted` those to be made, before the `last`.
+    """
+    origins = [Offer(name=SOURCE, location=home, free=most)]
+    origins += [Offer(name=location, location=location, free=most) for location in ready]
+    branches: list[Branch] = []
+    groups, wave = [list(wanted), list(last)], 0
+    while any(groups):
+        wave += 1
+        begun: list[Offer] = []
+        for group in groups:
+            assigned = assign(group, origins)
+            used = Counter(assigned.values())
+            branches += [
+                Branch(location, origin.name, wave)
+                for origin in origins
+                for location, name in assigned.items()
+                if name == origin.name
+            ]
+            begun += [Offer(name=location, location=location, free=most) for location in assigned]
+            origins = [replace(origin, free=origin.free - used[origin.name]) for origin in origins]
+            group[:] = [location for location in group if location not in assigned]
+            if group:
+                break
+        origins += begun
+    return tuple(branches)
+
+
+def _spread(locations: Sequence[str], served: Counter[str]) -> Iterator[str]:
+    """One after another from the part of the world where most wait for each image that is there already."""
+    by_part: dict[str, list[str]] = {}
+    for location in locations:
+        by_part.setdefault(geography.part(location), []).append(location)
+    there = Counter(served)
+    while by_part:
+        part = max(by_part, key=lambda part: len(by_part[part]) / (1 + there[part]))
+        yield by_part[part].pop(0)
+        there[part] += 1
+        if not by_part[part]:
+            del by_part[part]

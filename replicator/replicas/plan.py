@@ -1,0 +1,284 @@
+"""What will be done, computed from settings and what exists before anything is changed. Pure."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from replicator.compute.errors import SourceUnusable
+from replicator.core import access, compare, errors, names
+from replicator.core.images import Image, ImageRef
+from replicator.core.replicas import Action, Existing, Lineage, Plan, Replica, Step
+from replicator.replicas import copy_tree
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from replicator.core.images import Binding, Policy
+    from replicator.replicas.copy_tree import Branch
+    from replicator.replicas.settings import Settings
+
+
+#: Documented as "at most 6 requests in 60 minutes" for one source; for whom exactly is disputed.
+COPIES_AN_HOUR = 6
+
+
+def replicas(settings: Settings, source: Image) -> tuple[Replica, ...]:
+    """The images wanted, in the order of the input; a home copy that a shared family needs is put first.
+
+    Where the source serves a location itself, the replica is the source.
+    Raises BadSettings where a template makes no valid name of this source's name or family, or would give a replica
+    the source's own place, and SourceUnusable where copies would lose the source's encryption.
+    """
+    wanted = [_replica(settings, source, location) for location in settings.locations]
+    shared = _is_shared(source, wanted)
+    if shared and not source.home:
+        stored = ", ".join(source.storage_locations) or "an unknown location"
+        problem = f"'{settings.family_template}' shares the source's own family, whose head must stay at home"
+        remedy = f"but the source is stored in {stored}: put {{location}} into it"
+        raise errors.BadSettings([errors.InputProblem("family_template", f"{problem}, {remedy}")])
+    if shared and source.home not in settings.locations:
+        home = _replica(settings, source, source.home)
+        # It belongs to those that are all required, when all are.
+        wanted.insert(0, replace(home, required=all(replica.required for replica in wanted)))
+    may_serve = settings.home_copy == "auto" and not shared
+    at_home = (source.home, source.ref.project)
+    serves = [replica for replica in wanted if may_serve and (replica.location, replica.ref.project) == at_home]
+    copies = [replica for replica in wanted if replica not in serves]
+    _check_places(source, copies)
+    _check_encryption(source, copies)
+    return tuple(_itself(source, replica) if replica in serves else replica for replica in wanted)
+
+
+def places(source: Image, wanted: Sequence[Replica]) -> list[ImageRef]:
+    """Where replicas will stand: all but what the source serves itself."""
+    return [replica.ref for replica in wanted if replica.ref != source.ref]
+
+
+def make(
+    settings: Settings,
+    source: Image,
+    source_policy: Policy | None,
+    wanted: Sequence[Replica],
+    found: Mapping[ImageRef, Existing | errors.ReplicaError],
+) -> Plan:
+    """Say for every wanted replica what will be done, by what stands under its name already."""
+    readers = access.readers(settings.access, source_policy)
+    steps = [
+        Step(replica=replica, action=Action.SERVE)
+        if replica.ref == source.ref
+        else step_for(source, readers, replica, found.get(replica.ref), replace_failed=settings.replace_failed)
+        for replica in wanted
+    ]
+    return Plan(
+        source=source,
+        source_policy=source_policy,
+        readers=readers,
+        steps=tuple(steps),
+        leads=leads(source, steps),
+        promote=settings.promote,
+        copies_per_source=settings.copies_per_source,
+        warnings=tuple(_warnings(settings, source, steps)),
+    )
+
+
+def step_for(
+    source: Image,
+    readers: Sequence[Binding],
+    replica: Replica,
+    found: Existing | errors.ReplicaError | None,
+    *,
+    replace_failed: bool,
+) -> Step:
+    """What is done about one replica: the table of what may stand under its name."""
+    if found is None:
+        return Step(replica=replica, action=Action.COPY)
+    if isinstance(found, errors.ReplicaError):
+        return Step(replica=replica, action=Action.REFUSE, error=found)
+    image = found.image
+    refused = _refusal(source, replica, found, replace_failed=replace_failed)
+    if refused:
+        return Step(replica=replica, action=Action.REFUSE, existing=found, error=refused)
+    if image.status == "FAILED":
+        return Step(replica=replica, action=Action.REPLACE, existing=found)
+    if image.status != "READY":
+        return Step(replica=replica, action=Action.WAIT, existing=found)
+    changes = (
+        *compare.description(replica, image),
+        *compare.labels(replica, image),
+        *(compare.readers(readers, found.policy) if found.policy is not None else ()),
+        *compare.family(replica, image),
+    )
+    return Step(replica=replica, action=Action.CHECK, existing=found, changes=changes)
+
+
+def removal(ref: ImageRef) -> str:
+    """The command that removes an image."""
+    return f"gcloud compute images delete {shlex.quote(ref.name)} --project {shlex.quote(ref.project)}"
+
+
+def _looking(ref: ImageRef) -> str:
+    """What to do about an image that may be somebody's: no command that removes it, for that is copied too easily."""
+    look = f"gcloud compute images describe {shlex.quote(ref.name)} --project {shlex.quote(ref.project)}"
+    return (
+        f"Look at it with `{look}`; if nobody needs it, delete it and run this again, or choose another name_template."
+    )
+
+
+def _refusal(source: Image, replica: Replica, found: Existing, *, replace_failed: bool) -> errors.ReplicaError | None:
+    image = found.image
+    if found.lineage is Lineage.UNPROVEN:
+        parent = image.source_image.uri if image.source_image else "an image"
+        what = f"{image.ref} was copied from {parent} (id {image.source_image_id}), which is gone"
+        return errors.Unproven(what, remedy=_looking(image.ref))
+    if found.lineage is Lineage.FOREIGN:
+        made_of = f"a copy of the image with id {image.source_image_id}" if image.source_image_id else "no copy"
+        what = f"{image.ref} exists already and is {made_of}; the source has id {source.id}"
+        return errors.Conflict(what, remedy=_looking(image.ref))
+    if image.storage_locations != (replica.location,):
+        stored = ", ".join(image.storage_locations) or "an unknown location"
+        what = f"{image.ref} exists already and is stored in {stored}, not in {replica.location}"
+        return errors.Conflict(what, remedy=_looking(image.ref))
+    if image.status == "FAILED":
+        if replace_failed and not image.family:
+            return None
+        what = f"{image.ref} is in state FAILED"
+        if replace_failed:
+            what += f" and carries the family {image.family}, so it is not replaced"
+        return image_failed(image.ref, what)
+    if image.deprecated in {"OBSOLETE", "DELETED"}:
+        return errors.Drift(
+            f"{image.ref} is marked {image.deprecated}, so nobody can use it",
+            remedy=f"If that was no intention: `gcloud compute images deprecate {shlex.quote(image.ref.name)} "
+            f"--project {shlex.quote(image.ref.project)} --state ACTIVE`.",
+        )
+    differences = compare.content(source, replica, image) if image.status == "READY" else ()
+    return drift(image.ref, differences) if differences else None
+
+
+def image_failed(ref: ImageRef, what: str) -> errors.ImageFailed:
+    """The error for a copy that failed, with the command that makes room for the next."""
+    return errors.ImageFailed(
+        what, remedy=f"Remove it with `{removal(ref)}` and run this again, or set replace_failed: true."
+    )
+
+
+def drift(ref: ImageRef, differences: Sequence[object]) -> errors.Drift:
+    """The error for a replica that differs in what can't be changed."""
+    listed = "; ".join(str(difference) for difference in differences)
+    return errors.Drift(
+        f"{ref} is not as wanted: {listed}", remedy=f"Remove it with `{removal(ref)}` and run this again."
+    )
+
+
+def _replica(settings: Settings, source: Image, location: str) -> Replica:
+    wanted = settings.wanted(location)
+    problems = []
+    name = family = ""
+    try:
+        name = names.make(wanted.name, source.ref.name, location=location)
+    except names.BadTemplate as error:
+        problems.append(errors.InputProblem("name_template", str(error)))
+    try:
+        family = names.make(wanted.family, source.family, location=location) if source.family else ""
+    except names.BadTemplate as error:
+        problems.append(errors.InputProblem("family_template", str(error)))
+    if problems:
+        raise errors.BadSettings(problems)
+    return Replica(
+        location=location,
+        ref=ImageRef(wanted.project.format(project=source.ref.project, location=location), name),
+        family=family,
+        labels={**source.labels, **wanted.labels},
+        description=source.description,
+        required=wanted.required,
+        kms_key=wanted.kms_key,
+    )
+
+
+def _is_shared(source: Image, wanted: Sequence[Replica]) -> bool:
+    """Whether a replica away from home is to carry the source's own family in the source's project."""
+    return any(
+        replica.family and (replica.ref.project, replica.family) == (source.ref.project, source.family)
+        for replica in wanted
+        if replica.location != source.home
+    )
+
+
+def _itself(source: Image, replica: Replica) -> Replica:
+    """The source in a replica's place."""
+    return Replica(
+        location=replica.location,
+        ref=source.ref,
+        family=source.family,
+        labels=source.labels,
+        description=source.description,
+        required=replica.required,
+    )
+
+
+def _check_places(source: Image, copies: Sequence[Replica]) -> None:
+    taken = {source.ref: f"the source, stored in {source.home or 'several locations'},"}
+    for replica in copies:
+        other = taken.setdefault(replica.ref, replica.location)
+        if other != replica.location:
+            problem = f"gives {other} and the replica in {replica.location} the same image, {replica.ref}"
+            remedy = "put {location} into the name, or set another project"
+            raise errors.BadSettings([errors.InputProblem("name_template", f"{problem}: {remedy}")])
+        if replica.ref.project.isdigit() and replica.ref.project != source.ref.project:
+            # A project has two names; Compute Engine answers with the other one, and the source could hide behind it.
+            problem = f"'{replica.ref.project}' is a project's number: write its id"
+            raise errors.BadSettings([errors.InputProblem("replica_project", problem)])
+
+
+def _check_encryption(source: Image, copies: Sequence[Replica]) -> None:
+    without = [replica.location for replica in copies if not replica.kms_key]
+    if source.encryption and without:
+        raise SourceUnusable(
+            f"The source {source.ref} is encrypted with a key of its own ({source.encryption})",
+            remedy="A copy without one would silently fall back to Google's key: give a kms_key in the config file for "
+            f"{', '.join(without)}.",
+        )
+
+
+def leads(source: Image, steps: Sequence[Step]) -> dict[tuple[str, str], str]:
+    """(project, family) → who leads it, of families that would otherwise resolve to whichever replica was made last.
+
+    In the source's own family, and wherever home's replica is one of them, home leads; else the first location.
+    """
+    groups: dict[tuple[str, str], list[str]] = {}
+    for step in steps:
+        replica = step.replica
+        if replica.family and step.action is not Action.SERVE:
+            groups.setdefault((replica.ref.project, replica.family), []).append(replica.location)
+    return {
+        key: source.home if source.home in locations else locations[0]
+        for key, locations in groups.items()
+        if len(locations) > 1
+    }
+
+
+def _warnings(settings: Settings, source: Image, steps: Sequence[Step]) -> list[str]:
+    warnings = []
+    if source.deprecated:
+        warnings.append(f"The source {source.ref} is marked {source.deprecated}: its replicas are made all the same.")
+    copies = sum(step.copies for step in steps)
+    if copies > COPIES_AN_HOUR and not settings.copies_per_source:
+        warnings.append(
+            f"{copies} copies of one source are planned; about {COPIES_AN_HOUR} an hour are documented. Where Compute "
+            f"Engine makes no more, verified replicas are copied instead; copies_per_source: {COPIES_AN_HOUR} plans it."
+        )
+    return warnings
+
+
+def tree_of(plan: Plan) -> tuple[Branch, ...]:
+    """Which copy will be made of which image, if all take as long; empty where all are made of the source."""
+    if plan.copies_per_source is None:
+        return ()
+    ready = [step.replica.location for step in plan.steps if step.action is Action.CHECK]
+    copied = [step.replica for step in plan.steps if step.copies]
+    last = [replica.location for replica in copied if plan.is_lead(replica)]
+    wanted = [replica.location for replica in copied if replica.location not in last]
+    branches = copy_tree.forecast(plan.source.home, ready, wanted, plan.copies_per_source, last)
+    return branches if any(branch.origin != copy_tree.SOURCE for branch in branches) else ()

@@ -1,0 +1,170 @@
+"""What people and later steps are told: the plan before acting, a line at each change, and everything at the end."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from replicator.bootstrap import workflow_commands
+from replicator.core.replicas import Access, Outcome, Result
+from replicator.replicas import results
+from replicator.runtime.runner import Annotation, Level
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from replicator.core.replicas import Plan, ReplicaResult, Step
+    from replicator.index.image_index import Written
+    from replicator.runtime.runner import Runner
+    from replicator.runtime.verdict import Verdict
+
+
+#: The runner takes a megabyte of outputs from a job.
+LONGEST_REASON = 10_000
+#: So many locations are told by name in one line.
+_MOST_NAMED = 8
+
+
+def show_end(runner: Runner, verdict: Verdict, rows: Sequence[ReplicaResult]) -> None:
+    """The table of what exists where, and the verdict."""
+    if rows:
+        runner.line("")
+        runner.table(
+            [
+                [
+                    row.where,
+                    row.outcome + (f" ({row.reason})" if row.reason else ""),
+                    row.replica.ref.uri,
+                    _family(row) if row.outcome.verified else "",
+                    row.access if row.outcome.verified else "",
+                    f"{row.seconds:.1f} s" if row.seconds else "",
+                ]
+                for row in rows
+            ]
+        )
+    runner.line("")
+    runner.line(f"{verdict.result}: {verdict.headline}.")
+
+
+def _family(row: ReplicaResult) -> str:
+    if not row.replica.family:
+        return "no family"
+    return f"family {row.replica.family}" if row.promoted else f"not in family {row.replica.family}"
+
+
+def remarks(
+    verdict: Verdict, rows: Sequence[ReplicaResult], notes: Sequence[Annotation], *, every: bool
+) -> list[Annotation]:
+    """One remark for each replica, titled with its location, after those about the whole run.
+
+    Unless it is to be `every` replica, those go without of which the table at the end says everything. A run that
+    fails says so loudly: by an error where it exits with one, else by a warning.
+    """
+    said = [*notes, *(_annotation(row) for row in rows if every or results.message(row))]
+    if verdict.result is Result.FAILED:
+        level: Level = "error" if verdict.exit_code else "warning"
+        if level == "warning" or not any(item.level == "error" for item in said):
+            said.insert(0, Annotation(level, "Nothing was replicated", f"{verdict.reason}."))
+    return said
+
+
+def _annotation(row: ReplicaResult) -> Annotation:
+    said = results.message(row)
+    what = f"{row.replica.ref.uri}: {row.outcome}"
+    if row.outcome.verified or row.outcome is Outcome.PLANNED:
+        details = [row.access] if row.access else []
+        details += [_family(row)] if row.replica.family and row.outcome.verified else []
+        text = f"{', '.join([what, *details])}. {said}".strip()
+        return Annotation("warning" if row.error else "notice", row.where, text)
+    return Annotation("error" if row.replica.required else "warning", row.where, f"{what}. {said}")
+
+
+def privacy_note(plan: Plan, access: Access, rows: Sequence[ReplicaResult]) -> list[Annotation]:
+    """A word to whoever expects public replicas of a source that is not public."""
+    found = {row.access for row in rows if row.outcome.verified and row.outcome is not Outcome.SOURCE}
+    if access is not Access.SOURCE or found != {"private"}:
+        return []
+    return [
+        Annotation(
+            "notice",
+            "Access",
+            f"The replicas are private, like the source {plan.source.ref}: set access: public, or put this step after "
+            "the one that opens it.",
+        )
+    ]
+
+
+def outputs(*, decision: str, verdict: Verdict, rows: Sequence[ReplicaResult], written: Written) -> dict[str, str]:
+    """Every output of the action, as the runner's file takes it."""
+    verified = {row.replica.location: row.replica.ref for row in rows if row.outcome.verified}
+    failed = [row.replica.location for row in rows if row.outcome in {Outcome.FAILED, Outcome.INTERRUPTED}]
+    return {
+        "decision": decision,
+        "reason": workflow_commands.plain(verdict.reason[:LONGEST_REASON]),
+        "result": str(verdict.result),
+        "images": to_json({location: ref.uri for location, ref in verified.items()}),
+        "image_names": to_json({location: ref.name for location, ref in verified.items()}),
+        **{
+            f"image_{location}": verified[location].uri if location in verified else ""
+            for location in ("us", "eu", "asia")
+        },
+        "failed_locations": ",".join(failed),
+        "replicas": to_json([as_dict(row) for row in rows]),
+        **asdict(written),
+    }
+
+
+def document(verdict: Verdict, rows: Sequence[ReplicaResult], plan: Plan | None, written: Written) -> str:
+    """Everything for machines, as one JSON document in one line: what `--json` prints."""
+    return (
+        json.dumps(
+            {
+                "result": str(verdict.result),
+                "reason": verdict.reason,
+                "exit_code": verdict.exit_code,
+                "images": {row.replica.location: row.replica.ref.uri for row in rows if row.outcome.verified},
+                "replicas": [as_dict(row) for row in rows],
+                "plan": [_step(step) for step in plan.steps] if plan else [],
+                **asdict(written),
+            }
+        )
+        + "\n"
+    )
+
+
+def _step(step: Step) -> Mapping[str, object]:
+    return {
+        "location": step.replica.location,
+        "uri": step.replica.ref.uri,
+        "family": step.replica.family,
+        "required": step.replica.required,
+        "action": str(step.action),
+        "changes": [asdict(change) for change in step.changes],
+        "reason": step.error.reason if step.error else "",
+        "message": step.error.message if step.error else "",
+    }
+
+
+def as_dict(row: ReplicaResult) -> Mapping[str, object]:
+    """One replica as the output `replicas` has it."""
+    return {
+        "location": row.replica.location,
+        "project": row.replica.ref.project,
+        "name": row.replica.ref.name,
+        "uri": row.replica.ref.uri,
+        "id": row.image.id if row.image else "",
+        "outcome": str(row.outcome),
+        "promoted": row.promoted,
+        "access": row.access,
+        "reason": str(row.reason),
+        "message": results.message(row),
+        "operation": row.operation,
+        "seconds": row.seconds,
+        "required": row.replica.required,
+    }
+
+
+def to_json(value: object) -> str:
+    """JSON in one line."""
+    return json.dumps(value, ensure_ascii=False, sort_keys=False)

@@ -1,0 +1,95 @@
+"""What the rows say together: the run's result, its exit code, and one sentence for people. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from replicator.core.replicas import Held, Outcome, Result
+from replicator.runtime.verdict import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from replicator.core.replicas import ReplicaResult
+
+EXIT_REQUIRED = 1
+EXIT_SETUP = 3
+EXIT_INTERNAL = 70
+
+#: So many locations are named in one sentence.
+_MOST_LISTED = 6
+
+_HELD = {
+    Held.FAMILY_IS_NEWER: "The family {family} belongs to a newer source already, so it was not taken back.",
+    Held.WOULD_TAKE_FAMILY: "It is younger than the replica that leads the family {family} (or that one failed), so it "
+    "would take the family away from home. The next release gets it.",
+    Held.REQUIRED_FAILED: "The family {family} was not moved because a required location failed.",
+    Held.PROMOTE_OFF: "The family {family} was not moved because promote is false.",
+    Held.UNSIGNED: "The family {family} was not moved because the index is not signed.",
+    Held.SIGNAL: "The run was interrupted before the family {family} was moved.",
+}
+
+
+def judge(rows: Sequence[ReplicaResult]) -> Verdict:
+    """The verdict over a run that came to its end by itself."""
+    if any(row.outcome is Outcome.PLANNED for row in rows):
+        refused = [row.where for row in rows if row.error]
+        but = f"; {_listed(refused)} would fail" if refused else ""
+        return Verdict(Result.PLANNED, 0, f"Dry run: nothing was changed{but}")
+    copies = [row for row in rows if row.outcome is not Outcome.SOURCE]
+    failed = [row for row in copies if not row.outcome.verified]
+    reasons = {row.reason for row in failed}
+    names = _named(failed)
+    if "internal" in reasons:
+        return Verdict(Result.FAILED, EXIT_INTERNAL, f"A defect of the replicator met {names}")
+    if not failed:
+        return Verdict(Result.COMPLETE, 0, _complete(rows))
+    if len(failed) == len(copies) and len(reasons) == 1 and failed[0].error and failed[0].error.of_setup:
+        where = _listed([row.where for row in failed])
+        return Verdict(
+            Result.FAILED, EXIT_SETUP, f"Every replica was refused for one reason, {failed[0].reason}: {where}"
+        )
+    if any(row.replica.required for row in failed):
+        return Verdict(Result.FAILED, EXIT_REQUIRED, _required(rows, failed))
+    if len(failed) == len(copies):
+        return Verdict(Result.FAILED, 0, f"No replica was made: {names}; the source is untouched")
+    return Verdict(Result.PARTIAL, 0, f"{_complete([row for row in rows if row.outcome.verified])}; failed: {names}")
+
+
+def _required(rows: Sequence[ReplicaResult], failed: Sequence[ReplicaResult]) -> str:
+    told = _named([row for row in failed if row.replica.required])
+    others = [row for row in failed if not row.replica.required]
+    also = f"; also failed: {_named(others)}" if others else ""
+    held = any(row.held is Held.REQUIRED_FAILED for row in rows)
+    return f"A required location failed: {told}{also}" + ("; no family was moved" if held else "")
+
+
+def _named(rows: Sequence[ReplicaResult]) -> str:
+    return _listed([f"{row.where} ({row.reason})" for row in rows])
+
+
+def message(row: ReplicaResult) -> str:
+    """What a person needs to know about one replica beside its outcome; nothing where all is well."""
+    parts = [row.error.message] if row.error else []
+    if row.held:
+        parts.append(held(row))
+    return " ".join([*parts, *row.notes])
+
+
+def held(row: ReplicaResult, *, alike: bool = False) -> str:
+    """Why a verified replica does not carry its family; in words that fit several families where many are `alike`."""
+    return _HELD[row.held].format(family="of each" if alike else row.replica.family) if row.held else ""
+
+
+def _complete(rows: Sequence[ReplicaResult]) -> str:
+    verified = _listed([row.where for row in rows])
+    without = [row.where for row in rows if row.held]
+    but = f"; without their family: {_listed(without)}" if without else ""
+    return f"The image is verified in {verified}{but}"
+
+
+def _listed(words: Sequence[str]) -> str:
+    """All of them where one sentence can hold them."""
+    if len(words) <= _MOST_LISTED:
+        return ", ".join(words)
+    return f"{', '.join(words[: _MOST_LISTED - 1])} and {len(words) - _MOST_LISTED + 1} more"

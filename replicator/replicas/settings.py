@@ -1,0 +1,302 @@
+"""The inputs as one typed object; every problem at once, each naming its input, before any call."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+
+from replicator.core import names, validation
+from replicator.core.errors import BadSettings, InputProblem
+from replicator.core.replicas import Access, Revision, Sign
+from replicator.inputs import source_reference
+from replicator.inputs.config_file import BadConfig, Config, Place
+from replicator.inputs.config_file import read as read_config
+from replicator.inputs.fields import (
+    Count,
+    Endpoint,
+    Flag,
+    Minutes,
+    Words,
+    duplicates,
+    given_values,
+    is_anonymous,
+    listed,
+    problem_of,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from replicator.inputs.source_reference import SourceRef
+
+#: What `revision: auto` is made of.
+_REVISION = {"repository": "GITHUB_REPOSITORY", "ref": "GITHUB_REF", "commit": "GITHUB_SHA"}
+
+
+class Settings(BaseModel):
+    """What the user asks for. Field by field what `action.yml` describes; empty inputs never get here."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, use_attribute_docstrings=True)
+
+    source_image: str = ""
+    """The image that the build made: a name (with `project_id`), `projects/PROJECT/global/images/NAME`, its full URL,
+    or `projects/PROJECT/global/images/family/FAMILY`. Either this or `packer_manifest`.
+    """
+    packer_manifest: str = ""
+    """The file that Packer's manifest post-processor wrote, relative to the workspace. The one `googlecompute` build
+    of its last run is the source.
+    """
+    project_id: str = ""
+    """The source's project, where the reference does not say it. Else it comes from the manifest's
+    `custom_data.project_id` or from the variables that google-github-actions/auth sets.
+    """
+    locations: Words = ("us", "eu", "asia")
+    """The storage locations in which the image must be available: `us`, `eu`, `asia` or regions."""
+    required_locations: Words = ()
+    """Those whose failure fails the run and keeps every family where it was: part of `locations`, or `all`. The others
+    are best effort.
+    """
+    config: Config | None = None
+    """A YAML file, relative to the workspace, that says which locations are wanted and what is special about each:
+    required or not, project, name, family, labels, kms_key. Its JSON Schema is `schemas/replicate-config.schema.json`.
+    """
+    replica_project: str = ""
+    """The project that replicas are made in; `{project}` and `{location}` are filled in. Empty: the source's."""
+    name_template: str = "{name}-{location}"
+    """The name of a replica; `{name}` and `{location}` are filled in. Too long a name is cut in its stem and gets a
+    hash.
+    """
+    family_template: str = "{family}-{location}"
+    """The family of a replica; `{family}` and `{location}` are filled in. `{family}` alone shares one family, which
+    then stays at home. A source without family has replicas without.
+    """
+    home_copy: Literal["auto", "true"] = "auto"
+    """`auto`: the source itself serves the location that it is stored in. `true`: a copy is made there as well."""
+    labels: dict[str, str] = Field(default_factory=dict)
+    """Labels on top of the source's, `key=value`, one a line or by commas."""
+    access: Access = Access.SOURCE
+    """Who may use the replicas: `source` (whoever may use the source by its own policy), `public`
+    (`allAuthenticatedUsers` too) or `private` (nobody is added). Members are only ever added.
+    """
+    promote: Flag = True
+    """Whether verified replicas get their family."""
+    replace_failed: Flag = False
+    """Whether a copy of the source that is in state FAILED may be deleted and made anew. Nothing else is ever
+    deleted.
+    """
+    revision: Revision | None = None
+    """What the image was built from, for the index: empty, `auto` (repository, ref and commit of this run), or a JSON
+    object with these three.
+    """
+    variant: str = ""
+    """What tells this image apart from others of the same release and architecture, for the index: `lts`, for
+    instance. Empty where there is one.
+    """
+    sign: Sign = Sign.OFF
+    """How the index is signed: `off`, `keyless` (with the identity of this job, which needs `id-token: write` and is
+    named in a public log) or `key` (with the P-256 key in the variable SIGNING_KEY, or in the file that
+    SIGNING_KEY_FILE names). Unless it is signed, no family moves and no index is written.
+    """
+    dry_run: Flag = False
+    """Whether to stop after the plan, with nothing changed."""
+    copies_per_source: Count | None = None
+    """How many copies of one image Compute Engine makes within an hour. Where more locations wait, verified replicas
+    are copied in turn, nearest first. Empty: as many as it makes; after its first refusal 6.
+    """
+    timeout_minutes: Minutes = 60.0
+    """How long copies may take, waits for quotas included. What is not ready by then is reported as interrupted, and a
+    rerun takes it over.
+    """
+    compute_endpoint: Endpoint = ""
+    """Another endpoint of the Compute Engine API (Private Service Connect, an emulator): `https`, or `http` on
+    loopback. Empty: that of `CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE`, or Google's.
+    """
+
+    @field_validator("locations")
+    @classmethod
+    def _locations(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        wrong = [problem for word in dict.fromkeys(value) if (problem := validation.location_problem(word))]
+        validation.refuse([*duplicates(value), *wrong])
+        return value
+
+    @field_validator("required_locations")
+    @classmethod
+    def _required(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        wanted = info.data.get("locations")
+        if value == ("all",) and wanted is not None:
+            return tuple(wanted)
+        words = () if value == ("all",) else tuple(dict.fromkeys(value))
+        if wanted is None:
+            wrong = [problem for word in words if (problem := validation.location_problem(word))]
+        else:
+            allowed = f"is not among locations ({', '.join(wanted)}); write part of them, or all"
+            wrong = [f"'{word}' {allowed}" for word in words if word not in wanted]
+        validation.refuse([*duplicates(value), *wrong])
+        return value
+
+    @field_validator("replica_project")
+    @classmethod
+    def _replica_project(cls, value: str, info: ValidationInfo) -> str:
+        names.check(value, frozenset({"project", "location"}))
+        for location in info.data.get("locations", ()):
+            template = _place(info, location).project or value
+            project = template.format(project="project", location=location)
+            if template and not names.is_project(project):
+                raise ValueError(f"'{template}' makes '{project}', which can't be the id of a project")
+        return value
+
+    @field_validator("name_template")
+    @classmethod
+    def _name_template(cls, value: str, info: ValidationInfo) -> str:
+        names.check(value, frozenset({"name", "location"}))
+        general = info.data.get("replica_project", "{location}")
+        taken: dict[tuple[str, str], str] = {}
+        for location in info.data.get("locations", ()):
+            place = _place(info, location)
+            project = (place.project or general or "{project}").format(project="project", location=location)
+            name = names.make(place.name or value, "name", location=location)
+            other = taken.setdefault((project, name), location)
+            if other != location:
+                raise ValueError(
+                    f"'{place.name or value}' gives {other} and {location} the same name, and names are unique in a "
+                    "project: put {location} into it, or into replica_project"
+                )
+        return value
+
+    @field_validator("family_template")
+    @classmethod
+    def _family_template(cls, value: str, info: ValidationInfo) -> str:
+        names.check(value, frozenset({"family", "location"}))
+        for location in info.data.get("locations", ()):
+            names.make(_place(info, location).family or value, "family", location=location)
+        return value
+
+    @field_validator("variant")
+    @classmethod
+    def _variant(cls, value: str) -> str:
+        validation.refuse([problem] if value and (problem := validation.variant_problem(value)) else [])
+        return value
+
+    @field_validator("labels", mode="before")
+    @classmethod
+    def _labels(cls, value: Any) -> Any:
+        return _read_labels(value) if isinstance(value, str) else value
+
+    @field_validator("revision", mode="before")
+    @classmethod
+    def _revision(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        try:
+            read = json.loads(value)
+        except (ValueError, RecursionError):
+            read = None
+        keys = ("repository", "ref", "commit")
+        if not isinstance(read, dict) or set(read) != set(keys) or not all(isinstance(read[key], str) for key in keys):
+            raise ValueError(f"'{value}' is neither auto nor a JSON object with the strings {', '.join(keys)}")
+        if not all(read.values()):
+            empty = ", ".join(f"{key} (auto takes {_REVISION[key]})" for key in keys if not read[key])
+            raise ValueError(f"says nothing of {empty}")
+        return Revision(**read)
+
+    def wanted(self, location: str) -> Place:
+        """What is wanted in a location: the config file's word, else the inputs'."""
+        place = self.config.place(location) if self.config else Place()
+        return Place(
+            required=place.required or location in self.required_locations,
+            project=place.project or self.replica_project or "{project}",
+            name=place.name or self.name_template,
+            family=place.family or self.family_template,
+            labels={**self.labels, **place.labels},
+            kms_key=place.kms_key,
+        )
+
+
+def _place(info: ValidationInfo, location: str) -> Place:
+    config = info.data.get("config")
+    return config.place(location) if config else Place()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """Everything that a run needs to know before its first call."""
+
+    settings: Settings
+    source: SourceRef
+    anonymous: bool
+    """Whether to call the API without credentials, as gcloud can be told to."""
+
+
+def load(given: Mapping[str, str], env: Mapping[str, str]) -> Request:
+    """Check what was given (input → text; empty means not given) together with the environment.
+
+    Raises BadSettings with every problem.
+    """
+    values = given_values(given, env)
+    if values.get("revision") == "auto":
+        values["revision"] = json.dumps({key: env.get(name, "") for key, name in _REVISION.items()})
+    problems = _take_config(values, env)
+    settings = None
+    try:
+        settings = Settings.model_validate(values)
+    except ValidationError as error:
+        problems += [problem_of(item) for item in error.errors()]
+    reference = None
+    try:
+        reference = _source(values, env)
+    except source_reference.BadSource as error:
+        problems.append(InputProblem(error.input, str(error)))
+    if settings is None or reference is None or problems:
+        order = list(Settings.model_fields)
+        raise BadSettings(sorted(problems, key=lambda item: order.index(item.input) if item.input in order else -1))
+    return Request(settings=settings, source=reference, anonymous=is_anonymous(env))
+
+
+def _source(values: Mapping[str, str], env: Mapping[str, str]) -> SourceRef:
+    image, manifest = values.get("source_image", ""), values.get("packer_manifest", "")
+    project = values.get("project_id", "")
+    if bool(image) == bool(manifest):
+        given = "it and packer_manifest are both given" if image else "neither it nor packer_manifest is given"
+        raise source_reference.BadSource("source_image", f"{given}; exactly one of them says which image to replicate")
+    if image:
+        return source_reference.from_reference(image, project, env)
+    return source_reference.from_manifest(source_reference.read_manifest(manifest, env), project, env)
+
+
+def _take_config(values: dict[str, Any], env: Mapping[str, str]) -> list[InputProblem]:
+    """Read the config file into its place among the values; it says the locations, too."""
+    given = values.pop("config", "")
+    if not given:
+        return []
+    try:
+        config = read_config(given, env)
+    except BadConfig as error:
+        return [InputProblem("config", text, given if line else "", line) for line, text in error.problems]
+    values["config"] = config
+    # The runner always passes the default of action.yml, which therefore counts as nothing said.
+    if tuple(listed(values.pop("locations", ""))) not in {("",), Settings.model_fields["locations"].default}:
+        return [InputProblem("locations", "stand in the config file; leave the input out beside it")]
+    values["locations"] = tuple(config.locations)
+    return []
+
+
+def _read_labels(text: str) -> dict[str, str]:
+    labels: dict[str, str] = {}
+    problems = []
+    for item in filter(None, (part.strip() for part in re.split(r"[\n,]", text))):
+        key, equals, value = (part.strip() for part in item.partition("="))
+        if not equals:
+            problems.append(f"'{item}' has no '='; write key=value, one a line or by commas")
+            continue
+        if key in labels:
+            problems.append(f"'{key}' is given twice")
+        problems += validation.label_problems(key, value)
+        labels[key] = value
+    if not problems:
+        problems = validation.labels_problems(labels)
+    validation.refuse(problems)
+    return labels

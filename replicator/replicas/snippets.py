@@ -1,0 +1,87 @@
+"""What a reader of the summary can copy: commands and configuration that use the replicas, or repeat the run. Pure."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from typing import TYPE_CHECKING
+
+from replicator.bootstrap import workflow_commands
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from replicator.core.replicas import ReplicaResult
+    from replicator.inputs.source_reference import SourceRef
+    from replicator.replicas.settings import Settings
+
+
+#: What the names of a multi-region's regions begin with, and a zone in it for examples.
+_MULTI_REGIONS = {"us": ("us", "us-central1-b"), "eu": ("europe", "europe-west1-b"), "asia": ("asia", "asia-east1-b")}
+
+#: In a clone of this repository, after `make setup`.
+_PROGRAM = ".venv/bin/python -m replicator"
+
+#: Inputs that say which image: the source that was found says it better.
+_WHICH_IMAGE = frozenset({"source_image", "packer_manifest", "project_id"})
+
+
+def gcloud(rows: Sequence[ReplicaResult]) -> list[str]:
+    """Commands that make an instance in each location: from that very image, and from its family's newest."""
+    lines = []
+    for row in rows:
+        ref, family, location = row.replica.ref, row.replica.family, row.replica.location
+        _, zone = _MULTI_REGIONS.get(location, ("", f"{location}-b"))
+        create = f"gcloud compute instances create my-instance --zone={_shell(zone)}"
+        lines.append(f"{create} --image={_shell(ref.uri)}")
+        if family and row.promoted:
+            lines.append(f"{create} --image-family={_shell(family)} --image-project={_shell(ref.project)}")
+    return lines
+
+
+def terraform(rows: Sequence[ReplicaResult]) -> list[str]:
+    """A map from region, or what regions' names begin with, to the image that is stored there; and how to use it."""
+    images = {
+        _quoted(_MULTI_REGIONS.get(row.replica.location, (row.replica.location,))[0]): _quoted(row.replica.ref.uri)
+        for row in rows
+    }
+    width = max(map(len, images), default=0)
+    entries = [f"    {key.ljust(width)} = {images[key]}" for key in sorted(images)]
+    found = "local.image_by_region_prefix"
+    return [
+        "locals {",
+        "  image_by_region_prefix = {",
+        *entries,
+        "  }",
+        "}",
+        "",
+        '# In boot_disk.initialize_params of a google_compute_instance; var.region is one such as "europe-west1".',
+        f'# image = try({found}[var.region], {found}[split("-", var.region)[0]])',
+    ]
+
+
+def again(settings: Settings, given: Mapping[str, str], source: SourceRef) -> list[str]:
+    """The command line that repeats this run for this image; `given` maps inputs to their text."""
+    options = {"source_image": str(source)}
+    for name, field in type(settings).model_fields.items():
+        usual = getattr(settings, name) == field.get_default(call_default_factory=True)
+        if given.get(name) and not usual and name not in _WHICH_IMAGE:
+            # Labels may be given one a line, which is no form for one line of shell.
+            options[name] = ",".join(given[name].splitlines()) if name == "labels" else given[name]
+    words = [f"--{name.replace('_', '-')}={_shell(value)}" for name, value in options.items()]
+    return " \\\n  ".join([f"{_PROGRAM} replicate", *words]).split("\n")
+
+
+def plan(source: str) -> str:
+    """The command line that shows what a run for this image would do."""
+    return f"{_PROGRAM} plan --source-image={_shell(source)}"
+
+
+def _shell(value: str) -> str:
+    return shlex.quote(workflow_commands.plain(value))
+
+
+def _quoted(value: str) -> str:
+    """A string of HCL: quotes, escapes and templates in it mean themselves."""
+    text = workflow_commands.plain(value).replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + re.sub(r"([$%])\{", r"\1\1{", text) + '"'

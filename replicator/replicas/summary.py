@@ -1,0 +1,178 @@
+"""The job summary, in the Markdown that GitHub renders. Pure; every quoted text is escaped.
+
+What a stranger needs first comes first: what is wrong and what to type, then what exists, then how to use it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from replicator.core import errors
+from replicator.core.replicas import Outcome, Result
+from replicator.replicas import charts, results, snippets
+from replicator.runtime.markdown import code, cut, fence, shortened, size, text
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+
+    from replicator.core.images import Image, ImageRef
+    from replicator.core.replicas import ReplicaResult
+    from replicator.runtime.verdict import Verdict
+
+#: More locations than there are.
+_MOST_USED = 200
+_QUOTED = re.compile(r"`([^`]+)`")
+
+_CONSOLE = "https://console.cloud.google.com/compute/imagesDetail/"
+_HOME = errors.REPORT_TO.removesuffix("/issues")
+
+_SIGN = {
+    Result.COMPLETE: "✅",
+    Result.PARTIAL: "⚠️",
+    Result.FAILED: "❌",
+    Result.SKIPPED: "⏭️",
+    Result.PLANNED: "📝",
+}
+_ROW_SIGN = {
+    Outcome.SOURCE: "🏠",
+    Outcome.FAILED: "❌",
+    Outcome.INTERRUPTED: "⏳",
+    Outcome.PLANNED: "📝",
+}
+
+
+def render(
+    verdict: Verdict,
+    source: Image | None,
+    rows: Sequence[ReplicaResult],
+    notes: Sequence[str],
+    again: Sequence[str] = (),
+) -> str:
+    """The whole summary. `again` is the command that repeats the run, shown where something is left to be done."""
+    wrong = [row for row in rows if row.error]
+    parts = [f"### {_SIGN[verdict.result]} {shortened(verdict.headline)}", ""]
+    if verdict.error:
+        parts += _error(verdict.error, said={row.error.todo for row in wrong if row.error})
+    if source is not None:
+        facts = f"stored in {text(source.home or 'several locations')}, {source.disk_size_gb} GB disk"
+        facts += f", {size(source.archive_size_bytes)} archive"
+        parts += [f"Source: {_link(source.ref, source.ref.uri)}, {facts}", ""]
+    parts += [f"> {shortened(note)}\n" for note in notes]
+    parts += cut(_trouble(wrong), "… {} more lines, see the log")
+    if again and (verdict.result is Result.FAILED or wrong):
+        parts += _again(again)
+    if rows:
+        parts += ["#### What exists where", ""] if wrong else []
+        parts += [
+            "| Location | Image | Outcome | Family | Access | GB (disk / archive) | Seconds |",
+            "|---|---|---|---|---|--:|--:|",
+        ]
+        parts += [*cut([_table_row(row) for row in rows], "| … | {} more | | | | | |"), ""]
+    parts += [*cut(list(_remarks(rows)), "- … {} more"), ""]
+    parts += [fence("mermaid", diagram) for diagram in (charts.lineage(rows), charts.gantt(rows)) if diagram]
+    parts += _usage([row for row in rows if row.outcome.verified and not row.key])
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(parts)).rstrip() + "\n"
+
+
+def _table_row(row: ReplicaResult) -> str:
+    replica, good = row.replica, row.outcome.verified
+    outcome = str(row.outcome) if good or row.outcome is Outcome.PLANNED else f"**{row.outcome}**"
+    family = text(replica.family) if replica.family else "none"
+    if replica.family and good and not row.promoted:
+        family += f" (not moved: {text(row.held)})" if row.held else " (not moved)"
+    cells = [
+        text(row.where) + (" (required)" if replica.required else ""),
+        _link(replica.ref, replica.ref.name) if row.image else code(replica.ref.name),
+        f"{_ROW_SIGN.get(row.outcome, '✅')}&nbsp;{outcome}" + (f" ({text(row.reason)})" if row.error else ""),
+        family if good or row.outcome is Outcome.PLANNED else "",
+        row.access if good else "",
+        f"{row.image.disk_size_gb}&nbsp;/&nbsp;{row.image.archive_size_bytes / 10**9:.1f}" if row.image else "",
+        f"{row.seconds:.{0 if row.seconds >= 10 else 1}f}" if row.seconds else "",
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def _error(error: errors.ReplicatorError, *, said: Collection[str]) -> list[str]:
+    """What ended the run before its replicas did; what to do only where it is not `said` of them."""
+    if isinstance(error, errors.BadSettings):
+        return [*cut([f"- {shortened(str(problem))}" for problem in error.problems], "- … {} more"), ""]
+    lines = [fence(errors.language(error.to_add), error.to_add.splitlines())] if error.to_add else []
+    todo = [] if error.todo in said else _todo([error.todo])
+    return [f"{text(error.why)}\n"] * bool(error.why) + todo + lines
+
+
+def _trouble(rows: Sequence[ReplicaResult]) -> list[str]:
+    """What failed, why and what to do: each reason once, however many locations it met."""
+    lines = []
+    for reason in dict.fromkeys(row.reason for row in rows):
+        met = [(row, row.error) for row in rows if row.error and row.reason == reason]
+        where = ", ".join(text(row.where) for row, _ in met)
+        lines += [f"#### {_ROW_SIGN[met[0][0].outcome]} {where}: [{text(reason)}]({_HOME}#reasons-and-what-to-do)", ""]
+        alike: dict[str, list[str]] = {}
+        for row, error in met:
+            alike.setdefault(error.what.replace(row.replica.location, ""), []).append(error.what)
+        for whats in alike.values():
+            more = f" (and {len(whats) - 1} more like this)" if len(whats) > 1 else ""
+            lines.append(f"- {shortened(whats[0])}{more}")
+        lines += ["", *(f"{text(why)}\n" for why in dict.fromkeys(error.why for _, error in met) if why)]
+        lines += _todo([error.todo for _, error in met])
+    return lines
+
+
+def _todo(remedies: Iterable[str]) -> list[str]:
+    """Remedies as sentences, each once, and the commands in them as code that can be copied."""
+    sentences, commands = [], []
+    for remedy in remedies:
+        words = _QUOTED.split(remedy)
+        for number, word in enumerate(words):
+            if number % 2 and word.startswith("gcloud "):
+                commands.append(word)
+                words[number] = "the command below"
+            elif number % 2:
+                words[number] = code(word)
+            else:
+                words[number] = text(word) + " " * word.endswith(" ")
+        sentences.append("".join(words))
+    lines = [f"**What to do:** {sentence}\n" for sentence in dict.fromkeys(sentences) if sentence]
+    return [*lines, fence("sh", list(dict.fromkeys(commands)))] if commands else lines
+
+
+def _again(command: Sequence[str]) -> list[str]:
+    return [
+        "#### 🔁 Then run it again",
+        "",
+        "What is right is kept, what is missing is made. A rerun of the whole job may build another image: repeat the",
+        f"replication alone, in a clone of the action's repository ([command line]({_HOME}#command-line))",
+        "",
+        fence("sh", command),
+        "or with these inputs of the action: <code>source_image</code> as above, <code>distribute: true</code>.",
+        "",
+    ]
+
+
+def _remarks(rows: Sequence[ReplicaResult]) -> Iterable[str]:
+    """What people should know of replicas that did not fail; what holds for several is said once."""
+    said: dict[str, list[str]] = {}
+    for row in rows:
+        alike = sum(other.held == row.held for other in rows) > 1
+        for remark in [*([results.held(row, alike=alike)] if row.held else []), *row.notes]:
+            said.setdefault(remark, []).append(text(row.where))
+    return (f"- **{', '.join(where)}**: {shortened(remark)}" for remark, where in said.items())
+
+
+def _usage(rows: Sequence[ReplicaResult]) -> list[str]:
+    if not rows:
+        return []
+    return [
+        "<details><summary>Use these images with gcloud or Terraform</summary>",
+        "",
+        fence("sh", snippets.gcloud(rows[:_MOST_USED])),
+        fence("hcl", snippets.terraform(rows[:_MOST_USED])),
+        "</details>",
+    ]
+
+
+def _link(ref: ImageRef, shown: str) -> str:
+    return f"[{code(shown)}]({_CONSOLE}{quote(ref.uri, errors='replace')})"

@@ -1,0 +1,25 @@
+"""Reads what exists and plans what is to be done about it, changing nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from replicator.compute import lookup
+from replicator.replicas import plan as planning
+from replicator.replicas import settings
+
+if TYPE_CHECKING:
+    from replicator.compute.retry import Calls
+    from replicator.core.images import Image
+    from replicator.core.replicas import Plan
+
+
+async def survey(calls: Calls, wanted: settings.Settings, source: Image) -> Plan:
+    """Read what exists and say what is to be done about it. Changes nothing."""
+    replicas = planning.replicas(wanted, source)
+    policy, found = await asyncio.gather(
+        lookup.read_source_policy(calls, source, wanted.access),
+        lookup.read_existing(calls, source, planning.places(source, replicas)),
+    )
+    return planning.make(wanted, source, policy, replicas, found)

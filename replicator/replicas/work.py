@@ -1,0 +1,172 @@
+"""One replica on its way: the only state that changes while a run goes on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from replicator.core import access, compare, errors
+from replicator.core.replicas import Action, Held, Lineage, Outcome, ReplicaResult
+from replicator.replicas import copy_tree
+from replicator.replicas.plan import tree_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from replicator.core.errors import ReplicaError
+    from replicator.core.images import Binding, Image, Policy
+    from replicator.core.replicas import Plan, Replica, Step
+    from replicator.runtime.lifecycle import Signals
+
+
+@dataclass(kw_only=True, eq=False)
+class Work:
+    """A step of the plan being carried out."""
+
+    step: Step
+    began: float
+    """Seconds on the event loop's clock, as is `ended`."""
+    ended: float | None = None
+    state: str = "waiting"
+    """What people read while it goes on."""
+    percent: int | None = None
+    """Of its copy; None until Compute Engine has said."""
+    copying_since: float | None = None
+    """When its copy was begun, on the event loop's clock."""
+    operation: str = ""
+    """The name of the last operation that was begun for it."""
+    image: Image | None = None
+    policy: Policy | None = None
+    made: bool = False
+    """Whether this run made the image."""
+    changed: bool = False
+    """Whether this run changed anything about it."""
+    verified: bool = False
+    error: ReplicaError | None = None
+    held: Held | None = None
+    notes: list[str] = field(default_factory=list)
+    """What people should know although nothing is wrong."""
+
+    @property
+    def replica(self) -> Replica:
+        """The image wanted."""
+        return self.step.replica
+
+    @property
+    def running(self) -> bool:
+        """Whether it has not come to an end."""
+        return self.ended is None
+
+    def end(self, now: float, error: ReplicaError | None = None) -> None:
+        """It came to an end, well or with an error."""
+        self.ended = now
+        self.error = error
+
+    @property
+    def outcome(self) -> Outcome:
+        """What became of it so far."""
+        if self.step.action is Action.SERVE:
+            return Outcome.SOURCE
+        if self.error is not None:
+            return Outcome.INTERRUPTED if self.error.interrupts else Outcome.FAILED
+        if not self.verified:
+            return Outcome.INTERRUPTED
+        if self.made:
+            return Outcome.CREATED
+        return Outcome.REPAIRED if self.changed else Outcome.ADOPTED
+
+
+def start(plan: Plan, now: float) -> list[Work]:
+    """The work of a plan, in its order; what needs none has ended already."""
+    works = []
+    for step in plan.steps:
+        work = Work(step=step, began=now)
+        if step.action is Action.SERVE:
+            work.image, work.policy, work.verified = plan.source, plan.source_policy, True
+            work.end(now)
+        elif step.existing and step.existing.lineage is not Lineage.FOREIGN:
+            work.image, work.policy = step.existing.image, step.existing.policy
+        if step.action is Action.REFUSE:
+            work.end(now, step.error)
+        works.append(work)
+    return works
+
+
+def result(plan: Plan, work: Work, now: float) -> ReplicaResult:
+    """The row that reports it."""
+    outcome, image, replica = work.outcome, work.image, work.replica
+    carries = image is not None and bool(image.family) and image.family == replica.family
+    return ReplicaResult(
+        replica=replica,
+        outcome=outcome,
+        image=image,
+        promoted=carries,
+        access=access.found(work.policy),
+        error=work.error,
+        held=work.held if outcome.verified and not carries else None,
+        operation=work.operation,
+        seconds=round((now if work.ended is None else work.ended) - work.began, 1),
+        began=None if work.copying_since is None else round(work.copying_since - work.began, 1),
+        origin=plan.location_of(image.source_image if image else None),
+        notes=_notes(plan.readers, work) if outcome.verified and outcome is not Outcome.SOURCE else (),
+    )
+
+
+def planned(plan: Plan) -> list[ReplicaResult]:
+    """The rows of a dry run."""
+    origins = {branch.location: branch.origin for branch in tree_of(plan) if branch.origin != copy_tree.SOURCE}
+    works = start(plan, 0.0)
+    return [
+        result(plan, work, 0.0) if work.step.action is Action.SERVE else _planned(plan, work.step, origins)
+        for work in works
+    ]
+
+
+def _planned(plan: Plan, step: Step, origins: Mapping[str, str]) -> ReplicaResult:
+    image = step.existing.image if step.existing else None
+    return ReplicaResult(
+        replica=step.replica,
+        outcome=Outcome.PLANNED,
+        image=image,
+        promoted=image is not None and bool(step.replica.family) and image.family == step.replica.family,
+        access=access.found(step.existing.policy if step.existing else None),
+        error=step.error,
+        origin=origins.get(step.replica.location) or plan.location_of(image.source_image if image else None),
+    )
+
+
+def _notes(readers: tuple[Binding, ...], work: Work) -> tuple[str, ...]:
+    notes = [*work.notes]
+    if work.policy is not None:
+        more = access.beyond(work.policy, readers)
+        if more:
+            notes.append(f"Also open to {access.describe(more)}, which was left as it is.")
+    if work.image is not None and work.image.deprecated:
+        notes.append(f"It is marked {work.image.deprecated}, so its family passes it over.")
+    return tuple(notes)
+
+
+def rows(
+    plan: Plan, works: Sequence[Work], signals: Signals, now: float, *, unsigned: bool = False
+) -> list[ReplicaResult]:
+    """What became of each replica when a plan was carried out, or stopped: by a signal, or `unsigned`."""
+    if signals.caught:
+        for item in works:
+            if item.running:
+                item.end(now, errors.Signalled(f"{signals.caught.what} while {item.replica.ref} was {item.state}"))
+            elif wants_family(item):
+                item.held = item.held or (Held.SIGNAL if plan.promote else Held.PROMOTE_OFF)
+    elif unsigned:
+        for item in filter(wants_family, works):
+            item.held = item.held or (Held.UNSIGNED if plan.promote else Held.PROMOTE_OFF)
+    return [result(plan, item, now) for item in works]
+
+
+def wants_family(work: Work) -> bool:
+    """Whether a replica is verified and only its family is still to be moved."""
+    return (
+        work.step.action is not Action.SERVE
+        and work.outcome.verified
+        and work.image is not None
+        and bool(compare.family(work.replica, work.image))
+    )

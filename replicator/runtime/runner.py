@@ -1,0 +1,122 @@
+"""The runner: log lines, groups, annotations, outputs and the job summary, each harmless whatever it quotes.
+
+`protocol` does what must work before anything is installed; actions_toolkit does the rest.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from actions_toolkit import core
+
+from replicator.bootstrap import workflow_commands
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from typing import TextIO
+
+
+#: The runner drops a step's summary whole when it is larger.
+LARGEST_SUMMARY = 2**20
+
+#: The runner shows this many annotations of one type per step and drops the rest without a word.
+ANNOTATIONS_PER_TYPE = 10
+
+Level = Literal["error", "warning", "notice"]
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """One remark for the run's page."""
+
+    level: Level
+    title: str
+    message: str
+    file: str = ""
+    """The file that it is about, as the runner shows it in a pull request; nothing for most."""
+    line: int = 0
+
+
+def within_budget(annotations: Sequence[Annotation]) -> Sequence[Annotation]:
+    """At most ten remarks of one type: what exceeds the runner's budget stands together in the tenth."""
+    if len(annotations) <= ANNOTATIONS_PER_TYPE:
+        return annotations
+    kept, rest = annotations[: ANNOTATIONS_PER_TYPE - 1], annotations[ANNOTATIONS_PER_TYPE - 1 :]
+    level = rest[0].level
+    together = "\n".join(f"{item.title}: {item.message}" for item in rest)
+    return [*kept, Annotation(level, f"{len(rest)} more {level}s", together)]
+
+
+class Runner:
+    """Writes to the log and to the runner's files; without a runner, plain text to the terminal."""
+
+    def __init__(self, env: Mapping[str, str], stdout: TextIO, *, commands: bool) -> None:
+        self._env = env
+        self._stdout = stdout
+        self.commands = commands
+        """Whether workflow commands are written; plain text otherwise."""
+
+    def line(self, text: str, *, indent: int = 0) -> None:
+        """One line of the log; what it quotes can start no workflow command."""
+        self._write(" " * indent + workflow_commands.plain(text) if text else "")
+
+    def table(self, rows: Sequence[Sequence[str]]) -> None:
+        """Lines with aligned columns."""
+        plain = [[workflow_commands.plain(cell) for cell in row] for row in rows]
+        widths = [max(len(row[column]) for row in plain) for column in range(len(plain[0]))] if plain else []
+        for row in plain:
+            cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+            self._write(("  " + "  ".join(cells)).rstrip())
+
+    @contextlib.contextmanager
+    def group(self, title: str) -> Iterator[None]:
+        """Lines that the runner folds."""
+        if not self.commands:
+            self.line(title)
+            yield
+            return
+        self._toolkit(core.start_group, workflow_commands.plain(title))
+        try:
+            yield
+        finally:
+            self._toolkit(core.end_group)
+
+    def annotate(self, annotations: Sequence[Annotation]) -> None:
+        """Show remarks; in the runner each type within its budget."""
+        for level in ("error", "warning", "notice"):
+            items = [item for item in annotations if item.level == level]
+            for item in within_budget(items) if self.commands else items:
+                if self.commands:
+                    line = str(item.line or "")
+                    self._write(
+                        workflow_commands.annotation(level, item.message, title=item.title, file=item.file, line=line)
+                    )
+                else:
+                    first, *others = item.message.splitlines() or [""]
+                    self.line(f"{level}: {item.title}: {first}")
+                    for other in others:
+                        self.line(other, indent=4)
+
+    def _toolkit(self, say: Callable[..., None], *words: str) -> None:
+        # It prints to sys.stdout, unflushed.
+        with contextlib.suppress(OSError, ValueError), contextlib.redirect_stdout(self._stdout):
+            say(*words)
+            self._stdout.flush()
+
+    def _write(self, line: str) -> None:
+        # A log that nobody reads any more is no reason to leave a copy half made.
+        with contextlib.suppress(OSError, ValueError):
+            workflow_commands.write_line(self._stdout, line)
+
+    def outputs(self, values: Mapping[str, str]) -> None:
+        """The step's outputs, all in one write."""
+        workflow_commands.write_outputs(self._env, values)
+
+    def summary(self, markdown: str) -> None:
+        """The job summary. Raises ValueError where it is larger than the runner takes."""
+        data = markdown.encode("utf-8", "backslashreplace")
+        if len(data) > LARGEST_SUMMARY:
+            raise ValueError(f"the summary has {len(data)} bytes")
+        workflow_commands.append(self._env.get("GITHUB_STEP_SUMMARY", ""), markdown)
