@@ -10,6 +10,14 @@ from replicator.core.replicas import Outcome, Replica, ReplicaResult
 
 DAY_ZERO = datetime(2026, 1, 1, tzinfo=UTC)
 READER = "roles/compute.imageUser"
+#: Of a right copy of the image that most tests replicate.
+RIGHT: dict[str, Any] = {
+    "disk_size_gb": 20,
+    "labels": {"team": "infra"},
+    "description": "The web server",
+    "guest_os_features": ["UEFI_COMPATIBLE", "GVNIC"],
+    "licenses": ["projects/debian-cloud/global/licenses/debian-12"],
+}
 PUBLIC = Policy((Binding(READER, frozenset({"allAuthenticatedUsers"})),), "etag")
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from emulator.testing import Running, running
+from testkit import tiers
 from testkit.action import Action
 
 if TYPE_CHECKING:
@@ -19,6 +20,13 @@ if TYPE_CHECKING:
 # not be told to catch it any more.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How many of tests/exhaustive run; a slice of them where nothing is said."""
+    parser.addoption("--all", action="store_true", help="all exhaustive tests")
+    parser.addoption("--rest", action="store_true", help="the exhaustive tests that the slice leaves out")
+    parser.addoption("--shard", type=tiers.shard, default=(1, 1), help="2/4: the second of four parts of them")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

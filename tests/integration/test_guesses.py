@@ -12,8 +12,8 @@ from google.oauth2.credentials import Credentials
 from emulator.testing import running
 from replicator.compute import refusals
 from testkit.action import Action
+from testkit.conformance.guesses import ANSWERS
 from testkit.faults import operation_error
-from testkit.guesses import ANSWERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

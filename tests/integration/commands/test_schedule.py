@@ -11,9 +11,9 @@ import pytest
 
 from emulator.testing import Running, running
 from testkit.action import Action
-from testkit.conformance.calls import RIGHT
 from testkit.conformance.spoil import EVENTS
 from testkit.faults import meanwhile, operation_error, refuse
+from testkit.make import RIGHT
 from testkit.virtual import JointLoop
 
 if TYPE_CHECKING:

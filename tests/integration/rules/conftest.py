@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from emulator.testing import running
-from testkit.guesses import ANSWERS
+from testkit.conformance.guesses import ANSWERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

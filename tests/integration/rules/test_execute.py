@@ -9,17 +9,10 @@ import pytest
 
 from testkit.action import Action
 from testkit.faults import meanwhile, operation_error, refuse
+from testkit.make import RIGHT
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-RIGHT: dict[str, Any] = {
-    "disk_size_gb": 20,
-    "labels": {"team": "infra"},
-    "description": "The web server",
-    "guest_os_features": ["UEFI_COMPATIBLE", "GVNIC"],
-    "licenses": ["projects/debian-cloud/global/licenses/debian-12"],
-}
 
 
 class TestSomeoneElseMakesIt:
