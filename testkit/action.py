@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from replicator.commands.replicate import run
+from testkit.outputs import read_outputs
 from testkit.virtual import VirtualLoop
 
 if TYPE_CHECKING:
@@ -18,26 +19,7 @@ if TYPE_CHECKING:
     from emulator.testing import Running
 
 
-#: Of a run, in the order in which they are written.
-OUTPUTS = [
-    "decision",
-    "reason",
-    "result",
-    "images",
-    "image_names",
-    "image_us",
-    "image_eu",
-    "image_asia",
-    "failed_locations",
-    "replicas",
-    "index_path",
-    "index_digest",
-    "bundle_path",
-    "attestation_path",
-]
 MUTATING = ("insert", "patch", "setLabels", "setIamPolicy", "delete", "deprecate")
-
-RECORD = re.compile(r"^(?P<name>[^<\n]+)<<(?P<end>\S+)\n(?P<value>.*?)\n?(?P=end)$", re.MULTILINE | re.DOTALL)
 
 
 @dataclass
@@ -132,9 +114,3 @@ class Action:
         found = self.emulator.image(project, name)
         assert found is not None, name
         return found
-
-
-def read_outputs(path: Path) -> dict[str, str]:
-    text = path.read_text(encoding="utf-8")
-    assert not RECORD.sub("", text).strip(), text
-    return {match["name"]: match["value"] for match in RECORD.finditer(text)}

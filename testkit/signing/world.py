@@ -83,13 +83,13 @@ class Sigstore:
 def lacking() -> str:
     """Why there is no Sigstore here; nothing where there is one."""
     if not shutil.which("node"):
-        return "there is no node on PATH"
-    return "" if MOCK.exists() else "bash scripts/sigstore.sh installs @sigstore/mock"
+        return "node is missing"
+    return "" if MOCK.exists() else "@sigstore/mock is missing: `bash scripts/sigstore.sh` installs it where Node is"
 
 
 def without_cosign() -> str:
     """Why there is no cosign here."""
-    return "" if COSIGN.exists() else "bash scripts/engines.sh cosign builds it"
+    return "" if COSIGN.exists() else "cosign is missing: `bash scripts/engines.sh cosign` builds it where Go is"
 
 
 @contextlib.contextmanager

@@ -20,9 +20,10 @@ from hypothesis import strategies as st
 
 from emulator.testing import Running, running
 from replicator.compute import client
-from testkit.action import OUTPUTS, Action, Finished
+from testkit.action import Action, Finished
 from testkit.crash.stories import CONTENT, TOLD, of, release
 from testkit.harness.records import read_annotations
+from testkit.outputs import OUTPUTS
 from testkit.swarm import Swarm
 
 if TYPE_CHECKING:

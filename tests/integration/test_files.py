@@ -13,7 +13,7 @@ import pytest
 from replicator.__main__ import main
 from replicator.commands.replicate import run
 from replicator.inputs import files
-from testkit.action import read_outputs
+from testkit.outputs import read_outputs
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from replicator.__main__ import MERGE, entry, main
-from testkit.action import read_outputs
+from testkit.outputs import read_outputs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -14,8 +14,8 @@ import pytest
 
 from replicator.__main__ import main
 from replicator.bootstrap import decide, early
-from testkit.action import read_outputs
 from testkit.harness.job import on_emulator, tag_push
+from testkit.outputs import read_outputs
 from testkit.places import ROOT
 
 if TYPE_CHECKING:

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 import jsonschema
 import pytest
 
-from testkit.action import OUTPUTS, Action
+from testkit.action import Action
 from testkit.crash import process
 from testkit.crash.stories import OWN_FAMILIES, STORIES, Story, assert_made_once, numbered
+from testkit.outputs import OUTPUTS
 from testkit.places import ROOT
 
 if TYPE_CHECKING:

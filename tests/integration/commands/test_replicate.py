@@ -20,8 +20,9 @@ from replicator.commands.replicate import run
 from replicator.compute import connect as connect_module
 from replicator.compute.errors import EndpointUnreachable
 from replicator.index import image_index
-from testkit.action import Action, read_outputs
+from testkit.action import Action
 from testkit.faults import interrupt_at, refuse
+from testkit.outputs import read_outputs
 
 REGIONS = [f"{part}{number}" for part in ("us-west", "us-east", "europe-west", "asia-east") for number in range(1, 12)]
 

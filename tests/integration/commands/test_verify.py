@@ -20,9 +20,9 @@ from replicator.commands.verify import settings
 from replicator.commands.verify.settings import VerifySettings
 from replicator.core.errors import BadSettings
 from replicator.index import image_index
-from testkit.action import read_outputs
 from testkit.faults import interrupt_at
 from testkit.faults import refuse as refuse_image
+from testkit.outputs import read_outputs
 from testkit.places import ROOT
 from testkit.signing import world
 

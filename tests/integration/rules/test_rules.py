@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from replicator.compute import client
-from testkit.action import OUTPUTS, Action
+from testkit.action import Action
 from testkit.faults import operation_error, refuse
+from testkit.outputs import OUTPUTS
 
 if TYPE_CHECKING:
     from pathlib import Path

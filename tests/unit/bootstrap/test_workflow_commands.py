@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from replicator.bootstrap import early, redact, workflow_commands
-from testkit.action import read_outputs
 from testkit.hostile_text import hostile
+from testkit.outputs import read_outputs
 from testkit.places import ROOT
 
 COMMAND = re.compile(r"^\s*::|##\[")

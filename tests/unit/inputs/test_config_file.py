@@ -3,7 +3,6 @@ from __future__ import annotations
 import io
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import jsonschema
 import pytest
@@ -16,9 +15,6 @@ from replicator.core.errors import BadSettings
 from replicator.inputs import config_file
 from replicator.replicas import settings
 from testkit.places import ROOT
-
-if TYPE_CHECKING:
-    from testkit.action import Action
 
 EXAMPLE = ROOT / "workflows-examples" / "replicate.yaml"
 KEY = "projects/k/locations/europe/keyRings/r/cryptoKeys/web"
@@ -173,19 +169,3 @@ class TestInARun:
         assert "::error file=c.yaml,line=3,title=Input config::config: c.yaml, line 3: unknown key" in stdout.getvalue()
         assert "nam4" in stdout.getvalue()
         assert "::error title=Input access::" in stdout.getvalue()
-
-    def test_keys(self, action: Action, tmp_path: Path) -> None:
-        action.emulator.add_image(project="p1", name="enc", encrypted=True, public=True)
-        (tmp_path / "c.yaml").write_text(f"locations:\n  us:\n  eu: {{kms_key: {KEY}}}\n")
-        action.env["GITHUB_WORKSPACE"] = str(tmp_path)
-        given = {"source_image": "projects/p1/global/images/enc", "config": "c.yaml"}
-        done = action(**given)
-        assert done.result == "complete", done.log
-        assert action.image("enc-eu")["imageEncryptionKey"]["kmsKeyName"].startswith(KEY)
-        mutations = len(action.mutations())
-        assert action(**given).column("outcome") == {"us": "source", "eu": "adopted"}
-        assert len(action.mutations()) == mutations
-        (tmp_path / "c.yaml").write_text(f"locations:\n  eu: {{kms_key: {KEY}2}}\n")
-        row = action(**given).replicas["eu"]
-        assert row["reason"] == "drift"
-        assert f"kmsKeyName: wanted {KEY}2, found {KEY}" in row["message"]

@@ -1,9 +1,8 @@
 from __future__ import annotations
 
 import io
-import itertools
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -17,9 +16,6 @@ from replicator.replicas import report, results, work
 from replicator.runtime.runner import Annotation, Runner
 from replicator.runtime.verdict import Verdict
 from testkit.make import PUBLIC, copy, image, replica
-
-if TYPE_CHECKING:
-    from testkit.action import Action
 
 
 def works(count: int) -> list[work.Work]:
@@ -63,20 +59,6 @@ class TestProgress:
         (done,) = works(1)
         done.end(1.0)
         assert said(progress.show_progress, [done], {}, 60) == ""
-
-    def test_the_log_is_folded_and_timed(self, action: Action) -> None:
-        stuck = {"kind": "operation", "state": "stuck"}
-        action.emulator.faults([{"method": "compute.images.insert", "match": "-eu", "action": stuck}])
-        lines = action(timeout_minutes="4").log.splitlines()
-        begin, end = lines.index("::group::Replicating to eu, asia"), lines.index("::endgroup::", 10)
-        inside = lines[begin + 1 : end]
-        assert inside[0].startswith("     0 s  ")
-        assert inside[0].endswith("asking for the copy")
-        times = [int(line.split(" s  ")[0]) for line in inside]
-        assert max(later - earlier for earlier, later in itertools.pairwise(times)) <= 30
-        assert len([line for line in inside if "copying, 0 %" in line]) <= 1
-        assert not [line for line in lines[end + 1 :] if line.startswith("::group")]
-        assert lines[-2].startswith("partial: ")
 
 
 class TestEnd:

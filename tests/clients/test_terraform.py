@@ -1,0 +1,72 @@
+"""Terraform takes the snippet that the summary shows, and picks the right image."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from replicator.core.replicas import Outcome, ReplicaResult
+from replicator.replicas import snippets
+from testkit.make import copy, replica
+from testkit.pages import program
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+REGIONS = [
+    f"{area}{number}"
+    for area, numbers in {
+        "africa-south": [1], "asia-east": [1, 2], "asia-northeast": [1, 2, 3], "asia-south": [1, 2],
+        "asia-southeast": [1, 2, 3], "australia-southeast": [1, 2], "europe-central": [2], "europe-north": [1, 2],
+        "europe-southwest": [1], "europe-west": [1, 2, 3, 4, 6, 8, 9, 10, 12], "me-central": [1, 2], "me-west": [1],
+        "northamerica-northeast": [1, 2], "northamerica-south": [1], "southamerica-east": [1],
+        "southamerica-west": [1], "us-central": [1], "us-east": [1, 4, 5], "us-south": [1], "us-west": [1, 2, 3, 4],
+    }.items()
+    for number in numbers
+]  # fmt: skip
+
+
+def served(*locations: str) -> list[ReplicaResult]:
+    return [ReplicaResult(replica=replica(name), outcome=Outcome.CREATED, image=copy(name)) for name in locations]
+
+
+@pytest.mark.parametrize(
+    ("locations", "picked"),
+    [
+        (
+            ["us", "eu", "asia"],
+            {"europe-west4": "eu", "asia-south1": "asia", "us-central1": "us", "us-east5": "us", "me-west1": "none"},
+        ),
+        (REGIONS, {name: name for name in REGIONS} | {"us-central2": "none"}),
+        (["us", "us-east1", "eu"], {"us-east1": "us-east1", "us-east4": "us", "europe-west10": "eu"}),
+    ],
+    ids=["3", "43", "both"],
+)
+def test_terraform_takes_it_and_picks_the_right_image(
+    tmp_path: Path, locations: list[str], picked: dict[str, str]
+) -> None:
+    """Terraform itself runs the lines, with the lookup that the comment shows for each region."""
+    assert len(REGIONS) == 43
+    lines = snippets.terraform(served(*locations))
+    (lookup,) = [line.partition("image = ")[2] for line in lines if line.startswith("# image = ")]
+    lookup = lookup.replace("var.region", "region")
+    regions = json.dumps(list(picked))
+    output = f'output "picked" {{ value = {{ for region in {regions} : region => try({lookup}, "none") }} }}'
+    (tmp_path / "main.tf").write_text("\n".join([*lines, output]), encoding="utf-8")
+    terraform = program("terraform")
+    (tmp_path / "settings").touch()
+    env = {"PATH": os.environ["PATH"], "CHECKPOINT_DISABLE": "1", "TF_CLI_CONFIG_FILE": str(tmp_path / "settings")}
+
+    def run(*words: str) -> str:
+        command = [terraform, f"-chdir={tmp_path}", *words]
+        return subprocess.run(command, env=env, check=True, timeout=120, capture_output=True, text=True).stdout
+
+    run("init", "-input=false")
+    run("apply", "-auto-approve", "-input=false")
+    found = json.loads(run("output", "-json", "picked"))
+    assert {region: image.rpartition("web-1-")[2] for region, image in found.items()} == picked
