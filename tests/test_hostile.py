@@ -395,7 +395,7 @@ def a_defect(stage: Stage) -> Left:
         raise RuntimeError(stage("a defect's message").replace("\n", " ").replace("\r", " "))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run, "connect", broken)
+        patch.setattr("replicator.compute.connect.connect", broken)
         left = stage.action()
     # How many lines a traceback takes is Python's business.
     return replace(left, log="".join(line for line in left.log.splitlines(keepends=True) if line.startswith("::")))

@@ -311,7 +311,7 @@ def test_bytes_do_not_depend_on_the_order_of_anything(chance: random.Random) -> 
     ids=lambda env: env["LC_ALL"],
 )
 def test_digest_does_not_depend_on_the_machine(env: dict[str, str]) -> None:
-    program = "import random; from tests.test_merge import *; print(index.digest(merged_bytes(random.Random())))"
+    program = "import random; from tests.test_merge import *; print(image_index.digest(merged_bytes(random.Random())))"
     done = subprocess.run(
         [sys.executable, "-c", program],
         cwd=ROOT,
