@@ -7,5 +7,4 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-# In front, because one of the packages that are installed brings a `tests` of its own.
 sys.path.insert(0, str(ROOT))

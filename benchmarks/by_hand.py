@@ -26,13 +26,13 @@ from benchmarks.world import (
     replicate,
     world,
 )
-from tests.e2e.harness import on_emulator
+from testkit.harness.job import on_emulator
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from typing import Any
 
-    from tests.e2e.backend import Backend
+    from testkit.harness.backend import Backend
 
 COUNTS = (3, 9)
 SERIAL = "gcloud one after another / this, time"

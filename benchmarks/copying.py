@@ -15,7 +15,7 @@ from benchmarks.world import NAME, PROJECT, measured, replicate, world
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from tests.e2e.backend import Backend
+    from testkit.harness.backend import Backend
 
 COUNTS = (1, 3, 9, 43)
 _ROUNDS = 3

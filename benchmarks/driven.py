@@ -14,7 +14,7 @@ from typing import Any
 
 from replicator.commands.replicate import run
 from replicator.replicas import settings
-from tests.virtual import VirtualLoop
+from testkit.virtual import VirtualLoop
 
 _CLOCK = "_emulator/clock"
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks import ROOT
-from tests.e2e.backend import Backend, backend
-from tests.e2e.here import environment
+from testkit.harness.backend import Backend, backend
+from testkit.harness.here import environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

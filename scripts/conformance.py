@@ -1,19 +1,19 @@
-"""The table of tests/conformance for people: what is done about every fault at every call."""
+"""The table of testkit/conformance for people: what is done about every fault at every call."""
 
 from __future__ import annotations
 
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from tests.conformance.calls import CALLS, Guard
-from tests.conformance.events import MOMENTS, cells
-from tests.conformance.faults import FAULTS, Class
-from tests.conformance.verdicts import CELLS, EXCEPTIONS, GRID, OFTEN
+from testkit.conformance.calls import CALLS, Guard
+from testkit.conformance.events import MOMENTS, cells
+from testkit.conformance.faults import FAULTS, Class
+from testkit.conformance.verdicts import CELLS, EXCEPTIONS, GRID, OFTEN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from tests.conformance.verdicts import Verdict
+    from testkit.conformance.verdicts import Verdict
 
     Table = Callable[[list[str], Iterable[list[str]]], str]
 

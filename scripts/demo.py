@@ -16,22 +16,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 ROOT = Path(__file__).resolve().parents[1]
-# Isolated (-I), so that nothing else on this machine is imported; and in front, because one of the packages that are
-# installed brings a `tests` of its own.
+# Isolated (-I), so that nothing else on this machine is imported.
 sys.path.insert(0, str(ROOT))
 
-from tests.e2e.backend import backend  # noqa: E402
-from tests.e2e.harness import Action, Job, export, network, on_emulator, tag_push  # noqa: E402
-from tests.e2e.records import read_annotations  # noqa: E402
+from testkit.harness.backend import backend  # noqa: E402
+from testkit.harness.job import Action, Job, export, network, on_emulator, tag_push  # noqa: E402
+from testkit.harness.records import read_annotations  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tests.e2e.backend import Backend
-    from tests.e2e.harness import Run, Step, Under
+    from testkit.harness.backend import Backend
+    from testkit.harness.job import Run, Step, Under
 
 COPY_SECONDS = 3.5
-MANIFEST = ROOT / "tests" / "data" / "packer-manifest.json"
+MANIFEST = ROOT / "testkit" / "data" / "packer-manifest.json"
 PROJECT, SOURCE, FAMILY = "p1", "web-20261122", "web"
 LOCATIONS = {"us": SOURCE, "eu": f"{SOURCE}-eu", "asia": f"{SOURCE}-asia"}
 FAMILIES = {"us": FAMILY, "eu": f"{FAMILY}-eu", "asia": f"{FAMILY}-asia"}

@@ -75,7 +75,7 @@ OWNERS = (errors, merge_errors, sign_in_errors, index_errors, compute_errors)
 
 
 def permissions(_action: dict[str, Any]) -> str:
-    """The permissions as tests/test_permissions.py measured them: where each is needed, a role, and what for."""
+    """The permissions as the tests measured them: where each is needed, a role, and what for."""
     measured = _measured()
     return _table(
         ["Permission", "On which project", "A predefined role that has it", "Needed for"],
@@ -108,8 +108,7 @@ def _measured() -> dict[str, dict[str, list[str]]]:
 
 
 def conformance(_action: dict[str, Any]) -> str:
-    """What is done about every fault at every call, as tests/conformance has it."""
-    # A dependency of ours brings a package `tests`, too.
+    """What is done about every fault at every call, as testkit/conformance has it."""
     sys.path.insert(0, str(ROOT))
     try:
         from scripts.conformance import tables

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the real runners that tests/runners/ drives, and actionlint: engines.sh [NAME…], all of them by default.
+# Builds the real runners that tests/clients/runners/ drives, and actionlint: engines.sh [NAME…], all of them by default.
 #
 # Each is a Go program pinned by scripts/go/NAME/go.mod, with every module's hash in go.sum beside it. The programs are
 # kept in a cache folder under a name that changes with the lock, and linked from build/engines/, where their users look.

@@ -34,7 +34,7 @@ check() {
 }
 
 code=()
-for folder in replicator emulator tests scripts benchmarks; do
+for folder in replicator emulator testkit tests scripts benchmarks; do
   [ -d "$folder" ] && code+=("$folder")
 done
 workflows=()

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the stand-in for Sigstore that tests/signing/ signs with: the Sigstore project's own @sigstore/mock.
+# Installs the stand-in for Sigstore that the tests sign with: the Sigstore project's own @sigstore/mock.
 #
 # Pinned by scripts/node/sigstore/lock.json: every package's version and hash, from whatever registry npm is set to. Kept
 # in a cache folder under a name that changes with the lock, and linked from build/engines/sigstore.

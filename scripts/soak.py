@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-SWARMS = ("tests/test_swarm.py", "tests/test_tree_swarm.py")
+SWARMS = ("tests/exhaustive/test_swarm.py", "tests/exhaustive/test_tree_swarm.py")
 
 
 def main() -> int:
@@ -38,7 +38,7 @@ def main() -> int:
 
 
 def _swarm(seed: int, examples: int) -> bool:
-    command = [sys.executable, "-m", "pytest", "-q", "--no-header", "--no-summary", "-n", "2", *SWARMS]
+    command = [sys.executable, "-m", "pytest", "-q", "--no-header", "--no-summary", "-n", "auto", *SWARMS]
     env = {**os.environ, "SWARM_SEED": str(seed), "SWARM_EXAMPLES": str(examples)}
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
     if done.returncode:

@@ -196,8 +196,8 @@ PERMISSIONS = {
 
 
 #: A predefined role that holds each permission, the narrowest of Compute Image User, Compute Viewer and Compute Storage
-#: Admin ("Compute Engine IAM roles and permissions"; tests/test_faults.py lists what each holds); for messages and the
-#: pages about permissions.
+#: Admin ("Compute Engine IAM roles and permissions"; tests/unit/compute/test_refusals.py lists what each holds); for
+#: messages and the pages about permissions.
 ROLES = {
     "compute.images.get": "roles/compute.imageUser",
     "compute.images.list": "roles/compute.imageUser",

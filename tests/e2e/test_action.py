@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from emulator.testing import running
-from tests.e2e.conftest import (
+from testkit.harness.callers import (
     MANIFEST,
     SOURCE,
     WHOLE,
@@ -22,12 +22,12 @@ from tests.e2e.conftest import (
     new_job,
     with_environment,
 )
-from tests.e2e.harness import branch_push, on_branch
+from testkit.harness.job import branch_push, on_branch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.e2e.harness import Action, Run
+    from testkit.harness.job import Action, Run
 
 
 @pytest.fixture(scope="module")

@@ -10,9 +10,10 @@ from replicator.commands.merge.settings import MergeSettings
 from replicator.commands.verify.settings import VerifySettings
 from replicator.inputs.fields import READ_ELSEWHERE
 from replicator.replicas.settings import Settings
-from tests.e2e.expressions import BadExpression, Context, evaluate, expand, holds
-from tests.e2e.harness import ROOT, Action, Event, HarnessError, Job
-from tests.e2e.records import Annotation, BadRecord, read_annotations, read_outputs
+from testkit.harness.expressions import BadExpression, Context, evaluate, expand, holds
+from testkit.harness.job import Action, Event, HarnessError, Job
+from testkit.harness.records import Annotation, BadRecord, read_annotations, read_outputs
+from testkit.places import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path

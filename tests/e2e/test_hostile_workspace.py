@@ -18,16 +18,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e import stand_in
-from tests.e2e.conftest import MANIFEST, locked, new_job
-from tests.e2e.harness import Action, Job, pull_request, tag_push
-from tests.e2e.hostile import OTHER_TOOLS, PIP, PYTHON, SHELL, fingerprint, functions, make_hostile
+from testkit.harness import stand_in
+from testkit.harness.callers import MANIFEST, locked, new_job
+from testkit.harness.hostile import OTHER_TOOLS, PIP, PYTHON, SHELL, fingerprint, functions, make_hostile
+from testkit.harness.job import Action, Job, pull_request, tag_push
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from emulator.testing import Running
-    from tests.e2e.harness import Run
+    from testkit.harness.job import Run
 
 REAL = str(Path(sys.base_prefix) / "bin" / "python3")
 

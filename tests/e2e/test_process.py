@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.backend import Backend, backend
-from tests.e2e.conftest import DATA
-from tests.e2e.harness import search_path
-from tests.e2e.here import Done, environment, finished
+from testkit.harness.backend import Backend, backend
+from testkit.harness.here import Done, environment, finished
+from testkit.harness.job import search_path
+from testkit.places import DATA
 
 if TYPE_CHECKING:
     from collections.abc import Callable

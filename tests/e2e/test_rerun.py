@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.backend import MUTATING
-from tests.e2e.conftest import DATA
-from tests.e2e.here import Done, run_here
+from testkit.harness.backend import MUTATING
+from testkit.harness.here import Done, run_here
+from testkit.places import DATA
 
 if TYPE_CHECKING:
     from collections.abc import Callable

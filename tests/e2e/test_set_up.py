@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.conftest import MANIFEST, Caller, SetUp
-from tests.e2e.harness import ROOT, Action, tag_push
+from testkit.harness.callers import MANIFEST, Caller, SetUp
+from testkit.harness.job import Action, tag_push
+from testkit.places import ROOT
 
 if TYPE_CHECKING:
-    from tests.e2e.harness import Run, Under
-    from tests.e2e.records import Annotation
+    from testkit.harness.job import Run, Under
+    from testkit.harness.records import Annotation
 
 
 class TestSetUpFails:

@@ -1,6 +1,6 @@
 """Workload Identity Federation through the real `action.yml`: the credentials that google-github-actions/auth leaves.
 
-The services are this process's, the clock is the real one; `tests/test_signin.py` has every case in detail.
+The services are this process's, the clock is the real one; `tests/integration/compute/test_credentials.py` has every case in detail.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.conftest import MANIFEST, WHOLE, Caller
-from tests.e2e.harness import on_branch
-from tests.identity import ACCOUNT, HANG, METADATA, OIDC, SECRET, STS, Identity
+from testkit.harness.callers import MANIFEST, WHOLE, Caller
+from testkit.harness.job import on_branch
+from testkit.identity import ACCOUNT, HANG, METADATA, OIDC, SECRET, STS, Identity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.e2e.harness import Run
+    from testkit.harness.job import Run
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.e2e.conftest import MANIFEST, Caller
-from tests.e2e.harness import Event, Run, branch_push, on_branch, pull_request, tag_deletion, tag_push
+from testkit.harness.callers import MANIFEST, Caller
+from testkit.harness.job import Event, Run, branch_push, on_branch, pull_request, tag_deletion, tag_push
 
 SKIPPED = [
     pytest.param(tag_push("v1.2.3"), "false", id="tag, told not to"),

@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.conftest import DATA, HOSTILE_ENV, SOURCE, WHOLE, Caller, calls, everyone_may_use
-from tests.e2e.harness import tag_push
-from tests.e2e.here import run_here
-from tests.e2e.hostile import make_hostile
+from testkit.harness.callers import HOSTILE_ENV, SOURCE, WHOLE, Caller, calls, everyone_may_use
+from testkit.harness.here import run_here
+from testkit.harness.hostile import make_hostile
+from testkit.harness.job import tag_push
+from testkit.places import DATA
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from emulator.testing import Running
-    from tests.e2e.harness import Run, Under
+    from testkit.harness.job import Run, Under
 
 NO_ASIA = {
     "method": "compute.images.insert",

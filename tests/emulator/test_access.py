@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from tests.emulator.conftest import Client, Response
+    from testkit.client import Client, Response
 
 ROLE = "roles/compute.imageUser"
 CONDITIONAL = {"role": ROLE, "members": ["user:a@b.c"], "condition": {"title": "t", "expression": "true"}}

@@ -11,7 +11,7 @@ from emulator.clock import RealClock
 if TYPE_CHECKING:
     import pytest
 
-    from tests.emulator.conftest import Client
+    from testkit.client import Client
 
 
 def test_the_journal_tells_what_was_asked_and_answered(still: Client) -> None:

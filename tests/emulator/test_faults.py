@@ -14,7 +14,7 @@ from emulator.errors import DEFAULT_MESSAGES
 
 if TYPE_CHECKING:
     from emulator.testing import Running
-    from tests.emulator.conftest import Client, Response
+    from testkit.client import Client, Response
 
 INSERT = "compute.images.insert"
 RATE = {"kind": "http", "code": 403, "reason": "rateLimitExceeded"}

@@ -18,7 +18,7 @@ from emulator.testing import Running, running
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.emulator.conftest import Client
+    from testkit.client import Client
 
 RECORDED = [
     json.loads(line)

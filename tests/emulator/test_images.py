@@ -10,7 +10,7 @@ from emulator.images import label_fingerprint
 from emulator.schema import decoded
 
 if TYPE_CHECKING:
-    from tests.emulator.conftest import Client
+    from testkit.client import Client
 
 CANONICAL = "https://www.googleapis.com/compute/v1/projects/p1/global/images/"
 

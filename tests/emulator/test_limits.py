@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from emulator.testing import running
-from tests.emulator.conftest import Client
+from testkit.client import Client
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,7 +13,7 @@ from emulator.errors import ApiError
 from emulator.filters import parse
 
 if TYPE_CHECKING:
-    from tests.emulator.conftest import Client
+    from testkit.client import Client
 
 FIELDS = frozenset({"name", "family", "labels", "diskSizeGb", "deprecated", "storageLocations", "guestOsFeatures"})
 WEB = {

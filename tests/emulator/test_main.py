@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from testkit.places import ROOT
 
 
 def start(*arguments: str) -> subprocess.Popen[str]:

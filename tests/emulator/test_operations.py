@@ -12,7 +12,7 @@ import pytest
 from emulator.operations import progress, status
 from emulator.state import Operation
 from emulator.testing import running
-from tests.emulator.conftest import Client
+from testkit.client import Client
 
 if TYPE_CHECKING:
     from emulator.testing import Running

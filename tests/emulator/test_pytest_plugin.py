@@ -7,7 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from testkit.places import ROOT
+
 TESTS = """
 import urllib.error, urllib.request
 import pytest

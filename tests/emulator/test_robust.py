@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from emulator import journal
 from emulator.clock import DrivenClock
 from emulator.testing import running
-from tests.emulator.conftest import ROOT, Client
+from testkit.client import ROOT, Client
 
 if TYPE_CHECKING:
     import pytest

@@ -17,9 +17,9 @@ import yaml
 from emulator import scenario
 from emulator.scenario import BadScenario, Scenario, Switches
 from emulator.testing import running
-from tests.emulator.conftest import Client
+from testkit.client import Client
+from testkit.places import ROOT
 
-ROOT = Path(__file__).parents[2]
 HERE = """
 images:
   - {project: p1, name: base, status: PENDING}

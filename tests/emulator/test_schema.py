@@ -15,7 +15,7 @@ from emulator.schema import Api
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.emulator.conftest import Client
+    from testkit.client import Client
 
 API = Api()
 

@@ -16,7 +16,7 @@ from emulator.server import Server
 from emulator.testing import Running, running
 
 if TYPE_CHECKING:
-    from tests.emulator.conftest import Client
+    from testkit.client import Client
 
 
 def test_it_starts_and_ends_quickly() -> None:

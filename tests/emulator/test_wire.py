@@ -15,7 +15,7 @@ from emulator.server import BODY_LIMIT
 
 if TYPE_CHECKING:
     from emulator.testing import Running
-    from tests.emulator.conftest import Client
+    from testkit.client import Client
 
 HEAD = b"POST /compute/v1/projects/p1/global/images HTTP/1.1\r\nHost: x\r\n"
 

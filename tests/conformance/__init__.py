@@ -1,1 +1,0 @@
-"""Every fault at every call: what must become of it, as a table; and one checker that holds each cell against it."""

@@ -1,0 +1,428 @@
+"""The pages of docs/ are true: links, snippets, commands, what is shown to be printed, and the remedies of errors."""
+
+from __future__ import annotations
+
+import ast
+import io
+import os
+import re
+import runpy
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import pytest
+import yaml
+
+from emulator.testing import running
+from replicator import cli
+from replicator.bootstrap.command import every
+from replicator.compute import refusals, sign_in_errors
+from replicator.compute.errors import SourceUnusable
+from replicator.core import errors
+from replicator.core.replicas import Held, Outcome, Result
+from replicator.inputs import config_file
+from replicator.replicas import settings
+from replicator.replicas.settings import Settings
+from testkit.action import Action
+from testkit.pages import ACTION, FENCE, PAGES, anchors, check_use, docs, our_steps, program
+from testkit.places import ROOT
+
+if TYPE_CHECKING:
+    from emulator.testing import Running
+GENERATED = docs()
+RUN_ERRORS: list[type[errors.ReplicatorError]] = list(GENERATED.run_errors())
+REPLICA_ERRORS: list[type[errors.ReplicaError]] = list(GENERATED.replica_errors())
+
+
+def snippets(language: str) -> list[Any]:
+    """Every snippet of a language, each with its page's name."""
+    return [
+        pytest.param(re.sub(rf"^{match['blank']}", "", match["text"], flags=re.MULTILINE), id=f"{name}-{match.start()}")
+        for name, text in PAGES.items()
+        for match in FENCE.finditer(text)
+        if match["language"] == language
+    ]
+
+
+def commands(text: str) -> list[str]:
+    """The lines of shell, with those joined that are continued, without comments."""
+    return [re.sub(r"(^|\s)# .*", "", line) for line in re.sub(r" *\\\n\s*", " ", text).splitlines()]
+
+
+def words(command: str) -> list[str]:
+    """A simple command's words, up to what ends it. What is quoted is one word."""
+    lexer = shlex.shlex(command, posix=True, punctuation_chars="();<>|&")
+    lexer.whitespace_split = True
+    found = []
+    for word in lexer:
+        if set(word) <= set("();<>|&"):
+            break
+        found.append(word)
+    return found
+
+
+def named(pattern: str, languages: tuple[str, ...] = ("sh", "yaml")) -> list[str]:
+    """Every command in the snippets that begins with this pattern, from there on."""
+    texts = [param.values[0] for language in languages for param in snippets(language)]
+    found = [line[match.start() :] for text in texts for line in commands(text) if (match := re.search(pattern, line))]
+    return sorted({command for command in found if command.strip()})
+
+
+REPLICATOR = named(r"(?<=python )-m replicator ")
+GCLOUD = named(r"(?:(?<=^)|(?<=[\s($]))gcloud (?=[a-z])")
+
+
+@pytest.fixture(scope="session")
+def gcloud_tree() -> dict[str, Any]:
+    """gcloud's own table of its commands and options."""
+    found = shutil.which("gcloud")
+    if not found:
+        pytest.skip("gcloud is missing")
+    table = Path(found).resolve().parents[1] / "data" / "cli" / "gcloud_completions.py"
+    if not table.exists():
+        pytest.skip("this gcloud has no table of its commands (data/cli/gcloud_completions.py)")
+    return dict(runpy.run_path(str(table))["STATIC_COMPLETION_CLI_TREE"])
+
+
+def check_gcloud(tree: dict[str, Any], command: str) -> None:
+    """Every word up to the first argument is a command of gcloud's, every option one of that command."""
+    rest = words(command)[1:]
+    flags = set(tree["flags"])
+    while rest and rest[0] in tree["commands"]:
+        tree = tree["commands"][rest.pop(0)]
+        flags |= set(tree["flags"])
+    assert not tree["commands"], f"gcloud has no such command: {command}"
+    for option in (word.partition("=")[0] for word in rest if word.startswith("--")):
+        assert option in flags or option.replace("--no-", "--") in flags, f"{option} in {command}"
+
+
+class TestPages:
+    @pytest.mark.parametrize("name", PAGES)
+    def test_links_resolve(self, name: str) -> None:
+        links = re.findall(r"\]\(([^)\s]+)\)", FENCE.sub("", PAGES[name]))
+        assert links
+        for target in links:
+            if target.startswith("https://"):
+                continue
+            path, _, anchor = target.partition("#")
+            linked = (ROOT / "docs" / path).resolve() if path else ROOT / "docs" / name
+            assert linked.exists(), target
+            assert linked.is_relative_to(ROOT), target
+            assert not anchor or anchor in anchors(linked.read_text(encoding="utf-8")), target
+
+    def test_the_index_has_every_page(self) -> None:
+        linked = set(re.findall(r"\]\(([\w-]+\.md)\)", PAGES["README.md"]))
+        assert linked == set(PAGES) - {"README.md"}
+
+    def test_the_readme_leads_here(self) -> None:
+        linked = set(re.findall(r"\]\(docs/([\w-]+\.md)", (ROOT / "README.md").read_text(encoding="utf-8")))
+        assert {"README.md", "permissions.md", "errors.md", "after-a-failure.md", "pruning.md"} <= linked
+
+    @pytest.mark.parametrize("name", PAGES)
+    def test_nothing_of_a_machine(self, name: str) -> None:
+        assert not re.search(r"/(work|tmp|root|home)/|127\.0\.0\.1:\d|pypi|ghcr|docker\.io", PAGES[name])
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "quick-start-action",
+            "quick-start-command-line",
+            "permissions",
+            "locations-and-families",
+            "pruning",
+            "reliability",
+            "facts-and-guesses",
+        ],
+    )
+    def test_says_what_was_not_tried(self, name: str) -> None:
+        assert "real cloud" in PAGES[f"{name}.md"]
+
+    @pytest.mark.parametrize("word", [*Outcome, *Result, *Held], ids=str)
+    def test_after_a_failure_knows_every_word(self, word: str) -> None:
+        assert f"`{word}`" in PAGES["after-a-failure.md"]
+
+    @pytest.mark.parametrize("error", REPLICA_ERRORS, ids=lambda error: error.reason)
+    def test_after_a_failure_leads_to_every_reason(self, error: type[errors.ReplicaError]) -> None:
+        assert f"(errors.md#{error.reason})" in PAGES["after-a-failure.md"]
+
+
+class TestYaml:
+    @pytest.mark.parametrize("text", snippets("yaml"))
+    def test_parses_and_uses_the_action_as_it_is(self, text: str) -> None:
+        found = yaml.safe_load(text)
+        assert found
+        check_use(text)
+        outputs = re.findall(r"steps\.replicate\.outputs\.(\w+)", text)
+        assert set(outputs) <= set(ACTION["outputs"])
+        if isinstance(found, dict) and "locations" in found:
+            config_file.parse(text)
+
+    @pytest.mark.parametrize("text", [param for param in snippets("yaml") if "\njobs:\n" in str(param.values[0])])
+    def test_whole_workflows_are_valid(self, text: str, tmp_path: Path) -> None:
+        path = tmp_path / "workflow.yml"
+        path.write_text(text, encoding="utf-8")
+        command = [program("check-jsonschema"), "--builtin-schema", "vendor.github-workflows", str(path)]
+        subprocess.run(command, check=True, timeout=60)
+        for node in re.findall(r"^ +run: (.+(?:\n {10,}.+)*)", text, re.MULTILINE):
+            assert "${{" not in node
+
+    def test_the_migration_ends_with_us(self) -> None:
+        before, after = (str(param.values[0]) for param in snippets("yaml") if "packer build" in str(param.values[0]))
+        assert (before.count("packer build"), after.count("packer build")) == (3, 1)
+        assert not our_steps(before)
+        assert our_steps(after)
+
+
+class TestCommands:
+    @pytest.mark.parametrize("text", snippets("sh"))
+    def test_shell_is_sound(self, text: str) -> None:
+        subprocess.run([program("bash"), "-n"], input=text, text=True, check=True, timeout=60)
+
+    @pytest.mark.parametrize("command", REPLICATOR)
+    def test_replicator_commands_parse(self, command: str) -> None:
+        given = words(command)[2:]
+        options = cli._parser().parse_args(given)
+        values = {name: value for name, value in vars(options).items() if name in Settings.model_fields and value}
+        assert set(values) <= set(ACTION["inputs"])
+
+    def test_every_subcommand_is_shown(self) -> None:
+        assert {words(command)[2] for command in REPLICATOR} == {command.verb for command in every()}
+
+    @pytest.mark.parametrize("command", GCLOUD)
+    def test_gcloud_commands_exist(self, gcloud_tree: dict[str, Any], command: str) -> None:
+        check_gcloud(gcloud_tree, command)
+
+    @pytest.mark.parametrize("command", ["gcloud compute image delete x", "gcloud compute images delete x --now"])
+    def test_wrong_ones_are_noticed(self, gcloud_tree: dict[str, Any], command: str) -> None:
+        with pytest.raises(AssertionError):
+            check_gcloud(gcloud_tree, command)
+
+    def test_the_role_holds_what_the_code_uses(self) -> None:
+        used = set(re.findall(r"compute\.\w+\.\w+", " ".join(refusals.PERMISSIONS.values())))
+        (role,) = re.findall(r"roles create imageReplicator .*\n.*--permissions=(\S+)", PAGES["permissions.md"])
+        assert set(role.split(",")) == used - {"compute.images.delete"}
+        source, replica = re.findall(
+            r"roles create imageReplicator(?:Source|Replica) .*\n.*--permissions=(\S+)", PAGES["permissions.md"]
+        )
+        assert set(source.split(",")) | set(replica.split(",")) == used - {"compute.images.delete"}
+
+    def test_the_sign_in_is_restricted_to_the_repository(self) -> None:
+        assert "--attribute-condition=\"assertion.repository_id == '$REPOSITORY_ID'" in PAGES["permissions.md"]
+        assert "attribute.repository_id/$REPOSITORY_ID" in PAGES["permissions.md"]
+
+
+def comparable(line: str) -> str:
+    """Without what differs between runs: numbers, operations, widths."""
+    return " ".join(re.sub(r"\d+(?:\.\d+)?", "N", re.sub(r"operation-[\w-]+", "OPERATION", line)).split())
+
+
+class TestWhatIsShown:
+    def test_the_quick_start_runs_as_it_stands(self, tmp_path: Path) -> None:
+        page = PAGES["quick-start-command-line.md"]
+        parts = re.findall(r"^<!-- tested -->\n```sh\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+        assert len(parts) == 7
+        if not shutil.which("curl"):
+            pytest.skip("curl is missing")
+        script = "".join(parts).replace(".venv/bin/python", shlex.quote(sys.executable))
+        ours = ("GITHUB_", "RUNNER_", "INPUT_", "CLOUDSDK_", "GOOGLE_")
+        env = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+        done = subprocess.run(
+            [program("bash"), "-euo", "pipefail"],
+            input=script,
+            env={**env, "TMPDIR": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+            cwd=ROOT,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        printed = {comparable(line) for line in done.stdout.splitlines()}
+        for text in re.findall(r"^```text\n(.*?)^```$", page, re.MULTILINE | re.DOTALL):
+            assert {comparable(line) for line in text.splitlines()} <= printed | {""}
+        assert list(tmp_path.iterdir()) == []
+
+    def test_the_partial_run_went_so(self, tmp_path: Path) -> None:
+        project, image = "acme-images", "projects/acme-images/global/images/web-v1"
+        with running(copy_seconds=0.3) as emulator:
+            emulator.add_image(project=project, name="web-v1", family="web", labels={"team": "infra"})
+            emulator.add_image(project=project, name="web-v1-asia", family="experiments", location="asia")
+            first = command_line(emulator, tmp_path, "replicate", image)
+            emulator.delete_image(project, "web-v1-asia")
+            second = command_line(emulator, tmp_path, "replicate", image)
+        printed = " ".join(comparable(line) for line in (first + second).splitlines())
+        shown = re.findall(r"^```text\n(.*?)^```$", PAGES["after-a-failure.md"], re.MULTILINE | re.DOTALL)
+        assert len(shown) == 3
+        for line in (shown[0] + shown[2]).splitlines():
+            assert comparable(line) in printed
+
+
+def command_line(emulator: Running, folder: Path, command: str, image: str) -> str:
+    """What the command line prints, run against an emulator."""
+    env = {
+        "CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE": f"{emulator.url}/",
+        "CLOUDSDK_AUTH_DISABLE_CREDENTIALS": "true",
+        "RUNNER_TEMP": str(folder),
+    }
+    said = io.StringIO()
+    cli.main([command, "--source-image", image], env, said)
+    return said.getvalue()
+
+
+class TestErrors:
+    def test_the_page_is_the_generated_one(self) -> None:
+        assert GENERATED.error_page() == PAGES["errors.md"], "run `make docs`"
+
+    def test_every_class_has_its_section(self) -> None:
+        bases, classes = {"ReplicatorError", "ReplicaError"}, set[str]()
+        nodes = [
+            node
+            for path in sorted((ROOT / "replicator").rglob("*errors.py"), key=lambda path: path.parent.name != "core")
+            for node in ast.parse(path.read_text(encoding="utf-8")).body
+        ]
+        for node in nodes:
+            named = (
+                {ast.unparse(base).rpartition(".")[2] for base in node.bases} if isinstance(node, ast.ClassDef) else ()
+            )
+            if isinstance(node, ast.ClassDef) and (bases | classes).intersection(named):
+                classes.add(node.name)
+        assert {error.__name__ for error in (*RUN_ERRORS, *REPLICA_ERRORS)} == classes
+        headings = re.findall(r"^### (.+)$", PAGES["errors.md"], re.MULTILINE)
+        assert len(headings) == len(classes)
+        assert {f"`{error.reason}`" for error in REPLICA_ERRORS} <= set(headings)
+
+    @pytest.mark.parametrize("error", [*RUN_ERRORS, *REPLICA_ERRORS], ids=lambda error: error.__name__)
+    def test_every_section_says_what_and_what_to_do(
+        self, error: type[errors.ReplicatorError | errors.ReplicaError]
+    ) -> None:
+        title = GENERATED._words(error) if issubclass(error, errors.ReplicatorError) else f"`{error.reason}`"
+        (section,) = re.findall(rf"^### {title}\n(.*?)(?=^##|\Z)", PAGES["errors.md"], re.MULTILINE | re.DOTALL)
+        for heading in ("What happened", "What to do", "Exit code"):
+            assert f"**{heading}" in section
+        assert issubclass(error, errors.ReplicatorError) or "**Repeated" in section
+        assert getattr(error, "remedy", "") in section
+
+    def test_every_row_of_the_table_is_there(self) -> None:
+        for fault in refusals.TABLE:
+            for code in fault.codes:
+                assert f"`{code}`" in PAGES["errors.md"]
+            for status in fault.statuses - {None}:
+                assert re.search(rf"\b{status}\b", PAGES["errors.md"])
+            if fault.wait:
+                assert GENERATED._time(fault.wait) in PAGES["errors.md"]
+
+    @pytest.mark.parametrize("command", sorted(set(re.findall(r"`(gcloud [^`]+)`", PAGES["errors.md"]))))
+    def test_every_command_exists(self, gcloud_tree: dict[str, Any], command: str) -> None:
+        check_gcloud(gcloud_tree, command)
+
+    def test_every_input_that_a_remedy_names_exists(self) -> None:
+        texts = [getattr(error, "remedy", "") for error in (*RUN_ERRORS, *REPLICA_ERRORS)]
+        found = set(re.findall(r"\b[a-z]+_[a-z_]+\b", " ".join(texts)))
+        assert found
+        of_auth = {"service_account", "credentials_json"}
+        assert found <= {*ACTION["inputs"], *config_file.Place.model_fields, *of_auth}
+
+
+class TestYamlOfRemedies:
+    """What remedies say to write, each in a workflow of its own, against GitHub's schema."""
+
+    STEP: ClassVar[dict[str, Any]] = {"uses": "gce-image-replicator/gce-image-replicator@v1"}
+
+    def valid(self, path: Path, job: dict[str, Any]) -> None:
+        path.write_text(yaml.safe_dump({"on": "push", "jobs": {"image": {"runs-on": "ubuntu-24.04", **job}}}), "utf-8")
+        command = [program("check-jsonschema"), "--builtin-schema", "vendor.github-workflows", str(path)]
+        subprocess.run(command, check=True, timeout=60)
+
+    def test_inputs_in_sentences(self, tmp_path: Path) -> None:
+        texts = " ".join(f"{getattr(error, 'remedy', '')} " for error in (*RUN_ERRORS, *REPLICA_ERRORS))
+        inputs = {name: value for name, value in re.findall(r"\b([a-z_]+): (\w+)", texts) if name in ACTION["inputs"]}
+        assert inputs == {"access": "private", "replace_failed": "true", "sign": "key"}
+        self.valid(tmp_path / "workflow.yml", {"steps": [{**self.STEP, "with": inputs}]})
+        settings.load({"source_image": "projects/p1/global/images/web-1", **inputs}, {})
+
+    def test_lines_to_add(self, tmp_path: Path) -> None:
+        added = sorted({error.lines for error in RUN_ERRORS if errors.language(error.lines) == "yaml"} - {""})
+        assert len(added) >= 5
+        for lines in added:
+            found = yaml.safe_load(lines)
+            if isinstance(found, list):
+                job = {"steps": found}
+            elif "workload_identity_provider" in found:
+                job = {"steps": [{**yaml.safe_load(sign_in_errors.AUTH)[0], "with": found}]}
+            else:
+                job = {**found, "steps": [self.STEP]}
+            self.valid(tmp_path / "workflow.yml", job)
+
+
+class TestRemedies:
+    """A remedy that is a command: pasted as it stands, it helps."""
+
+    @pytest.fixture
+    def gcloud_env(self, emulator: Running, tmp_path: Path) -> dict[str, str]:
+        if not shutil.which("gcloud"):
+            pytest.skip("gcloud is missing")
+        return {
+            **{name: os.environ[name] for name in ("PATH", "CLOUDSDK_PYTHON") if name in os.environ},
+            "HOME": str(tmp_path),
+            "CLOUDSDK_CONFIG": str(tmp_path / "gcloud"),
+            "CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE": f"{emulator.url}/",
+            "CLOUDSDK_AUTH_DISABLE_CREDENTIALS": "true",
+            "CLOUDSDK_CORE_DISABLE_PROMPTS": "1",
+            "CLOUDSDK_CORE_DISABLE_USAGE_REPORTING": "true",
+            "CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK": "true",
+        }
+
+    @pytest.fixture
+    def paste(self, gcloud_env: dict[str, str]) -> Any:
+        def paste_from(message: str) -> None:
+            found = re.search(r"gcloud compute images (?:[\w.=-]+(?: |\b))+", message)
+            assert found, message
+            done = subprocess.run(
+                found[0], shell=True, env=gcloud_env, capture_output=True, text=True, timeout=120, check=False
+            )
+            assert done.returncode == 0, f"{found[0]}\n{done.stderr}"
+
+        return paste_from
+
+    @pytest.mark.parametrize(
+        ("reason", "existing"),
+        [
+            ("image_failed", {"status": "FAILED"}),
+            ("drift", {"disk_size_gb": 50}),
+            ("drift", {"deprecated": {"state": "OBSOLETE"}}),
+        ],
+        ids=["failed", "other content", "obsolete"],
+    )
+    def test_of_a_replica(
+        self, action: Action, source: dict[str, Any], paste: Any, reason: str, existing: dict[str, Any]
+    ) -> None:
+        action.emulator.add_image(
+            **{
+                "project": "p1",
+                "name": "web-1-eu",
+                "location": "eu",
+                "source_image": "projects/p1/global/images/web-1",
+                "source_image_id": source["id"],
+                "disk_size_gb": 20,
+                "guest_os_features": ["UEFI_COMPATIBLE", "GVNIC"],
+                "licenses": source["licenses"],
+                **existing,
+            }
+        )
+        first = action()
+        assert first.replicas["eu"]["reason"] == reason
+        paste(first.replicas["eu"]["message"])
+        second = action()
+        assert second.result == "complete", second.log
+
+    def test_of_a_source(self, emulator: Running, tmp_path: Path, paste: Any) -> None:
+        emulator.add_image(project="p1", name="web-2", family="web", deprecated={"state": "OBSOLETE"})
+        action = Action(emulator, tmp_path)
+        first = action(source_image="projects/p1/global/images/web-2")
+        assert first.exit_code == SourceUnusable.exit_code
+        paste(first.outputs["reason"])
+        assert action(source_image="projects/p1/global/images/web-2").result == "complete"

@@ -1,0 +1,203 @@
+"""What people read agrees with what the action does: tables, snippets, links, the example workflow."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+
+from replicator.compute import refusals
+from replicator.core import errors
+from replicator.core.replicas import Held, Outcome, Result
+from testkit.pages import ACTION, OURS, README, anchors, check_use, docs, nodes, our_steps, program
+from testkit.places import ROOT
+
+PROSE = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"]
+EXAMPLES = sorted((ROOT / "workflows-examples").glob("*.yml"))
+REASONS = [error.reason for error in vars(errors).values() if hasattr(error, "reason")]
+
+
+def snippets(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+
+
+class TestTables:
+    def test_are_fresh(self) -> None:
+        checked = subprocess.run(
+            [sys.executable, "-I", ROOT / "scripts" / "docs.py", "--check"],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=ROOT,
+        )
+        assert checked.returncode == 0, checked.stdout + checked.stderr
+
+    @pytest.mark.parametrize(
+        ("was", "becomes"),
+        [("Only for a test.", "Something else."), ("<!-- END outputs -->", "")],
+        ids=["stale", "without its mark"],
+    )
+    def test_staleness_is_noticed_and_repaired(self, tmp_path: Path, was: str, becomes: str) -> None:
+        action = json.loads(json.dumps(ACTION))
+        action["inputs"]["locations"]["description"] = "Only for a test."
+        (tmp_path / "action.yml").write_text(yaml.safe_dump(action), encoding="utf-8")
+        (tmp_path / "README.md").write_text(README, encoding="utf-8")
+        for path in ROOT.glob("*/action.yml"):
+            (tmp_path / path.parent.name).mkdir()
+            shutil.copy(path, tmp_path / path.parent.name)
+        shutil.copytree(ROOT / "docs", tmp_path / "docs")
+        (tmp_path / "schemas").mkdir()
+        (tmp_path / "schemas" / "replicate-config.schema.json").write_text("{}", encoding="utf-8")
+        assert docs().main(["--check"], io.StringIO(), tmp_path) == 1
+        assert docs().main([], io.StringIO(), tmp_path) == 0
+        assert docs().main(["--check"], io.StringIO(), tmp_path) == 0
+        written = (tmp_path / "README.md").read_text(encoding="utf-8")
+        assert "Only for a test." in written
+        (tmp_path / "README.md").write_text(written.replace(was, becomes), encoding="utf-8")
+        said = io.StringIO()
+        assert docs().main(["--check"], said, tmp_path) == 1
+        assert "README.md" in said.getvalue()
+
+    @pytest.mark.parametrize("name", [*ACTION["inputs"], *ACTION["outputs"]])
+    def test_every_input_and_output_is_there(self, name: str) -> None:
+        assert f"| `{name}` |" in README
+
+    @pytest.mark.parametrize("reason", [*REASONS, *(str(held) for held in Held)])
+    def test_every_reason_is_there(self, reason: str) -> None:
+        assert f"| `{reason}` |" in README
+
+    @pytest.mark.parametrize("word", [*(str(word) for word in Outcome), *(str(word) for word in Result)])
+    def test_every_outcome_and_result_is_there(self, word: str) -> None:
+        assert f"| `{word}` |" in README
+
+    @pytest.mark.parametrize(
+        "permission", sorted(set(re.findall(r"compute\.\w+\.\w+", " ".join(refusals.PERMISSIONS.values()))))
+    )
+    def test_every_permission_is_there_and_in_the_role(self, permission: str) -> None:
+        assert f"| `{permission}` |" in README
+        role = re.search(r"--permissions=(\S+)", README)
+        assert role
+        assert permission in role[1].split(",")
+
+
+class TestSnippets:
+    @pytest.mark.parametrize("text", snippets("yaml"))
+    def test_yaml_uses_the_action_as_it_is(self, text: str) -> None:
+        yaml.safe_load(text)
+        check_use(text)
+
+    def test_the_action_is_shown_in_use(self) -> None:
+        steps = [step for text in snippets("yaml") for step in our_steps(text)]
+        assert any("@v1" in step["uses"] for step in steps)
+        assert any(re.search("@[0-9a-f]{40}$", step["uses"]) for step in steps)
+
+    def test_usage_is_a_valid_workflow(self, tmp_path: Path) -> None:
+        whole = [text for text in snippets("yaml") if text.startswith("name:")]
+        assert len(whole) == 1
+        path = tmp_path / "usage.yml"
+        path.write_text(whole[0], encoding="utf-8")
+        subprocess.run(
+            [program("check-jsonschema"), "--builtin-schema", "vendor.github-workflows", path], check=True, timeout=60
+        )
+
+    def test_the_index_is_one(self) -> None:
+        schema = json.loads((ROOT / "schemas" / "image-index.schema.json").read_text(encoding="utf-8"))
+        (example,) = [text for text in snippets("json") if '"schema"' in text]
+        jsonschema.validate(json.loads(example), schema)
+        assert example == json.dumps(json.loads(example), indent=2, sort_keys=True) + "\n"
+
+    @pytest.mark.parametrize("text", snippets("sh"))
+    def test_shell_lines_are_sound(self, text: str) -> None:
+        subprocess.run([program("bash"), "-n"], input=text, text=True, check=True, timeout=60)
+
+    def test_commands_are_the_command_lines(self) -> None:
+        from replicator import cli
+        from replicator.bootstrap import command
+
+        named = set(re.findall(r"-m replicator (\w+) ", README))
+        assert {"plan", "replicate", "verify", "decide"} <= named <= {item.verb for item in command.every()}
+        for verb in named:
+            assert cli.main([verb, "--help"], {}, io.StringIO()) == 0
+
+
+class TestLinks:
+    @pytest.mark.parametrize("file", PROSE)
+    def test_resolve(self, file: str) -> None:
+        text = (ROOT / file).read_text(encoding="utf-8")
+        for target in re.findall(r"\]\(([^)\s]+)\)", text):
+            if target.startswith("https://"):
+                continue
+            path, _, anchor = target.partition("#")
+            linked = ROOT / path if path else ROOT / file
+            assert linked.exists(), target
+            assert not anchor or anchor in anchors(linked.read_text(encoding="utf-8")), target
+
+    @pytest.mark.parametrize(
+        ("page", "heading"),
+        [
+            ("README.md", "Words"),
+            ("README.md", "IAM roles"),
+            ("README.md", "Versions"),
+            ("docs/facts-and-guesses.md", "Sources"),
+        ],
+    )
+    def test_what_the_code_refers_to_is_there(self, page: str, heading: str) -> None:
+        assert f"\n## {heading}\n" in (ROOT / page).read_text(encoding="utf-8")
+
+    def test_every_module_is_in_the_guide(self) -> None:
+        guide = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+        modules = {path.stem for path in (ROOT / "replicator").rglob("*.py")} - {"__init__"}
+        assert {module for module in modules if f"`{module}`" not in guide} == set()
+
+    def test_every_target_is_one_of_make(self) -> None:
+        targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+        for file in PROSE:
+            named = re.findall(
+                r"^make ([a-z-]+)|`make ([a-z-]+)", (ROOT / file).read_text(encoding="utf-8"), re.MULTILINE
+            )
+            assert {first or second for first, second in named} <= targets
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
+class TestExamples:
+    def test_use_the_action_as_it_is(self, path: Path) -> None:
+        text = path.read_text(encoding="utf-8")
+        assert our_steps(text)
+        check_use(text)
+
+    def test_scripts_get_nothing_by_interpolation(self, path: Path) -> None:
+        runs = [node["run"] for node in nodes(yaml.safe_load(path.read_text(encoding="utf-8"))) if "run" in node]
+        assert runs
+        assert [run for run in runs if "${{" in run or "|| true" in run] == []
+
+    def test_everything_ends_by_itself(self, path: Path) -> None:
+        workflow = yaml.safe_load(path.read_text(encoding="utf-8"))
+        assert workflow["permissions"] == {}
+        for job in workflow["jobs"].values():
+            assert job["timeout-minutes"]
+            assert [step for step in job["steps"] if "timeout-minutes" not in step] == []
+
+    def test_others_are_pinned_to_commits(self, path: Path) -> None:
+        uses = re.findall(r"uses: (\S+)(.*)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+        for used, comment in uses:
+            if used.partition("@")[0] not in OURS:
+                assert re.search("@[0-9a-f]{40}$", used), used
+                assert re.fullmatch(r" # v\d+\.\d+\.\d+", comment), used
+
+    def test_zizmor(self, path: Path) -> None:
+        subprocess.run([program("zizmor"), "--offline", "--quiet", "--persona=pedantic", path], check=True, timeout=60)
+
+    @pytest.mark.parametrize("schema", ["vendor.github-workflows", "custom.github-workflows-require-timeout"])
+    def test_schema(self, path: Path, schema: str) -> None:
+        subprocess.run([program("check-jsonschema"), "--builtin-schema", schema, path], check=True, timeout=60)
+
+    def test_actionlint(self, path: Path) -> None:
+        subprocess.run([program("actionlint"), path], check=True, timeout=60)

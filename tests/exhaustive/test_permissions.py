@@ -1,0 +1,161 @@
+"""The permissions that each option needs, measured: each is taken away once, and the run must fail by its name.
+
+What was measured is docs/permissions.json, of which the tables for people are made.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import google.auth
+import pytest
+from google.oauth2.credentials import Credentials
+
+from emulator.testing import Running, running
+from replicator.__main__ import main
+from replicator.compute import refusals
+from testkit.action import Action
+from testkit.places import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+TABLE = ROOT / "docs" / "permissions.json"
+SOURCE, REPLICAS = "p1", "p2"
+#: What anything might need, by project; the least of it that does is found.
+CANDIDATES = {
+    SOURCE: sorted(
+        name for name in refusals.ROLES if name.endswith(("get", "Family", "Policy", "useReadOnly", "list"))
+    ),
+    REPLICAS: sorted(refusals.ROLES),
+}
+IMAGE = {"project": SOURCE, "name": "web-1", "family": "web", "labels": {"team": "infra"}, "description": "d"}
+READERS = [{"role": "roles/compute.imageUser", "members": ["user:somebody@example.com"]}]
+
+
+def copied(**fields: Any) -> Callable[[Running, Path], None]:
+    def prepare(emulator: Running, _folder: Path) -> None:
+        source = emulator.image(SOURCE, "web-1")
+        assert source
+        emulator.add_image(
+            project=REPLICAS,
+            name="web-1-eu",
+            location="eu",
+            source_image="projects/p1/global/images/web-1",
+            source_image_id=source["id"],
+            **fields,
+        )
+
+    return prepare
+
+
+def nothing(_emulator: Running, _folder: Path) -> None:
+    """The copy is made by the run."""
+
+
+def made(**inputs: str) -> Callable[[Running, Path], None]:
+    def prepare(emulator: Running, folder: Path) -> None:
+        assert replicate(emulator, folder, "admin", **inputs)[0] == 0
+
+    return prepare
+
+
+#: What people ask for → its inputs, and what stands there before.
+CASES: dict[str, tuple[dict[str, str], Callable[[Running, Path], None]]] = {
+    "a first run": ({}, nothing),
+    "`access: public`": ({"access": "public"}, nothing),
+    "`access: private`": ({"access": "private"}, nothing),
+    "`promote: false`": ({"promote": "false"}, nothing),
+    "`labels` on a first run": ({"labels": "a=b"}, nothing),
+    "`labels` on a copy that exists": ({"labels": "a=b"}, made()),
+    "a rerun with nothing to do": ({}, made()),
+    "a copy that is adopted": ({}, copied(labels=IMAGE["labels"])),
+    "`replace_failed: true`": ({"replace_failed": "true"}, copied(status="FAILED")),
+    "`copies_per_source`": ({"locations": "eu asia", "copies_per_source": "1"}, nothing),
+    "a family as `source_image`": ({"source_image": "projects/p1/global/images/family/web"}, nothing),
+    "`dry_run: true` or `plan`": ({"dry_run": "true"}, nothing),
+    "`dry_run: true` where copies exist": ({"dry_run": "true"}, made()),
+    "`verify --index`": ({"verify": "index", "access": "public"}, made(access="public")),
+}  # fmt: skip
+
+
+@contextmanager
+def signed_in(token: str) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(google.auth, "default", lambda **_: (Credentials(token=token), None))  # type: ignore[no-untyped-call]
+        yield
+
+
+def replicate(emulator: Running, folder: Path, token: str, **inputs: str) -> tuple[int, str]:
+    given = {"locations": "eu", "required_locations": "all", "replica_project": REPLICAS, **inputs}
+    with signed_in(token):
+        if given.pop("verify", ""):
+            stdout = io.StringIO()
+            index = next(folder.rglob("image-index.json"))
+            env = {"CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE": emulator.url}
+            return main(["verify", "--index", str(index)], env, stdout), stdout.getvalue()
+        action = Action(emulator, folder, runs=len(list(folder.iterdir())))
+        action.env = {"CLOUDSDK_AUTH_DISABLE_CREDENTIALS": ""}
+        done = action(**given)
+        return done.exit_code, done.log
+
+
+Grant = dict[str, list[str]]
+
+
+@contextmanager
+def world(case: str, grants: dict[str, Grant], folder: Path) -> Iterator[Callable[[str], tuple[int, str]]]:
+    """Tries the case, each time from the beginning, as somebody with one of these sets of permissions."""
+    inputs, prepare = CASES[case]
+    principals = {"admin": ["*"], **{token: {"projects": granted} for token, granted in grants.items()}}
+    scenario = {"images": [{**IMAGE, "policy": READERS}], "principals": principals}
+    with running(copy_seconds=0.01, wait_seconds=0.1, scenario=scenario) as emulator:
+
+        def attempt(token: str) -> tuple[int, str]:
+            emulator.reset()
+            own = folder / token
+            own.mkdir()
+            prepare(emulator, own)
+            return replicate(emulator, own, token, **inputs)
+
+        yield attempt
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_least_that_each_option_needs(case: str, tmp_path: Path) -> None:
+    without = {
+        f"{project}-{lacking}": (project, lacking, [name for name in permissions if name != lacking])
+        for project, permissions in CANDIDATES.items()
+        for lacking in permissions
+    }
+    grants = {token: {**CANDIDATES, project: left} for token, (project, _, left) in without.items()}
+    needed: Grant = {SOURCE: [], REPLICAS: []}
+    with world(case, {"all": CANDIDATES, **grants}, tmp_path) as attempt:
+        assert attempt("all")[0] == 0
+        for token, (project, lacking, _) in without.items():
+            code, log = attempt(token)
+            # A dry run ends well and says what would be refused.
+            if code or "forbidden" in log:
+                needed[project].append(lacking)
+                assert set(re.findall(r"([\w.]+) \([\w./]+ has it\)", log)) == {lacking}, log
+                assert f"{lacking} ({refusals.ROLES[lacking]} has it)" in log, log
+    with world(case, {"least": needed}, tmp_path) as attempt:
+        assert attempt("least")[0] == 0
+    measured = {"source": needed[SOURCE], "replicas": needed[REPLICAS]}
+    told = json.loads(TABLE.read_text()).get(case)
+    assert told == measured, f"measured for docs/permissions.json: {json.dumps({case: measured})}"
+
+
+def test_every_row_was_measured() -> None:
+    assert list(json.loads(TABLE.read_text())) == list(CASES)
+
+
+def test_every_permission_has_a_role_that_is_told() -> None:
+    told: dict[str, Any] = json.loads(TABLE.read_text())
+    used = {name for row in told.values() for names in row.values() for name in names}
+    assert used <= set(refusals.ROLES)

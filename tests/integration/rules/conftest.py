@@ -1,0 +1,24 @@
+"""Tries every rule twice: with the emulator's usual answers to open questions, and with the opposite ones all at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from emulator.testing import running
+from testkit.guesses import ANSWERS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from emulator.testing import Running
+
+SWITCHES = {"usual": {}, "turned": dict(ANSWERS)}
+
+
+@pytest.fixture(params=SWITCHES)
+def emulator(request: pytest.FixtureRequest) -> Iterator[Running]:
+    with running(copy_seconds=0.02, wait_seconds=0.2, scenario={"switches": SWITCHES[request.param]}) as emulator:
+        yield emulator
+        emulator.assert_faults_used()

@@ -1,0 +1,256 @@
+"""The table of merges: every subset and mutation of fragments, for two and three architectures; and its bytes."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import json
+import os
+import random
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jsonschema
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from replicator.commands.merge.fragments import ALL, Key, Merged, NotOne
+from replicator.index import image_index
+from testkit.fragments import EVERYWHERE, REVISION, Document, attempt, fragment, merged_bytes, read
+from testkit.places import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from replicator.index.image_index import BadIndex, Index
+
+SCHEMA = json.loads((ROOT / "schemas" / "image-index.schema.json").read_text(encoding="utf-8"))
+#: The third is one that Compute Engine does not have yet.
+ARCHITECTURES = ("ARM64", "X86_64", "RISCV64")
+
+
+@dataclass(frozen=True, kw_only=True)
+class State:
+    """What may have become of one build's fragment, and what a person must be told of it."""
+
+    change: Callable[[Document], object] = lambda _: None
+    text: str | None = None
+    """Instead of the document."""
+    files: int = 1
+    says: tuple[str, ...] = ()
+    """Problems, each naming THIS architecture, or its fragment."""
+    known: bool = True
+    """Whether it is one of the expected images."""
+    serves: tuple[str, ...] = EVERYWHERE
+    revision: str = "c1"
+    """Of a document that can be read."""
+    shares: str = ""
+    """What it would share with others in this state."""
+
+
+def entry(change: Callable[[dict[str, Any]], object]) -> Callable[[Document], object]:
+    return lambda document: change(document["images"][0])
+
+
+def only(*locations: str) -> State:
+    def change(image: dict[str, Any]) -> None:
+        image["locations"] = {at: image["locations"][at] for at in locations}
+
+    return State(change=entry(change), serves=locations)
+
+
+def move(**fields: str) -> Callable[[Document], object]:
+    """Another image, or family, in eu."""
+    return entry(lambda image: image["locations"]["eu"].update(fields))
+
+
+GONE = "THIS is missing"
+UNREADABLE: dict[str, Any] = {"says": (GONE, "'THIS.json' is no index of ours"), "known": False, "revision": ""}
+STATES = {
+    "right": State(),
+    "missing": State(files=0, says=(GONE,), known=False, revision=""),
+    "no bytes": State(text="", **UNREADABLE),
+    "no JSON": State(text="<html>", **UNREADABLE),
+    "another schema": State(change=lambda document: document.update(schema=2), **UNREADABLE),
+    "no images": State(change=lambda document: document.update(images=[]), **UNREADABLE),
+    "an unknown key": State(change=lambda document: document.update(made_at="now"), **UNREADABLE),
+    "no id": State(change=move(id=""), **UNREADABLE),
+    "twice": State(files=2, says=("THIS is held 2 times, by 'THIS.json' and 'THIS2.json'",)),
+    "another architecture": State(
+        change=entry(lambda image: image.update(architecture="OTHER")),
+        says=(GONE, "'THIS.json' holds OTHER"),
+        known=False,
+    ),
+    "no architecture": State(
+        change=entry(lambda image: image.update(architecture="ARCHITECTURE_UNSPECIFIED")),
+        says=(GONE, "'THIS.json' holds ARCHITECTURE_UNSPECIFIED.*image_architecture"),
+        known=False,
+    ),
+    "another variant": State(
+        change=entry(lambda image: image.update(variant="odd")), says=(GONE, "'THIS.json' holds THIS/odd"), known=False
+    ),
+    "no locations": State(
+        change=entry(lambda image: image.update(locations={})), says=("THIS .*serves no location",), serves=()
+    ),
+    "another revision": State(
+        change=entry(lambda image: image.update(revision={**REVISION, "commit": "c2"})), revision="c2"
+    ),
+    "no revision": State(change=entry(lambda image: image.update(revision=None)), revision="none"),
+    "a common family": State(change=move(family="web-eu"), shares="the family web-eu in p1"),
+    "a common image": State(
+        change=move(name="web-eu", uri="projects/p1/global/images/web-eu"),
+        shares="the image projects/p1/global/images/web-eu",
+    ),
+    "without asia": only("eu", "us"),
+    "without eu": only("asia", "us"),
+    "asia alone": only("asia"),
+}
+REQUIRED: tuple[tuple[str, ...], ...] = ((), ("eu",), (ALL,))
+
+
+def fragments(architecture: str, state: State) -> dict[str, Index | BadIndex]:
+    document = fragment(architecture)
+    state.change(document)
+    names = [f"{architecture}.json", f"{architecture}2.json"][: state.files]
+    return {name: read(json.dumps(document) if state.text is None else state.text, name) for name in names}
+
+
+def expected_problems(case: Mapping[str, State], required: tuple[str, ...]) -> Iterator[str]:
+    """The table, read: what each state says, and what they say together."""
+    for architecture, state in case.items():
+        yield from (text.replace("THIS", architecture) for text in state.says)
+    if len({state.revision for state in case.values() if state.revision}) > 1:
+        yield "different revisions"
+    for shared in sorted({state.shares for state in case.values() if state.shares}):
+        holders = sorted(architecture for architecture, state in case.items() if state.shares == shared)
+        if len(holders) > 1:
+            yield rf"{'.* and '.join(holders) if len(holders) == 2 else '.*'.join(holders)}.* share {shared}"
+    known = {architecture: state for architecture, state in case.items() if state.known}
+    for location in EVERYWHERE if required == (ALL,) and known else [at for at in required if at != ALL]:
+        lacking = sorted(name for name, state in known.items() if state.serves and location not in state.serves)
+        if lacking:
+            yield rf"{location} is required and not served by {'.*'.join(lacking)}"
+
+
+def check(case: Mapping[str, State], required: tuple[str, ...], found: Mapping[str, Index | BadIndex]) -> None:
+    """All of it as the table says, or nothing at all."""
+    problems = list(expected_problems(case, required))
+    common = set(EVERYWHERE).intersection(*(state.serves for state in case.values()))
+    if not problems and not common:
+        problems = ["no location is served by each of"]
+    outcome = attempt(found, [Key(architecture) for architecture in case], required)
+    if problems:
+        assert isinstance(outcome, NotOne), problems
+        unmatched = [text for text in problems if not any(re.search(text, said) for said in outcome.problems)]
+        assert not unmatched, (unmatched, outcome.problems)
+        assert len(outcome.problems) == len(problems), outcome.problems
+        return
+    assert isinstance(outcome, Merged), outcome
+    assert [str(part.key) for part in outcome.parts] == sorted(case)
+    for part in outcome.parts:
+        assert set(part.entry.locations) == common
+        assert part.entry.wanted_locations == list(EVERYWHERE)
+    left_out = {item.location: [str(key) for key in item.lacking] for item in outcome.left_out}
+    assert left_out == {
+        at: sorted(name for name, state in case.items() if at not in state.serves)
+        for at in EVERYWHERE
+        if at not in common
+    }
+
+
+@pytest.mark.parametrize("required", REQUIRED, ids=lambda required: " ".join(required) or "none")
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_every_combination(number: int, required: tuple[str, ...], record_property: Callable[..., None]) -> None:
+    """No combination is sampled: each state of one fragment with each of every other."""
+    architectures = ARCHITECTURES[:number]
+    parsed = {(name, state): fragments(name, STATES[state]) for name in architectures for state in STATES}
+    count = 0
+    for names in itertools.product(STATES, repeat=number):
+        found = {
+            name: item
+            for architecture, state in zip(architectures, names, strict=True)
+            for name, item in parsed[architecture, state].items()
+        }
+        case = {name: STATES[state] for name, state in zip(architectures, names, strict=True)}
+        try:
+            check(case, required, found)
+        except AssertionError as error:
+            raise AssertionError(f"{dict(zip(architectures, names, strict=True))}: {error}") from error
+        count += 1
+    record_property("counted", ("merges", count))
+
+
+def test_variants_merge_alike_and_keep_their_own_locations() -> None:
+    keys = [Key("X86_64", "lts"), Key("ARM64", "lts"), Key("X86_64", "rolling"), Key("ARM64", "rolling")]
+    where = {keys[1]: ("us", "eu")}
+    found = {
+        str(key): read(json.dumps(fragment(key.architecture, key.variant, where.get(key, EVERYWHERE)))) for key in keys
+    }
+    merged = attempt(found, keys)
+    assert isinstance(merged, Merged)
+    assert [(str(part.key), sorted(part.entry.locations)) for part in merged.parts] == [
+        ("ARM64/lts", ["eu", "us"]),
+        ("ARM64/rolling", ["asia", "eu", "us"]),
+        ("X86_64/lts", ["eu", "us"]),
+        ("X86_64/rolling", ["asia", "eu", "us"]),
+    ]
+    assert [str(item.location) for item in merged.left_out] == ["asia"]
+
+
+def test_a_fragment_may_hold_several_images() -> None:
+    both = {**fragment("ARM64"), "images": [*fragment("X86_64")["images"], *fragment("ARM64")["images"]]}
+    apart = {name: read(json.dumps(fragment(name))) for name in ("X86_64", "ARM64")}
+    keys = [Key("X86_64"), Key("ARM64")]
+    whole, parts = attempt({"one": read(json.dumps(both))}, keys), attempt(apart, keys)
+    assert isinstance(whole, Merged)
+    assert isinstance(parts, Merged)
+    assert whole.document() == parts.document()
+
+
+@settings(deadline=None)
+@given(st.randoms(use_true_random=False))
+def test_bytes_do_not_depend_on_the_order_of_anything(chance: random.Random) -> None:
+    data = merged_bytes(chance)
+    assert data == merged_bytes(random.Random(0))
+    jsonschema.validate(json.loads(data), SCHEMA)
+    assert image_index.parse(data, Path("merged")).images
+
+
+@pytest.mark.parametrize(
+    "env",
+    [
+        {"LC_ALL": "C", "TZ": "UTC", "PYTHONHASHSEED": "0"},
+        {"LC_ALL": "tr_TR.UTF-8", "LANG": "tr_TR.UTF-8", "TZ": "Pacific/Kiritimati", "PYTHONHASHSEED": "1"},
+        {"LC_ALL": "de_DE.ISO-8859-1", "TZ": "America/St_Johns", "PYTHONHASHSEED": "2", "PYTHONUTF8": "0"},
+    ],
+    ids=lambda env: env["LC_ALL"],
+)
+def test_digest_does_not_depend_on_the_machine(env: dict[str, str]) -> None:
+    program = (
+        "import random; from replicator.index import image_index; from testkit.fragments import merged_bytes; "
+        "print(image_index.digest(merged_bytes(random.Random())))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        env={**os.environ, **env},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    assert done.stdout.strip() == image_index.digest(merged_bytes(random.Random(0)))
+
+
+def test_fragments_are_left_as_they_are() -> None:
+    found = {
+        name: read(json.dumps(fragment(name, locations=at))) for name, at in (("ARM64", ["us"]), ("X86_64", EVERYWHERE))
+    }
+    before = copy.deepcopy(found)
+    attempt(found, [Key("ARM64"), Key("X86_64")])
+    assert found == before

@@ -1,0 +1,414 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from replicator.compute.errors import SourceUnusable
+from replicator.core import errors
+from replicator.core.images import Image, ImageRef, Policy
+from replicator.core.replicas import Action, Existing, Lineage, Plan
+from replicator.inputs.config_file import Config
+from replicator.replicas import plan
+from replicator.replicas.copy_tree import Branch
+from replicator.replicas.settings import Settings
+from testkit.make import PUBLIC, copy, image, replica
+
+
+def make(source: Image | None = None, found: dict[ImageRef, Any] | None = None, **settings: Any) -> Plan:
+    source, wanted = source or image(), Settings(**settings)
+    return plan.make(wanted, source, PUBLIC, plan.replicas(wanted, source), found or {})
+
+
+def actions(planned: Plan) -> dict[str, str]:
+    return {step.replica.location: str(step.action) for step in planned.steps}
+
+
+class TestHome:
+    def test_source_serves_its_own_location(self) -> None:
+        planned = make()
+        assert actions(planned) == {"us": "source", "eu": "copy", "asia": "copy"}
+        assert planned.steps[0].replica.ref == planned.source.ref
+
+    def test_a_region_is_not_its_multi_region(self) -> None:
+        assert actions(make(image(storage_locations=("us-central1",)))) == {"us": "copy", "eu": "copy", "asia": "copy"}
+
+    def test_other_project(self) -> None:
+        planned = make(replica_project="acme-public")
+        assert actions(planned) == {"us": "copy", "eu": "copy", "asia": "copy"}
+        assert {step.replica.ref.project for step in planned.steps} == {"acme-public"}
+
+    def test_home_copy(self) -> None:
+        assert actions(make(home_copy="true"))["us"] == "copy"
+
+    def test_same_name_needs_other_projects(self) -> None:
+        planned = make(replica_project="{project}-{location}", name_template="{name}")
+        assert [step.replica.ref for step in planned.steps] == [
+            ImageRef("p1-us", "web-1"),
+            ImageRef("p1-eu", "web-1"),
+            ImageRef("p1-asia", "web-1"),
+        ]
+        assert actions(make(name_template="{name}", locations="us")) == {"us": "source"}
+        with pytest.raises(errors.BadSettings, match="the same image"):
+            make(name_template="{name}", locations="eu")
+
+    def test_source_in_several_locations_is_copied_everywhere(self) -> None:
+        assert actions(make(image(storage_locations=("eu", "us"))))["us"] == "copy"
+
+
+class TestFamily:
+    def test_one_for_each_location(self) -> None:
+        planned = make()
+        assert [step.replica.family for step in planned.steps] == ["web", "web-eu", "web-asia"]
+        assert not planned.leads
+
+    def test_shared_family_adds_a_home_copy(self) -> None:
+        planned = make(family_template="{family}", locations="eu, asia")
+        assert actions(planned) == {"us": "copy", "eu": "copy", "asia": "copy"}
+        assert {step.replica.family for step in planned.steps} == {"web"}
+        assert dict(planned.leads) == {("p1", "web"): "us"}
+
+    def test_a_source_without_one_home_shares_nothing(self) -> None:
+        with pytest.raises(errors.BadSettings, match="must stay at home"):
+            make(image(storage_locations=("eu", "us")), family_template="{family}")
+
+    def test_home_alone_shares_with_nobody(self) -> None:
+        assert actions(make(family_template="{family}", locations="us")) == {"us": "source"}
+
+    @pytest.mark.parametrize(("locations", "lead"), [("eu, us, asia", "us"), ("eu, asia", "eu")])
+    def test_shared_in_another_project(self, locations: str, lead: str) -> None:
+        planned = make(family_template="{family}", replica_project="acme", locations=locations)
+        assert dict(planned.leads) == {("acme", "web"): lead}
+        assert len(planned.steps) == len(locations.split(","))
+
+    def test_without_family(self) -> None:
+        assert {step.replica.family for step in make(image(family="")).steps} == {""}
+        assert {step.replica.family for step in make(image(family=""), family_template="x-{location}").steps} == {""}
+
+    def test_long_family(self) -> None:
+        assert len(make(image(family="w" * 63)).steps[1].replica.family) == 63
+
+
+def existing(found: Image, lineage: Lineage = Lineage.OURS, policy: Policy | None = PUBLIC) -> Existing:
+    return Existing(image=found, lineage=lineage, policy=policy)
+
+
+class TestWhatExists:
+    @pytest.mark.parametrize(
+        ("found", "action", "reason"),
+        [
+            (None, Action.COPY, ""),
+            (existing(copy()), Action.CHECK, ""),
+            (existing(copy(status="PENDING"), policy=None), Action.WAIT, ""),
+            (existing(copy(status="FAILED"), policy=None), Action.REFUSE, "image_failed"),
+            (existing(copy(deprecated="OBSOLETE")), Action.REFUSE, "drift"),
+            (existing(copy(deprecated="DELETED")), Action.REFUSE, "drift"),
+            (existing(copy(deprecated="DEPRECATED")), Action.CHECK, ""),
+            (existing(copy(disk_size_gb=7)), Action.REFUSE, "drift"),
+            (existing(copy(storage_locations=("us",))), Action.REFUSE, "conflict"),
+            (existing(copy(), Lineage.FOREIGN), Action.REFUSE, "conflict"),
+            (existing(copy(), Lineage.UNPROVEN), Action.REFUSE, "unproven"),
+            (existing(copy(status="FAILED"), Lineage.UNPROVEN), Action.REFUSE, "unproven"),
+            (errors.Forbidden("No"), Action.REFUSE, "forbidden"),
+        ],
+    )
+    def test_table(self, found: Any, action: Action, reason: str) -> None:
+        step = plan.step_for(image(), PUBLIC.bindings, replica(), found, replace_failed=False)
+        assert step.action is action
+        assert (step.error.reason if step.error else "") == reason
+        assert step.existing is (found if isinstance(found, Existing) else None)
+
+    def test_changes_are_listed(self) -> None:
+        found = existing(copy(labels={}, description="", family=""), policy=Policy())
+        step = plan.step_for(image(), PUBLIC.bindings, replica(), found, replace_failed=False)
+        assert [change.field for change in step.changes] == ["description", "labels.a", "access", "family"]
+
+    @pytest.mark.parametrize(
+        ("found", "action"),
+        [
+            (existing(copy(status="FAILED", family=""), policy=None), Action.REPLACE),
+            (existing(copy(status="FAILED", family="x"), policy=None), Action.REFUSE),
+            (existing(copy(status="FAILED", family=""), Lineage.FOREIGN), Action.REFUSE),
+            (existing(copy(status="FAILED", family="", storage_locations=("us",))), Action.REFUSE),
+            (existing(copy(status="DELETING", family="")), Action.WAIT),
+        ],
+    )
+    def test_replace_failed(self, found: Existing, action: Action) -> None:
+        assert plan.step_for(image(), (), replica(), found, replace_failed=True).action is action
+
+
+LOOK = (
+    "Look at it with `gcloud compute images describe web-1-eu --project p1`; if nobody needs it, delete it and run this "
+    "again, or choose another name_template."
+)
+REMOVE = "Remove it with `gcloud compute images delete web-1-eu --project p1` and run this again"
+REPLICA = "projects/p1/global/images/web-1-eu"
+
+
+@pytest.mark.parametrize(
+    ("found", "what", "todo"),
+    [
+        pytest.param(
+            existing(copy(), Lineage.UNPROVEN),
+            "was copied from projects/p1/global/images/web-1 (id 1), which is gone",
+            LOOK,
+            id="unproven",
+        ),
+        pytest.param(
+            existing(copy(source_image=None), Lineage.UNPROVEN),
+            "was copied from an image (id 1), which is gone",
+            LOOK,
+            id="unproven and unnamed",
+        ),
+        pytest.param(
+            existing(copy(source_image_id="7"), Lineage.FOREIGN),
+            "exists already and is a copy of the image with id 7; the source has id 1",
+            LOOK,
+            id="foreign copy",
+        ),
+        pytest.param(
+            existing(copy(source_image_id=""), Lineage.FOREIGN),
+            "exists already and is no copy; the source has id 1",
+            LOOK,
+            id="no copy",
+        ),
+        pytest.param(
+            existing(copy(storage_locations=("us", "asia"))),
+            "exists already and is stored in us, asia, not in eu",
+            LOOK,
+            id="elsewhere",
+        ),
+        pytest.param(
+            existing(copy(storage_locations=())),
+            "exists already and is stored in an unknown location, not in eu",
+            LOOK,
+            id="nowhere",
+        ),
+        pytest.param(
+            existing(copy(status="FAILED", family="x")),
+            "is in state FAILED and carries the family x, so it is not replaced",
+            f"{REMOVE}, or set replace_failed: true.",
+            id="failed, in a family",
+        ),
+        pytest.param(
+            existing(copy(deprecated="OBSOLETE")),
+            "is marked OBSOLETE, so nobody can use it",
+            "If that was no intention: `gcloud compute images deprecate web-1-eu --project p1 --state ACTIVE`.",
+            id="obsolete",
+        ),
+        pytest.param(
+            existing(copy(disk_size_gb=7, architecture="ARM64")),
+            "is not as wanted: diskSizeGb: wanted 20, found 7; architecture: wanted X86_64, found ARM64",
+            f"{REMOVE}.",
+            id="other content",
+        ),
+    ],
+)
+def test_what_is_said_of_what_stands_in_the_way(found: Existing, what: str, todo: str) -> None:
+    error = plan.step_for(image(), (), replica(), found, replace_failed=True).error
+    assert error is not None
+    assert (error.what, error.todo) == (f"{REPLICA} {what}", todo)
+
+
+def test_a_failed_copy_is_left_alone_unless_asked() -> None:
+    found = existing(copy(status="FAILED", family=""))
+    error = plan.step_for(image(), (), replica(), found, replace_failed=False).error
+    assert error is not None
+    assert (error.what, error.todo) == (
+        f"{REPLICA} is in state FAILED", f"{REMOVE}, or set replace_failed: true."
+    )  # fmt: skip
+    step = plan.step_for(image(), (), replica(), found, replace_failed=True)
+    assert (step.action, step.existing) == (Action.REPLACE, found)
+
+
+def test_commands_are_quoted() -> None:
+    assert plan.removal(ImageRef("a b", "x;y")) == "gcloud compute images delete 'x;y' --project 'a b'"
+
+
+def test_warnings() -> None:
+    six = "eu asia us-west1 us-west2 us-west3 us-west4"
+    assert not make(locations=six).warnings
+    planned = make(locations=f"us {six} us-east1", copies_per_source="6")
+    assert (planned.warnings, planned.copies_per_source, make().copies_per_source) == ((), 6, None)
+    (warning,) = make(locations=f"us {six} us-east1").warnings
+    assert warning == (
+        "7 copies of one source are planned; about 6 an hour are documented. Where Compute Engine makes no more, "
+        "verified replicas are copied instead; copies_per_source: 6 plans it."
+    )
+    failed = existing(copy(status="FAILED", family=""), policy=None)
+    replaced = make(locations=f"{six} us-east1", replace_failed="true", found={failed.image.ref: failed})
+    assert replaced.warnings == (warning,)
+    assert make(image(deprecated="DEPRECATED")).warnings == (
+        "The source projects/p1/global/images/web-1 is marked DEPRECATED: its replicas are made all the same.",
+    )
+
+
+def problem(**settings: Any) -> tuple[str, str]:
+    """The one wrong input: its name, and what is said of it."""
+    source = settings.pop("source", None)
+    with pytest.raises(errors.BadSettings) as caught:
+        make(source, **settings)
+    ((name, message),) = [(found.input, found.text) for found in caught.value.problems]
+    return name, message
+
+
+def test_templates_that_give_no_name() -> None:
+    """Nothing can be cut of what the template itself says; only the source shows that it leaves too little room."""
+    long: dict[str, Any] = {"name_template": "a" * 59 + "{name}", "family_template": "a" * 57 + "{family}"}
+    with pytest.raises(errors.BadSettings) as caught:
+        make(image(family="web-web"), locations="eu", **long)
+    assert [found.input for found in caught.value.problems] == ["name_template", "family_template"]
+    assert all("which is no name in Compute Engine" in found.text for found in caught.value.problems)
+    (step,) = make(image(family=""), locations="eu", family_template=long["family_template"]).steps
+    assert step.replica.family == ""
+
+
+@pytest.mark.parametrize(
+    ("stored", "said"), [(("eu", "us"), "eu, us"), ((), "an unknown location")], ids=["several", "unknown"]
+)
+def test_what_is_said_of_a_family_without_one_home(stored: tuple[str, ...], said: str) -> None:
+    name, text = problem(source=image(storage_locations=stored), family_template="{family}")
+    assert name == "family_template"
+    assert text == (
+        "'{family}' shares the source's own family, whose head must stay at home, "
+        f"but the source is stored in {said}: put {{location}} into it"
+    )
+
+
+@pytest.mark.parametrize(
+    ("stored", "said"), [(("us",), "us"), (("eu", "us"), "several locations")], ids=["one", "several"]
+)
+def test_what_is_said_of_two_in_one_place(stored: tuple[str, ...], said: str) -> None:
+    name, text = problem(source=image(storage_locations=stored), name_template="{name}", locations="asia")
+    assert name == "name_template"
+    assert text == (
+        f"gives the source, stored in {said}, and the replica in asia the same image, projects/p1/global/images/web-1: "
+        "put {location} into the name, or set another project"
+    )
+
+
+def test_places() -> None:
+    assert problem(replica_project="123456") == (
+        "replica_project", "'123456' is a project's number: write its id"
+    )  # fmt: skip
+    number = image(project="123456")
+    assert len(make(number).steps) == 3
+    place = Config.model_validate({"locations": {"eu": {"name": "{name}-us", "family": "{family}"}}})
+    with pytest.raises(errors.BadSettings, match="gives us and the replica in eu the same image"):
+        plan.replicas(Settings(config=place, locations=("eu",)), image())
+    place = Config.model_validate(
+        {"locations": {"eu": {"project": "p1", "name": "{name}-x"}, "asia": {"name": "{name}-x"}}}
+    )
+    with pytest.raises(errors.BadSettings, match="the same image"):
+        plan.replicas(Settings(config=place, locations=("eu", "asia")), image())
+
+
+def test_where_replicas_will_stand() -> None:
+    def stand(**given: Any) -> list[str]:
+        return [ref.name for ref in plan.places(image(), plan.replicas(Settings(**given), image()))]
+
+    assert stand() == ["web-1-eu", "web-1-asia"]
+    assert stand(home_copy="true") == ["web-1-us", "web-1-eu", "web-1-asia"]
+    assert stand(family_template="{family}", locations="eu") == ["web-1-us", "web-1-eu"]
+
+
+def test_labels_and_description_of_a_replica() -> None:
+    planned = make(image(labels={"a": "b", "c": "d"}), labels="c=e", locations="eu")
+    assert planned.steps[0].replica.labels == {"a": "b", "c": "e"}
+    assert planned.steps[0].replica.description == "d"
+
+
+def test_home_leads_nothing_that_it_serves_itself() -> None:
+    """A family that only one copy carries needs no lead, whatever the source's own is called."""
+    config = Config.model_validate({"locations": {"us": {}, "eu": {"family": "web-us"}}})
+    assert not make(config=config, locations=("us", "eu"), family_template="web-us").leads
+    assert not make(image(family="")).leads
+
+
+KEY = "projects/k/locations/{}/keyRings/r/cryptoKeys/c"
+
+
+def test_encryption_is_not_lost_silently() -> None:
+    config = Config.model_validate({"locations": {"eu": {"kms_key": KEY.format("europe")}, "asia": {}, "me-west1": {}}})
+    wanted = Settings(config=config, locations=("eu", "asia", "me-west1"))
+    with pytest.raises(SourceUnusable) as caught:
+        plan.replicas(wanted, image(encryption="key"))
+    assert caught.value.what == "The source projects/p1/global/images/web-1 is encrypted with a key of its own (key)"
+    assert caught.value.todo == (
+        "A copy without one would silently fall back to Google's key: give a kms_key in the config file for asia, me-west1."
+    )
+    keys = [made.kms_key for made in plan.replicas(wanted, image())]
+    assert keys == [KEY.format("europe"), "", ""]
+    assert len(plan.replicas(Settings(config=config, locations=("eu",)), image(encryption="key"))) == 1
+
+
+def test_required() -> None:
+    def required(**settings: Any) -> list[str]:
+        return [step.replica.location for step in make(**settings).steps if step.replica.required]
+
+    assert required() == []
+    assert required(required_locations="eu") == ["eu"]
+    assert required(required_locations="all") == ["us", "eu", "asia"]
+    assert required(required_locations="all", family_template="{family}", locations="eu,asia") == ["us", "eu", "asia"]
+    assert required(required_locations="eu", family_template="{family}", locations="eu,asia") == ["eu"]
+
+
+regions = st.lists(
+    st.sampled_from(["us", "eu", "asia", "us-west1", "europe-west4", "me-west1"]), min_size=1, max_size=6, unique=True
+)
+
+
+@given(
+    locations=regions,
+    family=st.sampled_from(["{family}", "{family}-{location}", "fixed"]),
+    project=st.sampled_from(["", "acme", "acme-{location}"]),
+    home=st.sampled_from(["us", "eu", "us-west1", "mars-1"]),
+    home_copy=st.sampled_from(["auto", "true"]),
+)
+def test_plans(locations: list[str], family: str, project: str, home: str, home_copy: str) -> None:
+    """No step makes the source its target, no two make the same image, and whoever shares a family has a lead."""
+    planned = make(
+        image(storage_locations=(home,)),
+        locations=",".join(locations),
+        family_template=family,
+        replica_project=project,
+        home_copy=home_copy,
+    )
+    made = [step.replica for step in planned.steps if step.action is not Action.SERVE]
+    assert planned.source.ref not in [item.ref for item in made]
+    assert len({item.ref for item in made}) == len(made)
+    assert set(locations) <= set(actions(planned)) <= {*locations, home}
+    assert [step.replica.location for step in planned.steps if step.replica.location in locations] == locations
+    for item in made:
+        group = [other for other in made if (other.ref.project, other.family) == (item.ref.project, item.family)]
+        assert bool(planned.lead_of(item)) is (len(group) > 1)
+        if len(group) > 1:
+            assert planned.lead_of(item) in {other.location for other in group}
+        if (item.ref.project, item.family) == ("p1", "web") and item.location != home:
+            assert planned.lead_of(item) == home
+
+
+FAILED = existing(copy("asia", status="FAILED", family=""), policy=None)
+
+
+@pytest.mark.parametrize(
+    ("settings", "found", "tree"),
+    [
+        ({"locations": "eu, asia"}, (), []),
+        ({"locations": "eu, asia", "copies_per_source": "2"}, (), []),
+        ({"locations": "us, eu, asia", "copies_per_source": "1"}, (), [("eu", "source", 1), ("asia", "eu", 2)]),
+        ({"locations": "eu, europe-west1, asia", "copies_per_source": "1"}, (existing(copy("eu")),),
+         [("asia", "source", 1), ("europe-west1", "eu", 1)]),
+        ({"locations": "asia", "copies_per_source": "1", "replace_failed": "true"}, (FAILED,), []),
+        ({"locations": "asia", "copies_per_source": "1"}, (FAILED,), []),
+        # The home copy is the head of the shared family, so it is the youngest.
+        ({"locations": "us, us-west1", "copies_per_source": "1", "family_template": "{family}"}, (),
+         [("us-west1", "source", 1), ("us", "us-west1", 2)]),
+    ],
+    ids=["nobody counts", "the source will do", "one each", "one exists", "replaced", "refused", "a family is shared"],
+)  # fmt: skip
+def test_which_copy_is_made_of_which(settings: dict[str, Any], found: tuple[Existing, ...], tree: list[Any]) -> None:
+    planned = make(found={item.image.ref: item for item in found}, **settings)
+    assert plan.tree_of(planned) == tuple(Branch(*branch) for branch in tree)
