@@ -1,4 +1,4 @@
-"""What a location and a label may look like, said once, with a hint for what people write instead."""
+"""Checks the form of locations, architectures, variants and labels, and says what was probably meant. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a reader of the summary can copy: commands and configuration that use the replicas, or repeat the run. Pure."""
+"""Writes what can be copied from the summary: commands and configuration that use the replicas, or repeat the run."""
 
 from __future__ import annotations
 
