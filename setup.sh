@@ -2,7 +2,7 @@
 # Makes the private virtual environment that the action replicates with, and outputs its Python.
 #
 # It lies under RUNNER_TEMP, is keyed by lock, interpreter and the action's own path, and is used again by later steps of the job. Everything
-# comes from requirements.txt, or requirements-sign.txt: each wheel is checked by hash, nothing is resolved or built. uv does it, else pip.
+# comes from locks/action.txt, or locks/sign.txt: each wheel is checked by hash, nothing is resolved or built. uv does it, else pip.
 #
 # Bash 3.2, which macOS has, and no here-documents: they need room in a temporary folder.
 set -euo pipefail
@@ -11,10 +11,10 @@ set -euo pipefail
 cd /
 umask 022
 action=${GITHUB_ACTION_PATH%/}
-lock=$action/requirements.txt
+lock=$action/locks/action.txt
 # Keyless signatures need sigstore-python, which nobody else shall pay for.
 case ${INPUT_SIGN:-} in
-  *keyless*) lock=$action/requirements-sign.txt ;;
+  *keyless*) lock=$action/locks/sign.txt ;;
 esac
 
 # Nobody who is started here needs the key that signs.
@@ -134,7 +134,7 @@ make_venv() {
 by_uv() {
   make_venv --without-pip
   local broken="" said
-  run "$python" -I -B -X utf8 "$action/replicator/bootstrap/install.py" "$(interpreter)" "$lock" "$action/requirements-uv.txt" >"$venv/log" 2>&1 || broken=1
+  run "$python" -I -B -X utf8 "$action/replicator/bootstrap/install.py" "$(interpreter)" "$lock" "$action/locks/uv.txt" >"$venv/log" 2>&1 || broken=1
   said=$(<"$venv/log") ||
     fail "Somebody else removed '$venv' while it was made; two steps of one job can't set the action up at once. Run this again."
   show "$said"

@@ -63,7 +63,7 @@ def _by_pip(folder: Path, spans: list[float]) -> set[str]:
     _emptied(folder)
     env = {**os.environ, "PIP_CACHE_DIR": str(folder / "cache")}
     pip = [str(folder / "venv" / "bin" / "python"), "-I", "-m", "pip", "--quiet", "install"]
-    lock = ["--no-deps", "--require-hashes", "--only-binary", ":all:", "-r", str(ROOT / "requirements.txt")]
+    lock = ["--no-deps", "--require-hashes", "--only-binary", ":all:", "-r", str(ROOT / "locks/action.txt")]
     began = time.perf_counter()
     _call([_PYTHON, "-I", "-m", "venv", str(folder / "venv")], env)
     _call([*pip, *lock], env)

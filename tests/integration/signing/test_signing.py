@@ -279,8 +279,7 @@ class TestKeyless:
 
 def test_nobody_pays_for_what_is_not_asked_for() -> None:
     """Without `sign` the packages of keyless signing are neither installed nor imported."""
-    root = ROOT
-    plain, more = (_pinned(root / f"requirements{name}.txt") for name in ("", "-sign"))
+    plain, more = (_pinned(ROOT / "locks" / f"{name}.txt") for name in ("action", "sign"))
     assert plain < more
     assert {line.partition("==")[0] for line in more - plain} >= {"sigstore", "tuf"}
     assert "sigstore" not in {line.partition("==")[0] for line in plain}
