@@ -9,7 +9,7 @@ import google.auth
 import pytest
 from google.oauth2.credentials import Credentials
 
-from emulator.scenario import Switches
+from emulator.core.scenario import Switches
 from emulator.testing import running
 from replicator.compute import refusals
 from tests.conftest import Action

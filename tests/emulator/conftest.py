@@ -8,7 +8,7 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 
-from emulator.clock import DrivenClock
+from emulator.core.clock import DrivenClock
 from emulator.testing import Running, running
 
 if TYPE_CHECKING:
