@@ -21,7 +21,7 @@ import google.auth
 import pytest
 from google.auth import exceptions as auth_errors
 
-from emulator.state import Change, Policy
+from emulator.compute.state import Change, Policy
 from emulator.testing import Running, running
 from replicator.__main__ import main
 from replicator.commands.replicate import run
