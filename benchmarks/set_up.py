@@ -75,7 +75,12 @@ def _by_the_action(folder: Path, path: str, spans: list[float], *, cold: bool = 
     """The same by `setup.sh`."""
     if cold:
         _emptied(folder)
-    own = {"GITHUB_ACTION_PATH": str(ROOT), "RUNNER_TEMP": str(folder), "INPUT_PYTHON": _PYTHON, "INPUT_SIGN": ""}
+    own = {
+        "GITHUB_ACTION_PATH": str(ROOT),
+        "RUNNER_TEMP": str(folder),
+        "INPUT_PYTHON": _PYTHON,
+        "REPLICATOR_LOCK": "locks/action.txt",
+    }
     began = time.perf_counter()
     env = {**os.environ, **own, "PATH": path, "PIP_CACHE_DIR": str(folder / "cache"), "GITHUB_OUTPUT": os.devnull}
     said = _call(["bash", "-p", str(ROOT / "setup.sh")], env)

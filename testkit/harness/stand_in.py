@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 NAME = "replicator-stand-in"
-_PARTS = ("action.yml", "setup.sh", "replicator", "merge", "verify")
+_PARTS = ("action.yml", "launch.sh", "setup.sh", "replicator", "merge", "verify")
 
 
 #: The uv of these tests.
