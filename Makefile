@@ -3,7 +3,9 @@
 PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
-READY := $(VENV)/ready-$(shell cksum < requirements-dev.txt | cut -d ' ' -f 1)
+READY := $(VENV)/ready-$(shell cksum < locks/dev.txt | cut -d ' ' -f 1)
+# The few packages that the demo needs; those for development hold them too.
+READY_DEMO := $(if $(wildcard $(READY)),$(READY),$(VENV)/demo-$(shell cksum < locks/demo.txt | cut -d ' ' -f 1))
 
 # Spread over all cores.
 RUN := pytest -q -n auto --dist worksteal
@@ -24,17 +26,21 @@ help:
 	@echo 'make lint    ruff, mypy, zizmor, schema checks, shellcheck, actionlint where present'
 	@echo 'make bench   what holds of the promises about speed, in some minutes; ONLY="skip copying" takes some'
 	@echo 'make docs    the tables of README.md, docs/errors.md and the schema again, from the code'
-	@echo 'make lock    the hashed locks again, from requirements*.in (needs uv)'
+	@echo 'make lock    the hashed locks again, from locks/*.in (needs uv)'
 	@echo 'make lock-check                      whether the lock installs on every system and Python (needs a package index)'
 	@echo 'make release-check VERSION=1.0.0     a release, rehearsed in a scratch repository'
 
 setup: $(READY)
 
 $(READY):
-	@bash scripts/venv.sh "$(PYTHON)" "$(VENV)" requirements-dev.txt
+	@bash scripts/venv.sh "$(PYTHON)" "$(VENV)" locks/dev.txt
 	@touch $@
 
-demo: setup
+$(VENV)/demo-%:
+	@bash scripts/venv.sh "$(PYTHON)" "$(VENV)" locks/demo.txt
+	@touch $@
+
+demo: $(READY_DEMO)
 	@$(PY) -I scripts/demo.py
 
 test: setup
@@ -86,19 +92,17 @@ bench: setup
 docs: setup
 	@$(PY) -I scripts/docs.py
 
+LOCK := uv pip compile --quiet --universal --generate-hashes --no-annotate --python-version 3.11 --upgrade \
+	--custom-compile-command 'make lock'
+LOCK_SLIM := $(LOCK) --override locks/overrides.txt -c locks/action.txt
+
 lock:
-	uv pip compile --quiet --universal --generate-hashes --no-annotate --python-version 3.11 --upgrade \
-		--custom-compile-command 'make lock' --override requirements-overrides.txt requirements.in -o requirements.txt
-	uv pip compile --quiet --universal --generate-hashes --no-annotate --python-version 3.11 --upgrade \
-		--custom-compile-command 'make lock' requirements-uv.in -o requirements-uv.txt
-	uv pip compile --quiet --universal --generate-hashes --no-annotate --python-version 3.11 --upgrade \
-		--custom-compile-command 'make lock' --override requirements-overrides.txt \
-		-c requirements.txt requirements-sign.in -o requirements-sign.txt
-	uv pip compile --quiet --universal --generate-hashes --no-annotate --python-version 3.11 --upgrade \
-		--custom-compile-command 'make lock' --override requirements-overrides.txt \
-		-c requirements.txt -c requirements-uv.txt -c requirements-sign.txt requirements-dev.in -o requirements-dev.txt
-	uv pip compile --quiet --universal --generate-hashes --no-annotate --python-version 3.11 --upgrade \
-		--custom-compile-command 'make lock' requirements-audit.in -o requirements-audit.txt
+	$(LOCK) --override locks/overrides.txt locks/action.in -o locks/action.txt
+	$(LOCK) locks/uv.in -o locks/uv.txt
+	$(LOCK_SLIM) locks/sign.in -o locks/sign.txt
+	$(LOCK_SLIM) locks/demo.in -o locks/demo.txt
+	$(LOCK_SLIM) -c locks/uv.txt -c locks/sign.txt -c locks/demo.txt locks/dev.in -o locks/dev.txt
+	$(LOCK) locks/audit.in -o locks/audit.txt
 
 lock-check: setup
 	@$(PY) -I scripts/lock_check.py

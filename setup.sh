@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Makes the private virtual environment that the action replicates with, and outputs its Python.
+# Makes the private virtual environment that an action runs in, and outputs its Python: setup.sh VERB.
 #
-# It lies under RUNNER_TEMP, is keyed by lock, interpreter and the action's own path, and is used again by later steps of the job. Everything
-# comes from requirements.txt, or requirements-sign.txt: each wheel is checked by hash, nothing is resolved or built. uv does it, else pip.
+# It lies under RUNNER_TEMP, is keyed by lock, interpreter and the repository's path, and is used again by later steps of
+# the job. Everything comes from the lock that REPLICATOR_LOCK names (`locks/action.txt`): each wheel is checked by hash,
+# nothing is resolved or built. uv does it, else pip.
 #
 # Bash 3.2, which macOS has, and no here-documents: they need room in a temporary folder.
 set -euo pipefail
@@ -11,13 +12,10 @@ set -euo pipefail
 cd /
 umask 022
 action=${GITHUB_ACTION_PATH%/}
-lock=$action/requirements.txt
-# Keyless signatures need sigstore-python, which nobody else shall pay for.
-case ${INPUT_SIGN:-} in
-  *keyless*) lock=$action/requirements-sign.txt ;;
-esac
+lock=$action/$REPLICATOR_LOCK
+verb=${1:-replicate}
 
-# Nobody who is started here needs the key that signs.
+# No program that is started here needs the key that signs.
 unset SIGNING_KEY
 
 # The workspace belongs to the caller: nothing in it may steer Python, pip or uv. Index, proxy and certificate settings of
@@ -39,7 +37,7 @@ code=3
 fail() {
   # Any Python can say it. The one that did exits with 3.
   for name in "${candidates[@]}" python3 python; do
-    "$name" -I -B -X utf8 "$action/replicator/bootstrap/decide.py" --failed "$*" 2>/dev/null || [ "$?" != 3 ] || break
+    "$name" -I -B -X utf8 "$action/replicator/bootstrap/decide.py" "$verb" --failed "$*" 2>/dev/null || [ "$?" != 3 ] || break
   done
   exit "$code"
 }
@@ -134,7 +132,7 @@ make_venv() {
 by_uv() {
   make_venv --without-pip
   local broken="" said
-  run "$python" -I -B -X utf8 "$action/replicator/bootstrap/install.py" "$(interpreter)" "$lock" "$action/requirements-uv.txt" >"$venv/log" 2>&1 || broken=1
+  run "$python" -I -B -X utf8 "$action/replicator/bootstrap/install.py" "$(interpreter)" "$lock" "$action/locks/uv.txt" >"$venv/log" 2>&1 || broken=1
   said=$(<"$venv/log") ||
     fail "Somebody else removed '$venv' while it was made; two steps of one job can't set the action up at once. Run this again."
   show "$said"

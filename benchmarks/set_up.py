@@ -63,7 +63,7 @@ def _by_pip(folder: Path, spans: list[float]) -> set[str]:
     _emptied(folder)
     env = {**os.environ, "PIP_CACHE_DIR": str(folder / "cache")}
     pip = [str(folder / "venv" / "bin" / "python"), "-I", "-m", "pip", "--quiet", "install"]
-    lock = ["--no-deps", "--require-hashes", "--only-binary", ":all:", "-r", str(ROOT / "requirements.txt")]
+    lock = ["--no-deps", "--require-hashes", "--only-binary", ":all:", "-r", str(ROOT / "locks/action.txt")]
     began = time.perf_counter()
     _call([_PYTHON, "-I", "-m", "venv", str(folder / "venv")], env)
     _call([*pip, *lock], env)
@@ -75,7 +75,12 @@ def _by_the_action(folder: Path, path: str, spans: list[float], *, cold: bool = 
     """The same by `setup.sh`."""
     if cold:
         _emptied(folder)
-    own = {"GITHUB_ACTION_PATH": str(ROOT), "RUNNER_TEMP": str(folder), "INPUT_PYTHON": _PYTHON, "INPUT_SIGN": ""}
+    own = {
+        "GITHUB_ACTION_PATH": str(ROOT),
+        "RUNNER_TEMP": str(folder),
+        "INPUT_PYTHON": _PYTHON,
+        "REPLICATOR_LOCK": "locks/action.txt",
+    }
     began = time.perf_counter()
     env = {**os.environ, **own, "PATH": path, "PIP_CACHE_DIR": str(folder / "cache"), "GITHUB_OUTPUT": os.devnull}
     said = _call(["bash", "-p", str(ROOT / "setup.sh")], env)

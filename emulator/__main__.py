@@ -8,11 +8,11 @@ import math
 import sys
 from pathlib import Path
 
-from emulator.app import App
-from emulator.calls import Timing
-from emulator.clock import DrivenClock, RealClock
-from emulator.scenario import BadScenario, Scenario, load
-from emulator.server import Server
+from emulator.core.clock import DrivenClock, RealClock
+from emulator.core.pipeline import App
+from emulator.core.scenario import BadScenario, Scenario, load
+from emulator.core.server import Server
+from emulator.core.service import Timing
 
 
 def parser() -> argparse.ArgumentParser:

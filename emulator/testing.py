@@ -16,18 +16,18 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from emulator import access, images
-from emulator.app import App
-from emulator.calls import Timing
-from emulator.clock import DrivenClock
-from emulator.scenario import PlacedImage, read
-from emulator.server import Server
-from emulator.state import Change, Image
+from emulator.compute import images, policies
+from emulator.compute.state import Change, Image
+from emulator.core.clock import DrivenClock
+from emulator.core.pipeline import App
+from emulator.core.scenario import PlacedImage, read
+from emulator.core.server import Server
+from emulator.core.service import Timing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from emulator.clock import Clock
+    from emulator.core.clock import Clock
 
 T = TypeVar("T")
 
@@ -89,7 +89,7 @@ class Running:
 
     def policy(self, project: str, name: str) -> dict[str, Any]:
         """An image's IAM policy in the API's form, version 3. Raises KeyError if there is no such image."""
-        return self.run(lambda: _copy(access.render(self._found(project, name).policy, 3)))
+        return self.run(lambda: _copy(policies.render(self._found(project, name).policy, 3)))
 
     def add_image(
         self,

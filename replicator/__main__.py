@@ -1,91 +1,68 @@
-"""`python -m replicator`: without arguments the action's entry, gated by `decide`; else the command line.
+"""Starts the program: as an action's step, gated by `decide`, or as the command line.
 
-With the arguments of `MERGE` it is the entry of merge/action.yml, gated likewise; with those of `VERIFY` that of
-verify/action.yml, which changes nothing and so is not gated.
+`python -m replicator` without arguments is the main action; `python -m replicator action VERB` is the action of that
+verb; anything else is the command line.
 """
 
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import threading
 
-from replicator.bootstrap import decide, early
+from replicator.bootstrap import command, decide
+from replicator.bootstrap.early import EarlySignals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
     from typing import NoReturn, TextIO
 
+    from replicator.bootstrap.command import Command
+
 _PREFIX = "INPUT_"
-MERGE = ["action", "merge"]
-VERIFY = ["action", "verify"]
 
 
 def main(argv: list[str], env: Mapping[str, str], stdout: TextIO) -> int:
-    """Run the action, or the command that the arguments name. Returns the exit code."""
-    if argv == VERIFY:
-        from replicator.commands.verify import run as verifying
-        from replicator.commands.verify import settings as verify_settings
-
-        _Early.armed = False
-        return verifying.act(_given(verify_settings.VerifySettings.model_fields, env), env, stdout, commands=True)
-    if argv not in ([], MERGE):
+    """Run an action's command, or what the command line says. Returns the exit code."""
+    asked = _of_action(argv)
+    if asked is None:
         from replicator import cli
 
         return cli.main(argv, env, stdout)
-    try:
-        decision = decide.from_env(env)
-    except decide.WrongInput as error:
-        return decide.report_wrong_input(error, env, stdout)
-    if not decision.replicate:
-        decide.report(decision, env, stdout)
-        return 0
+    if asked.gated:
+        try:
+            decision = decide.from_env(env)
+        except decide.WrongInput as error:
+            return decide.report_wrong_input(asked, error, env, stdout)
+        if not decision.replicate:
+            decide.report(asked, decision, env, stdout)
+            return 0
     # Nothing but the standard library is imported before there is something to do.
-    from replicator.commands.merge import run as merging
-    from replicator.commands.merge import settings as merge_settings
-    from replicator.commands.replicate import run as run_module
-    from replicator.inputs import fields
-    from replicator.replicas import settings as settings_module
-
-    _Early.armed = False
-    model = merge_settings.MergeSettings if argv else settings_module.Settings
-    carry_out = merging.run if argv else run_module.run
-    given = _given([*model.model_fields, *fields.READ_ELSEWHERE], env)
-    return carry_out(given, env, stdout, commands=True)
+    names = [*command.load(asked.settings).model_fields, *decide.INPUTS]
+    run = command.load(asked.run)
+    EarlySignals.armed = False
+    given = {name: env.get(_PREFIX + name.upper(), "") for name in names}
+    code: int = run(given, env, stdout, commands=True, of_action=True)
+    return code
 
 
-def _given(names: Iterable[str], env: Mapping[str, str]) -> dict[str, str]:
-    """The inputs of an action, as its `env:` hands them on; empty means not given."""
-    return {name: env.get(_PREFIX + name.upper(), "") for name in names}
-
-
-class _Early:
-    """Answers a signal before `run` does: importing what a run needs takes a moment in which results are due, too."""
-
-    armed = True
-
-    def __init__(self, env: Mapping[str, str], stdout: TextIO) -> None:
-        self._env = env
-        self._stdout = stdout
-        for number in early.stop_signals():
-            signal.signal(number, self._handle)
-
-    def _handle(self, number: int, _frame: object) -> None:
-        if self.armed:
-            reason = f"The run was interrupted by {signal.Signals(number).name} before it began."
-            decide.write_failure(self._env, self._stdout, reason, title="Interrupted")
-            os._exit(128 + number)
+def _of_action(argv: list[str]) -> Command | None:
+    """The command whose action is started; None on the command line."""
+    if argv and (argv[0] != "action" or len(argv) != 2):
+        return None
+    found = command.find(argv[1] if argv else command.MAIN)
+    return found if found and found.action else None
 
 
 def entry() -> NoReturn:
-    """The process: leaves at once even while threads wait for answers that nobody needs any more."""
+    """Run as a process of its own, and leave at once, even while threads wait for answers that nobody needs."""
     env = dict(os.environ)
-    # Whoever is started (google-auth may run gcloud) inherits what is left.
+    # Programs that this one starts (google-auth may run gcloud) inherit what is left.
     os.environ.pop("SIGNING_KEY", None)
-    if sys.argv[1:] in ([], MERGE, VERIFY):
-        _Early(env, sys.stdout)
+    asked = _of_action(sys.argv[1:])
+    if asked:
+        EarlySignals(asked, env, sys.stdout)
     code = main(sys.argv[1:], env, sys.stdout)
     sys.stdout.flush()
     if threading.active_count() > 1:

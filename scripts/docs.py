@@ -1,5 +1,5 @@
-"""Write what is generated again, from action.yml and the code: tables of README.md and docs/, docs/errors.md, the
-configuration's schema. --check only compares.
+"""Writes what is generated again, from the code: inputs of each action.yml, tables of README.md and docs/,
+docs/errors.md, the configuration's schema. --check only compares.
 
 A table stands between `<!-- BEGIN name -->` and `<!-- END name -->`, so that what people read can't drift from what
 the action does.
@@ -14,10 +14,12 @@ import re
 import sys
 import textwrap
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from replicator.bootstrap.command import every
 from replicator.commands.merge import errors as merge_errors
 from replicator.compute import errors as compute_errors
 from replicator.compute import refusals, sign_in_errors
@@ -25,10 +27,13 @@ from replicator.compute.refusals import Then
 from replicator.core import errors
 from replicator.index import errors as index_errors
 from replicator.inputs import config_file
+from scripts.action_inputs import filled
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import TextIO
+
+    from replicator.bootstrap.command import Command
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -117,6 +122,13 @@ def conformance(_action: dict[str, Any]) -> str:
     return tables(_table)
 
 
+def actions() -> dict[str, Command]:
+    """Each action.yml with its command."""
+    return {
+        (Path(command.action) / "action.yml").as_posix(): command for command in every() if command.action is not None
+    }
+
+
 #: Page → the action that it describes, and the tables that it holds.
 PAGES: dict[str, tuple[str, dict[str, Callable[[dict[str, Any]], str]]]] = {
     "README.md": (
@@ -129,10 +141,13 @@ PAGES: dict[str, tuple[str, dict[str, Callable[[dict[str, Any]], str]]]] = {
 }
 
 
-def fill(page: str, root: Path) -> str:
-    """A page with every table as it must be. Raises ValueError where a pair of marks is missing."""
+def fill(page: str, root: Path, made: Mapping[str, str] = MappingProxyType({})) -> str:
+    """A page with every table as it must be, from the actions that were `made`, else from those that there are.
+
+    Raises ValueError where a pair of marks is missing.
+    """
     described, tables = PAGES[page]
-    action = yaml.safe_load((root / described).read_text(encoding="utf-8"))
+    action = yaml.safe_load(made.get(described) or _read(root / described))
     text = (root / page).read_text(encoding="utf-8")
     for name, table in tables.items():
         begin, end = f"<!-- BEGIN {name} -->", f"<!-- END {name} -->"
@@ -150,8 +165,10 @@ def main(argv: list[str], stdout: TextIO, root: Path = ROOT) -> int:
         stdout.write("usage: docs.py [--check]\n")
         return 2
     try:
+        made = {file: filled(command, _read(root / file)) for file, command in actions().items()}
         wanted = {
-            **{page: fill(page, root) for page in PAGES},
+            **made,
+            **{page: fill(page, root, made) for page in PAGES},
             "schemas/replicate-config.schema.json": json.dumps(config_file.schema(), indent=2) + "\n",
             "docs/errors.md": error_page(),
         }

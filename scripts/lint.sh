@@ -41,6 +41,10 @@ workflows=()
 for file in workflows-examples/*.yml .github/workflows/*.yml; do
   [ -e "$file" ] && workflows+=("$file")
 done
+forms=()
+for file in .github/ISSUE_TEMPLATE/*.yml; do
+  [ "${file##*/}" = config.yml ] || forms+=("$file")
+done
 shells=()
 for file in *.sh scripts/*.sh .ci/run; do
   [ -e "$file" ] && shells+=("$file")
@@ -54,6 +58,8 @@ check "zizmor" zizmor --offline --quiet --persona auditor "${actions[@]}" .githu
 check "schema of action.yml" check-jsonschema --builtin-schema vendor.github-actions "${actions[@]}"
 check "schema of workflows" check-jsonschema --builtin-schema vendor.github-workflows "${workflows[@]}"
 check "schema of dependabot.yml" check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+check "schema of issue forms" check-jsonschema --builtin-schema vendor.github-issue-forms "${forms[@]}"
+check "schema of the issue forms' config" check-jsonschema --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
 check "timeouts of workflows" check-jsonschema --builtin-schema custom.github-workflows-require-timeout "${workflows[@]}"
 check "shellcheck" shellcheck "${shells[@]}"
 # It hands the `run:` parts of workflows to the shellcheck that it finds.

@@ -13,9 +13,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 #: What everybody installs, and what is installed instead by whoever signs or verifies keyless.
-LOCKS = (ROOT / "requirements.txt", ROOT / "requirements-sign.txt")
+LOCKS = (ROOT / "locks/action.txt", ROOT / "locks/sign.txt")
 #: What installs either.
-UV = ROOT / "requirements-uv.txt"
+UV = ROOT / "locks/uv.txt"
 
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A virtual environment for development from the hashed lock: venv.sh PYTHON FOLDER LOCK
+# Makes a virtual environment from a hashed lock: venv.sh PYTHON FOLDER LOCK
 set -euo pipefail
 
 python=$1 folder=$2 lock=$3
@@ -12,12 +12,11 @@ command -v "$python" >/dev/null || fail "'$python' was not found. Install Python
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
   fail "$("$python" --version) is too old; Python 3.11 or newer is needed: make PYTHON=/path/to/python3.12 …"
 
-printf 'Setting up %s with %s (about a minute, once per lock)\n' "$folder" "$("$python" --version)"
+printf 'Setting up %s with %s and %s, once per lock\n' "$folder" "$("$python" --version)" "$lock"
 rm -rf "$folder"
 "$python" -m venv "$folder" ||
   fail "this Python cannot make a virtual environment. On Debian and Ubuntu: apt-get install python3-venv"
-"$folder/bin/python" -m pip --quiet --disable-pip-version-check install \
-  --no-deps --require-hashes --only-binary :all: -r "$lock"
+"$folder/bin/python" -I scripts/install_lock.py "$lock"
 # A path entry and no build: a build would fetch a backend that no lock pins.
 "$folder/bin/python" -I -c 'import pathlib, sysconfig
 pathlib.Path(sysconfig.get_path("purelib"), "checkout.pth").write_text(f"{pathlib.Path.cwd()}\n", encoding="utf-8")'

@@ -11,7 +11,7 @@ from urllib.parse import urlencode, urlsplit
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from emulator.clock import DrivenClock
+    from emulator.core.clock import DrivenClock
     from emulator.testing import Running
 
 

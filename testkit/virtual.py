@@ -8,7 +8,7 @@ import selectors
 import threading
 from typing import TYPE_CHECKING, Any
 
-from emulator.clock import DrivenClock
+from emulator.core.clock import DrivenClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,14 +14,19 @@ if not __package__:
     sys.path.insert(0, os.path.abspath(__file__).rsplit(os.sep, 3)[0])  # noqa: PTH100
 
 from replicator.bootstrap import workflow_commands
+from replicator.bootstrap.command import MAIN, find
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import TextIO
 
+    from replicator.bootstrap.command import Command
+
 
 DEFAULT_TAG_PATTERN = "v*"
+#: The inputs of every gated action, and of every set-up; settings know nothing of them.
+INPUTS = ("distribute", "tag_pattern", "python")
 EXIT_BAD_SETTINGS = 2
 EXIT_SETUP = 3
 
@@ -107,18 +112,24 @@ def decide(event: Event, distribute: str, tag_pattern: str) -> Decision:
 
 
 def main(argv: list[str], env: Mapping[str, str], stdout: TextIO) -> int:
-    """The first step of the action: say the decision, write it as outputs. Returns the exit code.
+    """The first step of an action: say the decision, write it as outputs. Returns the exit code.
 
-    With `--failed REASON` it writes the outputs of a set-up that could not be made instead (`setup.sh` calls it).
+    The first argument is the action's verb; without one it is the main action's. With `--failed REASON` behind it the
+    outputs of a set-up that could not be made are written instead (`setup.sh` calls it).
     """
+    verb = argv.pop(0) if argv and argv[0] != "--failed" else MAIN
+    command = find(verb)
+    if command is None:
+        workflow_commands.write_line(stdout, f"'{workflow_commands.plain(verb)}' isn't a command")
+        return EXIT_BAD_SETTINGS
     if argv[:1] == ["--failed"]:
-        write_failure(env, stdout, " ".join(argv[1:]), title="Set-up")
+        write_failure(command, env, stdout, " ".join(argv[1:]), title="Set-up")
         return EXIT_SETUP
     try:
         decision = from_env(env)
     except WrongInput as error:
-        return report_wrong_input(error, env, stdout)
-    report(decision, env, stdout)
+        return report_wrong_input(command, error, env, stdout)
+    report(command, decision, env, stdout)
     return 0
 
 
@@ -127,8 +138,8 @@ def from_env(env: Mapping[str, str]) -> Decision:
     return decide(Event.from_env(env), env.get("INPUT_DISTRIBUTE", ""), env.get("INPUT_TAG_PATTERN", ""))
 
 
-def report(decision: Decision, env: Mapping[str, str], stdout: TextIO) -> None:
-    """Say the decision, and write every output when the run ends here."""
+def report(command: Command, decision: Decision, env: Mapping[str, str], stdout: TextIO) -> None:
+    """Say the decision, and write every output of the command's action when the run ends here."""
     workflow_commands.write_line(
         stdout, "{}: {}.".format("Replicating" if decision.replicate else "Skipped", decision.reason)
     )
@@ -139,29 +150,26 @@ def report(decision: Decision, env: Mapping[str, str], stdout: TextIO) -> None:
     if decision.warn:
         message = f"Nothing was replicated although distribute is true: {decision.reason}."
         workflow_commands.write_line(stdout, workflow_commands.annotation("warning", message, title="Skipped"))
-    outputs = dict(workflow_commands.EMPTY_OUTPUTS, decision=decision.word, reason=decision.reason, result="skipped")
-    workflow_commands.write_outputs(env, outputs)
+    workflow_commands.write_outputs(
+        env, dict(command.outputs, decision=decision.word, reason=decision.reason, result="skipped")
+    )
 
 
-def report_wrong_input(error: WrongInput, env: Mapping[str, str], stdout: TextIO) -> int:
+def report_wrong_input(command: Command, error: WrongInput, env: Mapping[str, str], stdout: TextIO) -> int:
     """Annotate each wrong input and write the outputs of a run that was not made. Returns the exit code."""
     for name, message in error.problems:
         text = f"{name}: {message}"
         workflow_commands.write_line(stdout, workflow_commands.annotation("error", text, title=f"Input {name}"))
-    outputs = dict(
-        workflow_commands.EMPTY_OUTPUTS, decision="skip", reason=workflow_commands.plain(error), result="failed"
-    )
-    workflow_commands.write_outputs(env, outputs)
+    reason = workflow_commands.plain(error)
+    workflow_commands.write_outputs(env, dict(command.outputs, decision="skip", reason=reason, result="failed"))
     return EXIT_BAD_SETTINGS
 
 
-def write_failure(env: Mapping[str, str], stdout: TextIO, reason: str, title: str) -> None:
-    """Annotate and write the outputs of a run that failed before it could replicate."""
+def write_failure(command: Command, env: Mapping[str, str], stdout: TextIO, reason: str, title: str) -> None:
+    """Annotate, and write the outputs of a run that failed before it could begin."""
     workflow_commands.write_line(stdout, workflow_commands.annotation("error", reason, title=title))
-    outputs = dict(
-        workflow_commands.EMPTY_OUTPUTS, decision="replicate", reason=workflow_commands.plain(reason), result="failed"
-    )
-    workflow_commands.write_outputs(env, outputs)
+    reason = workflow_commands.plain(reason)
+    workflow_commands.write_outputs(env, dict(command.outputs, decision="replicate", reason=reason, result="failed"))
 
 
 def _read_inputs(distribute: str, tag_pattern: str) -> tuple[bool | None, list[str]]:

@@ -19,24 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import TextIO
 
-#: Every output of the action with the value that it has when there is nothing to say: JSON ones are valid even then.
-EMPTY_OUTPUTS = {
-    "decision": "",
-    "reason": "",
-    "result": "",
-    "images": "{}",
-    "image_names": "{}",
-    "image_us": "",
-    "image_eu": "",
-    "image_asia": "",
-    "failed_locations": "",
-    "replicas": "[]",
-    "index_path": "",
-    "index_digest": "",
-    "bundle_path": "",
-    "attestation_path": "",
-}
-
 #: The runner cuts an annotation at 4096 characters; escaping may triple a character.
 _LONGEST_MESSAGE = 3500
 

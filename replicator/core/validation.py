@@ -1,41 +1,41 @@
-"""What a location and a label may look like, said once, with a hint for what people write instead."""
+"""Checks the form of locations, architectures, variants and labels, and says what was probably meant. Pure."""
 
 from __future__ import annotations
 
 import re
 
-_LOCATION = re.compile(r"us|eu|asia|[a-z]+-[a-z]+[0-9]+")
+from replicator.core import locations
+
 _ARCHITECTURE = re.compile(r"[A-Z][A-Z0-9_]*")
 _ARCHITECTURES = {"AMD64": "X86_64", "X64": "X86_64", "X86-64": "X86_64", "AARCH64": "ARM64"}
 _VARIANT = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 _LABEL_KEY = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 _LABEL_VALUE = re.compile(r"[a-z0-9_-]{0,63}")
-_MULTI_REGIONS = {"europe": "eu", "america": "us", "usa": "us", "united-states": "us"}
-_DUAL_REGIONS = {"nam4", "eur4", "asia1"}
 
 #: Compute Engine allows an image this many labels.
 MOST_LABELS = 64
 
 
 def location_problem(location: str) -> str:
-    """Why a text is no storage location, with what was probably meant; nothing where it is one.
+    """Why a text isn't a storage location, with what was probably meant; nothing where it is one.
 
-    By its form, not from a list: regions come to be faster than releases of this program.
+    Its form decides, not a list: regions appear more often than releases of this program.
     """
-    if _LOCATION.fullmatch(location):
+    if locations.is_location(location):
         return ""
     lower = location.lower()
-    if lower in _DUAL_REGIONS:
-        hint = "that is a dual-region of Cloud Storage; images take us, eu, asia or one region"
-    elif lower in _MULTI_REGIONS:
-        hint = f"write '{_MULTI_REGIONS[lower]}'"
-    elif _LOCATION.fullmatch(lower):
+    listed = ", ".join(locations.MULTI_REGIONS)
+    if lower in locations.DUAL_REGIONS:
+        hint = f"that is a dual-region of Cloud Storage; images take {listed} or one region"
+    elif meant := locations.multi_region_meant(lower):
+        hint = f"write '{meant}'"
+    elif locations.is_location(lower):
         hint = f"write '{lower}'"
-    elif re.fullmatch(r"[a-z]+-[a-z]+[0-9]+-[a-z]", lower):
-        hint = f"that is a zone; write its region, '{lower[:-2]}'"
+    elif region := locations.region_of_zone(lower):
+        hint = f"that is a zone; write its region, '{region}'"
     else:
-        hint = "write us, eu, asia or a region such as us-central1"
-    return f"'{location}' is no storage location: {hint}"
+        hint = f"write {listed} or a region such as us-central1"
+    return f"'{location}' isn't a storage location: {hint}"
 
 
 def architecture_problem(architecture: str) -> str:

@@ -36,7 +36,7 @@ class SigstoreMissing(ReplicatorError):
 
     exit_code = 3
     remedy = "Install them with the lock that has them, or the package with its extra `sign`."
-    lines = "pip install --require-hashes --no-deps -r requirements-sign.txt"
+    lines = "pip install --require-hashes --no-deps -r locks/sign.txt"
 
 
 class SigstoreFailed(CannotSign):

@@ -18,6 +18,7 @@ from replicator.core import names, validation
 from replicator.core.images import ImageRef
 from replicator.core.replicas import Revision
 from replicator.inputs import files
+from replicator.inputs.fields import Location
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -42,17 +43,11 @@ def _consistent(image: Named) -> Named:
     return image
 
 
-def _location(value: str) -> str:
-    validation.refuse([problem] if (problem := validation.location_problem(value)) else [])
-    return value
-
-
 def _family(value: str) -> str:
     validation.refuse([] if names.is_valid(value) else [f"'{value}' is no family"])
     return value
 
 
-Location = Annotated[str, AfterValidator(_location)]
 Family = Annotated[str, AfterValidator(_family)] | None
 Digits = Annotated[str, Field(pattern="^[0-9]+$")]
 
@@ -86,7 +81,7 @@ class Served(Named):
     labels: dict[str, str]
 
 
-class Origin(Named):
+class IndexedSource(Named):
     """The source of an entry."""
 
     storage_location: str
@@ -101,7 +96,7 @@ class Entry(BaseModel):
     architecture: str
     variant: str
     revision: Revision | None
-    source: Origin
+    source: IndexedSource
     wanted_locations: Annotated[list[Location], FailFast()]
     locations: dict[Location, Served]
 

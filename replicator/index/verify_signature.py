@@ -37,15 +37,15 @@ from replicator.inputs import files
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from replicator.commands.verify.settings import VerifySettings
     from replicator.index.bundle import Bundle
+    from replicator.index.signature_settings import SignatureSettings
 
 
 _LARGEST_KEY = 2**16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Identity:
+class SignerIdentity:
     """Believe who signed keyless with an identity that the whole pattern matches, confirmed by the issuer."""
 
     pattern: re.Pattern[str]
@@ -59,13 +59,13 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class SignerKey:
     """Believe who has the key."""
 
     public: ec.EllipticCurvePublicKey
 
 
-Policy = Identity | Key
+SignerPolicy = SignerIdentity | SignerKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +77,11 @@ class Signed:
     issuer: str = ""
 
 
-def policy(wanted: VerifySettings, env: Mapping[str, str]) -> Policy:
+def policy(wanted: SignatureSettings, env: Mapping[str, str]) -> SignerPolicy:
     """The policy that the settings name. Raises BadSettings and TrustUnusable."""
     if wanted.key:
-        return Key(_public_key(Path(wanted.key)))
-    return Identity(
+        return SignerKey(_public_key(Path(wanted.key)))
+    return SignerIdentity(
         pattern=re.compile(wanted.certificate_identity_regexp),
         issuer=wanted.certificate_oidc_issuer,
         trusted_root=Path(wanted.trusted_root) if wanted.trusted_root else None,
@@ -90,7 +90,7 @@ def policy(wanted: VerifySettings, env: Mapping[str, str]) -> Policy:
     )
 
 
-def verify(data: bytes, signatures: Mapping[str, str], policy: Policy) -> Signed:
+def verify(data: bytes, signatures: Mapping[str, str], policy: SignerPolicy) -> Signed:
     """Hold a file's bytes against its bundle, its statement, or both. Raises SignatureWrong, and TrustUnusable."""
     digest = hashlib.sha256(data).hexdigest()
     signed = Signed("", "nobody")
@@ -103,16 +103,16 @@ def verify(data: bytes, signatures: Mapping[str, str], policy: Policy) -> Signed
     return signed
 
 
-def _verify(data: bytes, digest: str, read: Bundle, policy: Policy) -> Signed:
+def _verify(data: bytes, digest: str, read: Bundle, policy: SignerPolicy) -> Signed:
     if not read.statement and read.signed != digest:
         raise OtherFile(f"'{read.path}' signs a file of sha256:{read.signed}, and this one is sha256:{digest}")
-    if isinstance(policy, Key) is not read.by_key:
+    if isinstance(policy, SignerKey) is not read.by_key:
         held = (
             "names a key, and the policy an identity" if read.by_key else "holds a certificate, and the policy is a key"
         )
         raise OtherKindOfBundle(f"'{read.path}' {held}")
     message = bundle.pae(read.statement) if read.statement else data
-    if isinstance(policy, Key):
+    if isinstance(policy, SignerKey):
         _check(policy.public, read, message)
         by, issuer = f"the key {sign.hint(policy.public)}", ""
     else:
@@ -122,7 +122,7 @@ def _verify(data: bytes, digest: str, read: Bundle, policy: Policy) -> Signed:
     return Signed(f"sha256:{digest}", by, issuer)
 
 
-def _verify_keyless(data: bytes, read: Bundle, message: bytes, policy: Identity) -> tuple[str, str]:
+def _verify_keyless(data: bytes, read: Bundle, message: bytes, policy: SignerIdentity) -> tuple[str, str]:
     """Who signed, and who confirmed that."""
     try:
         from sigstore.errors import Error
@@ -153,7 +153,7 @@ def _verify_keyless(data: bytes, read: Bundle, message: bytes, policy: Identity)
 class _Who:
     """What sigstore-python calls a policy: it is shown the certificate when that is known to be Fulcio's."""
 
-    def __init__(self, policy: Identity) -> None:
+    def __init__(self, policy: SignerIdentity) -> None:
         self._policy = policy
         self.by = self.issuer = ""
 
@@ -212,7 +212,7 @@ def _check_statement(read: Bundle, digest: str, data: bytes) -> None:
         raise OtherStatement(f"The statement in '{read.path}' names other source images than the file")
 
 
-def _trusted_root(policy: Identity) -> Any:
+def _trusted_root(policy: SignerIdentity) -> Any:
     from sigstore.models import ClientTrustConfig, TrustedRoot
 
     try:

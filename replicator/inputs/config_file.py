@@ -11,10 +11,11 @@ import re
 from typing import TYPE_CHECKING, Annotated, Any
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from replicator.core import names, validation
 from replicator.inputs import files
+from replicator.inputs.fields import Location
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -87,20 +88,12 @@ class Place(BaseModel):
         return value
 
 
-def _location(value: str) -> str:
-    validation.refuse([problem] if (problem := validation.location_problem(value)) else [])
-    return value
-
-
-_Location = Annotated[str, AfterValidator(_location)]
-
-
 class Config(BaseModel):
     """Configuration of gce-image-replicator: which locations are wanted, and what is special about each."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
 
-    locations: Annotated[dict[_Location, Place | None], Field(min_length=1)]
+    locations: Annotated[dict[Location, Place | None], Field(min_length=1)]
     """Storage location (`us`, `eu`, `asia` or a region) → what is special about it; empty where nothing is."""
 
     def place(self, location: str) -> Place:

@@ -6,6 +6,7 @@ import ipaddress
 import math
 import re
 from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlsplit
 
@@ -14,10 +15,20 @@ from pydantic import (
     BeforeValidator,
 )
 
+from replicator.core import validation
 from replicator.core.errors import InputProblem
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """How the command line shows a setting: as `Annotated[str, Option("where", "LOCATIONS")]`."""
+
+    heading: str
+    """What its group of options is about."""
+    metavar: str = ""
 
 
 _BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
@@ -76,11 +87,24 @@ def _endpoint(value: str) -> str:
     return bare
 
 
+def _refusing(problem: Callable[[str], str]) -> AfterValidator:
+    """A validator that refuses a text for which there is a problem."""
+
+    def check(value: str) -> str:
+        validation.refuse([found] if (found := problem(value)) else [])
+        return value
+
+    return AfterValidator(check)
+
+
+Location = Annotated[str, _refusing(validation.location_problem)]
+Architecture = Annotated[str, _refusing(validation.architecture_problem)]
+Variant = Annotated[str, _refusing(lambda value: validation.variant_problem(value) if value else "")]
 Flag = Annotated[bool, BeforeValidator(_boolean)]
 Words = Annotated[tuple[str, ...], BeforeValidator(listed)]
 Minutes = Annotated[float, BeforeValidator(_minutes)]
 Count = Annotated[int, BeforeValidator(_count)]
-Endpoint = Annotated[str, AfterValidator(_endpoint)]
+Endpoint = Annotated[str, AfterValidator(_endpoint), Option("others", "URL")]
 
 
 def given_values(given: Mapping[str, str], env: Mapping[str, str]) -> dict[str, Any]:

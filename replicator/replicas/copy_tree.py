@@ -1,6 +1,6 @@
-"""Which copy is made of which image, where Compute Engine makes only so many copies of one in an hour. Pure.
+"""Assigns an origin (the source, or a verified replica) to each copy, where copies of one image are limited. Pure.
 
-Then every verified replica becomes a source itself, so that many locations take a few waves and not many hours.
+Replicas that are origins themselves let many locations take a few waves instead of many hours.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 
-#: What the source is called beside the replicas, which are called by their locations.
+#: The source's name as an origin; a replica's is its location.
 SOURCE = "source"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
-    """An image that copies can be made of now."""
+    """An origin, and how often it may be copied now."""
 
     name: str
     """SOURCE, or the location of a replica."""
     location: str
     free: float
-    """So many copies of it may be begun now; infinite where nobody counts."""
+    """Copies of it that may be begun now; infinite while no limit is known."""
 
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """A copy of the plan: where to, of what, and in which wave, from 1 on."""
+    """A copy of the plan: its location, its origin, and its wave, counted from 1."""
 
     location: str
     origin: str
@@ -40,10 +40,10 @@ class Branch:
 
 
 def assign(waiting: Sequence[str], origins: Sequence[Offer]) -> dict[str, str]:
-    """Of which origin the copy for each location is begun now: location → name. Those that must wait are left out.
+    """Assign origins to the copies that are begun now: location → origin. Locations that must wait are left out.
 
-    No origin is left idle while a location waits. The source serves whom it can alone, so that chains stay short;
-    else replicas serve the nearest, and the source those that most others will be near to.
+    No origin is left idle while a location waits. The source serves all if it can, so that chains stay short; else
+    replicas serve the nearest locations, and the source serves where most others will find a replica near them.
     """
     free = {origin.name: origin.free for origin in origins}
     if free.get(SOURCE, 0) >= len(waiting):
@@ -69,9 +69,9 @@ def assign(waiting: Sequence[str], origins: Sequence[Offer]) -> dict[str, str]:
 def forecast(
     home: str, ready: Sequence[str], wanted: Sequence[str], most: int, last: Sequence[str] = ()
 ) -> tuple[Branch, ...]:
-    """The copies to come, wave by wave, if all take as long and every image may be copied `most` times.
+    """Foretell the copies, wave by wave, if all take equally long and every image may be copied `most` times.
 
-    `home` is the source's location, `ready` are replicas that exist, `wanted` those to be made, before the `last`.
+    `home` is the source's location, `ready` are replicas that exist, `wanted` are made first, and then the `last`.
     """
     origins = [Offer(name=SOURCE, location=home, free=most)]
     origins += [Offer(name=location, location=location, free=most) for location in ready]
@@ -99,7 +99,7 @@ def forecast(
 
 
 def _spread(locations: Sequence[str], served: Counter[str]) -> Iterator[str]:
-    """One after another from the part of the world where most wait for each image that is there already."""
+    """Order locations: the next one is in the part of the world where most wait for each image that is there."""
     by_part: dict[str, list[str]] = {}
     for location in locations:
         by_part.setdefault(geography.part(location), []).append(location)

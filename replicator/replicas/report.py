@@ -115,22 +115,19 @@ def outputs(*, decision: str, verdict: Verdict, rows: Sequence[ReplicaResult], w
     }
 
 
-def document(verdict: Verdict, rows: Sequence[ReplicaResult], plan: Plan | None, written: Written) -> str:
-    """Everything for machines, as one JSON document in one line: what `--json` prints."""
-    return (
-        json.dumps(
-            {
-                "result": str(verdict.result),
-                "reason": verdict.reason,
-                "exit_code": verdict.exit_code,
-                "images": {row.replica.location: row.replica.ref.uri for row in rows if row.outcome.verified},
-                "replicas": [as_dict(row) for row in rows],
-                "plan": [_step(step) for step in plan.steps] if plan else [],
-                **asdict(written),
-            }
-        )
-        + "\n"
-    )
+def document(
+    verdict: Verdict, rows: Sequence[ReplicaResult], plan: Plan | None, written: Written
+) -> Mapping[str, object]:
+    """Everything for machines: what `--json` prints."""
+    return {
+        "result": str(verdict.result),
+        "reason": verdict.reason,
+        "exit_code": verdict.exit_code,
+        "images": {row.replica.location: row.replica.ref.uri for row in rows if row.outcome.verified},
+        "replicas": [as_dict(row) for row in rows],
+        "plan": [_step(step) for step in plan.steps] if plan else [],
+        **asdict(written),
+    }
 
 
 def _step(step: Step) -> Mapping[str, object]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
@@ -20,6 +20,8 @@ from replicator.inputs.fields import (
     Endpoint,
     Flag,
     Minutes,
+    Option,
+    Variant,
     Words,
     duplicates,
     given_values,
@@ -42,49 +44,49 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, use_attribute_docstrings=True)
 
-    source_image: str = ""
+    source_image: Annotated[str, Option("which image", "IMAGE")] = ""
     """The image that the build made: a name (with `project_id`), `projects/PROJECT/global/images/NAME`, its full URL,
     or `projects/PROJECT/global/images/family/FAMILY`. Either this or `packer_manifest`.
     """
-    packer_manifest: str = ""
+    packer_manifest: Annotated[str, Option("which image", "FILE")] = ""
     """The file that Packer's manifest post-processor wrote, relative to the workspace. The one `googlecompute` build
     of its last run is the source.
     """
-    project_id: str = ""
+    project_id: Annotated[str, Option("which image", "PROJECT")] = ""
     """The source's project, where the reference does not say it. Else it comes from the manifest's
     `custom_data.project_id` or from the variables that google-github-actions/auth sets.
     """
-    locations: Words = ("us", "eu", "asia")
+    locations: Annotated[Words, Option("where", "LOCATIONS")] = ("us", "eu", "asia")
     """The storage locations in which the image must be available: `us`, `eu`, `asia` or regions."""
-    required_locations: Words = ()
+    required_locations: Annotated[Words, Option("where", "LOCATIONS")] = ()
     """Those whose failure fails the run and keeps every family where it was: part of `locations`, or `all`. The others
     are best effort.
     """
-    config: Config | None = None
+    config: Annotated[Config | None, Option("where", "FILE")] = None
     """A YAML file, relative to the workspace, that says which locations are wanted and what is special about each:
     required or not, project, name, family, labels, kms_key. Its JSON Schema is `schemas/replicate-config.schema.json`.
     """
-    replica_project: str = ""
+    replica_project: Annotated[str, Option("where", "TEMPLATE")] = ""
     """The project that replicas are made in; `{project}` and `{location}` are filled in. Empty: the source's."""
-    name_template: str = "{name}-{location}"
+    name_template: Annotated[str, Option("what it is called", "TEMPLATE")] = "{name}-{location}"
     """The name of a replica; `{name}` and `{location}` are filled in. Too long a name is cut in its stem and gets a
     hash.
     """
-    family_template: str = "{family}-{location}"
+    family_template: Annotated[str, Option("what it is called", "TEMPLATE")] = "{family}-{location}"
     """The family of a replica; `{family}` and `{location}` are filled in. `{family}` alone shares one family, which
     then stays at home. A source without family has replicas without.
     """
-    home_copy: Literal["auto", "true"] = "auto"
+    home_copy: Annotated[Literal["auto", "true"], Option("where", "auto|true")] = "auto"
     """`auto`: the source itself serves the location that it is stored in. `true`: a copy is made there as well."""
-    labels: dict[str, str] = Field(default_factory=dict)
+    labels: Annotated[dict[str, str], Option("what it is called", "KEY=VALUE,...")] = Field(default_factory=dict)
     """Labels on top of the source's, `key=value`, one a line or by commas."""
-    access: Access = Access.SOURCE
+    access: Annotated[Access, Option("what may be done", "source|public|private")] = Access.SOURCE
     """Who may use the replicas: `source` (whoever may use the source by its own policy), `public`
     (`allAuthenticatedUsers` too) or `private` (nobody is added). Members are only ever added.
     """
-    promote: Flag = True
+    promote: Annotated[Flag, Option("what may be done")] = True
     """Whether verified replicas get their family."""
-    replace_failed: Flag = False
+    replace_failed: Annotated[Flag, Option("what may be done")] = False
     """Whether a copy of the source that is in state FAILED may be deleted and made anew. Nothing else is ever
     deleted.
     """
@@ -92,22 +94,22 @@ class Settings(BaseModel):
     """What the image was built from, for the index: empty, `auto` (repository, ref and commit of this run), or a JSON
     object with these three.
     """
-    variant: str = ""
+    variant: Variant = ""
     """What tells this image apart from others of the same release and architecture, for the index: `lts`, for
     instance. Empty where there is one.
     """
-    sign: Sign = Sign.OFF
+    sign: Annotated[Sign, Option("what may be done", "off|keyless|key")] = Sign.OFF
     """How the index is signed: `off`, `keyless` (with the identity of this job, which needs `id-token: write` and is
     named in a public log) or `key` (with the P-256 key in the variable SIGNING_KEY, or in the file that
     SIGNING_KEY_FILE names). Unless it is signed, no family moves and no index is written.
     """
-    dry_run: Flag = False
+    dry_run: Annotated[Flag, Option("what may be done")] = False
     """Whether to stop after the plan, with nothing changed."""
-    copies_per_source: Count | None = None
+    copies_per_source: Annotated[Count | None, Option("how long it may take", "COPIES")] = None
     """How many copies of one image Compute Engine makes within an hour. Where more locations wait, verified replicas
     are copied in turn, nearest first. Empty: as many as it makes; after its first refusal 6.
     """
-    timeout_minutes: Minutes = 60.0
+    timeout_minutes: Annotated[Minutes, Option("how long it may take", "MINUTES")] = 60.0
     """How long copies may take, waits for quotas included. What is not ready by then is reported as interrupted, and a
     rerun takes it over.
     """
@@ -175,12 +177,6 @@ class Settings(BaseModel):
             names.make(_place(info, location).family or value, "family", location=location)
         return value
 
-    @field_validator("variant")
-    @classmethod
-    def _variant(cls, value: str) -> str:
-        validation.refuse([problem] if value and (problem := validation.variant_problem(value)) else [])
-        return value
-
     @field_validator("labels", mode="before")
     @classmethod
     def _labels(cls, value: Any) -> Any:
@@ -222,7 +218,7 @@ def _place(info: ValidationInfo, location: str) -> Place:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Inputs:
     """Everything that a run needs to know before its first call."""
 
     settings: Settings
@@ -231,7 +227,7 @@ class Request:
     """Whether to call the API without credentials, as gcloud can be told to."""
 
 
-def load(given: Mapping[str, str], env: Mapping[str, str]) -> Request:
+def load(given: Mapping[str, str], env: Mapping[str, str]) -> Inputs:
     """Check what was given (input → text; empty means not given) together with the environment.
 
     Raises BadSettings with every problem.
@@ -253,7 +249,7 @@ def load(given: Mapping[str, str], env: Mapping[str, str]) -> Request:
     if settings is None or reference is None or problems:
         order = list(Settings.model_fields)
         raise BadSettings(sorted(problems, key=lambda item: order.index(item.input) if item.input in order else -1))
-    return Request(settings=settings, source=reference, anonymous=is_anonymous(env))
+    return Inputs(settings=settings, source=reference, anonymous=is_anonymous(env))
 
 
 def _source(values: Mapping[str, str], env: Mapping[str, str]) -> SourceRef:

@@ -1,4 +1,4 @@
-"""What a reader of the summary can copy: commands and configuration that use the replicas, or repeat the run. Pure."""
+"""Writes what can be copied from the summary: commands and configuration that use the replicas, or repeat the run."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from replicator.bootstrap import workflow_commands
+from replicator.core import locations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -15,9 +16,6 @@ if TYPE_CHECKING:
     from replicator.inputs.source_reference import SourceRef
     from replicator.replicas.settings import Settings
 
-
-#: What the names of a multi-region's regions begin with, and a zone in it for examples.
-_MULTI_REGIONS = {"us": ("us", "us-central1-b"), "eu": ("europe", "europe-west1-b"), "asia": ("asia", "asia-east1-b")}
 
 #: In a clone of this repository, after `make setup`.
 _PROGRAM = ".venv/bin/python -m replicator"
@@ -31,8 +29,7 @@ def gcloud(rows: Sequence[ReplicaResult]) -> list[str]:
     lines = []
     for row in rows:
         ref, family, location = row.replica.ref, row.replica.family, row.replica.location
-        _, zone = _MULTI_REGIONS.get(location, ("", f"{location}-b"))
-        create = f"gcloud compute instances create my-instance --zone={_shell(zone)}"
+        create = f"gcloud compute instances create my-instance --zone={_shell(locations.example_zone(location))}"
         lines.append(f"{create} --image={_shell(ref.uri)}")
         if family and row.promoted:
             lines.append(f"{create} --image-family={_shell(family)} --image-project={_shell(ref.project)}")
@@ -41,10 +38,7 @@ def gcloud(rows: Sequence[ReplicaResult]) -> list[str]:
 
 def terraform(rows: Sequence[ReplicaResult]) -> list[str]:
     """A map from region, or what regions' names begin with, to the image that is stored there; and how to use it."""
-    images = {
-        _quoted(_MULTI_REGIONS.get(row.replica.location, (row.replica.location,))[0]): _quoted(row.replica.ref.uri)
-        for row in rows
-    }
+    images = {_quoted(locations.region_prefix(row.replica.location)): _quoted(row.replica.ref.uri) for row in rows}
     width = max(map(len, images), default=0)
     entries = [f"    {key.ljust(width)} = {images[key]}" for key in sorted(images)]
     found = "local.image_by_region_prefix"

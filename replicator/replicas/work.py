@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from replicator.core.errors import ReplicaError
     from replicator.core.images import Binding, Image, Policy
     from replicator.core.replicas import Plan, Replica, Step
-    from replicator.runtime.lifecycle import Signals
 
 
 @dataclass(kw_only=True, eq=False)
@@ -147,13 +146,18 @@ def _notes(readers: tuple[Binding, ...], work: Work) -> tuple[str, ...]:
 
 
 def rows(
-    plan: Plan, works: Sequence[Work], signals: Signals, now: float, *, unsigned: bool = False
+    plan: Plan,
+    works: Sequence[Work],
+    now: float,
+    *,
+    stopped: errors.Interrupted | None = None,
+    unsigned: bool = False,
 ) -> list[ReplicaResult]:
-    """What became of each replica when a plan was carried out, or stopped: by a signal, or `unsigned`."""
-    if signals.caught:
+    """What became of each replica when a plan was carried out, or was `stopped` by a signal, or is `unsigned`."""
+    if stopped:
         for item in works:
             if item.running:
-                item.end(now, errors.Signalled(f"{signals.caught.what} while {item.replica.ref} was {item.state}"))
+                item.end(now, errors.Signalled(f"{stopped.what} while {item.replica.ref} was {item.state}"))
             elif wants_family(item):
                 item.held = item.held or (Held.SIGNAL if plan.promote else Held.PROMOTE_OFF)
     elif unsigned:

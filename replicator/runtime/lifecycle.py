@@ -1,183 +1,186 @@
-"""What every run has, whatever it does: signals end it in good order, and whatever it raises becomes a verdict."""
+"""Runs a command from its inputs to its results: signals end it in good order, and results are written on every path.
+
+class Counting(Run):
+    def carry_out(self, signals): ...          # the work; returns a Verdict or raises a ReplicatorError
+    def outputs(self, verdict): ...            # what each place is told
+
+run = functools.partial(execute, Counting)
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import signal
+import json
 import tempfile
-import threading
 import traceback
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from replicator.bootstrap.early import stop_signals
 from replicator.bootstrap.workflow_commands import plain
 from replicator.core import errors
 from replicator.core.replicas import Result
-from replicator.index.image_index import Written
-from replicator.replicas import report, results
-from replicator.runtime.runner import Annotation
+from replicator.runtime.runner import Annotation, Runner
+from replicator.runtime.signals import Signals, listening
 from replicator.runtime.verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
-    from types import FrameType
-    from typing import TextIO
+    from typing import Any, TextIO
 
-    from replicator.core.replicas import ReplicaResult
-    from replicator.index.sign import Signer
-    from replicator.runtime.runner import Runner
+EXIT_INTERNAL = 70
 
 
 @dataclass(kw_only=True)
-class Conduct:
-    """Who is told what, and what has been noted so far."""
+class Run(ABC):
+    """One run of a command: what it was given, and what is known so far. Whatever ends it, that is what gets reported.
 
-    runner: Runner
+    A command's own class adds what it learns on its way, carries it out, and says what each place is told.
+    """
+
+    given: Mapping[str, str]
+    """Inputs by name, as text; empty means not given."""
     env: Mapping[str, str]
+    stdout: TextIO
+    runner: Runner
+    of_action: bool = False
+    """Whether a step of an action asks, whose files lie in the workspace or in RUNNER_TEMP."""
+    loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None
+    """Makes the event loop, whose clock is the run's only one."""
     notes: list[Annotation] = field(default_factory=list)
-    signer: Signer | None = None
-    """Whoever signs the index, where that was asked for."""
-    written: Written = field(default_factory=Written)
-    """The index, as soon as it is written."""
     defective: bool = False
     """Whether telling the results met a defect of this program."""
 
-    @property
-    def unsigned(self) -> bool:
-        """Whether the index is still to be signed: until then nothing is published."""
-        return self.signer is not None and not self.written.index_path
+    @abstractmethod
+    def carry_out(self, signals: Signals) -> Verdict:
+        """Do the work. Raises a ReplicatorError where it can't be done."""
 
+    def conclude(self) -> None:  # noqa: B027 - most runs have nothing to write
+        """Write what belongs to the results, whatever the verdict, before anybody is told."""
 
-def concluded(this: Conduct, signals: Signals, carry_out: Callable[[], Verdict]) -> Verdict:
-    """The verdict of a run, or that of what it raised. From here on signals are not heard: results are written."""
-    try:
-        verdict = carry_out()
-    except errors.ReplicatorError as error:
-        verdict = _failed(this, signals.caught or error)
-    except asyncio.CancelledError:
-        verdict = _failed(this, signals.caught or errors.Unforeseen("The run was cancelled"))
-    except Exception as error:  # noqa: BLE001 - results are written always
-        for line in traceback.format_exc().splitlines():
-            this.runner.line(line, indent=2)
-        verdict = _failed(this, errors.Unforeseen(f"{type(error).__name__}: {error}"))
-    signals.deaf = True
-    return verdict
+    def exit_code(self, verdict: Verdict) -> int:
+        """The exit code that goes with the verdict."""
+        return verdict.exit_code
 
+    @abstractmethod
+    def outputs(self, verdict: Verdict) -> Mapping[str, str]:
+        """Every output of the action."""
 
-def _failed(this: Conduct, error: errors.ReplicatorError) -> Verdict:
-    problems = error.problems if isinstance(error, errors.BadSettings) else []
-    this.notes += [
-        Annotation("error", f"Input {problem.input}", plain(problem), file=problem.file, line=problem.line)
-        for problem in problems
-    ]
-    if not problems:
-        told = "\n".join(filter(None, [error.message, error.to_add]))
-        this.notes.append(Annotation("error", type(error).__name__, told))
-    return Verdict(Result.FAILED, error.exit_code, error.message.rstrip("."), error)
+    @abstractmethod
+    def document(self, verdict: Verdict) -> Mapping[str, Any]:
+        """Everything for machines: what `--json` prints."""
 
+    @abstractmethod
+    def annotations(self, verdict: Verdict) -> Sequence[Annotation]:
+        """The remarks for the run's page."""
 
-def folder(this: Conduct) -> Path:
-    """Where the index goes. The folder of people who type commands is theirs; that of a workflow is its checkout."""
-    return Path(this.env.get("RUNNER_TEMP") or (tempfile.mkdtemp() if this.runner.commands else "."))
+    @abstractmethod
+    def show(self, verdict: Verdict) -> None:
+        """Print the end of the log."""
 
+    @abstractmethod
+    def summary(self, verdict: Verdict) -> str:
+        """The job summary, in Markdown."""
 
-def told(
-    this: Conduct,
-    verdict: Verdict,
-    rows: Sequence[ReplicaResult],
-    written: Written,
-    *,
-    outputs: Callable[[], Mapping[str, str]],
-    document: Callable[[], str],
-    stream: TextIO | None,
-    summary: Callable[[Sequence[str]], str],
-) -> int:
-    """Say everything everywhere; a place that can't be written stops none of the others. Returns the exit code.
+    def in_loop(self, coroutine: Coroutine[None, None, None]) -> None:
+        """Run it on a loop of its own."""
+        with asyncio.Runner(loop_factory=self.loop_factory) as runner:
+            runner.run(coroutine)
 
-    A `stream` gets the `document`; `summary` takes what people should know although it is no error.
-    """
-    with tolerant(this, "outputs"):
-        this.runner.outputs(outputs())
-    with tolerant(this, "document"):
-        if stream:
-            stream.write(document())
-            stream.flush()
-    with tolerant(this, "annotations"):
-        this.runner.annotate(report.remarks(verdict, rows, this.notes, every=this.runner.commands))
-    with tolerant(this, "log"):
-        report.show_end(this.runner, verdict, rows)
-        if written.index_path:
-            signed = f", signed: {written.bundle_path}" if written.bundle_path else ""
-            this.runner.line(f"index: {written.index_path} ({written.index_digest}){signed}")
-    with tolerant(this, "summary"):
-        this.runner.summary(summary([note.message for note in this.notes if note.level != "error"]))
-    return verdict.exit_code or (results.EXIT_INTERNAL if this.defective else 0)
+    def folder(self) -> Path:
+        """Where files of results go: RUNNER_TEMP; on a command line the working folder."""
+        return Path(self.env.get("RUNNER_TEMP") or (tempfile.mkdtemp() if self.runner.commands else "."))
 
-
-@contextlib.contextmanager
-def tolerant(this: Conduct, what: str) -> Iterator[None]:
-    """Within it nothing stops the run: a place that can't be written stops none of the others."""
-    try:
-        yield
-    except (OSError, ValueError) as error:
-        said = f"The {what} could not be written: {error}"
-        this.runner.line(f"warning: {said}")
-        this.notes.append(Annotation("warning", what, said))
-    except Exception:  # noqa: BLE001 - what can't be said in one place is said in the others
-        this.defective = True
-        this.runner.line(f"error: the {what} could not be made; {errors.Unforeseen.remedy}")
-        for line in traceback.format_exc().splitlines():
-            this.runner.line(line, indent=2)
-
-
-class Signals:
-    """SIGINT, SIGTERM and the like: the first one ends the run in good order, later ones do not disturb that."""
-
-    def __init__(self) -> None:
-        self.caught: errors.Interrupted | None = None
-        self.deaf = False
-        """Set while results are written."""
-        self._call: Callable[[], object] | None = None
-
-    def handle(self, number: int, _frame: FrameType | None) -> None:
-        """What the interpreter calls."""
-        if self.deaf or self.caught:
-            return
-        self.caught = errors.Interrupted(signal.Signals(number).name, 128 + number)
-        if self._call is None:
-            raise self.caught
-        self._call()
+    def told_to_people(self) -> list[str]:
+        """The notes that are no errors."""
+        return [note.message for note in self.notes if note.level != "error"]
 
     @contextlib.contextmanager
-    def cancelling(self) -> Iterator[None]:
-        """Within it a signal cancels the current task instead of raising Interrupted wherever the interpreter is."""
-        loop, task = asyncio.get_running_loop(), asyncio.current_task()
-        self._call = lambda: loop.call_soon_threadsafe(task.cancel) if task else None
+    def tolerant(self, what: str) -> Iterator[None]:
+        """Within it nothing stops the run: a place that can't be written stops none of the others."""
         try:
             yield
-        finally:
-            self._call = None
+        except (OSError, ValueError) as error:
+            said = f"The {what} could not be written: {error}"
+            self.runner.line(f"warning: {said}")
+            self.notes.append(Annotation("warning", what, said))
+        except Exception:  # noqa: BLE001 - what can't be said in one place is said in the others
+            self.defective = True
+            self.runner.line(f"error: the {what} could not be made; {errors.Unforeseen.remedy}")
+            self._show_traceback()
+
+    def concluded(self, signals: Signals) -> Verdict:
+        """The verdict over the run, or over what it raised. From then on signals aren't heard: results are written."""
+        try:
+            verdict = self.carry_out(signals)
+        except errors.ReplicatorError as error:
+            verdict = self._failed(signals.caught or error)
+        except asyncio.CancelledError:
+            verdict = self._failed(signals.caught or errors.Unforeseen("The run was cancelled"))
+        except Exception as error:  # noqa: BLE001 - results are written always
+            self._show_traceback()
+            verdict = self._failed(errors.Unforeseen(f"{type(error).__name__}: {error}"))
+        signals.deaf = True
+        return verdict
+
+    def tell(self, verdict: Verdict, document: TextIO | None) -> int:
+        """Say everything everywhere. Returns the exit code."""
+        self.conclude()
+        with self.tolerant("outputs"):
+            self.runner.outputs(self.outputs(verdict))
+        with self.tolerant("document"):
+            if document:
+                document.write(json.dumps(self.document(verdict)) + "\n")
+                document.flush()
+        with self.tolerant("annotations"):
+            self.runner.annotate(self.annotations(verdict))
+        with self.tolerant("log"):
+            self.show(verdict)
+        with self.tolerant("summary"):
+            self.runner.summary(self.summary(verdict))
+        return self.exit_code(verdict) or (EXIT_INTERNAL if self.defective else 0)
+
+    def _failed(self, error: errors.ReplicatorError) -> Verdict:
+        problems = error.problems if isinstance(error, errors.BadSettings) else []
+        self.notes += [
+            Annotation("error", f"Input {problem.input}", plain(problem), file=problem.file, line=problem.line)
+            for problem in problems
+        ]
+        if not problems:
+            told = "\n".join(filter(None, [error.message, error.to_add]))
+            self.notes.append(Annotation("error", type(error).__name__, told))
+        return Verdict(Result.FAILED, error.exit_code, error.message.rstrip("."), error)
+
+    def _show_traceback(self) -> None:
+        for line in traceback.format_exc().splitlines():
+            self.runner.line(line, indent=2)
 
 
-@contextlib.contextmanager
-def listening() -> Iterator[Signals]:
-    """Signals are heard within it."""
-    signals = Signals()
-    if threading.current_thread() is not threading.main_thread():
-        yield signals
-        return
-    before = {number: signal.signal(number, signals.handle) for number in stop_signals()}
-    try:
-        yield signals
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+def execute(
+    kind: type[Run],
+    given: Mapping[str, str],
+    env: Mapping[str, str],
+    stdout: TextIO,
+    *,
+    commands: bool,
+    document: TextIO | None = None,
+    of_action: bool = False,
+    loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
+) -> int:
+    """Carry a command out, and write its results whatever happens. Returns the exit code.
 
-
-def in_loop(coroutine: Coroutine[None, None, None], factory: Callable[[], asyncio.AbstractEventLoop] | None) -> None:
-    """Run it on a loop of its own, whose clock is the run's only one."""
-    with asyncio.Runner(loop_factory=factory) as runner:
-        runner.run(coroutine)
+    `given` maps inputs to their text; with `commands` the runner's workflow commands are written, else plain text.
+    A `document` gets the results as one JSON document.
+    """
+    run = kind(
+        given=given,
+        env=env,
+        stdout=stdout,
+        runner=Runner(env, stdout, commands=commands),
+        of_action=of_action,
+        loop_factory=loop_factory,
+    )
+    with listening() as signals:
+        return run.tell(run.concluded(signals), document)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from emulator.state import Change, Policy
+from emulator.compute.state import Change, Policy
 from testkit.conformance.calls import RIGHT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from emulator.state import Image
+    from emulator.compute.state import Image
     from emulator.testing import Running
 
 #: Just before which call it happens: a method, and what its target ends with.

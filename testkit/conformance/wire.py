@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import requests
 from requests.adapters import HTTPAdapter
 
-from emulator.app import compiled_api
+from emulator.core.pipeline import compiled_api
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -12,12 +12,12 @@ import threading
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from emulator.wire import Cut
+from emulator.core.wire import Cut
 
 if TYPE_CHECKING:
-    from emulator.app import Incoming
+    from emulator.core.pipeline import Incoming
+    from emulator.core.wire import Reply
     from emulator.testing import Running
-    from emulator.wire import Reply
 
 REACHED_SECONDS = 60.0
 

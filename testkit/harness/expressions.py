@@ -1,7 +1,7 @@
 """The part of GitHub's expression language that `action.yml` uses; anything else is an error, never a guess.
 
-Supported: `inputs.NAME`, `steps.ID.outputs.NAME`, 'strings', `==` and `||`. Comparison ignores case and `||` gives its
-first operand that is not empty, as GitHub's own evaluator does.
+Supported: `inputs.NAME`, `steps.ID.outputs.NAME`, 'strings', `contains(…, …)`, `==`, `!=`, `&&` and `||`. Comparison and
+search ignore case; `||` gives its first operand that is not empty, `&&` its first that is, as GitHub's own evaluator does.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 Value = str | bool
 
-_TOKEN = re.compile(r"\s*(?:(?P<text>'(?:[^']|'')*')|(?P<path>[A-Za-z_][A-Za-z0-9_.-]*)|(?P<sign>==|\|\|))")
+_TOKEN = re.compile(r"\s*(?:(?P<text>'(?:[^']|'')*')|(?P<path>[A-Za-z_][A-Za-z0-9_.-]*)|(?P<sign>==|!=|&&|\|\||[(),]))")
 _PLACE = re.compile(r"\$\{\{(.*?)\}\}", re.DOTALL)
 
 
@@ -79,23 +79,45 @@ def _tokens(expression: str) -> list[str]:
 
 
 def _either(tokens: list[str], context: Context) -> tuple[Value, list[str]]:
-    value, rest = _equal(tokens, context)
+    value, rest = _both(tokens, context)
     while rest[:1] == ["||"]:
-        other, rest = _equal(rest[1:], context)
+        other, rest = _both(rest[1:], context)
         value = value or other
+    return value, rest
+
+
+def _both(tokens: list[str], context: Context) -> tuple[Value, list[str]]:
+    value, rest = _equal(tokens, context)
+    while rest[:1] == ["&&"]:
+        other, rest = _equal(rest[1:], context)
+        value = value and other
     return value, rest
 
 
 def _equal(tokens: list[str], context: Context) -> tuple[Value, list[str]]:
     value, rest = _atom(tokens, context)
-    if rest[:1] == ["=="]:
-        other, rest = _atom(rest[1:], context)
-        return value.casefold() == other.casefold(), rest
+    if rest[:1] in (["=="], ["!="]):
+        other, left = _atom(rest[1:], context)
+        return (_text(value).casefold() == _text(other).casefold()) is (rest[0] == "=="), left
     return value, rest
 
 
-def _atom(tokens: list[str], context: Context) -> tuple[str, list[str]]:
-    if not tokens or tokens[0] in {"==", "||"}:
+def _atom(tokens: list[str], context: Context) -> tuple[Value, list[str]]:
+    if not tokens or not (tokens[0][0].isalpha() or tokens[0][0] in "'_"):
         raise BadExpression("an operand is missing")
     first, rest = tokens[0], tokens[1:]
+    if first == "contains":
+        return _contains(rest, context)
     return (first[1:-1].replace("''", "'") if first.startswith("'") else context.read(first)), rest
+
+
+def _contains(tokens: list[str], context: Context) -> tuple[bool, list[str]]:
+    if tokens[:1] != ["("]:
+        raise BadExpression("contains needs its two operands in parentheses")
+    whole, rest = _either(tokens[1:], context)
+    if rest[:1] != [","]:
+        raise BadExpression("contains needs two operands")
+    part, rest = _either(rest[1:], context)
+    if rest[:1] != [")"]:
+        raise BadExpression("contains is not closed")
+    return _text(part).casefold() in _text(whole).casefold(), rest[1:]

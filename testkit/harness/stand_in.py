@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 NAME = "replicator-stand-in"
-_PARTS = ("action.yml", "setup.sh", "replicator", "merge", "verify")
+_PARTS = ("action.yml", "launch.sh", "setup.sh", "replicator", "merge", "verify")
 
 
 #: The uv of these tests.
@@ -78,9 +78,10 @@ def make_action(
             shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy2(source, folder / name)
-    locks = {"requirements.txt": wheel, "requirements-sign.txt": signing or wheel, "requirements-uv.txt": uv}
+    locks = {"action.txt": wheel, "sign.txt": signing or wheel, "uv.txt": uv}
+    (folder / "locks").mkdir()
     for lock, named in locks.items():
         name, version = named.name.replace("_", "-").split("-py3-")[0].rsplit("-", 1) if named else ("uv", "0.0.1")
         digest = hashlib.sha256(named.read_bytes()).hexdigest() if named else "0" * 64
-        (folder / lock).write_text(f"{name}=={version} \\\n    --hash=sha256:{digest}\n", "utf-8")
+        (folder / "locks" / lock).write_text(f"{name}=={version} \\\n    --hash=sha256:{digest}\n", "utf-8")
     return Action.load(folder)

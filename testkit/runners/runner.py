@@ -112,7 +112,7 @@ def make_template(environment: Path, folder: Path) -> None:
     (packages / "replicator.pth").unlink()
     # Of jobs that sign keyless, too.
     install = ("--no-config", "pip", "install", "--quiet", "--compile-bytecode", "--python", environment / "bin/python")
-    by_hash = ("--no-deps", "--require-hashes", "--only-binary", ":all:", "-r", ROOT / "requirements-sign.txt")
+    by_hash = ("--no-deps", "--require-hashes", "--only-binary", ":all:", "-r", ROOT / "locks/sign.txt")
     subprocess.run([Path(sys.executable).with_name("uv"), *install, *by_hash], check=True)
     script = f"""\
         #!/bin/sh

@@ -98,5 +98,5 @@ class TestOwnWorkflows:
             # Comments show commands with arguments left out.
             text = re.sub(r"(?m)(^| )#.*$", "", path.read_text("utf-8"))
             assert set(re.findall(r"\bmake ([a-z-]+)", text)) <= targets
-            for name in re.findall(r"(?:scripts/\w+\.py|requirements[a-z-]*\.txt|testkit/data/[\w.-]+)", text):
+            for name in re.findall(r"(?:scripts/\w+\.py|locks/[a-z]+\.txt|testkit/data/[\w.-]+)", text):
                 assert (ROOT / name).is_file(), name

@@ -182,7 +182,8 @@ def test_who_sets_up(name: str, action: Action, tmp_path: Path, record_property:
 
 
 @pytest.mark.parametrize(
-    "text", [(ROOT / f"requirements{name}.txt").read_text("utf-8") for name in ("", "-sign", "-uv")]
+    "text",
+    [(ROOT / "locks" / f"{name}.txt").read_text("utf-8") for name in ("action", "sign", "uv", "demo", "dev", "audit")],
 )
 class TestTheLocks:
     def test_every_package_is_pinned_by_version_and_hash(self, text: str) -> None:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from emulator.clock import DrivenClock
+from emulator.core.clock import DrivenClock
 from emulator.testing import Running, running
 from testkit.client import EPOCH, Client
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from emulator.app import App
-from emulator.errors import ApiError
-from emulator.server import Server
+from emulator.core.api_errors import ApiError
+from emulator.core.pipeline import App
+from emulator.core.server import Server
 from emulator.testing import Running, running
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ import google.auth
 import pytest
 from google.auth import exceptions as auth_errors
 
-from emulator.state import Change, Policy
+from emulator.compute.state import Change, Policy
 from emulator.testing import Running, running
 from replicator.__main__ import main
 from replicator.commands.replicate import run
@@ -395,7 +395,7 @@ def a_defect(stage: Stage) -> Left:
         raise RuntimeError(stage("a defect's message").replace("\n", " ").replace("\r", " "))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run, "connect", broken)
+        patch.setattr("replicator.compute.connect.connect", broken)
         left = stage.action()
     # How many lines a traceback takes is Python's business.
     return replace(left, log="".join(line for line in left.log.splitlines(keepends=True) if line.startswith("::")))

@@ -18,7 +18,7 @@ from hypothesis import given, note
 from hypothesis import strategies as st
 
 from emulator.testing import Running, running
-from replicator.commands.replicate.schedule import Sources
+from replicator.commands.replicate.schedule import Schedule
 from replicator.compute import client
 from replicator.replicas.copy_tree import forecast
 from testkit.action import Action
@@ -128,16 +128,16 @@ class Deals:
 
     @contextmanager
     def counted(self, act: Action) -> Iterator[None]:
-        deal = Sources._deal
+        deal = Schedule._deal
 
-        def counting(sources: Sources) -> None:
+        def counting(schedule: Schedule) -> None:
             assert act.loop is not None
             self.counts[act.loop.now] += 1
             if self.counts[act.loop.now] < 10_000:
-                deal(sources)
+                deal(schedule)
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(Sources, "_deal", counting)
+            patch.setattr(Schedule, "_deal", counting)
             yield
 
 

@@ -10,8 +10,7 @@ import pytest
 
 from replicator import __version__, cli
 from replicator.__main__ import main
-from replicator.commands.merge.settings import MergeSettings
-from replicator.commands.verify.settings import VerifySettings
+from replicator.bootstrap import command as commands
 from replicator.replicas.settings import Settings
 from testkit.pages import OURS, README
 from testkit.places import ROOT
@@ -19,6 +18,7 @@ from testkit.places import ROOT
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from replicator.bootstrap.command import Command
     from testkit.action import Action
 
 SIGNING = (ROOT / "docs" / "signing.md").read_text(encoding="utf-8")
@@ -166,7 +166,11 @@ def test_examples_in_the_help_can_be_typed() -> None:
             cli._parser().parse_args(typed[1:])
 
 
-def test_every_setting_stands_under_a_heading() -> None:
-    grouped = [name for names in cli._GROUPS.values() for name in names]
-    assert len(grouped) == len(set(grouped))
-    assert set(grouped) <= {*Settings.model_fields, *MergeSettings.model_fields, *VerifySettings.model_fields}
+@pytest.mark.parametrize("command", commands.every(), ids=lambda command: command.verb)
+def test_every_setting_stands_under_a_heading(command: Command) -> None:
+    fields = cli.settings_of(command)
+    assert [*fields]
+    grouped = cli.headed(fields)
+    assert sorted(name for names in grouped.values() for name in names) == sorted(fields)
+    assert {*grouped} - {"others"}
+    assert set(grouped.get("others", ())) <= {"revision", "variant", "compute_endpoint"}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from replicator.__main__ import MERGE, entry, main
+from replicator.__main__ import entry, main
 from testkit.outputs import read_outputs
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ GATED: dict[str, tuple[dict[str, str], int, str, str, str]] = {
 }
 
 
-@pytest.mark.parametrize("argv", [[], MERGE], ids=["the action", "the merge"])
+@pytest.mark.parametrize("argv", [[], ["action", "merge"]], ids=["the action", "the merge"])
 @pytest.mark.parametrize("name", GATED)
 def test_before_there_is_anything_to_do(name: str, argv: list[str], tmp_path: Path) -> None:
     env, code, decision, result, says = GATED[name]
@@ -69,7 +69,7 @@ def test_programs_that_are_started_do_not_inherit_the_key(argv: list[str], monke
     monkeypatch.setenv("SIGNING_KEY", "swordfish")
     monkeypatch.setattr("sys.argv", ["replicator", *argv])
     monkeypatch.setattr("replicator.__main__.main", watched)
-    monkeypatch.setattr("replicator.__main__._Early", lambda *_: None)
+    monkeypatch.setattr("replicator.__main__.EarlySignals", lambda *_: None)
     # It would end the process of the tests, too.
     monkeypatch.setattr("threading.active_count", lambda: 1)
     with pytest.raises(SystemExit) as left:

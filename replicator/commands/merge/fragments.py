@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from replicator.core.images import Image
     from replicator.core.replicas import Existing
-    from replicator.index.image_index import Entry, Origin, Served
+    from replicator.index.image_index import Entry, IndexedSource, Served
     from replicator.replicas.audit import Seen
 
 
@@ -182,7 +182,7 @@ def _shared(parts: Sequence[Part]) -> Iterator[str]:
 
 
 def _claims(entry: Entry) -> set[str]:
-    images: list[Origin | Served] = [entry.source, *entry.locations.values()]
+    images: list[IndexedSource | Served] = [entry.source, *entry.locations.values()]
     families = {f"the family {image.family} in {image.project}" for image in images if image.family}
     return families | {f"the image {image.uri}" for image in images}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
@@ -11,7 +11,17 @@ from replicator.commands.merge.fragments import ALL, Key
 from replicator.core import validation
 from replicator.core.errors import BadSettings
 from replicator.core.replicas import Sign
-from replicator.inputs.fields import Endpoint, Flag, Minutes, Words, duplicates, given_values, is_anonymous, problem_of
+from replicator.inputs.fields import (
+    Endpoint,
+    Flag,
+    Minutes,
+    Option,
+    Words,
+    duplicates,
+    given_values,
+    is_anonymous,
+    problem_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,28 +32,28 @@ class MergeSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    fragments: str
+    fragments: Annotated[str, Option("what is merged", "FOLDER")]
     """The folder, relative to the workspace, that holds the `image-index.json` of every build of the release, each in
     a folder of its own: every `*.json` file below it is taken for one.
     """
-    expect: Words
+    expect: Annotated[Words, Option("what is merged", "ARCHITECTURES")]
     """The images that the release is made of: `X86_64, ARM64`, or each with its variant, `X86_64/lts`. The fragments
     must be exactly these.
     """
-    required_locations: Words = ()
+    required_locations: Annotated[Words, Option("where", "LOCATIONS")] = ()
     """The locations that every image must be in, or nothing is merged: some of them, or `all` that are wanted. Others
     that one image lacks are left out of the index for all, with a warning.
     """
-    promote: Flag = True
+    promote: Annotated[Flag, Option("what may be done")] = True
     """Whether the images get their families, when the index is written."""
-    sign: Sign = Sign.OFF
+    sign: Annotated[Sign, Option("what may be done", "off|keyless|key")] = Sign.OFF
     """How the index is signed: `off`, `keyless` (with the identity of this job, which needs `id-token: write` and is
     named in a public log) or `key` (with the P-256 key in the variable SIGNING_KEY, or in the file that
     SIGNING_KEY_FILE names). Unless it is signed, no family moves and no index is written.
     """
-    dry_run: Flag = False
+    dry_run: Annotated[Flag, Option("what may be done")] = False
     """Whether to stop when everything is verified, with nothing written or changed."""
-    timeout_minutes: Minutes = 15.0
+    timeout_minutes: Annotated[Minutes, Option("how long it may take", "MINUTES")] = 15.0
     """How long it may take, waits for quotas included."""
     compute_endpoint: Endpoint = ""
     """Another endpoint of the Compute Engine API (Private Service Connect, an emulator): `https`, or `http` on
@@ -76,7 +86,7 @@ class MergeSettings(BaseModel):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MergeRequest:
+class MergeInputs:
     """Everything that a merge needs to know before its first call."""
 
     settings: MergeSettings
@@ -84,11 +94,11 @@ class MergeRequest:
     """Whether to call the API without credentials, as gcloud can be told to."""
 
 
-def load(given: Mapping[str, str], env: Mapping[str, str]) -> MergeRequest:
+def load(given: Mapping[str, str], env: Mapping[str, str]) -> MergeInputs:
     """Check what was given (input → text; empty means not given). Raises BadSettings with every problem."""
     values: dict[str, Any] = given_values(given, env)
     try:
         settings = MergeSettings.model_validate(values)
     except ValidationError as error:
         raise BadSettings([problem_of(item) for item in error.errors()]) from None
-    return MergeRequest(settings=settings, anonymous=is_anonymous(env))
+    return MergeInputs(settings=settings, anonymous=is_anonymous(env))

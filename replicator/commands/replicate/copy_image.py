@@ -15,7 +15,7 @@ from replicator.replicas import plan as planning
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from replicator.commands.replicate.schedule import Origin, Sources
+    from replicator.commands.replicate.schedule import Parent, Schedule
     from replicator.compute.refusals import Fault
     from replicator.core.images import Image, Operation
     from replicator.replicas.session import Session
@@ -29,7 +29,7 @@ _LONGEST_PAUSE = 30.0
 _DOUBTFUL = frozenset({errors.Forbidden, errors.OrgPolicy, errors.OperationFailed})
 
 
-async def make_ready(session: Session, work: Work, sources: Sources) -> Image:
+async def make_ready(session: Session, work: Work, schedule: Schedule) -> Image:
     """Do what the plan says about a replica's image, until it is READY. Not verified, opened or promoted yet."""
     step = work.step
     if step.action is Action.CHECK and step.existing:
@@ -38,36 +38,36 @@ async def make_ready(session: Session, work: Work, sources: Sources) -> Image:
         return image
     if step.action is Action.REPLACE:
         await _remove_failed(session, work)
-    return await _copy(session, work, sources)
+    return await _copy(session, work, schedule)
 
 
-async def _copy(session: Session, work: Work, sources: Sources) -> Image:
+async def _copy(session: Session, work: Work, schedule: Schedule) -> Image:
     """Insert, wait for the operation, read back. A try after an operation that failed is a new request."""
     failures, because = 0, ""
     doubt: errors.ReplicaError | None = None
     while True:
         try:
-            origin = await sources.take(work, of_source=doubt is not None, because=because)
+            parent = await schedule.take(work, of_source=doubt is not None, because=because)
         except errors.Deadline as late:
             raise doubt or late from None
-        doing = f"Copying to {work.replica.location}" + ("" if origin.is_source else f" from {origin.image.ref}")
-        session.say(work, *_asking(origin, again=bool(failures or because)))
+        doing = f"Copying to {work.replica.location}" + ("" if parent.is_source else f" from {parent.image.ref}")
+        session.say(work, *_asking(parent, again=bool(failures or because)))
         try:
-            operation = await _insert(session, work, sources, origin, doing)
+            operation = await _insert(session, work, schedule, parent, doing)
         except Refusal as refusal:
-            because, doubted = await _again(session, work, sources, origin, refusal, doing)
+            because, doubted = await _again(session, work, schedule, parent, refusal, doing)
             doubt = doubted or doubt
             continue
         if operation is None:
-            if image := await _look(session, work, sources):
+            if image := await _look(session, work, schedule):
                 return image
             continue
         problem = (await session.finish(work, operation, doing=doing, progress=_progress(session, work))).problem
         if problem is None:
             work.made = True
-            return _checked(await _await_ready(session, work, await session.read_back(work)), origin, sources)
+            return _checked(await _await_ready(session, work, await session.read_back(work)), parent, schedule)
         fault = refusals.of_problem(problem)
-        if await _elsewhere(session, work, sources, origin, fault):
+        if await _elsewhere(session, work, schedule, parent, fault):
             because = _because(doing, problem.message or problem.code, fault)
             continue
         failures += 1
@@ -75,62 +75,62 @@ async def _copy(session: Session, work: Work, sources: Sources) -> Image:
 
 
 async def _again(
-    session: Session, work: Work, sources: Sources, origin: Origin, refusal: Refusal, doing: str
+    session: Session, work: Work, schedule: Schedule, parent: Parent, refusal: Refusal, doing: str
 ) -> tuple[str, errors.ReplicaError | None]:
     """Why a copy that was refused is asked for again, and what may be wrong with more than what was to be copied.
 
     Raises the refusal where there is no other way.
     """
     fault = refusals.of_refusal(refusal)
-    if await _elsewhere(session, work, sources, origin, fault, refusal.retry_after):
+    if await _elsewhere(session, work, schedule, parent, fault, refusal.retry_after):
         return _because(doing, refusal.message, fault), None
-    if origin.is_source or fault.error not in _DOUBTFUL:
+    if parent.is_source or fault.error not in _DOUBTFUL:
         raise refusal
     doubt = refusals.error_of(refusal, doing=doing)
     return f"{doubt.message} The source is tried next.", doubt
 
 
 async def _elsewhere(
-    session: Session, work: Work, sources: Sources, origin: Origin, fault: Fault, asked: float = 0.0
+    session: Session, work: Work, schedule: Schedule, parent: Parent, fault: Fault, asked: float = 0.0
 ) -> bool:
     """Whether a copy that came to nothing can be made of another image, or of this one in `asked` seconds."""
     if fault.error is errors.SourceRate:
-        sources.give_back(work)
-        sources.exhausted(origin, max(fault.wait, asked))
+        schedule.give_back(work)
+        schedule.exhausted(parent, max(fault.wait, asked))
         return True
-    if origin.is_source or fault.then is not Then.GIVE_UP:
+    if parent.is_source or fault.then is not Then.GIVE_UP:
         return False
-    lost = fault.error is errors.SourceChanged or await _is_lost(session, work, origin)
+    lost = fault.error is errors.SourceChanged or await _is_lost(session, work, parent)
     if lost:
-        sources.lost(origin)
+        schedule.lost(parent)
     return lost
 
 
-async def _is_lost(session: Session, work: Work, origin: Origin) -> bool:
+async def _is_lost(session: Session, work: Work, parent: Parent) -> bool:
     """Whether a replica that could not be copied is not any more what was verified, or nobody can copy it."""
-    ref = origin.image.ref
+    ref = parent.image.ref
     try:
         image = await session.calls(session.calls.compute.get(ref), doing=f"Reading {ref}", where=work.replica.location)
     except Refusal:
         return True
-    return (image.id, image.status) != (origin.image.id, "READY") or image.deprecated in {"OBSOLETE", "DELETED"}
+    return (image.id, image.status) != (parent.image.id, "READY") or image.deprecated in {"OBSOLETE", "DELETED"}
 
 
-def _checked(image: Image, origin: Origin, sources: Sources) -> Image:
+def _checked(image: Image, parent: Parent, schedule: Schedule) -> Image:
     """Our copy. Raises SourceChanged where another image stood under the name of what was to be copied."""
-    if image.source_image_id == origin.image.id:
+    if image.source_image_id == parent.image.id:
         return image
-    sources.lost(origin)
+    schedule.lost(parent)
     raise errors.SourceChanged(
         f"{image.ref} was copied from the image with id {image.source_image_id or 'unknown'}, "
-        f"but {origin.image.ref} had id {origin.image.id}",
+        f"but {parent.image.ref} had id {parent.image.id}",
         remedy=f"Remove it with `{planning.removal(image.ref)}` and run this again with the source you mean.",
     )
 
 
-def _asking(origin: Origin, *, again: bool) -> tuple[str, str]:
+def _asking(parent: Parent, *, again: bool) -> tuple[str, str]:
     state = "asking for the copy again" if again else "asking for the copy"
-    return state, state if origin.is_source else f"{state}, from {origin.image.ref.name}"
+    return state, state if parent.is_source else f"{state}, from {parent.image.ref.name}"
 
 
 def _because(doing: str, said: str, fault: Fault) -> str:
@@ -138,14 +138,14 @@ def _because(doing: str, said: str, fault: Fault) -> str:
     return errors.because(doing, said, why)
 
 
-async def _insert(session: Session, work: Work, sources: Sources, origin: Origin, doing: str) -> Operation | None:
+async def _insert(session: Session, work: Work, schedule: Schedule, parent: Parent, doing: str) -> Operation | None:
     """Begin a copy; None where something stands under its name already."""
     replica = work.replica
     try:
         operation = await session.calls(
             session.calls.compute.insert(
                 replica.ref,
-                source=origin.image.ref,
+                source=parent.image.ref,
                 location=replica.location,
                 labels=replica.labels,
                 description=replica.description,
@@ -154,17 +154,17 @@ async def _insert(session: Session, work: Work, sources: Sources, origin: Origin
             ),
             doing=doing,
             where=replica.location,
-            before_wait=lambda: sources.place(work),
+            before_wait=lambda: schedule.place(work),
         )
     except Refusal as refusal:
         if refusal.status is not None:
-            sources.give_back(work)
+            schedule.give_back(work)
         if refusals.of_refusal(refusal).then is Then.LOOK:
             return None
         raise
     work.operation = operation.name
     work.copying_since, work.percent = asyncio.get_running_loop().time(), None
-    sources.begun(work)
+    schedule.begun(work)
     session.say(work, "copying", f"copying ({operation.name})")
     return operation
 
@@ -178,12 +178,12 @@ def _progress(session: Session, work: Work) -> Callable[[int], None]:
     return progress
 
 
-async def _look(session: Session, work: Work, sources: Sources) -> Image | None:
+async def _look(session: Session, work: Work, schedule: Schedule) -> Image | None:
     """Something stands under the name since the look-up (another run, or an insert whose answer was lost)."""
     image = await session.read_back(work)
     found = await lookup.examine(session.calls, session.plan.source, image)
     step = planning.step_for(session.plan.source, session.plan.readers, work.replica, found, replace_failed=False)
-    sources.place(work)
+    schedule.place(work)
     if step.error:
         raise step.error
     work.step = step

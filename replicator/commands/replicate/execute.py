@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from replicator.commands.replicate import copy_image, repair
-from replicator.commands.replicate.schedule import Sources
+from replicator.commands.replicate.schedule import Schedule
 from replicator.compute import lookup
 from replicator.compute.refusals import Credentials, Refusal
 from replicator.core import errors
@@ -36,8 +36,8 @@ async def replicate(session: Session, seal: Callable[[], Awaitable[bool]] | None
 
     What became of each stands in the session's works, at every moment: cancelling leaves them as they are.
     """
-    sources, clock = Sources(session), asyncio.get_running_loop().time
-    await session.all_of([work for work in session.works if work.running], "Making", partial(_make, sources))
+    schedule, clock = Schedule(session), asyncio.get_running_loop().time
+    await session.all_of([work for work in session.works if work.running], "Making", partial(_make, schedule))
     deadline = session.calls.deadline
     session.calls.deadline = max(deadline, clock()) + GRACE
     await _look_again(session, [work for work in session.works if _is_old(work, clock())])
@@ -81,12 +81,12 @@ async def _confirm(session: Session, work: Work) -> None:
         raise step.error
 
 
-async def _make(sources: Sources, session: Session, work: Work) -> None:
+async def _make(schedule: Schedule, session: Session, work: Work) -> None:
     try:
-        image = await copy_image.make_ready(session, work, sources)
+        image = await copy_image.make_ready(session, work, schedule)
         await repair.settle(session, work, image)
         work.verified = True
         work.end(asyncio.get_running_loop().time())
         session.say(work, "verified")
     finally:
-        sources.ended(work)
+        schedule.ended(work)

@@ -1,4 +1,4 @@
-"""One run from inputs to results: settings → source → plan → replicate → index, report."""
+"""Replicates one image from inputs to results: settings, source, plan, copies, index, report."""
 
 from __future__ import annotations
 
@@ -16,23 +16,21 @@ from replicator.compute.retry import Calls
 from replicator.core import errors
 from replicator.core.replicas import Result, Sign
 from replicator.index import image_index, seal
-from replicator.replicas import report, results, settings, snippets, summary
-from replicator.replicas import work as work_module
+from replicator.replicas import report, results, settings, snippets, summary, work
+from replicator.replicas.recorded_run import RecordedRun
 from replicator.replicas.session import Session
 from replicator.replicas.survey import survey
-from replicator.replicas.work import rows
-from replicator.runtime.lifecycle import Conduct, concluded, folder, in_loop, listening, told, tolerant
-from replicator.runtime.runner import Annotation, Runner
+from replicator.runtime.lifecycle import execute
+from replicator.runtime.runner import Annotation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-    from typing import TextIO
+    from collections.abc import Iterator, Mapping, Sequence
 
     from replicator.core.images import Image
     from replicator.core.replicas import Plan, ReplicaResult
-    from replicator.replicas.settings import Request
+    from replicator.replicas.settings import Inputs
     from replicator.replicas.work import Work
-    from replicator.runtime.lifecycle import Signals
+    from replicator.runtime.signals import Signals
     from replicator.runtime.verdict import Verdict
 
 #: Seconds after which people are told what is still under way; then every last one of them again.
@@ -40,158 +38,132 @@ _TICKS = (5.0, 10.0, 15.0, 30.0)
 
 
 @dataclass(kw_only=True)
-class Run(Conduct):
-    """What is known of the run so far: whatever ends it, this is what gets reported."""
+class Replication(RecordedRun):
+    """One image on its way to every location."""
 
-    given: Mapping[str, str]
-    stdout: TextIO
     screen: live_table.Screen | None = None
     """A live table, where and while there is one."""
-    request: Request | None = None
+    inputs: Inputs | None = None
     source: Image | None = None
     plan: Plan | None = None
     works: list[Work] = field(default_factory=list)
     rows: list[ReplicaResult] = field(default_factory=list)
+    began: float = 0.0
+    """On the event loop's clock, in seconds."""
 
+    @property
+    def results(self) -> Sequence[ReplicaResult]:
+        """What became of each replica so far."""
+        return self.rows
 
-def run(
-    given: Mapping[str, str],
-    env: Mapping[str, str],
-    stdout: TextIO,
-    *,
-    commands: bool,
-    document: TextIO | None = None,
-    loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
-) -> int:
-    """Carry out a decision to replicate. Results are written whatever happens. Returns the exit code.
+    def carry_out(self, signals: Signals) -> Verdict:
+        """Check the inputs, make and verify the replicas, move families."""
+        inputs = self.inputs = settings.load(self.given, self.env)
+        self.prepare_signing(inputs.settings.sign)
+        self.in_loop(self._replicate(inputs, signals))
+        return results.judge(self.rows)
 
-    `given` maps inputs to their text; with `commands` the runner's workflow commands are written, else plain text.
-    A `document` gets the results as one JSON document.
-    `loop_factory` makes the event loop, whose clock is the run's only one.
-    """
-    this = Run(runner=Runner(env, stdout, commands=commands), given=given, env=env, stdout=stdout)
+    async def _replicate(self, inputs: Inputs, signals: Signals) -> None:
+        loop = asyncio.get_running_loop()
+        self.began = loop.time()
+        with signals.cancelling():
+            calls, plan = await self._plan(inputs)
+            if inputs.settings.dry_run:
+                self.rows = work.planned(plan)
+                return
+            self.works = work.start(plan, loop.time())
+            try:
+                with self._watched(calls):
+                    session = Session(plan=plan, calls=calls, works=self.works, changed=self._changed)
+                    await replicate(session, self._seal if self.signer else None)
+            finally:
+                self.rows = work.rows(plan, self.works, loop.time(), stopped=signals.caught, unsigned=self.unsigned)
+        self.notes += report.privacy_note(plan, inputs.settings.access, self.rows)
 
-    def carry_out() -> Verdict:
-        this.request = settings.load(given, env)
-        seal.prepare(this, this.request.settings.sign)
-        in_loop(_go(this, signals), loop_factory)
-        return results.judge(this.rows)
+    async def _plan(self, inputs: Inputs) -> tuple[Calls, Plan]:
+        """Read what exists, decide what will be done about it, and print that."""
+        wanted = inputs.settings
+        progress.show_head(self.runner, inputs.source, wanted)
+        compute = await connected(wanted.compute_endpoint, self.env, anonymous=inputs.anonymous)
+        calls = Calls(compute, deadline=self.began + 60 * wanted.timeout_minutes, tell=self._tell)
+        self.source = await lookup.read_source(calls, inputs.source)
+        plan = self.plan = await survey(calls, wanted, self.source)
+        self.notes += [Annotation("warning", "Plan", warning) for warning in plan.warnings]
+        progress.show_plan(self.runner, plan)
+        return calls, plan
 
-    with listening() as signals:
-        return _report(this, concluded(this, signals, carry_out), document)
+    async def _seal(self) -> bool:
+        """Sign and write the index, before any family moves; not for a run that failed. Says whether that was done.
 
+        Raises CannotSign.
+        """
+        if self.plan is None:
+            raise errors.Unforeseen("An index to sign before there is a plan")
+        now = asyncio.get_running_loop().time()
+        self.rows = [work.result(self.plan, item, now) for item in self.works]
+        if results.judge(self.rows).result not in {Result.COMPLETE, Result.PARTIAL}:
+            return False
+        await self.seal(self._index())
+        return True
 
-async def _go(this: Run, signals: Signals) -> None:
-    loop = asyncio.get_running_loop()
-    began = loop.time()
+    def _index(self) -> dict[str, Any]:
+        if self.inputs is None or self.source is None:
+            raise errors.Unforeseen("An index of nothing")
+        wanted = self.inputs.settings
+        return image_index.build(self.source, wanted.locations, self.rows, wanted.revision, wanted.variant)
 
-    def tell(where: str, text: str) -> None:
-        if this.screen:
-            this.screen.say(where, text)
+    def _tell(self, where: str, text: str) -> None:
+        if self.screen:
+            self.screen.say(where, text)
         else:
-            this.runner.line(f"{loop.time() - began:5.0f} s  {where}: {text}", indent=1)
+            seconds = asyncio.get_running_loop().time() - self.began
+            self.runner.line(f"{seconds:5.0f} s  {where}: {text}", indent=1)
 
-    def changed(work: Work, text: str) -> None:
-        tell(work.replica.location, text)
+    def _changed(self, item: Work, text: str) -> None:
+        self._tell(item.replica.location, text)
 
-    with signals.cancelling():
-        calls, plan = await _plan(this, tell)
-        request = this.request
-        if request is None or request.settings.dry_run:
-            this.rows = work_module.planned(plan)
+    @contextlib.contextmanager
+    def _watched(self, calls: Calls) -> Iterator[None]:
+        """Show people what goes on while replicas are made: a live table on a terminal, else lines, folded."""
+        with contextlib.ExitStack() as stack:
+            if any(item.running for item in self.works):
+                clock = asyncio.get_running_loop().time
+                self.screen = stack.enter_context(live_table.live(self.stdout, self.env, self.works, clock))
+                stack.callback(setattr, self, "screen", None)
+                if self.screen is None:
+                    stack.enter_context(self.runner.group(progress.heading(self.works)))
+                    stack.callback(asyncio.create_task(self._tick(calls)).cancel)
+            yield
+
+    async def _tick(self, calls: Calls) -> None:
+        loop = asyncio.get_running_loop()
+        for number in range(10**6):
+            await asyncio.sleep(_TICKS[min(number, len(_TICKS) - 1)])
+            progress.show_progress(self.runner, self.works, calls.next_try, loop.time() - self.began)
+
+    def conclude(self) -> None:
+        """Write the index, unless it was to be signed: then it was written already, or must not be."""
+        if self.inputs is None or self.source is None or self.inputs.settings.dry_run:
             return
-        this.works = work_module.start(plan, loop.time())
-        try:
-            with _watched(this, calls, began):
-                session = Session(plan=plan, calls=calls, works=this.works, changed=changed)
-                await replicate(session, partial(_seal, this, plan) if this.signer else None)
-        finally:
-            this.rows = rows(plan, this.works, signals, loop.time(), unsigned=this.unsigned)
-    this.notes += report.privacy_note(plan, request.settings.access, this.rows)
+        if self.inputs.settings.sign is Sign.OFF:
+            with self.tolerant("index"):
+                self.written = seal.write(self._index(), self.folder())
 
+    def outputs(self, verdict: Verdict) -> Mapping[str, str]:
+        """Every output of action.yml."""
+        return report.outputs(decision="replicate", verdict=verdict, rows=self.rows, written=self.written)
 
-async def _seal(this: Run, plan: Plan) -> bool:
-    """Sign and write the index, before any family moves. Says whether that was done: not for a run that failed.
+    def document(self, verdict: Verdict) -> Mapping[str, Any]:
+        """Results, plan and index."""
+        return report.document(verdict, self.rows, self.plan, self.written)
 
-    Raises CannotSign.
-    """
-    now = asyncio.get_running_loop().time()
-    this.rows = [work_module.result(plan, item, now) for item in this.works]
-    if results.judge(this.rows).result not in {Result.COMPLETE, Result.PARTIAL}:
-        return False
-    await seal.seal(this, _document(this))
-    return True
-
-
-def _document(this: Run) -> dict[str, Any]:
-    if this.request is None or this.source is None:
-        raise errors.Unforeseen("An index of nothing")
-    wanted = this.request.settings
-    return image_index.build(this.source, wanted.locations, this.rows, wanted.revision, wanted.variant)
-
-
-async def _plan(this: Run, tell: Callable[[str, str], None]) -> tuple[Calls, Plan]:
-    """Read what exists, decide what will be done about it, and print that."""
-    if this.request is None:
-        raise errors.Unforeseen("A run without settings")
-    wanted = this.request.settings
-    deadline = asyncio.get_running_loop().time() + 60 * wanted.timeout_minutes
-    progress.show_head(this.runner, this.request.source, wanted)
-    compute = await connected(wanted.compute_endpoint, this.env, anonymous=this.request.anonymous)
-    calls = Calls(compute, deadline=deadline, tell=tell)
-    this.source = await lookup.read_source(calls, this.request.source)
-    plan = this.plan = await survey(calls, wanted, this.source)
-    this.notes += [Annotation("warning", "Plan", warning) for warning in plan.warnings]
-    progress.show_plan(this.runner, plan)
-    return calls, plan
-
-
-@contextlib.contextmanager
-def _watched(this: Run, calls: Calls, began: float) -> Iterator[None]:
-    """What people see while replicas are made: a live table on a terminal, else lines, which the runner folds."""
-    with contextlib.ExitStack() as stack:
-        if any(item.running for item in this.works):
-            clock = asyncio.get_running_loop().time
-            this.screen = stack.enter_context(live_table.live(this.stdout, this.env, this.works, clock))
-            stack.callback(setattr, this, "screen", None)
-            if this.screen is None:
-                stack.enter_context(this.runner.group(progress.heading(this.works)))
-                stack.callback(asyncio.create_task(_tick(this, calls, began)).cancel)
-        yield
-
-
-async def _tick(this: Run, calls: Calls, began: float) -> None:
-    loop = asyncio.get_running_loop()
-    for number in range(10**6):
-        await asyncio.sleep(_TICKS[min(number, len(_TICKS) - 1)])
-        progress.show_progress(this.runner, this.works, calls.next_try, loop.time() - began)
-
-
-def _report(this: Run, verdict: Verdict, document: TextIO | None) -> int:
-    """Write the index, then say everything everywhere; a place that can't be written stops none of the others."""
-    dry = this.request is not None and this.request.settings.dry_run
-    # One that was to be signed was written then, or must not be.
-    unsigned = this.request is not None and this.request.settings.sign is Sign.OFF
-    if this.source is not None and unsigned and not dry:
-        with tolerant(this, "index"):
-            data = image_index.to_bytes(_document(this))
-            path = str(image_index.write(data, folder(this)))
-            this.written = image_index.Written(index_path=path, index_digest=image_index.digest(data))
-
-    def render(notes: Sequence[str]) -> str:
+    def summary(self, verdict: Verdict) -> str:
+        """What exists where, what went wrong, and the command that repeats the run."""
         again: Sequence[str] = ()
-        if this.request:
-            which = this.source.ref if this.source else this.request.source
-            again = snippets.again(this.request.settings, this.given, which)
-        return summary.render(verdict, this.source, this.rows, notes, again)
+        if self.inputs:
+            which = self.source.ref if self.source else self.inputs.source
+            again = snippets.again(self.inputs.settings, self.given, which)
+        return summary.render(verdict, self.source, self.rows, self.told_to_people(), again)
 
-    return told(
-        this,
-        verdict,
-        this.rows,
-        this.written,
-        outputs=lambda: report.outputs(decision="replicate", verdict=verdict, rows=this.rows, written=this.written),
-        document=lambda: report.document(verdict, this.rows, this.plan, this.written),
-        stream=document,
-        summary=render,
-    )
+
+run = partial(execute, Replication)

@@ -1,8 +1,7 @@
-"""What a verification found, told: verdict, outputs, document, annotations, log and summary."""
+"""Tells what a verification found: verdict, outputs, document, annotations, log and summary."""
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -13,18 +12,15 @@ from replicator.core import errors
 from replicator.core.replicas import Result
 from replicator.replicas import audit, report, snippets
 from replicator.replicas.audit import State
-from replicator.replicas.results import EXIT_INTERNAL
 from replicator.runtime import markdown
-from replicator.runtime.lifecycle import Conduct, tolerant
 from replicator.runtime.runner import Annotation
 from replicator.runtime.verdict import Verdict
 
 if TYPE_CHECKING:
-    from typing import TextIO
-
     from replicator.index.image_index import Served
     from replicator.index.verify_signature import Signed
     from replicator.replicas.audit import Finding
+    from replicator.runtime.runner import Runner
 
 
 #: So many locations are named in one sentence, and shown in the summary; and of each so many characters.
@@ -39,8 +35,8 @@ _REMEDIES = {
 
 
 @dataclass(kw_only=True)
-class Verifying(Conduct):
-    """What is known so far: whatever ends it, this is what gets reported."""
+class Known:
+    """What is known of a verification so far: whatever ends it, this is what gets reported."""
 
     findings: list[Finding] = field(default_factory=list)
     signed: Signed | None = None
@@ -53,16 +49,16 @@ class Verifying(Conduct):
     """The images that what is verified was copied from, each as a reference."""
 
 
-def judge(this: Verifying) -> Verdict:
+def judge(known: Known) -> Verdict:
     """What all findings come to."""
-    code = audit.exit_code(this.findings)
+    code = audit.exit_code(known.findings)
     if code:
-        wrong = [item for item in this.findings if item.state is not State.CORRECT]
+        wrong = [item for item in known.findings if item.state is not State.CORRECT]
         listed = [f"{_where(item)} {_state(item)}" for item in wrong[:_MOST_NAMED]]
         more = [f"{len(wrong) - _MOST_NAMED} more"] * (len(wrong) > _MOST_NAMED)
         return Verdict(Result.FAILED, code, f"Not all is as it must be: {', '.join([*listed, *more])}")
-    images = f"{len(this.findings)} images are as they must be" if this.findings else "no image was looked at"
-    signed = f"The index was signed by {this.signed.by}" if this.signed else "No signature was looked at"
+    images = f"{len(known.findings)} images are as they must be" if known.findings else "no image was looked at"
+    signed = f"The index was signed by {known.signed.by}" if known.signed else "No signature was looked at"
     return Verdict(Result.COMPLETE, 0, f"{signed}; {images}")
 
 
@@ -83,49 +79,35 @@ def _told(finding: Finding) -> str:
     return "; ".join([*(str(difference) for difference in finding.differences), *filter(None, [finding.message])])
 
 
-def tell(this: Verifying, verdict: Verdict, document: TextIO | None) -> int:
-    """Tell everybody, and whatever fails, the rest. Returns the exit code."""
-    code = verdict.exit_code
-    if isinstance(verdict.error, EndpointUnreachable):
-        code = audit.EXIT_UNREACHABLE
-    told = _document(this, verdict, code)
-    with tolerant(this, "outputs"):
-        this.runner.outputs(_outputs(told, verdict))
-    if document:
-        with tolerant(this, "document"):
-            document.write(json.dumps(told) + "\n")
-            document.flush()
-    with tolerant(this, "annotations"):
-        this.runner.annotate([*this.notes, *(_annotations(this, verdict, code) if this.runner.commands else ())])
-    with tolerant(this, "log"):
-        _show(this, code)
-    with tolerant(this, "summary"):
-        this.runner.summary(_summary(this, verdict, code))
-    return code or (EXIT_INTERNAL if this.defective else 0)
+def exit_code(verdict: Verdict) -> int:
+    """The exit code of a verification: nobody answering isn't a problem of set-up, but says nothing of the images."""
+    return audit.EXIT_UNREACHABLE if isinstance(verdict.error, EndpointUnreachable) else verdict.exit_code
 
 
-def _document(this: Verifying, verdict: Verdict, code: int) -> dict[str, Any]:
+def document(known: Known, verdict: Verdict) -> dict[str, Any]:
     """Everything for machines: what `--json` prints."""
     problems: list[str] = []
+    code = exit_code(verdict)
     if verdict.error:
         bad = isinstance(verdict.error, errors.BadSettings)
         problems = [str(item) for item in verdict.error.problems] if bad else [verdict.error.message]  # type: ignore[attr-defined]
     result = (
         "error" if problems else "correct" if not code else "unreachable" if code == audit.EXIT_UNREACHABLE else "wrong"
     )
-    image = this.image if not code else None
+    image = known.image if not code else None
     return {
         "result": result,
-        "index_digest": this.digest,
-        "signed": asdict(this.signed) if this.signed else None,
+        "index_digest": known.digest,
+        "signed": asdict(known.signed) if known.signed else None,
         "image": image.model_dump(include={"uri", "project", "name", "id"}) if image else None,
-        "findings": [audit.as_dict(item) for item in this.findings],
+        "findings": [audit.as_dict(item) for item in known.findings],
         "problems": problems,
     }
 
 
-def _outputs(told: dict[str, Any], verdict: Verdict) -> dict[str, str]:
+def outputs(known: Known, verdict: Verdict) -> dict[str, str]:
     """Every output of verify/action.yml, as the runner's file takes it."""
+    told = document(known, verdict)
     image, signed = told["image"] or {}, told["signed"] or {}
     return {
         "result": told["result"],
@@ -139,45 +121,47 @@ def _outputs(told: dict[str, Any], verdict: Verdict) -> dict[str, str]:
     }
 
 
-def _annotations(this: Verifying, verdict: Verdict, code: int) -> list[Annotation]:
-    if not code:
+def remarks(known: Known, verdict: Verdict) -> list[Annotation]:
+    """An error for each image that isn't right, or one notice."""
+    if not exit_code(verdict):
         return [Annotation("notice", "Verified", f"{verdict.reason}.")]
-    wrong = (item for item in this.findings if item.state is not State.CORRECT)
+    wrong = (item for item in known.findings if item.state is not State.CORRECT)
     return [Annotation("error", _where(item), f"{_named(item)}. {_told(item)}".strip()) for item in wrong]
 
 
-def _show(this: Verifying, code: int) -> None:
-    if this.signed:
-        confirmed = f", as {this.signed.issuer} confirmed" if this.signed.issuer else ""
-        this.runner.line(f"{this.signed.digest} was signed by {this.signed.by}{confirmed}")
-    this.runner.table(
-        [[item.location, item.architecture, _state(item), item.uri, _told(item)] for item in this.findings]
-    )
-    counts = Counter(item.state for item in this.findings)
-    this.runner.line(", ".join(f"{counts[state]} {state.replace('_', ' ')}" for state in State if counts[state]))
-    for line in _todo(this, code):
-        this.runner.line(line)
+def show(runner: Runner, known: Known, verdict: Verdict) -> None:
+    """Print the findings as a table, and what to do."""
+    if known.signed:
+        confirmed = f", as {known.signed.issuer} confirmed" if known.signed.issuer else ""
+        runner.line(f"{known.signed.digest} was signed by {known.signed.by}{confirmed}")
+    runner.table([[item.location, item.architecture, _state(item), item.uri, _told(item)] for item in known.findings])
+    counts = Counter(item.state for item in known.findings)
+    runner.line(", ".join(f"{counts[state]} {state.replace('_', ' ')}" for state in State if counts[state]))
+    for line in _todo(known, exit_code(verdict)):
+        runner.line(line)
 
 
-def _todo(this: Verifying, code: int) -> list[str]:
+def _todo(known: Known, code: int) -> list[str]:
     """What to do about what was found, and what can be typed."""
-    if not this.findings or code not in _REMEDIES:
+    if not known.findings or code not in _REMEDIES:
         return []
-    plans = [snippets.plan(source) for source in this.sources] if code == audit.EXIT_WRONG else []
+    plans = [snippets.plan(source) for source in known.sources] if code == audit.EXIT_WRONG else []
     return [_REMEDIES[code], *plans]
 
 
-def _summary(this: Verifying, verdict: Verdict, code: int) -> str:
+def summary(known: Known, verdict: Verdict) -> str:
+    """The job summary."""
+    code = exit_code(verdict)
     head = f"### {'❌' if code else '✅'} {markdown.text(verdict.headline)}\n\n"
     rows = [
         f"| {' | '.join(map(markdown.text, (_where(item), item.uri, _state(item), _told(item)[:_LONGEST_TEXT])))} |\n"
-        for item in sorted(this.findings, key=lambda item: item.state is State.CORRECT)[:_MOST_SHOWN]
+        for item in sorted(known.findings, key=lambda item: item.state is State.CORRECT)[:_MOST_SHOWN]
     ]
     if not rows:
         return head
-    more = f"\n… {len(this.findings) - _MOST_SHOWN} more, see the log\n" if len(this.findings) > _MOST_SHOWN else ""
+    more = f"\n… {len(known.findings) - _MOST_SHOWN} more, see the log\n" if len(known.findings) > _MOST_SHOWN else ""
     todo = ""
-    if advice := _todo(this, code):
+    if advice := _todo(known, code):
         remedy, *commands = advice
         todo = f"\n**What to do:** {markdown.text(remedy)}\n"
         if commands:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from replicator.__main__ import MERGE, main
+from replicator.__main__ import main
 from testkit.action import Action
 from testkit.crash import process
 from testkit.crash.stories import numbered, promoted, standing
@@ -86,7 +86,7 @@ def test_running_it_again_heals(
     theatre.stage.set(call, when)
     inputs = {"fragments": str(release.fragments), "expect": EXPECT, "sign": "key"}
     env = {"SIGNING_KEY": KEY, "GITHUB_WORKSPACE": str(tmp_path)}
-    run = process.fork(tmp_path / "killed", theatre.emulator.url, inputs, MERGE, env)
+    run = process.fork(tmp_path / "killed", theatre.emulator.url, inputs, ["action", "merge"], env)
     reached = theatre.stage.reached()
     code, _ = run.kill(signal.SIGKILL)
     assert (reached, code) == (True, -signal.SIGKILL), (tmp_path / "killed" / "log").read_text("utf-8")

@@ -1,4 +1,4 @@
-"""Copies of copies, against an emulator that makes six copies of an image in an hour; its clock is the run's."""
+"""Tests copies of copies on an emulator that makes six copies of an image in an hour; its clock is the run's."""
 
 from __future__ import annotations
 

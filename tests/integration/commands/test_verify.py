@@ -15,8 +15,8 @@ import pytest
 import yaml
 
 from replicator.__main__ import main
-from replicator.commands.verify import run as verifying
 from replicator.commands.verify import settings
+from replicator.commands.verify.choose import pick
 from replicator.commands.verify.settings import VerifySettings
 from replicator.core.errors import BadSettings
 from replicator.index import image_index
@@ -295,7 +295,7 @@ def test_which_image_is_meant(entries: str, architecture: str, variant: str, loc
     wanted = settings.load(given, {}).settings
     if found and ": " in found:
         with pytest.raises(BadSettings, match=re.escape(found)):
-            verifying.pick(read, wanted)
+            pick(read, wanted)
     else:
-        picked = verifying.pick(read, wanted)
+        picked = pick(read, wanted)
         assert (picked.labels["of"] if picked else None) == found

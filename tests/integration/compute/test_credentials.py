@@ -18,7 +18,7 @@ import pytest
 from google.auth import _exponential_backoff, _helpers
 from google.auth.compute_engine import _metadata
 
-from emulator.calls import Timing
+from emulator.core.service import Timing
 from emulator.testing import running
 from replicator.commands.replicate import run as run_module
 from replicator.commands.verify import run as verifying

@@ -213,7 +213,7 @@ def test_who_confirmed_an_identity(noted: dict[str, bytes], issuer: str) -> None
     """Fulcio notes it in two ways, the older of which is still in certificates of other signers."""
     shown = certificate(ec.generate_private_key(ec.SECP256R1()), **noted)
     for wanted in ("old", "new", "nobody"):
-        policy = verify_signature.Identity(
+        policy = verify_signature.SignerIdentity(
             pattern=re.compile(world.POLICY), issuer=wanted, trusted_root=None, config="", offline=True
         )
         who = verify_signature._Who(policy)
@@ -231,7 +231,9 @@ def test_who_confirmed_an_identity(noted: dict[str, bytes], issuer: str) -> None
 def test_a_certificate_for_more_than_one_identity(other: x509.GeneralName) -> None:
     """Whoever has that of somebody else added to his own is not believed to be him."""
     shown = certificate(ec.generate_private_key(ec.SECP256R1()), other, oid1=b"I")
-    wanted = verify_signature.Identity(pattern=re.compile(".*"), issuer="I", trusted_root=None, config="", offline=True)
+    wanted = verify_signature.SignerIdentity(
+        pattern=re.compile(".*"), issuer="I", trusted_root=None, config="", offline=True
+    )
     with pytest.raises(OtherIdentity):
         verify_signature._Who(wanted).verify(shown)
 

@@ -7,10 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from replicator.bootstrap import decide, workflow_commands
+from replicator.bootstrap import decide
+from replicator.bootstrap.command import find
 from testkit.outputs import read_outputs
 from testkit.places import ROOT
 
+MAIN = find("replicate")
+assert MAIN
+EMPTY = MAIN.outputs
 YES, NO, WARNED = "replicate", "skip", "skip with a warning"
 GIVEN = {name or "empty": name for name in ("", "auto", "true", "True", "TRUE", " true\n", "false", "False", "FALSE")}
 
@@ -228,7 +232,7 @@ class TestMain:
         code, log, outputs = self.run(tmp_path, GITHUB_EVENT_NAME="pull_request")
         assert code == 0
         assert outputs == {
-            **workflow_commands.EMPTY_OUTPUTS,
+            **EMPTY,
             "decision": "skip",
             "result": "skipped",
             "reason": "a pull request builds the source image only",
@@ -247,7 +251,7 @@ class TestMain:
             f"Skipped: {reason}.",
             f"::warning title=Skipped::Nothing was replicated although distribute is true: {reason}.",
         ]
-        assert outputs == {**workflow_commands.EMPTY_OUTPUTS, "decision": "skip", "result": "skipped", "reason": reason}
+        assert outputs == {**EMPTY, "decision": "skip", "result": "skipped", "reason": reason}
 
     def test_replicating_is_said(self, tmp_path: Path) -> None:
         code, log, _ = self.run(tmp_path, [], **PUSH)
@@ -258,21 +262,24 @@ class TestMain:
         assert code == 2
         text = "distribute: '%0A::error::x # #[group]' is not one of true, false, auto or empty"
         assert log == f"::error title=Input distribute::{text.replace('%', '%25')}\n"
-        assert outputs == {**workflow_commands.EMPTY_OUTPUTS, "decision": "skip", "result": "failed", "reason": text}
+        assert outputs == {**EMPTY, "decision": "skip", "result": "failed", "reason": text}
 
     def test_failed_set_up(self, tmp_path: Path) -> None:
         code, log, outputs = self.run(tmp_path, ["--failed", "No", "ve\x1bnv."])
         assert code == 3
         assert log == "::error title=Set-up::No ve\\x1bnv.\n"
         expected = {"decision": "replicate", "result": "failed", "reason": "No ve\\x1bnv."}
-        assert outputs == {**workflow_commands.EMPTY_OUTPUTS, **expected}
+        assert outputs == {**EMPTY, **expected}
 
 
 @pytest.mark.parametrize(
     "module",
     [
         "__init__.py",
-        *(f"bootstrap/{name}" for name in ("__init__.py", "decide.py", "redact.py", "workflow_commands.py")),
+        *(
+            f"bootstrap/{name}"
+            for name in ("__init__.py", "command.py", "decide.py", "early.py", "redact.py", "workflow_commands.py")
+        ),
     ],
 )
 def test_syntax_of_python_3_8(module: str) -> None:

@@ -52,7 +52,7 @@ def test_the_example() -> None:
         ("locations: [eu]\n", [(1, "locations: input should be a valid dictionary, found ['eu']")]),
         ("locations:\n", [(1, "locations: input should be a valid dictionary, found None")]),
         ("", [(0, "'locations' is missing")]),
-        ("locations:\n  EU:\n", [(2, "locations.EU: 'EU' is no storage location: write 'eu'")]),
+        ("locations:\n  EU:\n", [(2, "locations.EU: 'EU' isn't a storage location: write 'eu'")]),
         (
             "locations:\n  eu:\n    name: '{nam}'\n    kms_key: web\n",
             [

@@ -1,4 +1,4 @@
-"""Copies of copies: who copies what, held against the best that brute force finds."""
+"""Tests which origin each copy is made of, against the best that brute force finds."""
 
 from __future__ import annotations
 

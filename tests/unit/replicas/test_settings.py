@@ -68,13 +68,13 @@ def test_good_values(name: str, text: str, value: Any) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "says"),
     [
-        ("locations", "EU", "'EU' is no storage location: write 'eu'"),
+        ("locations", "EU", "'EU' isn't a storage location: write 'eu'"),
         ("locations", "europe", "write 'eu'"),
         ("locations", "us-central1-a", "that is a zone; write its region, 'us-central1'"),
         ("locations", "nam4", "dual-region"),
         ("locations", "mars", "write us, eu, asia or a region"),
         ("locations", "us,us", "'us' is given 2 times"),
-        ("locations", "EU, nam4", "'nam4' is no storage location"),
+        ("locations", "EU, nam4", "'nam4' isn't a storage location"),
         ("required_locations", "us, mars", "'mars' is not among locations (us, eu, asia)"),
         ("required_locations", "us us", "given 2 times"),
         ("name_template", "{nam}", "holds {nam}; placeholders are {location} and {name}"),
@@ -132,7 +132,7 @@ def test_every_problem_at_once_in_the_order_of_the_inputs() -> None:
     assert list(found) == ["source_image", "locations", "labels", "access", "promote", "revision", "timeout_minutes"]
     both = problems(locations="EU", required_locations="mars, eu")
     assert list(both) == ["locations", "required_locations"]
-    assert both["required_locations"].startswith("'mars' is no storage location")
+    assert both["required_locations"].startswith("'mars' isn't a storage location")
     assert list(problems(locations="EU", required_locations="all")) == ["locations"]
 
 

@@ -55,7 +55,7 @@ def test_expect(text: str) -> None:
         ("expect", "X86_64/a/b", "'a/b' is no variant"),
         ("required_locations", "europe", "write 'eu'"),
         ("required_locations", "eu eu", "given 2 times"),
-        ("required_locations", "all eu", "'all' is no storage location"),
+        ("required_locations", "all eu", "'all' isn't a storage location"),
         ("promote", "yes", "is not one of true, false"),
         ("timeout_minutes", "0", "no positive number"),
         ("compute_endpoint", "http://example.com", "unencrypted"),

@@ -1,0 +1,158 @@
+"""Operations: their life, their shape, and `globalOperations`.
+
+The shapes are those recorded from the service: a first answer is RUNNING with progress 0, one of setLabels DONE at
+once with `endTime`; a failed one has progress 100, `error.errors`, `httpErrorStatusCode` and `httpErrorMessage`.
+Finished operations are kept until a reset (the service keeps them for an hour at least).
+"""
+
+from __future__ import annotations
+
+import math
+from http.client import responses
+from typing import Any
+
+from emulator.compute import pages
+from emulator.compute.references import link
+from emulator.compute.state import Change, Failure, Operation, fingerprint
+from emulator.core import api_errors
+from emulator.core.clock import timestamp
+from emulator.core.service import Answer, Call, Handler
+
+
+def start(call: Call, kind: str, target: str, target_id: str, seconds: float, source_id: str = "") -> Operation:
+    """A new operation that ends after so many seconds, or as the call's fault says."""
+    fault = call.fault
+    stuck = fault is not None and fault.state == "stuck"
+    failure = None
+    if fault is not None and fault.code:
+        failure = Failure(code=fault.code, message=fault.message, http_status=fault.http_status)
+        seconds = seconds or call.timing.other
+    identifier = call.state.new_id()
+    suffix = fingerprint(identifier).encode().hex()[:16]
+    return Operation(
+        project=call.project,
+        id=identifier,
+        name=f"operation-{int(call.now * 1000)}-{suffix[:8]}-{suffix[8:]}",
+        type=kind,
+        target=target,
+        target_id=target_id,
+        inserted=call.now,
+        ends=math.inf if stuck else call.now + seconds,
+        client_operation_id=call.request_id,
+        source_id=source_id,
+        user=call.principal.name if call.principal else "anonymous@example.com",
+        failure=failure,
+        gone=fault is not None and fault.state == "gone",
+    )
+
+
+def applies(call: Call) -> bool:
+    """Whether an existing image changes: not if the operation gets stuck or fails, save with `ready`."""
+    fault = call.fault
+    return fault is None or fault.state == "gone" or (bool(fault.code) and fault.leaves == "ready")
+
+
+def status(operation: Operation, now: float, polls: int) -> str:
+    """RUNNING or DONE; `polls` counts the looks at it after the answer that announced it."""
+    instant = operation.ends == operation.inserted and operation.type == "setLabels"
+    if instant:
+        return "DONE"
+    return "DONE" if polls and now >= operation.ends else "RUNNING"
+
+
+def render(operation: Operation, now: float, polls: int = 1) -> dict[str, Any]:
+    """The API's form."""
+    state = status(operation, now, polls)
+    shown: dict[str, Any] = {
+        "kind": "compute#operation",
+        "id": operation.id,
+        "name": operation.name,
+        "operationType": operation.type,
+        "targetLink": link(operation.target),
+        "targetId": operation.target_id,
+        "status": state,
+        "user": operation.user,
+        "progress": 100 if state == "DONE" else progress(operation, now),
+        "insertTime": timestamp(operation.inserted),
+        "startTime": timestamp(operation.inserted),
+        "selfLink": link(f"projects/{operation.project}/global/operations/{operation.name}"),
+    }
+    if operation.client_operation_id:
+        shown["clientOperationId"] = operation.client_operation_id
+    if state == "DONE":
+        shown["endTime"] = timestamp(operation.ends)
+        shown |= _failed(operation.failure)
+    return shown
+
+
+def progress(operation: Operation, now: float) -> int:
+    """0 to 99, by the time gone."""
+    if math.isinf(operation.ends) or operation.ends <= operation.inserted:
+        return 0
+    return max(0, min(99, int(100 * (now - operation.inserted) / (operation.ends - operation.inserted))))
+
+
+def _failed(failure: Failure | None) -> dict[str, Any]:
+    if failure is None:
+        return {}
+    shown: dict[str, Any] = {"error": {"errors": [{"code": failure.code, "message": failure.message}]}}
+    if failure.http_status is not None:
+        phrase = responses.get(failure.http_status, "Error").upper()
+        shown |= {"httpErrorStatusCode": failure.http_status, "httpErrorMessage": phrase}
+    return shown
+
+
+def _found(call: Call) -> Operation:
+    name = call.parameters["operation"]
+    operation = call.state.operation(call.project, name)
+    if operation is None:
+        raise api_errors.not_found(f"projects/{call.project}/global/operations/{name}")
+    return operation
+
+
+def get(call: Call) -> Answer:
+    """globalOperations.get."""
+    return Answer(body=render(_found(call), call.now))
+
+
+async def wait(call: Call) -> Answer:
+    """globalOperations.wait: answers the moment the operation ends, or unfinished after the longest wait."""
+    operation = _found(call)
+    await call.pause(min(operation.ends, call.now + call.timing.wait))
+    return Answer(body=render(operation, call.clock.now()))
+
+
+def delete(call: Call) -> Answer:
+    """globalOperations.delete: forgets the record; what it did or does goes on."""
+    return Answer(body=None, change=Change(forgotten=_found(call)))
+
+
+def _page(call: Call) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    rendered = [render(each, call.now) for each in call.state.operations(call.project)]
+    return pages.page(call, rendered, created="insertTime")
+
+
+def listed(call: Call) -> Answer:
+    """globalOperations.list."""
+    path = f"projects/{call.project}/global/operations"
+    items, rest = _page(call)
+    body: dict[str, Any] = {"kind": "compute#operationList", "id": path, "selfLink": link(path)}
+    return Answer(body=body | ({"items": items} if items else {}) | rest)
+
+
+def aggregated(call: Call) -> Answer:
+    """globalOperations.aggregatedList: there are operations in the global scope only."""
+    path = f"projects/{call.project}/aggregated/operations"
+    items, rest = _page(call)
+    scope = {"operations": items} if items else {"warning": {"code": "NO_RESULTS_ON_PAGE", "message": "No results."}}
+    body = {"kind": "compute#operationAggregatedList", "id": path, "selfLink": link(path)}
+    return Answer(body={**body, "items": {"global": scope}, **rest})
+
+
+HANDLERS: dict[str, Handler] = {
+    "compute.globalOperations.get": get,
+    "compute.globalOperations.wait": wait,
+    "compute.globalOperations.delete": delete,
+    "compute.globalOperations.list": listed,
+    "compute.globalOperations.aggregatedList": aggregated,
+}

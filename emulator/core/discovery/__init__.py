@@ -1,0 +1,1 @@
+"""The reduced discovery documents of services, compiled into routes and checks."""

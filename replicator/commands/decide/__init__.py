@@ -1,0 +1,1 @@
+"""Says whether the action would replicate in this environment, and why."""

@@ -1,0 +1,15 @@
+"""The verb `decide`."""
+
+from __future__ import annotations
+
+from replicator.bootstrap.command import Command
+
+COMMANDS = [
+    Command(
+        "decide",
+        "say whether the action would replicate in this environment, and why",
+        run="commands.decide.run:run",
+        settings="inputs.gate:Gate",
+        examples=("decide --distribute true",),
+    )
+]

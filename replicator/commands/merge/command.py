@@ -1,0 +1,30 @@
+"""The verb `merge`."""
+
+from __future__ import annotations
+
+from replicator.bootstrap.command import Command
+
+COMMANDS = [
+    Command(
+        "merge",
+        "make one index of those of several architectures, verify all of it, then move the families",
+        run="commands.merge.run:run",
+        settings="commands.merge.settings:MergeSettings",
+        examples=("merge --fragments fragments --expect X86_64,ARM64 --required-locations all",),
+        action="merge",
+        gated=True,
+        outputs={
+            "decision": "",
+            "reason": "",
+            "result": "",
+            "images": "{}",
+            "image_names": "{}",
+            "failed_locations": "",
+            "replicas": "[]",
+            "index_path": "",
+            "index_digest": "",
+            "bundle_path": "",
+            "attestation_path": "",
+        },
+    )
+]

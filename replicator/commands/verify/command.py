@@ -1,0 +1,46 @@
+"""The verb `verify`."""
+
+from __future__ import annotations
+
+from replicator.bootstrap.command import Command
+
+_POLICY = (
+    r"--certificate-identity-regexp 'https://github\.com/OWNER/REPO/\.github/workflows/release\.yml@.*' "
+    "--certificate-oidc-issuer https://token.actions.githubusercontent.com"
+)
+
+COMMANDS = [
+    Command(
+        "verify",
+        "hold what exists against an index, or against a source and settings, and change nothing",
+        run="commands.verify.run:run",
+        settings="commands.verify.settings:VerifySettings",
+        more_settings="replicas.settings:Settings",
+        # They say how something is made, where nothing is.
+        without=(
+            "dry_run",
+            "promote",
+            "replace_failed",
+            "copies_per_source",
+            "timeout_minutes",
+            "revision",
+            "sign",
+        ),
+        examples=(
+            "verify --index image-index.json",
+            f"verify --index image-index.json --bundle image-index.json.sigstore.json {_POLICY}",
+            "verify --source-image projects/PROJECT/global/images/web-v1 --json",
+        ),
+        action="verify",
+        outputs={
+            "result": "",
+            "reason": "",
+            "image": "",
+            "image_name": "",
+            "image_id": "",
+            "index_digest": "",
+            "signed_by": "",
+            "findings": "[]",
+        },
+    )
+]

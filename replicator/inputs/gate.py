@@ -1,0 +1,31 @@
+"""The inputs that decide whether an action runs at all, and with which Python, as `bootstrap.decide` reads them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict
+
+from replicator.inputs.fields import Option
+
+
+class Gate(BaseModel):
+    """The inputs of every gated action; read by `bootstrap.decide`, before anything is installed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    distribute: Annotated[str, Option("when", "true|false|auto")] = ""
+    """`true`, `false`, or empty (`auto`): run on a push of a tag that matches `tag_pattern`, and on nothing else. Never
+    on a pull request.
+    """
+    tag_pattern: Annotated[str, Option("when", "PATTERNS")] = "v*"
+    """One or several patterns (`*` matches `/` too) for the tags whose push runs the action."""
+
+
+class SetUp(BaseModel):
+    """The input of every action that its set-up reads."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    python: str = ""
+    """The Python (3.11 or newer) to set the action up with. Empty: the machine's `python3` or `python`."""

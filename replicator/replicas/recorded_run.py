@@ -1,0 +1,64 @@
+"""Runs that make or promote replicas: what they sign and record, and how they tell what became of each replica."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from replicator.core import errors
+from replicator.index import seal
+from replicator.index.image_index import Written
+from replicator.replicas import report
+from replicator.runtime.lifecycle import Run
+from replicator.runtime.runner import Annotation
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from replicator.core.replicas import ReplicaResult, Sign
+    from replicator.index.sign import Signer
+    from replicator.runtime.verdict import Verdict
+
+
+@dataclass(kw_only=True)
+class RecordedRun(Run):
+    """A run whose results are replicas, recorded in an index."""
+
+    signer: Signer | None = None
+    """Signs the index, where that was asked for."""
+    written: Written = field(default_factory=Written)
+    """The index, as soon as it is written."""
+
+    @property
+    @abstractmethod
+    def results(self) -> Sequence[ReplicaResult]:
+        """What became of each replica so far."""
+
+    @property
+    def unsigned(self) -> bool:
+        """Whether the index is still to be signed: until then nothing is published."""
+        return self.signer is not None and not self.written.index_path
+
+    def prepare_signing(self, how: Sign) -> None:
+        """Find out whether the index can be signed before anything is made. Raises CannotSign or SigstoreMissing."""
+        self.signer = seal.signer(how, self.env)
+        if disclosure := seal.disclosure(how, self.env):
+            self.notes.append(Annotation("warning", "Signing", disclosure))
+
+    async def seal(self, document: dict[str, Any]) -> None:
+        """Sign and write the index. Raises CannotSign."""
+        if self.signer is None:
+            raise errors.Unforeseen("An index to sign without a signer")
+        self.written = await seal.seal(self.signer, document, self.folder(), self.env)
+
+    def annotations(self, verdict: Verdict) -> Sequence[Annotation]:
+        """A remark for each replica, and those about the whole run."""
+        return report.remarks(verdict, self.results, self.notes, every=self.runner.commands)
+
+    def show(self, verdict: Verdict) -> None:
+        """Print what exists where, and the index."""
+        report.show_end(self.runner, verdict, self.results)
+        if self.written.index_path:
+            signed = f", signed: {self.written.bundle_path}" if self.written.bundle_path else ""
+            self.runner.line(f"index: {self.written.index_path} ({self.written.index_digest}){signed}")
