@@ -9,7 +9,7 @@ import google.auth
 import pytest
 from google.oauth2.credentials import Credentials
 
-from emulator.core.scenario import Switches
+from emulator.compute.scenario import Switches
 from emulator.testing import running
 from replicator.compute import refusals
 from tests.conftest import Action
@@ -50,7 +50,7 @@ class TestUnderEveryAnswer:
 
     def test_shared_family_stays_at_home(self, tmp_path: Path, switch: str, answer: Any) -> None:
         with world(tmp_path, switches={switch: answer}) as action:
-            state, heads = action.emulator.app.state, set()
+            state, heads = action.emulator.compute.state, set()
             commit = state.commit
 
             def watched(change: Any) -> None:

@@ -13,8 +13,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from emulator.compute.scenario import Switches
 from emulator.core import api_errors
-from emulator.core.scenario import Switches
 
 Matcher = Callable[[Mapping[str, Any]], bool]
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from emulator.core import api_errors
-from emulator.core.discovery.document import decoded
+from emulator.core.discovery.checks import decoded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
