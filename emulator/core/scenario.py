@@ -104,7 +104,10 @@ M = TypeVar("M", bound=Strict)
 
 
 def joined(kinds: Iterable[type[M]]) -> type[M]:
-    """A model with the keys of all, and with the sections that several of them extend joined likewise."""
+    """A model with the keys of all, and with the sections that several of them extend joined likewise.
+
+    Raises TypeError for a key that two of them bring with different types.
+    """
     several = list(dict.fromkeys(kinds))
     own = [kind for kind in several if not any(each is not kind and issubclass(each, kind) for each in several)]
     if len(own) == 1:
@@ -112,10 +115,14 @@ def joined(kinds: Iterable[type[M]]) -> type[M]:
     sections: dict[str, Any] = {}
     for key in dict.fromkeys(key for kind in own for key in kind.model_fields):
         found = [kind.model_fields[key] for kind in own if key in kind.model_fields]
-        models = [each.annotation for each in found if isinstance(each.annotation, type)]
-        if len(set(models)) > 1 and all(issubclass(each, Strict) for each in models):
-            section = joined(models)
-            sections[key] = (section, Field(default=section(), description=found[0].description))
+        annotations = [each.annotation for each in found]
+        if all(each == annotations[0] for each in annotations):
+            continue
+        models = [each for each in annotations if isinstance(each, type) and issubclass(each, Strict)]
+        if len(models) < len(annotations):
+            raise TypeError(f"two services bring the key '{key}'")
+        section = joined(models)
+        sections[key] = (section, Field(default=section(), description=found[0].description))
     model: type[M] = create_model(own[0].__name__, __base__=tuple(own), __doc__=own[0].__doc__, **sections)
     return model
 
