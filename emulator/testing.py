@@ -1,4 +1,4 @@
-"""The emulator inside a test's own process.
+"""Runs the emulator inside a test's own process.
 
 with running(copy_seconds=0.05) as emulator:
     emulator.add_image(project="p1", name="web", family="web", public=True)

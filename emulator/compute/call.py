@@ -29,7 +29,7 @@ class Timing:
 
     @classmethod
     def around(cls, copy: float, *, wait: float, said: float | Mapping[str, float] | None = None) -> Timing:
-        """Timing for a copy of so many seconds, or as a scenario says; nothing else takes longer than a copy does."""
+        """Timing for copies of this many seconds, or as a scenario says; nothing else takes longer than a copy does."""
         if isinstance(said, int | float):
             copy, said = said, None
         return cls(copy=copy, other=min(cls.other, copy), wait=wait, copies=said or {})

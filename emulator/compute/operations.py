@@ -1,4 +1,4 @@
-"""Operations: their life, their shape, and `globalOperations`.
+"""Starts, shows and forgets operations, and answers `globalOperations`.
 
 The shapes are those recorded from the service: a first answer is RUNNING with progress 0, one of setLabels DONE at
 once with `endTime`; a failed one has progress 100, `error.errors`, `httpErrorStatusCode` and `httpErrorMessage`.
@@ -30,7 +30,7 @@ MESSAGES = {
 
 
 def start(call: Call, kind: str, target: str, target_id: str, seconds: float, source_id: str = "") -> Operation:
-    """A new operation that ends after so many seconds, or as the call's fault says."""
+    """A new operation that ends after some seconds, or as the call's fault says."""
     fault = call.fault
     stuck = fault is not None and fault.state == "stuck"
     failure = None

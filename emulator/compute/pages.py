@@ -1,4 +1,4 @@
-"""Lists: filter, order and pages, the same for every resource.
+"""Filters, orders and pages lists, the same for every resource.
 
 By the discovery document: `name` or `creationTimestamp desc`, by name where nothing is said; 500 a page at most.
 A page is asked for by the last entry of the one before, so entries made meanwhile neither repeat nor hide others.

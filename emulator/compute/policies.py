@@ -1,4 +1,4 @@
-"""IAM policies of images.
+"""Shows, changes and tests IAM policies of images.
 
 From the discovery document and gcloud's requests: read, change and write with an etag, version 3 for conditions. That
 `allUsers` is refused for images, and `allAuthenticatedUsers` is not, is public knowledge (prowler #9718, CAPG #152).

@@ -86,14 +86,14 @@ class Compute(service.Service[Call]):
         return route.method.verb == "GET" and self._earlier(route.method.id, route.parameters) is not None
 
     def _earlier(self, method: str, parameters: Mapping[str, str]) -> State | None:
-        """What a stale read sees; None for what is no read of images, or of images that never changed."""
+        """What a stale read sees; None for other requests, and for images that never changed."""
         if not method.startswith(REMEMBERED):
             return None
         name = parameters.get("image") or parameters.get("resource") or ""
         return self.state.earlier(parameters["project"], name=name, family=parameters.get("family", ""))
 
     def check_query(self, query: Mapping[str, Any]) -> None:
-        """Raises ApiError 400 for a request id that is no UUID."""
+        """Raises ApiError 400 for a request id that isn't a valid UUID."""
         if "requestId" in query:
             forms.check_request_id(query["requestId"])
 

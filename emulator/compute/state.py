@@ -1,4 +1,4 @@
-"""What exists: frozen values, held together by one object that only `commit` changes. No input, no output, no clock."""
+"""Holds what exists: frozen values in one object that only `commit` changes. No input, no output, no clock."""
 
 from __future__ import annotations
 

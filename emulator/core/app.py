@@ -1,4 +1,4 @@
-"""An emulator as its operators see it: started, reset, its clock moved on, and what exists shown."""
+"""Starts and resets an emulator, moves its clock on, and shows what exists."""
 
 from __future__ import annotations
 

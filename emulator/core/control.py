@@ -1,4 +1,4 @@
-"""The emulator's own interface under `/_emulator/`: never journalled, never faulty."""
+"""Answers the emulator's own interface under `/_emulator/`: never journalled, never faulty."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class Meter:
 
 
 def authenticated(scenario: Scenario, authorization: str) -> Principal | None:
-    """Who sends a request; None where a scenario names nobody. Raises ApiError 401 for a stranger."""
+    """The sender of a request; None where a scenario names nobody. Raises ApiError 401 for a stranger."""
     if scenario.principals is None:
         return None
     kind, _, token = authorization.partition(" ")

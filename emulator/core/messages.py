@@ -1,4 +1,4 @@
-"""Requests as they come in and replies as they go out, and the JSON in both."""
+"""Defines requests as they come in and replies as they go out, and reads and writes their JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The way of a request through the emulator, in order."""
+"""Takes a request through the emulator, step by step."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Found:
 
 
 class Pipeline:
-    """Services, with faults before and after them, and a journal of it all."""
+    """The services, with faults before and after them, and a journal of everything."""
 
     def __init__(self, services: Sequence[Service[Any]], *, scenario: Scenario, clock: Clock) -> None:
         self.services, self.scenario, self.clock = tuple(services), scenario, clock

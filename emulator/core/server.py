@@ -1,4 +1,4 @@
-"""The emulator as a server on loopback: HTTP in, `App`, `control` or `batch`, HTTP out."""
+"""Serves the emulator on loopback: HTTP in, `App`, `control` or `batch`, HTTP out."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ async def _body(request: Request) -> bytes | None:
 
 
 class Server(uvicorn.Server):
-    """uvicorn, which tells when it listens, and ends at once whoever waits."""
+    """uvicorn, which tells when it listens, and ends at once with requests still waiting."""
 
     def __init__(self, app: App, *, port: int, listening: Callable[[str], None]) -> None:
         super().__init__(

@@ -1,4 +1,4 @@
-"""The part of Compute's discovery document that the emulator checks requests and answers against."""
+"""Holds the part of Compute's discovery document that the emulator checks requests and answers against."""
 
 from pathlib import Path
 

@@ -68,7 +68,7 @@ class HangFault:
 
 @dataclass(frozen=True, kw_only=True)
 class StaleFault:
-    """So many reads answer the state before the last change of what they read."""
+    """This many reads answer the state before the last change of what they read."""
 
     reads: int
 
