@@ -42,7 +42,7 @@ class TestUnderEveryAnswer:
 
     def test_shared_family_stays_at_home(self, tmp_path: Path, switch: str, answer: Any) -> None:
         with world(tmp_path, switches={switch: answer}) as action:
-            state, heads = action.emulator.app.state, set()
+            state, heads = action.emulator.compute.state, set()
             commit = state.commit
 
             def watched(change: Any) -> None:

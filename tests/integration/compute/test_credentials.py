@@ -18,7 +18,7 @@ import pytest
 from google.auth import _exponential_backoff, _helpers
 from google.auth.compute_engine import _metadata
 
-from emulator.core.service import Timing
+from emulator.compute.call import Timing
 from emulator.testing import running
 from replicator.commands.replicate import run as run_module
 from replicator.commands.verify import run as verifying
@@ -144,7 +144,7 @@ def test_main_job(world: World, kind: str, project: str) -> None:
 @pytest.mark.parametrize("kind", ["through a service account", "direct", "user"])
 def test_tokens_expire_while_a_copy_takes_its_time(world: World, kind: str, lifetime: float, least: int) -> None:
     world.identity.lifetime = lifetime
-    world.emulator.app.timing = Timing.around(1200, wait=0)
+    world.emulator.compute.timing = Timing.around(1200, wait=0)
     world.sign_in(CREDENTIALS[kind][0](world))
     done = world.run()
     assert (done.exit_code, done.result) == (0, "complete"), done.log
@@ -163,7 +163,7 @@ class TestTheMachinesClockIsWrong:
         hours = int(request.param)
         monkeypatch.setattr(_helpers, "utcnow", lambda: right() + timedelta(hours=hours))
         world.identity.lifetime = 300
-        world.emulator.app.timing = Timing.around(400, wait=0)
+        world.emulator.compute.timing = Timing.around(400, wait=0)
         return hours
 
     @pytest.mark.parametrize("kind", ["through a service account", "direct", "user"])
@@ -197,7 +197,7 @@ class TestRefusedByTheApi:
 
     def test_all_tokens_revoked_in_the_middle(self, world: World) -> None:
         world.sign_in(wif(world))
-        state = world.emulator.app.state
+        state = world.emulator.compute.state
         commit, revoked = state.commit, list[bool]()
 
         def watched(change: Any) -> None:
@@ -398,7 +398,7 @@ class TestTokenServiceRefuses:
     def test_in_the_middle(self, world: World) -> None:
         world.sign_in(wif(world))
         world.identity.lifetime = 300
-        world.emulator.app.timing = Timing.around(1200, wait=0)
+        world.emulator.compute.timing = Timing.around(1200, wait=0)
         answer = world.identity.answer
 
         def denied(service: str, *given: Any) -> Any:
