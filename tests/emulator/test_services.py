@@ -13,7 +13,7 @@ import emulator
 from emulator import assembly, scenario
 from emulator.core.scenario import BadScenario, Strict, joined
 from emulator.testing import running
-from tests.emulator.conftest import Client
+from testkit.client import Client
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,8 +13,8 @@ from replicator.core import errors
 from replicator.core.replicas import Action, Plan, Step
 from replicator.replicas.session import Session
 from replicator.replicas.work import Work, start
-from tests import make
-from tests.virtual import VirtualLoop
+from testkit import make
+from testkit.virtual import VirtualLoop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
