@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from replicator.compute import refusals, sign_in_errors
+from replicator.compute import errors as compute_errors
+from replicator.compute import refusals
+from replicator.compute.permissions import ROLES
 from replicator.compute.refusals import Refusal, Then
 from replicator.core import errors
 from replicator.core.images import Problem
@@ -84,7 +86,7 @@ DOMAIN = "One or more users named in the policy do not belong to a permitted cus
 def test_refusals(
     method: str, status: int | None, codes: tuple[str, ...], message: str, reason: str, then: Then | None
 ) -> None:
-    fault = refusals.of_refusal(Refusal(method, status=status, codes=codes, message=message))
+    fault = Refusal(method, status=status, codes=codes, message=message).fault
     assert (fault.error.reason, fault.then) == (reason, then or Then.GIVE_UP)
 
 
@@ -171,9 +173,7 @@ HELD = {
 
 def test_each_role_is_the_narrowest_that_has_the_permission() -> None:
     narrowest = {name: next(role for role, held in HELD.items() if name in held) for name in HELD["storageAdmin"]}
-    named = {
-        name.removeprefix("compute."): role.removeprefix("roles/compute.") for name, role in refusals.ROLES.items()
-    }
+    named = {name.removeprefix("compute."): role.removeprefix("roles/compute.") for name, role in ROLES.items()}
     assert named == {name: narrowest[name] for name in named}
 
 
@@ -224,9 +224,9 @@ def test_a_method_of_no_known_permission_is_named_itself() -> None:
         (Refusal(GET, message="reset"), errors.Unreachable, "Reading got no usable answer: reset", errors.Unreachable),
         (Refusal(GET, status=400, message="No"), errors.OperationFailed, "Reading was refused: No", errors.OperationFailed),
         (Refusal(GET, status=404, message="None"), errors.OperationFailed, "Reading found nothing: None", errors.OperationFailed),
-        (Refusal(GET, status=401, message="No"), errors.Forbidden, "Reading was refused: No", sign_in_errors.CredentialsRefused),
+        (Refusal(GET, status=401, message="No"), errors.Forbidden, "Reading was refused: No", compute_errors.CREDENTIALS_REFUSED),
         (Refusal(GET, status=400, codes=("FORBIDDEN",), message="No"), errors.Forbidden, "Reading was refused: No", errors.Forbidden),
-        (refusals.NoToken("silent"), errors.Unreachable, "Reading: silent", sign_in_errors.TokenServiceSilent),
+        (refusals.NoToken("silent"), errors.Unreachable, "Reading: silent", compute_errors.TOKEN_SERVICE_SILENT),
     ],
 )  # fmt: skip
 def test_what_is_said(refusal: Refusal, error: type[errors.ReplicaError], what: str, remedy: Any) -> None:
@@ -243,5 +243,5 @@ def test_a_refusal_asks_for_nothing_that_was_not_said() -> None:
 
 
 def test_credentials_say_what_is_wrong_with_them() -> None:
-    wrong = refusals.Credentials(sign_in_errors.NoCredentials("None were found"))
-    assert (wrong.args, wrong.error.what) == (("None were found",), "None were found")
+    wrong = compute_errors.SignInFailed(compute_errors.NO_CREDENTIALS, "None were found")
+    assert (wrong.args, wrong.what, wrong.title) == (("None were found",), "None were found", "No credentials")

@@ -11,7 +11,7 @@ from google.oauth2.credentials import Credentials
 
 from emulator.scenario import Switches
 from emulator.testing import running
-from replicator.compute import refusals
+from replicator.compute import permissions
 from tests.conftest import Action
 from tests.test_rules import operation_error
 
@@ -122,7 +122,7 @@ def test_a_missing_permission_is_named(tmp_path: Path, signed_in: None, lacking:
         # Labels go with the insert, and everybody may use a public source.
         assert (done.result == "complete") is (lacking in needless)
         assert lacking in needless or lacking in done.log, done.log
-        assert any(lacking in words for words in refusals.PERMISSIONS.values())
+        assert any(lacking in words for words in permissions.PERMISSIONS.values())
 
 
 def test_without_credentials_that_are_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ if not __package__:
     # Run as a script and isolated (`-I`): the caller's folder and PYTHONPATH must not reach us, our own parent must.
     sys.path.insert(0, os.path.abspath(__file__).rsplit(os.sep, 3)[0])  # noqa: PTH100
 
-from replicator.bootstrap import workflow_commands
+from replicator.bootstrap import exit_codes, workflow_commands
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 
 DEFAULT_TAG_PATTERN = "v*"
-EXIT_BAD_SETTINGS = 2
-EXIT_SETUP = 3
 
 _SWITCH = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 
@@ -113,7 +111,7 @@ def main(argv: list[str], env: Mapping[str, str], stdout: TextIO) -> int:
     """
     if argv[:1] == ["--failed"]:
         write_failure(env, stdout, " ".join(argv[1:]), title="Set-up")
-        return EXIT_SETUP
+        return exit_codes.SETUP
     try:
         decision = from_env(env)
     except WrongInput as error:
@@ -152,7 +150,7 @@ def report_wrong_input(error: WrongInput, env: Mapping[str, str], stdout: TextIO
         workflow_commands.EMPTY_OUTPUTS, decision="skip", reason=workflow_commands.plain(error), result="failed"
     )
     workflow_commands.write_outputs(env, outputs)
-    return EXIT_BAD_SETTINGS
+    return exit_codes.BAD_SETTINGS
 
 
 def write_failure(env: Mapping[str, str], stdout: TextIO, reason: str, title: str) -> None:

@@ -9,8 +9,9 @@ from replicator.bootstrap import decide
 from replicator.compute.threads import DaemonThreads
 from replicator.core import errors
 from replicator.core.replicas import Sign
+from replicator.index import errors as index_errors
 from replicator.index import image_index
-from replicator.index.errors import CannotSign, SigstoreFailed
+from replicator.index.errors import CannotSign
 from replicator.runtime.lifecycle import folder
 from replicator.runtime.runner import Annotation
 
@@ -25,7 +26,7 @@ LONGEST = 180.0
 
 
 def prepare(this: Conduct, how: Sign) -> None:
-    """Find out whether the index can be signed before anything is made. Raises CannotSign or SigstoreMissing."""
+    """Find out whether the index can be signed before anything is made. Raises a ReplicatorError."""
     if how is Sign.OFF:
         return
     # Who signs nothing does not pay for its import.
@@ -62,11 +63,11 @@ async def seal(this: Conduct, document: dict[str, Any]) -> None:
         for name, content in ((sign.BUNDLE_NAME, blob), (sign.ATTESTATION_NAME, about), (image_index.FILE_NAME, data)):
             kept.append(image_index.write(content, place, name))
     except TimeoutError:
-        raise SigstoreFailed(f"Sigstore did not answer for {LONGEST:g} seconds") from None
+        raise CannotSign(index_errors.SIGSTORE_FAILED, f"Sigstore did not answer for {LONGEST:g} seconds") from None
     except OSError as error:
         for path in kept:
             path.unlink(missing_ok=True)
-        raise CannotSign(f"The signed index could not be written: {error}") from None
+        raise CannotSign(index_errors.INDEX_UNSIGNED, f"The signed index could not be written: {error}") from None
     bundle, attestation, itself = map(str, kept)
     this.written = image_index.Written(
         index_path=itself,

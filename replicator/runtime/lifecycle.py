@@ -17,7 +17,7 @@ from replicator.bootstrap.workflow_commands import plain
 from replicator.core import errors
 from replicator.core.replicas import Result
 from replicator.index.image_index import Written
-from replicator.replicas import report, results
+from replicator.replicas import report
 from replicator.runtime.runner import Annotation
 from replicator.runtime.verdict import Verdict
 
@@ -75,7 +75,7 @@ def _failed(this: Conduct, error: errors.ReplicatorError) -> Verdict:
     ]
     if not problems:
         told = "\n".join(filter(None, [error.message, error.to_add]))
-        this.notes.append(Annotation("error", type(error).__name__, told))
+        this.notes.append(Annotation("error", error.title, told))
     return Verdict(Result.FAILED, error.exit_code, error.message.rstrip("."), error)
 
 
@@ -114,7 +114,7 @@ def told(
             this.runner.line(f"index: {written.index_path} ({written.index_digest}){signed}")
     with tolerant(this, "summary"):
         this.runner.summary(summary([note.message for note in this.notes if note.level != "error"]))
-    return verdict.exit_code or (results.EXIT_INTERNAL if this.defective else 0)
+    return verdict.exit_code or (errors.ExitCode.DEFECT if this.defective else 0)
 
 
 @contextlib.contextmanager
@@ -128,7 +128,7 @@ def tolerant(this: Conduct, what: str) -> Iterator[None]:
         this.notes.append(Annotation("warning", what, said))
     except Exception:  # noqa: BLE001 - what can't be said in one place is said in the others
         this.defective = True
-        this.runner.line(f"error: the {what} could not be made; {errors.Unforeseen.remedy}")
+        this.runner.line(f"error: the {what} could not be made; {errors.UNFORESEEN.remedy}")
         for line in traceback.format_exc().splitlines():
             this.runner.line(line, indent=2)
 

@@ -17,7 +17,7 @@ from replicator.__main__ import main
 from replicator.commands.merge import run
 from replicator.index import image_index, provenance, seal
 from replicator.index import sign as signing
-from replicator.index.errors import SigstoreFailed
+from replicator.index.errors import SIGSTORE_FAILED, CannotSign
 from tests.signing import world
 from tests.signing.test_signing import OUTPUTS, service, verify
 from tests.test_merging import EXPECT, KEY, PROMOTED, Release, families, images
@@ -132,7 +132,7 @@ def test_without_promotion(
 
 
 def refuses(*_: object) -> tuple[bytes, bytes]:
-    raise SigstoreFailed("No")
+    raise CannotSign(SIGSTORE_FAILED, "No")
 
 
 def breaks(*_: object) -> tuple[bytes, bytes]:

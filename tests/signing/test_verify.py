@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from replicator.__main__ import main
 from replicator.core.replicas import Sign
 from replicator.index import image_index, provenance, sign, verify_signature
-from replicator.index.errors import OtherIdentity, OtherIssuer
+from replicator.index.errors import OTHER_IDENTITY, SignatureWrong
 from tests.signing import world
 
 
@@ -477,7 +477,7 @@ def test_who_confirmed_an_identity(noted: dict[str, bytes], issuer: str) -> None
             who.verify(shown)
             assert (who.by, who.issuer) == (world.OURS, issuer)
         else:
-            with pytest.raises(OtherIssuer, match=f"confirmed by {issuer}, not by {wanted}"):
+            with pytest.raises(SignatureWrong, match=f"confirmed by {issuer}, not by {wanted}"):
                 who.verify(shown)
 
 
@@ -488,8 +488,9 @@ def test_a_certificate_for_more_than_one_identity(other: x509.GeneralName) -> No
     """Whoever has that of somebody else added to his own is not believed to be him."""
     shown = certificate(ec.generate_private_key(ec.SECP256R1()), other, oid1=b"I")
     wanted = verify_signature.Identity(pattern=re.compile(".*"), issuer="I", trusted_root=None, config="", offline=True)
-    with pytest.raises(OtherIdentity):
+    with pytest.raises(SignatureWrong) as caught:
         verify_signature._Who(wanted).verify(shown)
+    assert caught.value.advice is OTHER_IDENTITY
 
 
 def test_a_certificate_for_another_kind_of_key(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from replicator.bootstrap import workflow_commands
 from replicator.commands.merge import fragments as merges
-from replicator.commands.merge.errors import BadFragments, FragmentsUnverified, IndexUnwritten
+from replicator.commands.merge.errors import FRAGMENTS_UNVERIFIED, INDEX_UNWRITTEN, BadFragments
 from replicator.commands.merge.settings import load
 from replicator.compute import lookup
 from replicator.compute.connect import connected
@@ -134,7 +134,7 @@ def _read(this: Merging, fragments: str) -> dict[str, Index | BadIndex]:
 async def _confirm(calls: Calls, merged: Merged) -> list[tuple[Part, Image, dict[str, Existing]]]:
     """Hold every entry against the live API: each source, and what is in each location.
 
-    Raises BadFragments where anything is not as the fragments say, FragmentsUnverified where that can't be told.
+    Raises BadFragments where anything is not as the fragments say, or where that can't be told.
     """
     entries = [part.entry for part in merged.parts]
     refs = dict.fromkeys([*audit.named(entries), *(entry.source.ref for entry in entries)])
@@ -156,7 +156,8 @@ async def _confirm(calls: Calls, merged: Merged) -> list[tuple[Part, Image, dict
     if unread and all(isinstance(error, errors.Unreachable) for error in unread):
         raise EndpointUnreachable(unread[0].what)
     if unread:
-        raise FragmentsUnverified(_problems(list(dict.fromkeys(error.message for error in unread))))
+        said = list(dict.fromkeys(error.message for error in unread))
+        raise BadFragments(_problems(said), advice=FRAGMENTS_UNVERIFIED)
     return [(part, source, _proven(existing)) for part, source, _, existing in confirmed if isinstance(source, Image)]
 
 
@@ -193,7 +194,7 @@ def _write(this: Merging, merged: Merged) -> None:
     try:
         path = image_index.write(data, folder(this))
     except OSError as error:
-        raise IndexUnwritten(f"The index could not be written: {error}") from error
+        raise errors.ReplicatorError(INDEX_UNWRITTEN, f"The index could not be written: {error}") from error
     this.written = image_index.Written(index_path=str(path), index_digest=image_index.digest(data))
 
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from replicator.bootstrap import workflow_commands
 from replicator.compute.errors import EndpointUnreachable
 from replicator.core import errors
+from replicator.core.errors import ExitCode
 from replicator.core.replicas import Result
 from replicator.replicas import audit, report, snippets
 from replicator.replicas.audit import State
-from replicator.replicas.results import EXIT_INTERNAL
 from replicator.runtime import markdown
 from replicator.runtime.lifecycle import Conduct, tolerant
 from replicator.runtime.runner import Annotation
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 _MOST_NAMED, _MOST_SHOWN, _LONGEST_TEXT = 6, 300, 1000
 
 #: For whoever deploys, then for whoever publishes.
-_REMEDIES = {
-    audit.EXIT_WRONG: "Deploy none of these images. Their publisher runs the replication again, with its own settings: "
+_REMEDIES: dict[int, str] = {
+    ExitCode.FAILED: "Deploy none of these images. Their publisher runs the replication again, with its own settings: "
     "it repairs what it can, makes what is missing, and says what to do about the rest. This shows what it would do:",
-    audit.EXIT_UNREACHABLE: "Run this again. If it stays so, see that this identity may read these images.",
+    ExitCode.UNREACHABLE: "Run this again. If it stays so, see that this identity may read these images.",
 }
 
 
@@ -87,7 +87,7 @@ def tell(this: Verifying, verdict: Verdict, document: TextIO | None) -> int:
     """Tell everybody, and whatever fails, the rest. Returns the exit code."""
     code = verdict.exit_code
     if isinstance(verdict.error, EndpointUnreachable):
-        code = audit.EXIT_UNREACHABLE
+        code = ExitCode.UNREACHABLE
     told = _document(this, verdict, code)
     with tolerant(this, "outputs"):
         this.runner.outputs(_outputs(told, verdict))
@@ -101,7 +101,7 @@ def tell(this: Verifying, verdict: Verdict, document: TextIO | None) -> int:
         _show(this, code)
     with tolerant(this, "summary"):
         this.runner.summary(_summary(this, verdict, code))
-    return code or (EXIT_INTERNAL if this.defective else 0)
+    return code or (ExitCode.DEFECT if this.defective else 0)
 
 
 def _document(this: Verifying, verdict: Verdict, code: int) -> dict[str, Any]:
@@ -111,7 +111,7 @@ def _document(this: Verifying, verdict: Verdict, code: int) -> dict[str, Any]:
         bad = isinstance(verdict.error, errors.BadSettings)
         problems = [str(item) for item in verdict.error.problems] if bad else [verdict.error.message]  # type: ignore[attr-defined]
     result = (
-        "error" if problems else "correct" if not code else "unreachable" if code == audit.EXIT_UNREACHABLE else "wrong"
+        "error" if problems else "correct" if not code else "unreachable" if code == ExitCode.UNREACHABLE else "wrong"
     )
     image = this.image if not code else None
     return {
@@ -163,7 +163,7 @@ def _todo(this: Verifying, code: int) -> list[str]:
     """What to do about what was found, and what can be typed."""
     if not this.findings or code not in _REMEDIES:
         return []
-    plans = [snippets.plan(source) for source in this.sources] if code == audit.EXIT_WRONG else []
+    plans = [snippets.plan(source) for source in this.sources] if code == ExitCode.FAILED else []
     return [_REMEDIES[code], *plans]
 
 

@@ -15,7 +15,6 @@ from replicator.commands.verify.report import Verifying
 from replicator.compute import lookup
 from replicator.compute.connect import connected
 from replicator.compute.errors import EndpointUnreachable
-from replicator.compute.refusals import Credentials
 from replicator.compute.retry import Calls
 from replicator.core import errors
 from replicator.index import image_index
@@ -182,8 +181,6 @@ async def _against_index(this: Verifying, request: VerifyRequest, read: Index, s
             if this.image is None:
                 # Whoever asks for one image does not care where there was to be another.
                 this.findings += audit.lacking(read)
-        except Credentials as error:
-            raise error.error from None
         except errors.Deadline as error:
             raise EndpointUnreachable(error.what) from error
 
