@@ -13,7 +13,7 @@ if not __package__:
     # Run as a script and isolated (`-I`): the caller's folder and PYTHONPATH must not reach us, our own parent must.
     sys.path.insert(0, os.path.abspath(__file__).rsplit(os.sep, 3)[0])  # noqa: PTH100
 
-from replicator.bootstrap import exit_codes, workflow_commands
+from replicator.bootstrap import workflow_commands
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -110,6 +110,8 @@ def main(argv: list[str], env: Mapping[str, str], stdout: TextIO) -> int:
     With `--failed REASON` it writes the outputs of a set-up that could not be made instead (`setup.sh` calls it).
     """
     if argv[:1] == ["--failed"]:
+        from replicator.bootstrap import exit_codes  # no skip needs it
+
         write_failure(env, stdout, " ".join(argv[1:]), title="Set-up")
         return exit_codes.SETUP
     try:
@@ -143,6 +145,8 @@ def report(decision: Decision, env: Mapping[str, str], stdout: TextIO) -> None:
 
 def report_wrong_input(error: WrongInput, env: Mapping[str, str], stdout: TextIO) -> int:
     """Annotate each wrong input and write the outputs of a run that was not made. Returns the exit code."""
+    from replicator.bootstrap import exit_codes  # no skip needs it
+
     for name, message in error.problems:
         text = f"{name}: {message}"
         workflow_commands.write_line(stdout, workflow_commands.annotation("error", text, title=f"Input {name}"))

@@ -211,7 +211,7 @@ CASES = [
         name="not logged",
         cosign="not enough verified log entries",
         bundle="unlogged.sigstore.json",
-        says="is no usable bundle",
+        says="isn't a usable bundle",
     ),
     Case(
         name="another Sigstore's",
@@ -261,25 +261,25 @@ CASES = [
         name="a signature and a statement in one",
         cosign="only supported with --new-bundle-format",
         bundle="both.sigstore.json",
-        says="no Sigstore bundle with one",
+        says="isn't a Sigstore bundle with one",
     ),
     Case(
         name="a bundle without signature",
         cosign="only supported with --new-bundle-format",
         bundle="nothing.sigstore.json",
-        says="no Sigstore bundle with one",
+        says="isn't a Sigstore bundle with one",
     ),
     Case(
         name="half a bundle",
         cosign="only supported with --new-bundle-format",
         bundle="torn.sigstore.json",
-        says="no Sigstore bundle with one",
+        says="isn't a Sigstore bundle with one",
     ),
     Case(
         name="the index as bundle",
         cosign="only supported with --new-bundle-format",
         bundle="index.json",
-        says="no Sigstore bundle with one",
+        says="isn't a Sigstore bundle with one",
     ),
 ]
 
@@ -422,8 +422,8 @@ def test_without_the_packages(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("statement", "says"),
     [
-        (b"{", "holds a statement that is no JSON"),
-        (b"\xff", "holds a statement that is no JSON"),
+        (b"{", "holds a statement that isn't valid JSON"),
+        (b"\xff", "holds a statement that isn't valid JSON"),
         (b"[]", "holds a statement without what it must have"),
         (b'{"_type": "https://in-toto.io/Statement/v1"}', "holds a statement without what it must have"),
         (b'{"_type": "x", "predicateType": "https://slsa.dev/provenance/v1"}', "holds another kind of statement"),
