@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from replicator.compute import errors as compute_errors
-from replicator.compute import refusals
+from replicator.compute import lookup, refusals
 from replicator.compute.permissions import ROLES
 from replicator.compute.refusals import Refusal, Then
 from replicator.core import errors
@@ -245,3 +245,49 @@ def test_a_refusal_asks_for_nothing_that_was_not_said() -> None:
 def test_credentials_say_what_is_wrong_with_them() -> None:
     wrong = compute_errors.SignInFailed(compute_errors.NO_CREDENTIALS, "None were found")
     assert (wrong.args, wrong.what, wrong.title) == (("None were found",), "None were found", "No credentials")
+
+
+@pytest.mark.parametrize(
+    ("refusal", "ends"),
+    [
+        (Refusal(GET, message="reset"), compute_errors.ENDPOINT_UNREACHABLE),
+        (Refusal(GET, status=503), compute_errors.ENDPOINT_UNREACHABLE),
+        (refusals.NoToken("silent"), compute_errors.TOKEN_SERVICE_SILENT),
+        (Refusal(GET, status=401), compute_errors.CREDENTIALS_REFUSED),
+        (Refusal(GET, status=404), compute_errors.SOURCE_MISSING),
+        (
+            Refusal(GET, status=404, message="The resource 'projects/p1' was not found"),
+            compute_errors.SOURCE_UNREADABLE,
+        ),
+        (Refusal(GET, status=403), compute_errors.SOURCE_UNREADABLE),
+        (Refusal(GET, status=429), compute_errors.SOURCE_UNREADABLE),
+        (Refusal(GET, status=418), compute_errors.SOURCE_UNREADABLE),
+    ],
+)
+def test_a_refusal_before_the_plan_ends_the_run(refusal: Refusal, ends: errors.Advice) -> None:
+    with pytest.raises(errors.ReplicatorError) as caught, lookup.ending_the_run("Reading"):
+        raise refusal
+    found = refusals.error_of(refusal, doing="Reading")
+    assert (caught.value.advice, caught.value.what) == (ends, found.what)
+    assert caught.value.todo == (found.todo if ends is compute_errors.SOURCE_UNREADABLE else ends.remedy)
+    assert isinstance(caught.value, compute_errors.EndpointUnreachable) is (ends is compute_errors.ENDPOINT_UNREACHABLE)
+
+
+def test_a_missing_source_is_looked_for_in_its_project() -> None:
+    with pytest.raises(errors.ReplicatorError) as caught, lookup.ending_the_run("Reading"):
+        raise Refusal(GET, project="a b", status=404)
+    assert "--project 'a b'`" in caught.value.todo
+
+
+def test_a_sign_in_that_failed_ends_the_run_as_it_is() -> None:
+    failed = compute_errors.SignInFailed(compute_errors.OTHER_UNIVERSE, "Elsewhere")
+    with pytest.raises(compute_errors.SignInFailed) as caught, lookup.ending_the_run("Reading"):
+        raise failed
+    assert caught.value is failed
+
+
+def test_a_refusal_is_classified_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    refusal = Refusal(GET, status=403)
+    first = refusal.fault
+    monkeypatch.setattr(refusals, "TABLE", ())
+    assert refusal.fault is first
