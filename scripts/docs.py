@@ -175,7 +175,7 @@ def error_page() -> str:
     """docs/errors.md: every failure with what happened, why, what to do, and whether it is repeated."""
     sections = [
         _ERRORS_HEAD,
-        "## Errors that end the run\n\nThe run ends with the exit code, and nothing more is made.",
+        _RUNS_HEAD,
         *(
             _section(row, _exit_code(row), *(_inputs_said() if row is errors.BAD_SETTINGS else ()))
             for row in run_errors()
@@ -208,6 +208,12 @@ is made: [When things go wrong](reliability.md#what-is-repeated-and-for-how-long
 
 What Compute Engine answers was taken from its documentation, its discovery document and public reports. It was tried
 against an emulator, never against the real cloud."""
+
+
+_RUNS_HEAD = """## Errors that end the run
+
+The run ends with the exit code, and nothing more is made. Each heading is the title of the annotation; wrong inputs
+have an annotation each, titled with the input."""
 
 
 _REPLICAS_HEAD = """## Reasons of a replica
