@@ -218,7 +218,7 @@ class TestForeign:
     ("text", "says"),
     [
         (None, "can't be read"),
-        ("{", "is no index of ours"),
+        ("{", "isn't an index of ours"),
         ('{"schema": 2, "images": []}', "schema"),
         ('{"schema": 1, "images": []}', "images"),
         ('{"schema": 1, "images": [{"x": 1}]}', "images.0"),
