@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from replicator.core import locations
 from replicator.core.replicas import Outcome, ReplicaResult
 from replicator.replicas import snippets
 from testkit.make import copy, replica
