@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[1]
 ARGUED = ROOT / "tests" / "mutants.toml"
-COPIED = ("replicator", "emulator", "merge", "tests", "scripts", "schemas", "docs", "workflows-examples", "action.yml",
-          "setup.sh", "pyproject.toml", "README.md", "locks")  # fmt: skip
+COPIED = ("replicator", "emulator", "merge", "verify", "testkit", "tests", "scripts", "schemas", "docs", "locks",
+          "workflows-examples", "action.yml", "launch.sh", "setup.sh", "pyproject.toml", "README.md")  # fmt: skip
 #: Percent of a module's mutants that must be killed.
 LEAST = 90
 WORKERS = 2
@@ -56,32 +56,44 @@ LIBRARIES = ("google.cloud.compute_v1", "google.auth.transport.requests", "rich.
 class Module:
     """A module with the tests that must notice, the quickest first, and its parts if not all of it is meant."""
 
-    name: str
+    path: str
+    """Below replicator/."""
     tests: tuple[str, ...]
+    """Below tests/."""
     parts: tuple[str, ...] = ()
 
+    @property
+    def name(self) -> str:
+        """What ONLY and tests/mutants.toml call it."""
+        return self.path.rpartition("/")[2]
+
+
+RULES = "integration/rules/test_rules.py::Test"
+FAMILIES = (
+    "integration/commands/test_families.py",
+    f"{RULES}PromotionIsSetWise",
+    f"{RULES}PromotionNeverGoesBackwards",
+    f"{RULES}SharedFamily",
+    f"{RULES}RerunConverges",
+    "integration/rules/test_execute.py::TestRepairs",
+    "integration/commands/test_schedule.py::TestNewerRelease",
+)
+SUMMARY = ("unit/replicas/test_summary.py",)
 
 MODULES = (
-    Module("protocol", ("protocol",)),
-    Module("faults", ("faults",)),
-    Module("verify", ("verify",)),
-    Module("plan", ("plan",)),
-    Module(
-        "promote",
-        (
-            "promote",
-            "rules::TestPromotionIsSetWise",
-            "rules::TestPromotionNeverGoesBackwards",
-            "rules::TestSharedFamily",
-            "rules::TestRerunConverges",
-            "replicate::TestRepairs",
-            "sources::TestNewerRelease",
-        ),
-    ),
-    Module("decide", ("decide",)),
-    Module("summary", ("summary",), ("_MARKUP", "_QUOTED", "text", "code", "_link", "fence", "_shortened", "_cut")),
-    Module("snippets", ("snippets",), ("_shell", "_quoted")),
-    Module("chart", ("chart",)),
+    Module("bootstrap/workflow_commands", ("unit/bootstrap/test_workflow_commands.py",)),
+    Module("bootstrap/redact", ("unit/bootstrap/test_workflow_commands.py",)),
+    Module("bootstrap/early", ("unit/bootstrap/test_workflow_commands.py",)),
+    Module("bootstrap/decide", ("unit/bootstrap/test_decide.py", "integration/test_decide_script.py")),
+    Module("core/compare", ("unit/core/test_compare.py",)),
+    Module("compute/refusals", ("unit/compute/test_refusals.py",)),
+    Module("runtime/markdown", SUMMARY, ("_MARKUP", "text", "code", "fence", "shortened", "cut")),
+    Module("replicas/plan", ("unit/replicas/test_plan.py",)),
+    Module("replicas/families", FAMILIES),
+    Module("replicas/work", FAMILIES, ("wants_family",)),
+    Module("replicas/summary", SUMMARY, ("_QUOTED", "_link")),
+    Module("replicas/snippets", ("unit/replicas/test_snippets.py", "clients/test_terraform.py"), ("_shell", "_quoted")),
+    Module("replicas/charts", ("unit/replicas/test_charts.py",)),
 )
 
 
@@ -190,7 +202,7 @@ def mutants(module: Module) -> Iterator[Mutant]:
 
     Raises LookupError where the module has no such part any more.
     """
-    tree = ast.parse((ROOT / "replicator" / f"{module.name}.py").read_text(encoding="utf-8"))
+    tree = ast.parse((ROOT / "replicator" / f"{module.path}.py").read_text(encoding="utf-8"))
     yield Mutant(module, 0, "", "", "", ast.unparse(tree))
     seen: Counter[tuple[str, str, str]] = Counter()
     spots = [*places(tree, "")]
@@ -289,7 +301,7 @@ def start(folder: str) -> None:
 
 def trial(mutant: Mutant) -> Trial:
     """Whether a mutant's tests fail, and after how many seconds; in a process of its own, which may hang."""
-    file = Path("replicator", f"{mutant.module.name}.py")
+    file = Path("replicator", f"{mutant.module.path}.py")
     kept = file.read_text(encoding="utf-8")
     write(file, mutant.text)
     began = time.monotonic()
@@ -326,17 +338,12 @@ def run_tests(mutant: Mutant) -> None:
         settings.load_profile("mutants")
         # Rewriting the asserts of plugins that were imported already is of no use here.
         ignored = ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
-        code = pytest.main(["-x", "-q", "-p", "no:cacheprovider", *ignored, *test_files(mutant.module)])
+        # Rules are tried with one set of the emulator's answers, not with both.
+        options = ["-x", "-q", "-p", "no:cacheprovider", "-k", "not turned", *ignored]
+        code = pytest.main([*options, *(f"tests/{test}" for test in mutant.module.tests)])
     finally:
         sys.stdout.flush()
         os._exit(code)
-
-
-def test_files(module: Module) -> list[str]:
-    """A module's tests as pytest is given them."""
-    return [
-        f"tests/test_{file}.py{colons}{part}" for file, colons, part in (name.partition("::") for name in module.tests)
-    ]
 
 
 def load_argued() -> Argued:
@@ -375,7 +382,7 @@ class Score:
         self.left.append(mutant)
         if (self.module.name, mutant.title) not in argued:
             self.new.append(mutant)
-            where = f"replicator/{self.module.name}.py:{mutant.line} {mutant.place}"
+            where = f"replicator/{self.module.path}.py:{mutant.line} {mutant.place}"
             print(f"survived: {where}\n  - {mutant.old}\n  + {mutant.new}", flush=True)
 
     def wrong(self, argued: Argued, *, whole: bool) -> Iterator[str]:
@@ -393,7 +400,7 @@ class Score:
     def row(self) -> str:
         """Its line of the table."""
         counts = (self.tried, self.tried - len(self.left), len(self.left) - len(self.new), len(self.new))
-        return f"{self.module.name:<10}" + "".join(f"{count:>10}" for count in counts) + f"{self.share:>9.1f} %"
+        return f"{self.module.name:<18}" + "".join(f"{count:>10}" for count in counts) + f"{self.share:>9.1f} %"
 
 
 def main() -> int:
@@ -425,7 +432,7 @@ def main() -> int:
             print(f"{score.module.name}: {score.tried} mutants in {score.seconds / WORKERS:.0f} s", flush=True)
             scores.append(score)
     columns = ("mutants", "killed", "argued", "survived", "killed")
-    print(f"\n{'module':<10}" + "".join(f"{word:>10}" for word in columns))
+    print(f"\n{'module':<18}" + "".join(f"{word:>10}" for word in columns))
     print(*(score.row() for score in scores), sep="\n")
     wrong = [sentence for score in scores for sentence in score.wrong(argued, whole=not asked.at)]
     print(*wrong, sep="\n", end="\n" * bool(wrong))

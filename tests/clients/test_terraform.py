@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from replicator.core.locations import REGIONS as TABLE
+from replicator.core import locations
 from replicator.core.replicas import Outcome, ReplicaResult
 from replicator.replicas import snippets
 from testkit.make import copy, replica
@@ -18,7 +18,7 @@ from testkit.pages import program
 if TYPE_CHECKING:
     from pathlib import Path
 
-REGIONS = list(TABLE)
+REGIONS = list(locations.REGIONS)
 
 
 def served(*locations: str) -> list[ReplicaResult]:
