@@ -53,6 +53,7 @@ class Stage:
         self.schedule.ended(work)
 
     def failed(self, work: Work) -> None:
+        work.image = make.copy(work.replica.location)
         work.end(self.loop.time())
         self.schedule.ended(work)
 
@@ -102,7 +103,9 @@ def test_what_would_be_too_late_is_refused_at_once() -> None:
         stage.failed(stage.eu)
         with pytest.raises(errors.Deadline, match=r"^It was refused\. Waiting 3605 s would go beyond timeout_minutes"):
             await waiting
-        assert stage.loop.time() == 1000
+        stage.schedule.place(stage.asia)
+        await asyncio.sleep(0.5)
+        assert (stage.loop.time(), stage.uncaught) == (1000.5, []), "it is refused once"
 
     played(scene)
 
@@ -118,6 +121,7 @@ def test_a_wait_that_was_cancelled_takes_no_copy() -> None:
         stage.verified(stage.eu)
         await asyncio.sleep(1)
         assert (waiting.cancelled(), stage.uncaught) == (True, [])
-        assert (await stage.schedule.take(stage.asia)).origin == "eu"
+        assert (await stage.schedule.take(stage.asia, because="It was refused.")).origin == "eu"
+        assert stage.lines[-1] == "asia: It was refused."
 
     played(scene)
