@@ -130,34 +130,43 @@ def actions() -> dict[str, Command]:
     }
 
 
-#: Page → the action that it describes, and the tables that it holds.
-PAGES: dict[str, tuple[str, dict[str, Callable[[dict[str, Any]], str]]]] = {
-    "README.md": (
-        "action.yml",
-        {"permissions": permissions, "inputs": inputs, "outputs": outputs, "reasons": reasons},
-    ),
-    "docs/reliability.md": ("action.yml", {"conformance": conformance}),
-    "docs/multi-architecture.md": ("merge/action.yml", {"inputs": inputs, "outputs": outputs}),
-    "docs/signing.md": ("verify/action.yml", {"inputs": inputs, "outputs": outputs}),
+#: What stands between the marks of that name.
+TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
+    "permissions": permissions,
+    "inputs": inputs,
+    "outputs": outputs,
+    "reasons": reasons,
+    "conformance": conformance,
 }
+#: `<!-- BEGIN inputs -->` is about action.yml, `<!-- BEGIN inputs of merge/action.yml -->` about that one.
+_MARK = re.compile(r"<!-- (BEGIN|END) (\w+)(?: of (\S+))? -->")
+
+
+def pages(root: Path) -> list[str]:
+    """The pages that hold generated tables: those with a mark."""
+    found = [root / "README.md", *sorted((root / "docs").glob("*.md"))]
+    return [path.relative_to(root).as_posix() for path in found if _MARK.search(_read(path))]
 
 
 def fill(page: str, root: Path, made: Mapping[str, str] = MappingProxyType({})) -> str:
     """A page with every table as it must be, from the actions that were `made`, else from those that there are.
 
-    Raises ValueError where a pair of marks is missing.
+    Raises ValueError where a mark has no partner, or names no table.
     """
-    described, tables = PAGES[page]
-    action = yaml.safe_load(made.get(described) or _read(root / described))
-    text = (root / page).read_text(encoding="utf-8")
-    for name, table in tables.items():
-        begin, end = f"<!-- BEGIN {name} -->", f"<!-- END {name} -->"
-        pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
-        if len(pattern.findall(text)) != 1:
-            raise ValueError(f"{page} must hold '{begin}' … '{end}' exactly once")
-        before, after = pattern.split(text)
-        text = f"{before}{begin}\n{table(action)}\n{end}{after}"
-    return text
+    text = _read(root / page)
+    marks = list(_MARK.finditer(text))
+    parts, end = [], 0
+    for begin, close in zip(marks[::2], marks[1::2], strict=False):
+        kind, name, described = begin.groups()
+        if (kind, *close.groups()) != ("BEGIN", "END", name, described) or name not in TABLES:
+            raise ValueError(f"{page}: {begin[0]} needs its END next, and one of the tables {', '.join(TABLES)}")
+        file = described or "action.yml"
+        action = yaml.safe_load(made.get(file) or _read(root / file))
+        parts += [text[end : begin.end()], f"\n{TABLES[name](action)}\n"]
+        end = close.start()
+    if len(marks) % 2:
+        raise ValueError(f"{page}: {marks[-1][0]} is alone")
+    return "".join([*parts, text[end:]])
 
 
 def main(argv: list[str], stdout: TextIO, root: Path = ROOT) -> int:
@@ -169,7 +178,7 @@ def main(argv: list[str], stdout: TextIO, root: Path = ROOT) -> int:
         made = {file: filled(command, _read(root / file)) for file, command in actions().items()}
         wanted = {
             **made,
-            **{page: fill(page, root, made) for page in PAGES},
+            **{page: fill(page, root, made) for page in pages(root)},
             "schemas/replicate-config.schema.json": json.dumps(config_file.schema(), indent=2) + "\n",
             "docs/errors.md": error_page(),
         }

@@ -40,8 +40,9 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[1]
 ARGUED = ROOT / "tests" / "mutants.toml"
-COPIED = ("replicator", "emulator", "merge", "verify", "testkit", "tests", "scripts", "schemas", "docs", "locks",
-          "workflows-examples", "action.yml", "launch.sh", "setup.sh", "pyproject.toml", "README.md")  # fmt: skip
+COPIED = ("replicator", "emulator", "testkit", "tests", "scripts", "schemas", "docs", "locks",
+          "workflows-examples", "action.yml", "launch.sh", "setup.sh", "pyproject.toml", "README.md",
+          *(path.parent.name for path in ROOT.glob("*/action.yml")))  # fmt: skip
 #: Percent of a module's mutants that must be killed.
 LEAST = 90
 WORKERS = 2

@@ -36,6 +36,7 @@ SCRIPTS = (
     ".profile",
     ".venv/bin/activate",
     "cat",
+    "launch.sh",
     "env",
     "mktemp",
     "pip3",

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 NAME = "replicator-stand-in"
-_PARTS = ("action.yml", "launch.sh", "setup.sh", "replicator", "merge", "verify")
+_PARTS = ("action.yml", "launch.sh", "setup.sh", "replicator")
 
 
 #: The uv of these tests.
@@ -72,7 +72,7 @@ def make_action(
     The lock of uv names the wheel that is given, or one that nobody has.
     """
     folder.mkdir(parents=True)
-    for name in _PARTS:
+    for name in (*_PARTS, *(path.parent.name for path in exported.glob("*/action.yml"))):
         source = exported / name
         if source.is_dir():
             shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))

@@ -46,9 +46,10 @@ class TestTables:
         ids=["stale", "without its mark"],
     )
     def test_staleness_is_noticed_and_repaired(self, tmp_path: Path, was: str, becomes: str) -> None:
-        action = json.loads(json.dumps(ACTION))
-        action["inputs"]["locations"]["description"] = "Only for a test."
-        (tmp_path / "action.yml").write_text(yaml.safe_dump(action), encoding="utf-8")
+        action = (ROOT / "action.yml").read_text(encoding="utf-8")
+        changed = action.replace("The URI of the image in `us`, if it is verified.", "Only for a test.")
+        assert changed != action
+        (tmp_path / "action.yml").write_text(changed, encoding="utf-8")
         (tmp_path / "README.md").write_text(README, encoding="utf-8")
         for path in ROOT.glob("*/action.yml"):
             (tmp_path / path.parent.name).mkdir()
