@@ -1,1 +1,1 @@
-"""A Compute Engine image API on loopback: for demonstrations, tests and rehearsals, never for production."""
+"""Emulates Compute Engine's image API on loopback, for demonstrations, tests and rehearsals, never for production."""

@@ -8,11 +8,12 @@ import math
 import sys
 from pathlib import Path
 
+from emulator import assembly
 from emulator.core.clock import DrivenClock, RealClock
-from emulator.core.pipeline import App
-from emulator.core.scenario import BadScenario, Scenario, load
+from emulator.core.scenario import BadScenario
 from emulator.core.server import Server
-from emulator.core.service import Timing
+from emulator.core.service import Setting
+from emulator.scenario import load, read
 
 
 def parser() -> argparse.ArgumentParser:
@@ -21,7 +22,10 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; 0: a free one (default)")
     options.add_argument("--ready-file", type=Path, help="file that receives the base URL, once it listens")
     options.add_argument(
-        "--copy-seconds", type=_seconds, default=Timing.copy, help="how long a copy of an image takes (default: 5)"
+        "--copy-seconds",
+        type=_seconds,
+        default=Setting.copy_seconds,
+        help="how long a copy of an image takes (default: 5)",
     )
     options.add_argument(
         "--clock",
@@ -59,9 +63,9 @@ def main(argv: list[str]) -> int:
             partial.replace(ready)
 
     try:
-        scenario = load(options.scenario) if options.scenario else Scenario()
+        scenario = load(options.scenario) if options.scenario else read({})
         clock = DrivenClock() if options.clock == "driven" else RealClock()
-        app = App(copy_seconds=options.copy_seconds, clock=clock, scenario=scenario)
+        app = assembly.start(Setting(scenario=scenario, clock=clock, copy_seconds=options.copy_seconds))
     except BadScenario as error:
         commands.error(f"--scenario {options.scenario}: {error}")
 

@@ -1,4 +1,4 @@
-"""For pytest: the fixture `compute_emulator`, and a mark of that name whose arguments are those of `running`.
+"""Gives pytest the fixture `compute_emulator`, and a mark of that name whose arguments are those of `running`.
 
 Name it in the `conftest.py` at the root of the tests: `pytest_plugins = ["emulator.pytest_plugin"]`.
 """

@@ -1,4 +1,4 @@
-"""The emulator inside a test's own process.
+"""Runs the emulator inside a test's own process.
 
 with running(copy_seconds=0.05) as emulator:
     emulator.add_image(project="p1", name="web", family="web", public=True)
@@ -16,17 +16,20 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from emulator import assembly
 from emulator.compute import images, policies
+from emulator.compute.scenario import PlacedImage
+from emulator.compute.service import Compute
 from emulator.compute.state import Change, Image
-from emulator.core.clock import DrivenClock
-from emulator.core.pipeline import App
-from emulator.core.scenario import PlacedImage, read
+from emulator.core.clock import DrivenClock, RealClock
 from emulator.core.server import Server
-from emulator.core.service import Timing
+from emulator.core.service import Setting
+from emulator.scenario import read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from emulator.core.app import App
     from emulator.core.clock import Clock
 
 T = TypeVar("T")
@@ -40,6 +43,7 @@ class Running:
     def __init__(self, app: App, url: str, loop: asyncio.AbstractEventLoop) -> None:
         self.url = url
         self.app = app
+        self.compute = next(service for service in app.services if isinstance(service, Compute))
         self._loop = loop
 
     def journal(self) -> list[dict[str, Any]]:
@@ -82,7 +86,7 @@ class Running:
 
         def act() -> dict[str, Any] | None:
             now = self.app.clock.now()
-            image = self.app.state.image(project, name, now)
+            image = self.compute.state.image(project, name, now)
             return _copy(images.render(image, now)) if image else None
 
         return self.run(act)
@@ -145,7 +149,7 @@ class Running:
 
         def act() -> dict[str, Any]:
             now = self.app.clock.now()
-            return _copy(images.render(images.place(self.app.state, spec, now), now))
+            return _copy(images.render(images.place(self.compute.state, spec, now), now))
 
         return self.run(act)
 
@@ -154,16 +158,16 @@ class Running:
 
         def act() -> None:
             image = replace(self._found(project, name), settles=0.0, becomes=status)
-            self.app.state.commit(Change(images=(image,)))
+            self.compute.state.commit(Change(images=(image,)))
 
         self.run(act)
 
     def delete_image(self, project: str, name: str) -> None:
         """Take an image away. Raises KeyError if there is no such image."""
-        self.run(lambda: self.app.state.commit(Change(removed=(self._found(project, name),))))
+        self.run(lambda: self.compute.state.commit(Change(removed=(self._found(project, name),))))
 
     def _found(self, project: str, name: str) -> Image:
-        image = self.app.state.image(project, name, self.app.clock.now())
+        image = self.compute.state.image(project, name, self.app.clock.now())
         if image is None:
             raise KeyError(f"projects/{project}/global/images/{name}")
         return image
@@ -192,7 +196,7 @@ def _copy(value: T) -> T:
 def running(
     *,
     copy_seconds: float = 0.05,
-    wait_seconds: float = Timing.wait,
+    wait_seconds: float = Setting.wait_seconds,
     clock: Clock | None = None,
     driven: bool = False,
     scenario: Mapping[str, Any] | None = None,
@@ -204,11 +208,11 @@ def running(
     Raises BadScenario (a ValueError) for a scenario that cannot be carried out.
     """
     rules = read(scenario or {})
-    clock = clock or (DrivenClock() if driven else None)
+    clock = clock or (DrivenClock() if driven else RealClock())
     started: Future[tuple[Server, Running]] = Future()
 
     async def serve() -> None:
-        app = App(copy_seconds=copy_seconds, wait_seconds=wait_seconds, clock=clock, scenario=rules)
+        app = assembly.start(Setting(scenario=rules, clock=clock, copy_seconds=copy_seconds, wait_seconds=wait_seconds))
         loop = asyncio.get_running_loop()
         server = Server(app, port=0, listening=lambda url: started.set_result((server, Running(app, url, loop))))
         await server.serve()

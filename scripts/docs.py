@@ -22,7 +22,8 @@ import yaml
 from replicator.bootstrap.command import every
 from replicator.commands.merge import errors as merge_errors
 from replicator.compute import errors as compute_errors
-from replicator.compute import refusals, sign_in_errors
+from replicator.compute import refusals
+from replicator.compute.permissions import PERMISSIONS, ROLES
 from replicator.compute.refusals import Then
 from replicator.core import errors
 from replicator.index import errors as index_errors
@@ -75,8 +76,8 @@ def replica_errors() -> Iterator[type[errors.ReplicaError]]:
             yield value
 
 
-#: What holds the failures that end a run, beside `errors`.
-OWNERS = (errors, merge_errors, sign_in_errors, index_errors, compute_errors)
+#: The modules that hold the failures that end a run, in the order of the page.
+OWNERS = (errors, compute_errors, index_errors, merge_errors)
 
 
 def permissions(_action: dict[str, Any]) -> str:
@@ -92,7 +93,7 @@ def permissions(_action: dict[str, Any]) -> str:
                 _what_for(measured, where, name),
             ]
             for where in ("source", "replicas")
-            for name, role in sorted(refusals.ROLES.items())
+            for name, role in sorted(ROLES.items())
             if any(name in row[where] for row in measured.values())
         ),
     )
@@ -190,30 +191,23 @@ def error_page() -> str:
     """docs/errors.md: every failure with what happened, why, what to do, and whether it is repeated."""
     sections = [
         _ERRORS_HEAD,
-        "## Errors that end the run\n\nThe run ends with the exit code, and nothing more is made.",
+        _RUNS_HEAD,
         *(
-            _section(_words(error), error, _exit_code(error), *(_inputs_said() if error is errors.BadSettings else ()))
-            for error in run_errors()
+            _section(row, _exit_code(row), *(_inputs_said() if row is errors.BAD_SETTINGS else ()))
+            for row in run_errors()
         ),
         _REPLICAS_HEAD,
-        *(_section(f"`{error.reason}`", error, _effect(error), _answers(error)) for error in replica_errors()),
+        *(_section(error, _effect(error), _answers(error)) for error in replica_errors()),
         "## Permissions that `forbidden` names\n\n" + _permissions(),
     ]
     return "\n\n".join(sections) + "\n"
 
 
-def run_errors() -> Iterator[type[errors.ReplicatorError]]:
+def run_errors() -> list[errors.Advice]:
     """The failures that end the run, in the order of the code."""
-    base = errors.ReplicatorError
-    for owner in OWNERS:
-        for value in vars(owner).values():
-            if (
-                isinstance(value, type)
-                and issubclass(value, base)
-                and value.__module__ == owner.__name__
-                and value is not base
-            ):
-                yield value
+    rows = [value for owner in OWNERS for value in vars(owner).values() if isinstance(value, errors.Advice)]
+    # A module may have imported a row of another.
+    return list(dict.fromkeys(rows))
 
 
 _ERRORS_HEAD = """# Every error
@@ -232,18 +226,29 @@ What Compute Engine answers was taken from its documentation, its discovery docu
 against an emulator, never against the real cloud."""
 
 
+_RUNS_HEAD = """## Errors that end the run
+
+The run ends with the exit code, and nothing more is made. Each heading is the title of the annotation; wrong inputs
+have an annotation each, titled with the input."""
+
+
 _REPLICAS_HEAD = """## Reasons of a replica
 
 One replica ends so; the others go on. The reason stands in its row of the output `replicas`. Reasons why a verified
 replica has no family are no errors: see [After a failure](after-a-failure.md#verified-but-without-its-family)."""
 
 
-def _section(title: str, error: type[errors.ReplicatorError | errors.ReplicaError], *facts: str) -> str:
-    told = [f"- **What happened:** {_first_paragraph(error)}"]
+def title(error: errors.Advice | type[errors.ReplicaError]) -> str:
+    """The heading of a failure's section."""
+    return error.title if isinstance(error, errors.Advice) else f"`{error.reason}`"
+
+
+def _section(error: errors.Advice | type[errors.ReplicaError], *facts: str) -> str:
+    meaning = error.meaning if isinstance(error, errors.Advice) else _first_paragraph(error)
+    told = [f"- **What happened:** {meaning}"]
     if error.why:
         told.append(f"- **Why:** {error.why}")
-    remedy = getattr(error, "remedy", "")
-    told.append(f"- **What to do:** {remedy or 'The message says it.'}")
+    told.append(f"- **What to do:** {error.remedy or 'The message says it.'}")
     if error.lines:
         told[-1] += f"\n\n  ```{errors.language(error.lines)}\n{textwrap.indent(error.lines, '  ')}\n  ```\n"
     told += facts
@@ -251,16 +256,12 @@ def _section(title: str, error: type[errors.ReplicatorError | errors.ReplicaErro
     if cases:
         told.append("- **In these cases the message is more exact:**")
         told += [f"  - {what} → {todo}" if todo else f"  - {what}" for what, todo in cases]
-    return "\n".join([f"### {title}", "", *told])
+    return "\n".join([f"### {title(error)}", "", *told])
 
 
-def _words(error: type) -> str:
-    return re.sub(r"(?<!^)([A-Z])", lambda match: f" {match[1].lower()}", error.__name__)
-
-
-def _exit_code(error: type[errors.ReplicatorError]) -> str:
-    code = getattr(error, "exit_code", None)
-    return f"- **Exit code:** {code if code is not None else '130 after SIGINT, 143 after SIGTERM'}"
+def _exit_code(row: errors.Advice) -> str:
+    code = "130 after SIGINT, 143 after SIGTERM" if row is errors.INTERRUPTED else f"{row.exit_code}"
+    return f"- **Exit code:** {code}"
 
 
 def _effect(error: type[errors.ReplicaError]) -> str:
@@ -317,7 +318,7 @@ def _either(words: Iterable[str]) -> str:
 
 
 def _permissions() -> str:
-    rows = ([f"`{method}`", needed] for method, needed in refusals.PERMISSIONS.items())
+    rows = ([f"`{method}`", needed] for method, needed in PERMISSIONS.items())
     options = (
         [case, *(", ".join(f"`{name}`" for name in row[where]) for where in ("source", "replicas"))]
         for case, row in _measured().items()
@@ -334,16 +335,33 @@ def _permissions() -> str:
     )
 
 
-def _cases(error: type) -> list[tuple[str, str]]:
+def _cases(error: errors.Advice | type[errors.ReplicaError]) -> list[tuple[str, str]]:
     """What is said, and what to do, wherever the code makes this error with a remedy of its own."""
     found = []
     for _, node in _calls():
-        if ast.unparse(node.func).rpartition(".")[2] == error.__name__ and node.args:
+        args = node.args
+        # A row is what the call is first given; a class is what is called.
+        if isinstance(error, errors.Advice):
+            about, args = args[0] if args else None, args[1:]
+        else:
+            about = node.func
+        if args and about and _last(about) == _name(error):
             todo = next((_text(word.value) for word in node.keywords if word.arg == "remedy"), "")
-            what = _text(node.args[0])
+            what = _text(args[0])
             if todo.strip("… ") and what.strip("… "):
                 found.append((what, todo))
     return found
+
+
+def _name(error: errors.Advice | type[errors.ReplicaError]) -> str:
+    """What the code calls it."""
+    if not isinstance(error, errors.Advice):
+        return error.__name__
+    return next(name for owner in OWNERS for name, value in vars(owner).items() if value is error)
+
+
+def _last(node: ast.expr) -> str:
+    return ast.unparse(node).rpartition(".")[2]
 
 
 @functools.cache
@@ -362,7 +380,7 @@ def _inputs_said() -> Iterator[str]:
     yield "- **The message** names the input, then says, for example:"
     said: dict[str, None] = {}
     for module, node in _calls():
-        if module in _OF_INPUTS and ast.unparse(node.func).rpartition(".")[2] in _PROBLEMS:
+        if module in _OF_INPUTS and _last(node.func) in _PROBLEMS:
             said.update((text, None) for text in map(_text, node.args[-1:]) if len(re.findall("[a-z]", text)) > 15)
     yield from (f"  - {text}" for text in said)
 

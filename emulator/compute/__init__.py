@@ -1,1 +1,1 @@
-"""Compute Engine, version 1: images, their families and policies, and global operations."""
+"""Emulates Compute Engine, version 1: images, their families and policies, and global operations."""

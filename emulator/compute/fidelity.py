@@ -10,7 +10,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from emulator.core.pipeline import compiled_api
+from emulator.compute.discovery import DOCUMENT
+from emulator.core.discovery.document import compiled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -165,7 +166,7 @@ def page() -> str:
 
 
 def _lines() -> Iterator[str]:
-    api = compiled_api()
+    api = compiled(DOCUMENT)
     yield "# How near the emulator is to the service\n"
     yield f"Made by `python -m emulator.compute.fidelity` from Compute v1, revision {api.revision}; do not edit."
     yield "Nothing here was checked against the live service by this project. Where a behaviour is from:\n"

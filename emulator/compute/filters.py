@@ -1,4 +1,4 @@
-r"""List filters: both languages of the discovery document's description of `filter`.
+r"""Reads list filters, in both languages of the discovery document's description of `filter`.
 
 AIP-160 style: `field OP value` with `=`, `!=`, `<`, `<=`, `>`, `>=`, `:`; AND (or just a blank), OR, NOT or `-`,
 parentheses; OR binds tighter than AND. Older style: `field eq REGEX` and `field ne REGEX`, matched against the
@@ -13,8 +13,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from emulator.compute.scenario import Switches
 from emulator.core import api_errors
-from emulator.core.scenario import Switches
 
 Matcher = Callable[[Mapping[str, Any]], bool]
 
@@ -35,11 +35,11 @@ _TOKEN = re.compile(
 
 
 class _Malformed(Exception):
-    """The text is no filter."""
+    """The text isn't a valid filter."""
 
 
 def parse(text: str, fields: frozenset[str], rules: Switches = Switches()) -> Matcher:  # noqa: B008 -- frozen
-    """What decides whether a resource with these fields is listed. Raises ApiError 400 for what is no filter."""
+    """A test whether a resource with these fields is listed. Raises ApiError 400 for an invalid filter."""
     if not text.strip():
         return lambda _resource: True
     try:

@@ -1,4 +1,4 @@
-"""The forms that names, labels, locations and keys must have, and the service's wording where they do not."""
+"""Checks the forms of names, labels, locations and keys, and refuses wrong ones in the service's wording."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from emulator.core import api_errors
-from emulator.core.discovery.document import decoded
+from emulator.core.discovery.checks import decoded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -63,7 +63,7 @@ def _label_text(text: str) -> bool:
 
 
 def location(given: Sequence[str], *, dual: bool = False) -> str:
-    """The one storage location asked for, or "". Raises ApiError 400 for two, or for what is none."""
+    """The one storage location asked for, or "". Raises ApiError 400 for two, or a wrong one."""
     if len(given) > 1:
         text = "Only one storage location can be specified."
         raise api_errors.invalid("resource.storageLocations", ",".join(given), text)

@@ -1,4 +1,4 @@
-"""Operations: their life, their shape, and `globalOperations`.
+"""Starts, shows and forgets operations, and answers `globalOperations`.
 
 The shapes are those recorded from the service: a first answer is RUNNING with progress 0, one of setLabels DONE at
 once with `endTime`; a failed one has progress 100, `error.errors`, `httpErrorStatusCode` and `httpErrorMessage`.
@@ -9,23 +9,34 @@ from __future__ import annotations
 
 import math
 from http.client import responses
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from emulator.compute import pages
 from emulator.compute.references import link
 from emulator.compute.state import Change, Failure, Operation, fingerprint
 from emulator.core import api_errors
 from emulator.core.clock import timestamp
-from emulator.core.service import Answer, Call, Handler
+from emulator.core.service import Answer, Handler
+
+if TYPE_CHECKING:
+    from emulator.compute.call import Call
+
+# Messages of errors that faults name without a text.
+MESSAGES = {
+    "RESOURCE_OPERATION_RATE_EXCEEDED": "Operation rate exceeded for resource. Too frequent operations from the "
+    "source resource.",
+    "QUOTA_EXCEEDED": "Quota 'IMAGES' exceeded.",
+}
 
 
 def start(call: Call, kind: str, target: str, target_id: str, seconds: float, source_id: str = "") -> Operation:
-    """A new operation that ends after so many seconds, or as the call's fault says."""
+    """A new operation that ends after some seconds, or as the call's fault says."""
     fault = call.fault
     stuck = fault is not None and fault.state == "stuck"
     failure = None
     if fault is not None and fault.code:
-        failure = Failure(code=fault.code, message=fault.message, http_status=fault.http_status)
+        message = fault.message or MESSAGES.get(fault.code, "The operation failed.")
+        failure = Failure(code=fault.code, message=message, http_status=fault.http_status)
         seconds = seconds or call.timing.other
     identifier = call.state.new_id()
     suffix = fingerprint(identifier).encode().hex()[:16]
@@ -44,6 +55,11 @@ def start(call: Call, kind: str, target: str, target_id: str, seconds: float, so
         failure=failure,
         gone=fault is not None and fault.state == "gone",
     )
+
+
+def announced(operation: Operation, call: Call, change: Change) -> Answer:
+    """The first answer about an operation, and what it changes."""
+    return Answer(body=render(operation, call.now, polls=0), change=change)
 
 
 def applies(call: Call) -> bool:
@@ -129,7 +145,7 @@ def delete(call: Call) -> Answer:
 
 def _page(call: Call) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     rendered = [render(each, call.now) for each in call.state.operations(call.project)]
-    return pages.page(call, rendered, created="insertTime")
+    return pages.page(call, "Operation", rendered, created="insertTime")
 
 
 def listed(call: Call) -> Answer:
@@ -149,7 +165,7 @@ def aggregated(call: Call) -> Answer:
     return Answer(body={**body, "items": {"global": scope}, **rest})
 
 
-HANDLERS: dict[str, Handler] = {
+HANDLERS: dict[str, Handler[Call]] = {
     "compute.globalOperations.get": get,
     "compute.globalOperations.wait": wait,
     "compute.globalOperations.delete": delete,

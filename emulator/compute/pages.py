@@ -1,4 +1,4 @@
-"""Lists: filter, order and pages, the same for every resource.
+"""Filters, orders and pages lists, the same for every resource.
 
 By the discovery document: `name` or `creationTimestamp desc`, by name where nothing is said; 500 a page at most.
 A page is asked for by the last entry of the one before, so entries made meanwhile neither repeat nor hide others.
@@ -10,22 +10,24 @@ import base64
 import json
 from typing import TYPE_CHECKING, Any
 
+from emulator.compute.discovery import DOCUMENT
 from emulator.compute.filters import parse
 from emulator.core import api_errors
-from emulator.core.discovery.document import decoded
+from emulator.core.discovery.checks import decoded
+from emulator.core.discovery.document import compiled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from emulator.core.service import Call
+    from emulator.compute.call import Call
 
 LIMIT = 500
 
 
 def page(
-    call: Call, rendered: Sequence[dict[str, Any]], *, created: str = "creationTimestamp"
+    call: Call, schema: str, rendered: Sequence[dict[str, Any]], *, created: str = "creationTimestamp"
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """One page of entries, and `nextPageToken` where there is more. Raises ApiError 400."""
+    """One page of entries of a schema, and `nextPageToken` where there is more. Raises ApiError 400."""
     order = call.query.get("orderBy", "") or "name"
     if order not in {"name", "creationTimestamp desc"}:
         raise api_errors.invalid("orderBy", order, "Only 'name' or 'creationTimestamp desc' is supported.")
@@ -33,7 +35,7 @@ def page(
     size = call.query.get("maxResults", LIMIT)
     if size > LIMIT:
         raise api_errors.invalid("maxResults", size, f"Must be 0 to {LIMIT}.")
-    matches = parse(call.query.get("filter", ""), call.fields, call.scenario.switches)
+    matches = parse(call.query.get("filter", ""), compiled(DOCUMENT).fields(schema), call.scenario.switches)
 
     def key(entry: dict[str, Any]) -> tuple[str, ...]:
         return (entry[created], entry["id"]) if newest_first else (entry["name"], entry["id"])

@@ -1,4 +1,4 @@
-"""IAM policies of images.
+"""Shows, changes and tests IAM policies of images.
 
 From the discovery document and gcloud's requests: read, change and write with an etag, version 3 for conditions. That
 `allUsers` is refused for images, and `allAuthenticatedUsers` is not, is public knowledge (prowler #9718, CAPG #152).
@@ -12,14 +12,16 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from emulator.compute import limits
+from emulator.compute import limits, permissions
 from emulator.compute.state import Change, Image, Policy, fingerprint
 from emulator.core import api_errors
-from emulator.core.discovery.document import decoded
-from emulator.core.service import Answer, Call, Handler
+from emulator.core.discovery.checks import decoded
+from emulator.core.service import Answer, Handler
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from emulator.compute.call import Call
 
 _MEMBER = re.compile(
     r"allAuthenticatedUsers"
@@ -90,8 +92,8 @@ def test_permissions(call: Call) -> Answer:
     """images.testIamPermissions: everybody may do everything, unless a scenario names principals."""
     policy = _image(call).policy
     asked = call.body.get("permissions") or ()
-    permissions = [each for each in asked if limits.may(call.principal, each, call.project, policy)]
-    return Answer(body={"permissions": permissions} if permissions else {})
+    held = [each for each in asked if permissions.may(call.principal, each, call.project, policy)]
+    return Answer(body={"permissions": held} if held else {})
 
 
 def _bindings(raw: Sequence[Mapping[str, Any]], version: int) -> tuple[Mapping[str, Any], ...]:
@@ -119,7 +121,7 @@ def _check_member(where: str, member: str) -> None:
         raise api_errors.invalid(where, member, "Not a member.")
 
 
-HANDLERS: dict[str, Handler] = {
+HANDLERS: dict[str, Handler[Call]] = {
     "compute.images.getIamPolicy": get_policy,
     "compute.images.setIamPolicy": set_policy,
     "compute.images.testIamPermissions": test_permissions,

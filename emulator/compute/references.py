@@ -1,4 +1,4 @@
-"""References to resources, in the many forms clients write them; links, in the one form the service writes.
+"""Reads references to resources in the many forms clients write, and writes links in the service's one form.
 
 Hosts and what stands before `projects/` are ignored: clients with an endpoint of their own send that endpoint's host,
 gcloud's `--replacement` even without `/compute/v1`.
@@ -38,7 +38,7 @@ def link(path: str) -> str:
 def image(state: State, reference: str, field: str, project: str, now: float) -> Image:
     """The image that a reference names, through its family if need be.
 
-    Raises ApiError 400 for what is no reference, 404 where it leads nowhere.
+    Raises ApiError 400 if it isn't a valid reference, 404 if it leads nowhere.
     """
     place = path(reference, project)
     if place is None:
@@ -50,7 +50,7 @@ def image(state: State, reference: str, field: str, project: str, now: float) ->
 
 
 def path(reference: str, project: str) -> tuple[str, str] | None:
-    """The project and the path of the image that a reference names; None for what is no reference."""
+    """The project and the path of the image that a reference names; None if it isn't a valid reference."""
     match = _IMAGE.fullmatch(unquote(reference))
     if match is None:
         return None
@@ -70,7 +70,7 @@ def resolved(state: State, reference: str, project: str, now: float) -> Image | 
 
 
 def image_link(reference: str, field: str, project: str) -> str:
-    """The canonical link of an image that need not exist. Raises ApiError 400 for what is no reference."""
+    """The canonical link of an image that need not exist. Raises ApiError 400 if it isn't a valid reference."""
     place = path(reference, project)
     if place is None:
         raise api_errors.invalid(field, reference, "The URL is malformed.")
@@ -78,7 +78,7 @@ def image_link(reference: str, field: str, project: str) -> str:
 
 
 def other(reference: str, field: str, project: str) -> str:
-    """The canonical link of a disk or snapshot; every one exists. Raises ApiError 400 for what is no reference."""
+    """The canonical link of a disk or snapshot; every one exists. Raises ApiError 400 if it isn't a valid reference."""
     match = _OTHERS[field].fullmatch(unquote(reference))
     if match is None:
         raise api_errors.invalid(f"resource.{field}", reference, "The URL is malformed.")

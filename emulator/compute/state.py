@@ -1,4 +1,4 @@
-"""What exists: frozen values, held together by one object that only `commit` changes. No input, no output, no clock."""
+"""Holds what exists: frozen values in one object that only `commit` changes. No input, no output, no clock."""
 
 from __future__ import annotations
 
@@ -105,7 +105,6 @@ class Change:
     removed: tuple[Image, ...] = ()
     operation: Operation | None = None
     forgotten: Operation | None = None
-    metered: tuple[str, str, int] | None = None
     later: Later | None = None
 
 
@@ -122,7 +121,6 @@ class State:
         self._serial = itertools.count(first_id)
         self._newest = 0
         self._pending_heads = pending_heads
-        self._meters: dict[tuple[str, str], tuple[int, int]] = {}
         self._images: dict[tuple[str, str], Image] = {}
         self._before: dict[tuple[str, str], Image | None] = {}
         self._later: list[Later] = []
@@ -148,9 +146,6 @@ class State:
                 self._requests[operation.project, operation.client_operation_id] = key
         if gone := change.forgotten:
             self._operations.pop((gone.project, gone.name), None)
-        if change.metered:
-            project, meter, minute = change.metered
-            self._meters[project, meter] = (minute, self.metered(project, meter, minute) + 1)
         if change.later:
             self._later.append(change.later)
 
@@ -170,17 +165,11 @@ class State:
         if first_id is not None:
             self._serial = itertools.count(first_id)
             self._newest = 0
-        self._meters.clear()
         self._images.clear()
         self._before.clear()
         self._later.clear()
         self._operations.clear()
         self._requests.clear()
-
-    def metered(self, project: str, meter: str, minute: int) -> int:
-        """How many requests of a kind a project has made in a minute."""
-        last, count = self._meters.get((project, meter), (minute, 0))
-        return count if last == minute else 0
 
     def new_id(self) -> str:
         """A decimal id that was never given out before."""

@@ -1,4 +1,4 @@
-"""Every refusal, native or injected, becomes an error body here and nowhere else.
+"""Makes the error body of every refusal, native or injected.
 
 The shape and the wordings are those that clients of the real service recorded: `code`, `message` and `errors` with
 `message`, `domain`, `reason`. A wording without a recording is ours: clients are asked to rely on codes.

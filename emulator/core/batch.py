@@ -1,4 +1,4 @@
-"""gcloud's batches: several requests in one `multipart/mixed` envelope, each answered as if it had come alone.
+"""Answers batches: several requests in one `multipart/mixed` envelope, each as if it had come alone.
 
 Shape as recorded from gcloud 528: parts of `application/http` with `Content-ID: <UUID+N>`, lines ended by a bare
 newline; answered by parts with `Content-ID: <response-UUID+N>`. google-api-python-client writes
@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from emulator.core import api_errors
-from emulator.core.pipeline import App, Incoming, refusal
-from emulator.core.wire import Reply
+from emulator.core.messages import Incoming, Reply, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-PATH = "/batch/compute/v1"
+    from emulator.core.app import App
+
 PARTS_AT_MOST = 1000
 
 

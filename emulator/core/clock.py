@@ -1,4 +1,4 @@
-"""Time is handed in, so that whoever drives it can make copies end when they like."""
+"""Tells the time: the machine's, or one that a client drives, to make copies end when it likes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The emulator's own interface under `/_emulator/`: never journalled, never faulty."""
+"""Answers the emulator's own interface under `/_emulator/`: never journalled, never faulty."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from emulator.core import api_errors
-from emulator.core.pipeline import App, refusal, reply_json
+from emulator.core.messages import refusal, reply_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from emulator.core.wire import Reply
+    from emulator.core.app import App
+    from emulator.core.messages import Reply
 
 PREFIX = "/_emulator/"
 

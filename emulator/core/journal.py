@@ -1,4 +1,4 @@
-"""What was asked and what was answered, in order of arrival."""
+"""Notes what was asked and what was answered, in order of arrival."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The emulator as a server on loopback: HTTP in, `App`, `control` or `batch`, HTTP out."""
+"""Serves the emulator on loopback: HTTP in, `App`, `control` or `batch`, HTTP out."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from emulator.core import api_errors, batch, control
-from emulator.core.pipeline import App, Incoming, refusal
-from emulator.core.wire import Cut, Protocol, Reply, Wire
+from emulator.core.messages import Incoming, Reply, refusal
+from emulator.core.wire import Cut, Protocol, Wire
 
 if TYPE_CHECKING:
     import socket
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from starlette.types import Receive, Scope, Send
+
+    from emulator.core.app import App
 
 HOST = "127.0.0.1"
 # Far above any request of this API; what keeps the emulator's memory small.
@@ -65,7 +67,7 @@ class Front:
         path = request.scope["raw_path"].decode("latin-1")
         if path.startswith(control.PREFIX):
             return control.answer(self._app, request.method, path, content)
-        if path == batch.PATH and request.method == "POST":
+        if request.method == "POST" and path in self._app.batch_paths:
             return await batch.answer(self._app, request.headers, content, gone)
         query = request.scope["query_string"].decode("latin-1")
         incoming = Incoming(
@@ -90,7 +92,7 @@ async def _body(request: Request) -> bytes | None:
 
 
 class Server(uvicorn.Server):
-    """uvicorn, which tells when it listens, and ends at once whoever waits."""
+    """uvicorn, which tells when it listens, and ends at once with requests still waiting."""
 
     def __init__(self, app: App, *, port: int, listening: Callable[[str], None]) -> None:
         super().__init__(

@@ -1,42 +1,41 @@
-"""What the pipeline hands to a method, and what it gets back."""
+"""Defines what a service of the emulator brings: the one door between `core` and the folders beside it.
+
+The module `service` of such a folder names its subclass of `Service` as `SERVICE`; nothing lists the folders.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+
+from emulator.core.discovery.document import compiled
+from emulator.core.scenario import Scenario
 
 if TYPE_CHECKING:
-    from emulator.compute.state import Change, State
+    from pathlib import Path
+
     from emulator.core.clock import Clock
-    from emulator.core.faults import OperationFault
-    from emulator.core.scenario import Principal, Scenario
+    from emulator.core.discovery.document import Method, Route
+    from emulator.core.faults.actions import OperationFault
+    from emulator.core.guard import Meter, Need
+    from emulator.core.scenario import Principal
 
 
 @dataclass(frozen=True, kw_only=True)
-class Timing:
-    """How long things take, in seconds: a copy, anything else that has an operation, and a long poll at most."""
+class Setting:
+    """What every service starts with: the scenario, the clock, and how long things take, in seconds."""
 
-    copy: float = 5.0
-    other: float = 0.2
-    wait: float = 120.0
-    copies: Mapping[str, float] = field(default_factory=dict)
-
-    def copy_to(self, location: str) -> float:
-        """How long a copy to a location takes."""
-        return self.copies.get(location, self.copy)
-
-    @classmethod
-    def around(cls, copy: float, *, wait: float = wait, said: float | Mapping[str, float] | None = None) -> Timing:
-        """Timing for a copy of so many seconds, or as a scenario says; nothing else takes longer than a copy does."""
-        if isinstance(said, int | float):
-            copy, said = said, None
-        return cls(copy=copy, other=min(cls.other, copy), wait=wait, copies=said or {})
+    scenario: Scenario
+    clock: Clock
+    copy_seconds: float = 5.0
+    wait_seconds: float = 120.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """A request that passed every check.
+    """A request that passed every check; services add what their methods need.
 
     `now` is its time (seconds since 1970), one for all it does; `fault` is how an operation that it starts is to end;
     `pause` waits until a moment, and is broken off by a reset or by the client's leaving.
@@ -49,26 +48,79 @@ class Call:
     body: Mapping[str, Any]
     now: float
     clock: Clock
-    state: State
-    timing: Timing
-    fields: frozenset[str]
     scenario: Scenario
     pause: Callable[[float], Awaitable[None]]
     fault: OperationFault | None = None
     principal: Principal | None = None
 
-    @property
-    def request_id(self) -> str:
-        """The client's request id in lower case; "" without one."""
-        return str(self.query.get("requestId", "")).lower()
-
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """The body of a 200 (None: 204), and what is to be committed before it is sent."""
+    """The body of a 200 (None: 204), and what the service is to commit before it is sent."""
 
     body: Mapping[str, Any] | None
-    change: Change | None = None
+    change: object = None
 
 
-Handler = Callable[[Call], Answer] | Callable[[Call], Awaitable[Answer]]
+C = TypeVar("C", bound=Call)
+Handler = Callable[[C], Answer] | Callable[[C], Awaitable[Answer]]
+
+
+class Service(ABC, Generic[C]):
+    """A service in one emulator: its document, its methods, and what exists in it. Made anew for each emulator."""
+
+    document: ClassVar[Path]
+    """The reduced discovery document; `corrections.yaml` beside it says what it lacks."""
+    scenario: ClassVar[type[Scenario]] = Scenario
+    """The scenario, with the keys that the service adds."""
+    handlers: ClassVar[Mapping[str, Handler[Any]]]
+    """Method → what answers it."""
+
+    def __init__(self, setting: Setting) -> None:
+        self.setting = setting
+        self.api = compiled(self.document)
+
+    @abstractmethod
+    def call(self, request: Call, *, stale: bool) -> C:
+        """The request with what the service's methods need; a stale one sees what was before the last change."""
+
+    @abstractmethod
+    def needs(self, call: C, target: str) -> Iterable[Need]:
+        """The permissions that a request needs, in the order in which they are looked at."""
+
+    def reset(self) -> None:
+        """Go back to what the scenario says exists. Raises BadScenario."""
+
+    def commit(self, change: Any) -> None:
+        """Make a change that an answer asks for."""
+
+    def target(self, route: Route, body: object) -> str:  # noqa: ARG002 -- for services whose bodies name the target
+        """What a request is about, for the journal and for faults."""
+        return route.target
+
+    def starts_operation(self, method: Method) -> bool:  # noqa: ARG002 -- for services that have operations
+        """Whether a method changes something through an operation."""
+        return False
+
+    def can_be_stale(self, route: Route) -> bool:  # noqa: ARG002 -- for services that remember what was
+        """Whether a request reads something that has changed."""
+        return False
+
+    def check_query(self, query: Mapping[str, Any]) -> None:
+        """Raises ApiError 400 for parameters whose form the document does not tell."""
+
+    def meter(self, call: C, method: Method) -> Meter | None:  # noqa: ARG002 -- for services that have quotas
+        """What a request counts against, if anything."""
+        return None
+
+    def repeated(self, call: C, method: Method) -> Answer | None:  # noqa: ARG002 -- for services that know repetitions
+        """The answer to a request that was seen before; None for a new one."""
+        return None
+
+    def moments(self, now: float) -> Iterable[float]:  # noqa: ARG002 -- for services in which things take time
+        """When something happens by itself."""
+        return ()
+
+    def show(self, now: float) -> Mapping[str, Any]:  # noqa: ARG002 -- for services in which something exists
+        """What exists, as `GET /_emulator/state` shows it, under keys that no other service has."""
+        return {}

@@ -1,46 +1,20 @@
-"""What happens to connections beneath HTTP: closing, resetting and cutting answers short. Knows nothing of Compute."""
+"""Closes and resets connections, and cuts answers short, beneath HTTP."""
 
 from __future__ import annotations
 
 import socket
 import struct
-from dataclasses import dataclass, field
-from http.client import responses
 from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Mapping
 
     from uvicorn.config import Config
     from uvicorn.server import ServerState
 
-JSON = "application/json; charset=UTF-8"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Reply:
-    """A whole answer; `reason` is for the journal only."""
-
-    status: int
-    content: bytes
-    media_type: str = JSON
-    headers: Mapping[str, str] = field(default_factory=dict)
-    reason: str | None = None
-
-    @property
-    def lines(self) -> dict[str, str]:
-        """All header lines but those of the transport."""
-        typed = {"content-type": self.media_type} if self.content else {}
-        return {**typed, **{name.lower(): value for name, value in self.headers.items()}}
-
-    def encoded(self) -> bytes:
-        """The answer as HTTP/1.1 puts it on the wire."""
-        first = f"HTTP/1.1 {self.status} {responses.get(self.status, '')}"
-        lines = [f"{name}: {value}" for name, value in self.lines.items()]
-        return "\r\n".join([first, *lines, f"content-length: {len(self.content)}", "", ""]).encode() + self.content
+    from emulator.core.messages import Reply
 
 
 class Cut(Exception):

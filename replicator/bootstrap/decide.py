@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 DEFAULT_TAG_PATTERN = "v*"
 #: The inputs of every gated action, and of every set-up; settings know nothing of them.
 INPUTS = ("distribute", "tag_pattern", "python")
-EXIT_BAD_SETTINGS = 2
-EXIT_SETUP = 3
 
 _SWITCH = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 
@@ -120,11 +118,12 @@ def main(argv: list[str], env: Mapping[str, str], stdout: TextIO) -> int:
     verb = argv.pop(0) if argv and argv[0] != "--failed" else MAIN
     command = find(verb)
     if command is None:
-        workflow_commands.write_line(stdout, f"'{workflow_commands.plain(verb)}' isn't a command")
-        return EXIT_BAD_SETTINGS
+        raise ValueError(f"{verb!r} isn't a command")
     if argv[:1] == ["--failed"]:
         write_failure(command, env, stdout, " ".join(argv[1:]), title="Set-up")
-        return EXIT_SETUP
+        from replicator.bootstrap import exit_codes  # no skip needs it
+
+        return exit_codes.SETUP
     try:
         decision = from_env(env)
     except WrongInput as error:
@@ -157,12 +156,14 @@ def report(command: Command, decision: Decision, env: Mapping[str, str], stdout:
 
 def report_wrong_input(command: Command, error: WrongInput, env: Mapping[str, str], stdout: TextIO) -> int:
     """Annotate each wrong input and write the outputs of a run that was not made. Returns the exit code."""
+    from replicator.bootstrap import exit_codes  # no skip needs it
+
     for name, message in error.problems:
         text = f"{name}: {message}"
         workflow_commands.write_line(stdout, workflow_commands.annotation("error", text, title=f"Input {name}"))
     reason = workflow_commands.plain(error)
     workflow_commands.write_outputs(env, dict(command.outputs, decision="skip", reason=reason, result="failed"))
-    return EXIT_BAD_SETTINGS
+    return exit_codes.BAD_SETTINGS
 
 
 def write_failure(command: Command, env: Mapping[str, str], stdout: TextIO, reason: str, title: str) -> None:

@@ -1,6 +1,6 @@
 """Installs a lock into a virtual environment by uv, in a fraction of the time that pip takes.
 
-    python -I -B set_up.py INTERPRETER LOCK UV_LOCK
+    python -I -B install.py INTERPRETER LOCK UV_LOCK
 
 `setup.sh` runs it before anything is installed: standard library only. It gives up where uv can't be had or can't do
 it, says why in one line and exits with 1; then pip does it, which every Python brings. So nothing here has to work.

@@ -1,7 +1,6 @@
-"""Compute Engine: the only module that imports google.cloud.compute. Answers with values of our own.
+"""Makes the requests of the Compute Engine API: the only module that imports google.cloud.compute.
 
-Each method makes a request, which `calls` sends in its turn and repeats, by the table in `faults`: the library's own
-retries are off.
+`retry` sends each request in its turn, and again as the table in `refusals` says: the library's own retries are off.
 `insert().result()` of the library is not used: it asks the public endpoint whatever endpoint was given, and answers
 with success for an operation that failed without an HTTP status (measured with google-cloud-compute 1.56).
 """
@@ -10,10 +9,9 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 import requests
 from google.api_core.client_options import ClientOptions
@@ -21,16 +19,17 @@ from google.api_core.exceptions import GoogleAPICallError
 from google.auth import exceptions as auth_errors
 from google.cloud import compute_v1
 from google.protobuf.json_format import ParseError
-from requests.adapters import HTTPAdapter
 
-from replicator.compute import credentials as signin
+from replicator.compute import answers
+from replicator.compute import credentials as sign_in
 from replicator.compute.rate_limit import Request
 from replicator.compute.refusals import Refusal
-from replicator.core import names as names_module
-from replicator.core.images import CUSTOMER_SUPPLIED, Binding, Image, ImageRef, Operation, Policy, Problem
+from replicator.core.images import ImageRef
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from replicator.core.images import Image, Operation, Policy
 
 
 _Answer = TypeVar("_Answer")
@@ -39,30 +38,16 @@ _Answer = TypeVar("_Answer")
 _ANSWER_SECONDS = 60.0
 _WAIT_SECONDS = 150.0
 
-#: Every location waits in a connection of its own.
-_CONNECTIONS = 64
-
 _POLICY_VERSION = 3
 
 #: The longest names make a URL of 8 KiB then; longer ones are refused (414) by many servers and proxies.
 _MOST_NAMES = 90
 
-#: A proxy's page may stand where the API's sentence is expected.
-_LONGEST_MESSAGE = 600
-_LONGEST_CODE = 100
-_REF = re.compile(r"(?:^|/)projects/(?P<project>[^/]+)/global/images/(?P<name>[^/]+)$")
-
-_OPERATION = re.compile(r"/projects/(?P<project>[^/]+)/global/operations/")
-
-
-class Garbled(ValueError):
-    """An answer that lacks what every answer of Compute Engine has."""
-
 
 class Compute:
     """The calls of the Compute Engine API that replication needs.
 
-    Every request raises Refusal when it is refused or not answered, and Credentials when they can't be used.
+    Every request raises Refusal when it is refused or not answered, and SignInFailed where no token is given.
     """
 
     def __init__(self, endpoint: str, credentials: Any) -> None:
@@ -70,19 +55,16 @@ class Compute:
         self._host = urlsplit(endpoint).netloc or compute_v1.ImagesClient.DEFAULT_ENDPOINT
         self._images = compute_v1.ImagesClient(credentials=credentials, client_options=options)
         self._operations = compute_v1.GlobalOperationsClient(credentials=credentials, client_options=options)
-        for transport in (self._images.transport, self._operations.transport):
-            session: Any = transport._session  # type: ignore[union-attr]  # noqa: SLF001 - no public way to size it
-            # A proxy from the environment must not see what is meant for loopback.
-            local = endpoint.startswith("http://")
-            session.trust_env = not local
-            signin.attach(session, local=local)
-            for scheme in ("https://", "http://"):
-                session.mount(scheme, HTTPAdapter(pool_maxsize=_CONNECTIONS))
+
+    @property
+    def transports(self) -> tuple[Any, ...]:
+        """What the library sends requests by."""
+        return self._images.transport, self._operations.transport
 
     def get(self, ref: ImageRef) -> Request[Image]:
         """Read one image."""
         return self._request(
-            "compute.images.get", self._images.get, {"project": ref.project, "image": ref.name}, _image
+            "compute.images.get", self._images.get, {"project": ref.project, "image": ref.name}, answers.image
         )
 
     def find(self, project: str, names: Iterable[str]) -> Request[dict[ImageRef, Image]]:
@@ -96,7 +78,7 @@ class Compute:
             token: str | None = None
             while token != "":
                 request = {"project": project, "filter": wanted, "page_token": token or ""}
-                images, token = self._send("compute.images.list", self._images.list, request, _page)
+                images, token = self._send("compute.images.list", self._images.list, request, answers.page)
                 # Keyed as asked for: the answer may call the project by another of its names.
                 found.update((ImageRef(project, image.ref.name), image) for image in images)
         return found
@@ -104,7 +86,7 @@ class Compute:
     def family_head(self, project: str, family: str) -> Request[Image]:
         """The image that a family resolves to; a family without one is a Refusal with status 404."""
         request = {"project": project, "family": family}
-        return self._request("compute.images.getFromFamily", self._images.get_from_family, request, _image)
+        return self._request("compute.images.getFromFamily", self._images.get_from_family, request, answers.image)
 
     def get_policy(self, ref: ImageRef) -> Request[Policy]:
         """Read the image's own access policy, conditions included."""
@@ -113,7 +95,7 @@ class Compute:
             "resource": ref.name,
             "options_requested_policy_version": _POLICY_VERSION,
         }
-        return self._request("compute.images.getIamPolicy", self._images.get_iam_policy, request, _policy)
+        return self._request("compute.images.getIamPolicy", self._images.get_iam_policy, request, answers.policy)
 
     def set_policy(self, ref: ImageRef, policy: Policy) -> Request[Policy]:
         """Replace the image's own access policy, guarded by the policy's etag; answers with the one now in force."""
@@ -134,7 +116,7 @@ class Compute:
             "resource": ref.name,
             "global_set_policy_request_resource": compute_v1.GlobalSetPolicyRequest(policy=body),
         }
-        return self._request("compute.images.setIamPolicy", self._images.set_iam_policy, request, _policy)
+        return self._request("compute.images.setIamPolicy", self._images.set_iam_policy, request, answers.policy)
 
     def insert(
         self,
@@ -158,7 +140,7 @@ class Compute:
         if kms_key:
             body.image_encryption_key = compute_v1.CustomerEncryptionKey(kms_key_name=kms_key)
         request = {"project": ref.project, "image_resource": body, "request_id": request_id}
-        return self._request("compute.images.insert", self._images.insert_unary, request, _operation)
+        return self._request("compute.images.insert", self._images.insert_unary, request, answers.operation)
 
     def patch(
         self, ref: ImageRef, *, family: str | None = None, description: str | None = None, request_id: str
@@ -175,24 +157,24 @@ class Compute:
             "image_resource": body,
             "request_id": request_id,
         }
-        return self._request("compute.images.patch", self._images.patch_unary, request, _operation)
+        return self._request("compute.images.patch", self._images.patch_unary, request, answers.operation)
 
     def set_labels(self, ref: ImageRef, labels: Mapping[str, str], fingerprint: str) -> Request[Operation]:
         """Replace an image's labels, guarded by the fingerprint that they were read with."""
         body = compute_v1.GlobalSetLabelsRequest(labels=dict(labels), label_fingerprint=fingerprint)
         request = {"project": ref.project, "resource": ref.name, "global_set_labels_request_resource": body}
-        return self._request("compute.images.setLabels", self._images.set_labels_unary, request, _operation)
+        return self._request("compute.images.setLabels", self._images.set_labels_unary, request, answers.operation)
 
     def delete(self, ref: ImageRef, *, request_id: str) -> Request[Operation]:
         """Begin to delete an image."""
         request = {"project": ref.project, "image": ref.name, "request_id": request_id}
-        return self._request("compute.images.delete", self._images.delete_unary, request, _operation)
+        return self._request("compute.images.delete", self._images.delete_unary, request, answers.operation)
 
     def wait(self, operation: Operation) -> Request[Operation]:
         """Wait for an operation, two minutes at most: the answer may still be under way."""
         request = {"project": operation.project, "operation": operation.name}
         wait = self._operations.wait
-        return self._request("compute.globalOperations.wait", wait, request, _operation, _WAIT_SECONDS)
+        return self._request("compute.globalOperations.wait", wait, request, answers.operation, _WAIT_SECONDS)
 
     def _request(
         self,
@@ -215,124 +197,15 @@ class Compute:
         try:
             return read(send(request=request, retry=None, timeout=timeout))
         except GoogleAPICallError as error:
-            raise _refusal(method, str(request["project"]), error) from error
+            raise answers.refusal(method, str(request["project"]), error) from error
         except auth_errors.GoogleAuthError as error:
-            signin.failed(error)
-        except (ParseError, Garbled, AttributeError) as error:
+            sign_in.failed(error)
+        except (ParseError, answers.Garbled, AttributeError) as error:
             # AttributeError: the library takes for granted that the JSON of an error has the usual shape.
             message = f"the answer of {self._host} is not Compute Engine's (a proxy's page?): {_first_line(error)}"
             raise Refusal(method, message=message) from error
         except (requests.RequestException, OSError) as error:
             raise Refusal(method, message=_connection_trouble(error, self._host)) from error
-
-
-def parse_ref(uri: str) -> ImageRef | None:
-    """The image that a URL or partial URI names, whatever its host; None where it names none."""
-    match = _REF.search(unquote(uri))
-    return ImageRef(match["project"], match["name"]) if match else None
-
-
-def _image(answer: Any) -> Image:
-    own = parse_ref(answer.self_link)
-    if own is None or not names_module.is_valid(own.name) or not names_module.is_project(own.project):
-        raise Garbled("an image without a selfLink that names it")
-    return Image(
-        ref=own,
-        id=str(answer.id),
-        status=answer.status,
-        created=_time(answer.creation_timestamp),
-        storage_locations=tuple(answer.storage_locations),
-        source_image=parse_ref(answer.source_image),
-        source_image_id=answer.source_image_id,
-        family=answer.family,
-        description=answer.description,
-        labels=dict(answer.labels),
-        label_fingerprint=answer.label_fingerprint,
-        disk_size_gb=answer.disk_size_gb,
-        archive_size_bytes=answer.archive_size_bytes,
-        architecture=answer.architecture,
-        guest_os_features=frozenset(feature.type_ for feature in answer.guest_os_features),
-        licenses=frozenset(_from_projects(uri) for uri in answer.licenses),
-        deprecated="" if answer.deprecated.state == "ACTIVE" else answer.deprecated.state,
-        encryption=_encryption(answer),
-    )
-
-
-def _time(text: str) -> datetime:
-    try:
-        return datetime.fromisoformat(text)
-    except ValueError:
-        raise Garbled("an image without a creationTimestamp that can be read") from None
-
-
-def _encryption(answer: Any) -> str:
-    if "image_encryption_key" not in answer:
-        return ""
-    # The key's version is the service's choice: what is wanted names none.
-    return answer.image_encryption_key.kms_key_name.partition("/cryptoKeyVersions/")[0] or CUSTOMER_SUPPLIED
-
-
-def _page(pager: Any) -> tuple[list[Image], str]:
-    page = next(pager.pages)
-    return [_image(item) for item in page.items], page.next_page_token
-
-
-def _policy(answer: Any) -> Policy:
-    if not answer.etag:
-        # Without it a change would overwrite whatever somebody else granted meanwhile.
-        raise Garbled("a policy without an etag")
-    return Policy(tuple(_bindings(answer.bindings)), answer.etag)
-
-
-def _bindings(bindings: Iterable[Any]) -> Iterator[Binding]:
-    for binding in bindings:
-        condition = ""
-        if "condition" in binding:
-            fields = type(binding.condition).to_dict(binding.condition)
-            condition = json.dumps({key: value for key, value in fields.items() if value}, sort_keys=True)
-        yield Binding(binding.role, frozenset(binding.members), condition)
-
-
-def _operation(answer: Any) -> Operation:
-    place = _OPERATION.search(answer.self_link)
-    if place is None:
-        raise Garbled("an operation without a selfLink")
-    problem = None
-    first = next(iter(answer.error.errors), None)
-    if first is not None or answer.http_error_status_code >= 400:
-        problem = Problem(
-            code=first.code[:_LONGEST_CODE] if first is not None else "",
-            message=((first.message if first is not None else "") or answer.http_error_message)[:_LONGEST_MESSAGE],
-            http_status=answer.http_error_status_code,
-        )
-    return Operation(
-        project=unquote(place["project"]),
-        name=answer.name,
-        done=answer.status == compute_v1.Operation.Status.DONE,
-        progress=answer.progress,
-        problem=problem,
-    )
-
-
-def _refusal(method: str, project: str, error: GoogleAPICallError) -> Refusal:
-    listed: list[Mapping[str, Any]] = [item for item in error.errors if isinstance(item, dict)]
-    details: list[Mapping[str, Any]] = [item for item in error.details if isinstance(item, dict)]
-    codes = [str(item.get("reason", "")) for item in (*listed, *details)]
-    response = error.response
-    after = response.headers.get("retry-after", "") if isinstance(response, requests.Response) else ""
-    return Refusal(
-        method,
-        project=project,
-        status=error.code,
-        codes=tuple(code for code in codes if code),
-        # The library puts the method and the whole URL, request id included, before the API's own words.
-        message=re.sub(r"^[A-Z]+ https?://\S+: ", "", error.message or "")[:_LONGEST_MESSAGE],
-        retry_after=float(after) if re.fullmatch(r"\d{1,6}", after) else 0.0,
-    )
-
-
-def _from_projects(uri: str) -> str:
-    return uri[uri.find("projects/") :]
 
 
 def _first_line(error: BaseException) -> str:

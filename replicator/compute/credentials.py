@@ -1,7 +1,7 @@
-"""Signing in: Application Default Credentials as google-auth finds and refreshes them, with failures of our own words.
+"""Signs in: finds Application Default Credentials and asks for tokens, by google-auth, with failures of our own words.
 
-Only here and in `gce` is google-auth imported. Texts of its exceptions are never shown: they quote whole answers, which
-may hold tokens.
+Only here and in `client` is google-auth imported. Texts of its exceptions are never shown: they quote whole answers,
+which may hold tokens.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from google.auth import _cloud_sdk
 from google.auth import exceptions as auth_errors
 from google.auth.compute_engine import Credentials as MachineCredentials
 from google.auth.credentials import AnonymousCredentials, with_scopes_if_required
-from google.auth.transport.requests import AuthorizedSession
 from google.auth.transport.requests import Request as GoogleRequest
 
 from replicator.bootstrap import decide
-from replicator.compute import sign_in_errors
-from replicator.compute.refusals import Credentials, NoToken
+from replicator.compute import errors, sign_in_errors
+from replicator.compute.errors import SignInFailed
+from replicator.compute.refusals import NoToken
 from replicator.compute.sign_in_errors import Service
 
 if TYPE_CHECKING:
@@ -41,8 +41,8 @@ _BOUNDARY = "/allowedLocations"
 
 
 def find(env: Mapping[str, str], *, endpoint: str) -> Any:
-    """The credentials for an endpoint (empty: Google's), not yet used. Raises errors.NoCredentials or its kin."""
-    # Without a handler Python prints what google-auth would tell its developers, URLs and answers included.
+    """The credentials for an endpoint (empty: Google's), not yet used. Raises SignInFailed."""
+    # Without a handler Python prints what google-auth logs for its developers, URLs and answers included.
     logging.getLogger("google").addHandler(logging.NullHandler())
     try:
         # Asked with scopes, it would sign in at once and look for the project with Resource Manager.
@@ -53,7 +53,9 @@ def find(env: Mapping[str, str], *, endpoint: str) -> Any:
     # Asking a machine for its universe is a request, and its endpoint is that of its own universe.
     universe = _UNIVERSE if isinstance(credentials, MachineCredentials) else credentials.universe_domain
     if universe != _UNIVERSE and not endpoint:
-        raise sign_in_errors.OtherUniverse(f"The credentials belong to the universe {universe}, not to {_UNIVERSE}")
+        raise SignInFailed(
+            errors.OTHER_UNIVERSE, f"The credentials belong to the universe {universe}, not to {_UNIVERSE}"
+        )
     return credentials
 
 
@@ -62,19 +64,10 @@ def anonymous() -> Any:
     return AnonymousCredentials()  # type: ignore[no-untyped-call]
 
 
-def attach(session: AuthorizedSession, *, local: bool) -> None:
-    """Let a session sign in by our requests; `local`: it speaks with loopback only.
+class TokenRequest(GoogleRequest):
+    """A request for a token.
 
-    A token that is refused is renewed once, and the request repeated with the new one.
-    """
-    session._auth_request = Request(local=local)  # noqa: SLF001 - the library makes the session itself
-    session._max_refresh_attempts = 1  # noqa: SLF001
-
-
-class Request(GoogleRequest):
-    """A request of the sign-in.
-
-    Raises NoToken where another try may help, and Credentials where none will.
+    Raises NoToken where another try may help, and SignInFailed where none will.
     """
 
     def __init__(self, *, local: bool) -> None:
@@ -101,7 +94,7 @@ class Request(GoogleRequest):
         try:
             timeout = min(timeout or _LONGEST_ANSWER, _LONGEST_ANSWER)
             if method == "POST":
-                # A redirect would take the token along to whomever it names.
+                # A redirect would take the token along to the host that it names.
                 kwargs["allow_redirects"] = False
             answer: Any = super().__call__(url, method, body, headers, timeout, **kwargs)  # type: ignore[no-untyped-call]
         except auth_errors.TransportError:
@@ -110,7 +103,7 @@ class Request(GoogleRequest):
         if answer.status in sign_in_errors.PASSING:
             raise NoToken(f"{service} answered HTTP {answer.status}")
         if answer.status != requests.codes.ok:
-            raise Credentials(sign_in_errors.refused(service, answer.status, text))
+            raise sign_in_errors.refused(service, answer.status, text)
         if not sign_in_errors.is_usable(service, text):
             raise NoToken(f"{service} answered, but not in its own words (a proxy's page?)")
         return answer
@@ -123,15 +116,11 @@ def failed(error: auth_errors.GoogleAuthError) -> NoReturn:
         raise NoToken("the sign-in got no answer") from None
     if isinstance(error, auth_errors.InvalidOperation):
         # What anonymous credentials say when they are to be renewed.
-        raise Credentials(
-            sign_in_errors.CredentialsRefused("The API asks for credentials, and none are sent")
-        ) from None
-    raise Credentials(
-        sign_in_errors.CredentialsRefused(f"google-auth can't sign in ({type(error).__name__})")
-    ) from None
+        raise SignInFailed(errors.CREDENTIALS_REFUSED, "The API asks for credentials, and none are sent") from None
+    raise SignInFailed(errors.CREDENTIALS_REFUSED, f"google-auth can't sign in ({type(error).__name__})") from None
 
 
-def _not_found(error: Exception, env: Mapping[str, str]) -> sign_in_errors.NoCredentials:
+def _not_found(error: Exception, env: Mapping[str, str]) -> SignInFailed:
     # google-auth reads the process's own environment.
     path = os.environ.get(sign_in_errors.FILE, "")
     if path and not Path(path).exists():
@@ -139,7 +128,7 @@ def _not_found(error: Exception, env: Mapping[str, str]) -> sign_in_errors.NoCre
     file = path or _cloud_sdk.get_application_default_credentials_path()  # type: ignore[no-untyped-call]
     if path or Path(file).exists():
         kind = "" if isinstance(error, auth_errors.GoogleAuthError) else f" ({type(error).__name__})"
-        return sign_in_errors.CredentialsFileUnreadable(f"{file} holds no credentials that can be used{kind}")
+        return SignInFailed(errors.CREDENTIALS_FILE_UNUSABLE, f"{file} holds no credentials that can be used{kind}")
     return sign_in_errors.nothing_found(env, decide.payload(env.get("GITHUB_EVENT_PATH", "")))
 
 

@@ -1,35 +1,197 @@
-"""Failures of reading the source, or of reaching the API at all; each ends the run."""
+"""Lists the failures of signing in, of reaching Compute Engine and of reading the source; each ends the run."""
 
 from __future__ import annotations
 
-from replicator.core.errors import ReplicatorError
-
-
-class SourceMissing(ReplicatorError):
-    """The source image does not exist."""
-
-    exit_code = 3
-    remedy = (
-        "Check the name and the project (`gcloud compute images list --project PROJECT`), "
-        "and that this step runs after the build."
-    )
-
-
-class SourceUnreadable(ReplicatorError):
-    """The source image, or its policy, may not be read."""
-
-    exit_code = 3
-    remedy = "Grant the identity of this step a role that allows it on the source's project."
-
-
-class SourceUnusable(ReplicatorError):
-    """The source exists and cannot be copied as it is."""
-
-    exit_code = 3
+from replicator.core.errors import Advice, ReplicatorError
 
 
 class EndpointUnreachable(ReplicatorError):
-    """The API did not answer for a minute."""
+    """The API did not answer; `verify` has an exit code of its own for it."""
 
-    exit_code = 3
-    remedy = "Check the network and the input compute_endpoint; then run this again: what was made is kept."
+    def __init__(self, what: str) -> None:
+        super().__init__(ENDPOINT_UNREACHABLE, what)
+
+
+class SignInFailed(ReplicatorError):
+    """The sign-in failed for good; which failure it is, one of the rows below says.
+
+    Before there is a plan it ends the run; later it ends the replica whose call it met.
+    """
+
+
+SOURCE_MISSING = Advice(
+    title="Source image is missing",
+    meaning="The source image does not exist.",
+    remedy="Check the name and the project (`gcloud compute images list --project PROJECT`), "
+    "and that this step runs after the build.",
+)
+
+SOURCE_UNREADABLE = Advice(
+    title="Source image can't be read",
+    meaning="The source image, or its policy, may not be read.",
+    remedy="Grant the identity of this step a role that allows it on the source's project.",
+)
+
+SOURCE_UNUSABLE = Advice(
+    title="Source image can't be used",
+    meaning="The source exists and can't be copied as it is.",
+)
+
+ENDPOINT_UNREACHABLE = Advice(
+    title="Compute Engine doesn't answer",
+    meaning="The API did not answer for a minute.",
+    remedy="Check the network and the input compute_endpoint; then run this again: what was made is kept.",
+)
+
+CHECKOUT = "- uses: actions/checkout@v7"
+AUTH = """\
+- uses: google-github-actions/auth@v3
+  with:
+    workload_identity_provider: ${{ vars.GCP_WORKLOAD_IDENTITY_PROVIDER }}
+    service_account: ${{ vars.GCP_SERVICE_ACCOUNT }}"""
+THIS = "- uses: gce-image-replicator/gce-image-replicator@v1"
+
+NO_CREDENTIALS = Advice(
+    title="No credentials",
+    meaning="No Application Default Credentials were found; the sections below are about known causes.",
+    why="No other credentials are used: there is no input for a key.",
+    remedy=(
+        "On your machine run `gcloud auth application-default login`; in a workflow put google-github-actions/auth "
+        "before this step, with `id-token: write` in the job's permissions."
+    ),
+)
+
+NOT_SIGNED_IN = Advice(
+    title="Not signed in",
+    meaning="The job may sign in, but no step before this one did.",
+    why="This action takes no key: it uses the credentials that a step before it leaves.",
+    remedy="Put the step google-github-actions/auth between checkout and this one.",
+    lines=f"{CHECKOUT}\n{AUTH}\n{THIS}",
+)
+
+NO_ID_TOKEN = Advice(
+    title="No identity token",
+    meaning="The job has no right to a token that it could sign in with.",
+    why="Without `id-token: write` GitHub gives the job nothing that Google Cloud would trust.",
+    remedy="Add `id-token: write` to the permissions of the job, and google-github-actions/auth before this step.",
+    lines="permissions:\n  contents: read\n  id-token: write",
+)
+
+FORK_PULL_REQUEST = Advice(
+    title="Pull request from a fork",
+    meaning="The job belongs to a pull request from a fork, which may not sign in.",
+    why="GitHub gives such a job neither `id-token: write` nor secrets, whatever its permissions say.",
+    remedy="Nothing is wrong with the set-up: leave the job out for forks, with this `if:` line.",
+    lines="if: github.event.pull_request.head.repo.full_name == github.repository",
+)
+
+CREDENTIALS_FILE_GONE = Advice(
+    title="Credentials file is gone",
+    meaning="GOOGLE_APPLICATION_CREDENTIALS names a file that does not exist.",
+    why=(
+        "google-github-actions/auth writes its file into the workspace, and actions/checkout empties the workspace: "
+        "after it the file is gone."
+    ),
+    remedy="Put actions/checkout before google-github-actions/auth, once, and this step after both.",
+    lines=f"{CHECKOUT}\n{AUTH}\n{THIS}",
+)
+
+CREDENTIALS_FILE_UNUSABLE = Advice(
+    title="Credentials file can't be used",
+    meaning="The credentials file can't be read, or isn't valid.",
+    why="It must be the JSON that google-github-actions/auth or gcloud wrote, unchanged.",
+    remedy=(
+        "Let google-github-actions/auth write it, or `gcloud auth application-default login`. A key kept as a secret "
+        "belongs in the input `credentials_json` of google-github-actions/auth, whole."
+    ),
+)
+
+OTHER_UNIVERSE = Advice(
+    title="Credentials of another universe",
+    meaning="The credentials belong to another universe than the endpoint.",
+    why="Credentials work in their own universe only, so they were sent nowhere.",
+    remedy=(
+        "Set compute_endpoint to the Compute Engine API of that universe, or take `universe` out of the step "
+        "google-github-actions/auth."
+    ),
+)
+
+SIGN_IN_EXPIRED = Advice(
+    title="Sign-in has expired",
+    meaning="What the sign-in starts from has expired, or was revoked.",
+    why=(
+        "The file that google-github-actions/auth writes is good for its own job only; keys and a user's sign-in can "
+        "be revoked."
+    ),
+    remedy=(
+        "Run google-github-actions/auth in this job, after checkout; on your machine run "
+        "`gcloud auth application-default login` again. A key that was deleted has to be replaced."
+    ),
+    lines=AUTH,
+)
+
+WRONG_AUDIENCE = Advice(
+    title="Wrong audience",
+    meaning="The identity token was made for another audience than the provider expects.",
+    why="The provider of the workload identity pool allows certain audiences; by default its own full name.",
+    remedy=(
+        "Give google-github-actions/auth the provider's full name, with the project's number, and no `audience`; or "
+        "one that the provider allows."
+    ),
+    lines="workload_identity_provider: projects/NUMBER/locations/global/workloadIdentityPools/POOL/providers/PROVIDER",
+)
+
+PROVIDER_MISSING = Advice(
+    title="Identity provider is missing",
+    meaning="The workload identity pool, or its provider, does not exist or is disabled.",
+    why="A new provider takes a few minutes to work. Its name must hold the project's number, not the project's id.",
+    remedy=(
+        WRONG_AUDIENCE.remedy + " `gcloud iam workload-identity-pools providers describe` shows whether it is there."
+    ),
+    lines=WRONG_AUDIENCE.lines,
+)
+
+CONDITION_REJECTS = Advice(
+    title="Identity provider rejects this job",
+    meaning="The provider's attribute condition does not let this job in.",
+    why="The condition compares repository, ref or the like with this job's identity token, capital letters included.",
+    remedy=(
+        "Run the job from a ref that the condition allows (often tags and the default branch only), or change the "
+        "condition: `gcloud iam workload-identity-pools providers update-oidc`."
+    ),
+)
+
+IMPERSONATION_DENIED = Advice(
+    title="Service account can't be used",
+    meaning="The identity signed in, but may not act as the service account.",
+    why="It lacks iam.serviceAccounts.getAccessToken, which roles/iam.workloadIdentityUser holds.",
+    remedy=(
+        "Check the input `service_account` of google-github-actions/auth, and grant the role to the repository by this "
+        "command; it works after some minutes."
+    ),
+    lines=(
+        "gcloud iam service-accounts add-iam-policy-binding ACCOUNT --role=roles/iam.workloadIdentityUser \\\n"
+        "  --member=principalSet://iam.googleapis.com/projects/NUMBER/locations/global/workloadIdentityPools/POOL/"
+        "attribute.repository_id/REPOSITORY_ID"
+    ),
+)
+
+CREDENTIALS_REFUSED = Advice(
+    title="Credentials are refused",
+    meaning="The credentials are refused, for a reason that has no section here.",
+    why="What the service says is not quoted, because it may hold parts of tokens.",
+    remedy=(
+        "Check workload identity provider and service account (docs/permissions.md), on a machine of your own its "
+        "clock, too; the step google-github-actions/auth with debug logging shows the whole answer."
+    ),
+)
+
+TOKEN_SERVICE_SILENT = Advice(
+    title="Token service doesn't answer",
+    meaning="A service that the sign-in needs did not answer for a minute, or not in its own words.",
+    remedy=(
+        "Run this again later. Behind a proxy or firewall let the job reach sts.googleapis.com, "
+        "iamcredentials.googleapis.com and the runner's own token service; on a machine of Compute Engine, its "
+        "metadata server."
+    ),
+)

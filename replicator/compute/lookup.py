@@ -1,4 +1,4 @@
-"""What exists: the source, its policy, and what stands under the replicas' names. Reads only."""
+"""Reads what exists: the source, its policy, and the images that have the replicas' names."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import contextlib
 import math
 from typing import TYPE_CHECKING, TypeVar
 
-from replicator.compute import refusals, sign_in_errors
-from replicator.compute.errors import EndpointUnreachable, SourceMissing, SourceUnreadable, SourceUnusable
-from replicator.compute.refusals import Credentials, NoToken, Refusal
+from replicator.compute import refusals
+from replicator.compute.errors import ENDPOINT_UNREACHABLE, SOURCE_UNREADABLE, SOURCE_UNUSABLE, EndpointUnreachable
+from replicator.compute.refusals import Refusal
 from replicator.core import compare, errors
+from replicator.core.errors import ReplicatorError
 from replicator.core.images import CUSTOMER_SUPPLIED, Image, ImageRef, Policy
 from replicator.core.replicas import Access, Existing, Lineage
 from replicator.inputs.source_reference import FamilyRef
@@ -28,8 +29,8 @@ _T = TypeVar("_T")
 
 #: The run's own calls are given up when nobody answers for this many seconds.
 PATIENCE = 60.0
-#: The trouble of one delays the plan, and with it every other replica: by so many seconds at most, and by no more than
-#: this part of the time that is left.
+#: One image that can't be read delays the plan, and with it every other replica, so it is given up after these
+#: seconds, or after this part of the time that is left.
 _LONGEST_DELAY, _LARGEST_PART = 180.0, 1 / 3
 #: A source that is still being made is read again after these seconds.
 _SOURCE_PAUSE = 10.0
@@ -50,19 +51,23 @@ async def read_source(calls: Calls, reference: SourceRef) -> Image:
         try:
             await calls.pause(_SOURCE_PAUSE, where="source", because=f"The source {image.ref} is PENDING.")
         except errors.Deadline as error:
-            raise SourceUnusable(error.what, remedy=errors.NotReady.remedy) from error
+            raise ReplicatorError(SOURCE_UNUSABLE, error.what, remedy=errors.NotReady.remedy) from error
         ref = image.ref
         image = await _own(calls, calls.compute.get(ref), doing=f"Reading the source {ref}")
     if image.status != "READY":
-        raise SourceUnusable(f"The source {image.ref} is in state {image.status}", remedy="Build it anew.")
+        raise ReplicatorError(
+            SOURCE_UNUSABLE, f"The source {image.ref} is in state {image.status}", remedy="Build it anew."
+        )
     if image.deprecated in {"OBSOLETE", "DELETED"}:
-        raise SourceUnusable(
+        raise ReplicatorError(
+            SOURCE_UNUSABLE,
             f"The source {image.ref} is marked {image.deprecated}, and Compute Engine copies no such image",
             remedy=f"`gcloud compute images deprecate {image.ref.name} --project {image.ref.project} --state ACTIVE` "
             "makes it usable again.",
         )
     if image.encryption == CUSTOMER_SUPPLIED:
-        raise SourceUnusable(
+        raise ReplicatorError(
+            SOURCE_UNUSABLE,
             f"The source {image.ref} is encrypted with a customer-supplied key, which this tool never takes",
             remedy="Build it without one, or with a Cloud KMS key.",
         )
@@ -79,7 +84,7 @@ async def _original(calls: Calls, head: Image) -> Image:
                     break
                 original = older
         except Refusal as refusal:
-            # Whoever may not read a parent, in another project mostly, replicates the head itself.
+            # A parent that may not be read is mostly in another project: then the head itself is replicated.
             if refusal.status != 403:
                 raise
     return original
@@ -88,22 +93,24 @@ async def _original(calls: Calls, head: Image) -> Image:
 async def read_source_policy(calls: Calls, source: Image, access: Access) -> Policy | None:
     """The source's own access policy; None where it may not be read and `access` does not need it.
 
-    Raises SourceUnreadable where it is needed.
+    Raises a ReplicatorError with exit code 3 where it is needed.
     """
     try:
         doing = f"Reading who may use {source.ref}"
         return await _own(calls, calls.compute.get_policy(source.ref), doing=doing)
-    except SourceUnreadable as error:
+    except ReplicatorError as error:
+        if error.advice is not SOURCE_UNREADABLE:
+            raise
         if access is not Access.SOURCE:
             return None
         remedy = f"{error.todo} Or set access to public or private, which do without."
-        raise SourceUnreadable(error.what, remedy=remedy) from error
+        raise ReplicatorError(SOURCE_UNREADABLE, error.what, remedy=remedy) from error
 
 
 async def read_existing(
     calls: Calls, source: Image, refs: Iterable[ImageRef]
 ) -> dict[ImageRef, Existing | ReplicaError]:
-    """What stands under the names, or why it can't be told.
+    """The images that have these names, or why they can't be read.
 
     Raises a ReplicatorError with exit code 3 where nobody answers.
     """
@@ -227,22 +234,14 @@ async def _own(calls: Calls, request: Request[_T], *, doing: str) -> _T:
 
 @contextlib.contextmanager
 def ending_the_run(doing: str) -> Iterator[None]:
-    """What goes wrong before there is a plan ends the run, with exit code 3."""
+    """What goes wrong before there is a plan ends the run, with exit code 3: the table of refusals says as what."""
     try:
         yield
-    except Credentials as error:
-        raise error.error from None
     except errors.Deadline as error:
         raise EndpointUnreachable(error.what) from error
     except Refusal as refusal:
-        failed = refusals.error_of(refusal, doing=doing)
-        if isinstance(refusal, NoToken):
-            raise sign_in_errors.TokenServiceSilent(failed.what) from refusal
-        if isinstance(failed, errors.Unreachable):
+        failed, ends = refusals.error_of(refusal, doing=doing), refusal.fault.ends
+        if ends is ENDPOINT_UNREACHABLE:
             raise EndpointUnreachable(failed.what) from refusal
-        if refusal.status == 401:
-            raise sign_in_errors.CredentialsRefused(failed.what) from refusal
-        if refusal.status == 404 and not isinstance(failed, errors.ProjectNotFound):
-            remedy = refusals.filled(SourceMissing.remedy, refusal.project)
-            raise SourceMissing(failed.what, remedy=remedy) from refusal
-        raise SourceUnreadable(failed.what, remedy=failed.todo) from refusal
+        remedy = failed.todo if ends is SOURCE_UNREADABLE else refusals.filled(ends.remedy, refusal.project)
+        raise ReplicatorError(ends, failed.what, remedy=remedy) from refusal

@@ -1,4 +1,4 @@
-"""How often a project is sent a request: within what Compute Engine grants it, and less once that was too much."""
+"""Limits how often a project is sent a request: to what Compute Engine grants, and less once that was too much."""
 
 from __future__ import annotations
 
@@ -41,40 +41,40 @@ class Request(Generic[_T_co]):
 
 
 class Budget:
-    """How much of something may be done within any time of one length. Times are the caller's, in seconds."""
+    """How many of something are allowed within any time of one length. Times are the caller's, in seconds."""
 
     def __init__(self, allowed: float, *, within: float = _MINUTE) -> None:
         self.allowed = allowed
-        """So often; infinite where nobody counts."""
+        """How many within that time; infinite where there is no limit."""
         self._within = within
         self._sent: deque[float] = deque()
         self._closed_until = 0.0
 
     def opens(self, now: float) -> float:
-        """The moment from which on it may be done once more: `now`, or a later one."""
+        """The moment from which on one more is allowed: `now`, or a later one."""
         self._forget(now)
         full = self._sent[-int(self.allowed)] + self._within if len(self._sent) >= self.allowed else now
         return max(full, self._closed_until, now)
 
     def free(self, now: float) -> float:
-        """How often it may be done now."""
+        """How many are allowed now."""
         return 0 if self.opens(now) > now else self.allowed - len(self._sent)
 
     def spend(self, now: float) -> None:
-        """It is done."""
+        """Count one request now."""
         self._sent.append(now)
 
     def unspend(self, then: float) -> None:
-        """It was not done then after all."""
+        """Give back the request counted at that time."""
         with contextlib.suppress(ValueError):
             self._sent.remove(then)
 
     def close(self, now: float, seconds: float) -> None:
-        """Not for so many seconds."""
+        """Block for this many seconds."""
         self._closed_until = max(self._closed_until, now + seconds)
 
     def refused(self, now: float, seconds: float) -> None:
-        """The service said that it was too often: not for so many seconds, and then half as often.
+        """The service said that it was too often: block for this many seconds, then allow half as many.
 
         What others do can't be seen. By being halved, budgets of jobs that share a project come to share its quota, and
         in the end none of them is refused any more. What was under way meanwhile is refused, too, and says nothing new.

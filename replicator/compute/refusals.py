@@ -1,4 +1,4 @@
-"""What a refusal means: one table from (method, status, reason, words) to an error and to what is done about it.
+"""Tells what a refusal means: one table from (method, status, reason, words) to an error and to what is done about it.
 
 HTTP status alone never decides: 403 may mean "never" (a permission), "in a minute" (a rate) or "ask for more"
 (a quota), and 412 is an organisation's policy on insert but a stale fingerprint on setLabels.
@@ -12,13 +12,21 @@ import re
 import shlex
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import cached_property
 from typing import TYPE_CHECKING
 
-from replicator.compute import sign_in_errors
+from replicator.compute import permissions
+from replicator.compute.errors import (
+    CREDENTIALS_REFUSED,
+    ENDPOINT_UNREACHABLE,
+    SOURCE_MISSING,
+    SOURCE_UNREADABLE,
+    TOKEN_SERVICE_SILENT,
+)
 from replicator.core import errors
 
 if TYPE_CHECKING:
-    from replicator.core.errors import ReplicaError
+    from replicator.core.errors import Advice, ReplicaError
     from replicator.core.images import Problem
 
 
@@ -48,6 +56,16 @@ class Refusal(Exception):
         self.retry_after = retry_after
         """Seconds that the answer asks to wait."""
 
+    @cached_property
+    def fault(self) -> Fault:
+        """The row of the table that it belongs to."""
+        return _first(self.method, self.status, self.codes, self.message)
+
+    def told(self, doing: str) -> str:
+        """For people: what was being done, and what came of it."""
+        verb = {None: "got no usable answer", 404: "found nothing"}.get(self.status, "was refused")
+        return f"{doing} {verb}: {self.message}"
+
 
 class NoToken(Refusal):
     """A call that was not sent, because the sign-in before it got no answer that could be used."""
@@ -55,14 +73,14 @@ class NoToken(Refusal):
     def __init__(self, message: str) -> None:
         super().__init__("", message=message)
 
+    @cached_property
+    def fault(self) -> Fault:
+        """It is repeated like a call that is not answered."""
+        return _NO_TOKEN
 
-class Credentials(Exception):
-    """The credentials can't be used."""
-
-    def __init__(self, error: sign_in_errors.NoCredentials) -> None:
-        super().__init__(error.what)
-        self.error = error
-        """Which failure it is, for people."""
+    def told(self, doing: str) -> str:
+        """For people: what was being done, and what came of it."""
+        return f"{doing}: {self.message}"
 
 
 class Then(Enum):
@@ -76,7 +94,7 @@ class Then(Enum):
     ELSEWHERE = auto()
     """This image can't be copied for a while: copy another one, or wait."""
     LOOK = auto()
-    """Something stands under that name: read it and decide by what it is."""
+    """There is an image of that name: read it and decide by what it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +114,10 @@ class Fault:
     wait: float = 0.0
     """Seconds before the first repetition; doubled each time up to `longest_wait`."""
     longest_wait: float = 0.0
+    remedy: str = ""
+    """What to do, where the error's own remedy is not exact enough."""
+    ends: Advice = SOURCE_UNREADABLE
+    """The failure of the run, where a call that is not a replica's meets it."""
 
     def matches(self, method: str, status: int | None, codes: tuple[str, ...], message: str) -> bool:
         """Whether the row is about this refusal."""
@@ -121,13 +143,21 @@ _RATE_CODES = frozenset({"rateLimitExceeded", "userRateLimitExceeded", "RATE_LIM
 #: The first row that matches is the one that counts.
 TABLE: tuple[Fault, ...] = (
     # Unanswered, garbled (a proxy's page), or a trouble of the service itself: the same request again.
-    Fault(error=errors.Unreachable, statuses=frozenset({None, 408}), then=Then.REPEAT, wait=1, longest_wait=30),
+    Fault(
+        error=errors.Unreachable,
+        statuses=frozenset({None, 408}),
+        then=Then.REPEAT,
+        wait=1,
+        longest_wait=30,
+        ends=ENDPOINT_UNREACHABLE,
+    ),
     Fault(
         error=errors.Unreachable,
         statuses=frozenset({500, 502, 503, 504}),
         then=Then.REPEAT,
         wait=1,
         longest_wait=30,
+        ends=ENDPOINT_UNREACHABLE,
     ),
     # Too fast. The minute's budget refills with the next minute (API rate quotas).
     Fault(
@@ -173,60 +203,29 @@ TABLE: tuple[Fault, ...] = (
     ),
     Fault(error=errors.Conflict, methods=frozenset({INSERT}), statuses=frozenset({409}), then=Then.LOOK),
     Fault(error=errors.OrgPolicy, methods=frozenset({INSERT}), statuses=frozenset({412})),
-    Fault(error=errors.Forbidden, statuses=frozenset({401, 403})),
+    # 401: a new token was tried already.
+    Fault(
+        error=errors.Forbidden,
+        statuses=frozenset({401}),
+        remedy=CREDENTIALS_REFUSED.remedy,
+        ends=CREDENTIALS_REFUSED,
+    ),
+    Fault(error=errors.Forbidden, statuses=frozenset({403})),
     Fault(error=errors.Forbidden, codes=frozenset({"FORBIDDEN", "PERMISSION_DENIED"})),
     Fault(error=errors.SourceChanged, methods=frozenset({INSERT}), statuses=frozenset({404})),
     Fault(error=errors.SourceChanged, methods=frozenset({INSERT}), words=r"sourceImage.*not (be )?found"),
+    Fault(error=errors.OperationFailed, statuses=frozenset({404}), ends=SOURCE_MISSING),
     Fault(error=errors.OperationFailed),
 )
 
-#: The permission that each call needs (Compute Engine's reference of each method), for messages about a 403.
-PERMISSIONS = {
-    INSERT: "compute.images.create (on the replica's project), compute.images.useReadOnly (on what is copied)",
-    "compute.images.get": "compute.images.get",
-    "compute.images.list": "compute.images.list",
-    "compute.images.getFromFamily": "compute.images.getFromFamily",
-    "compute.images.getIamPolicy": "compute.images.getIamPolicy",
-    SET_POLICY: "compute.images.setIamPolicy",
-    SET_LABELS: "compute.images.setLabels",
-    "compute.images.patch": "compute.images.update",
-    "compute.images.delete": "compute.images.delete",
-    "compute.globalOperations.wait": "compute.globalOperations.get",
-}
-
-
-#: A predefined role that holds each permission, the narrowest of Compute Image User, Compute Viewer and Compute Storage
-#: Admin ("Compute Engine IAM roles and permissions"; tests/unit/compute/test_refusals.py lists what each holds); for
-#: messages and the pages about permissions.
-ROLES = {
-    "compute.images.get": "roles/compute.imageUser",
-    "compute.images.list": "roles/compute.imageUser",
-    "compute.images.getFromFamily": "roles/compute.imageUser",
-    "compute.images.useReadOnly": "roles/compute.imageUser",
-    "compute.images.getIamPolicy": "roles/compute.viewer",
-    "compute.globalOperations.get": "roles/compute.viewer",
-    "compute.images.create": "roles/compute.storageAdmin",
-    "compute.images.setIamPolicy": "roles/compute.storageAdmin",
-    "compute.images.setLabels": "roles/compute.storageAdmin",
-    "compute.images.update": "roles/compute.storageAdmin",
-    "compute.images.delete": "roles/compute.storageAdmin",
-}
-_PERMISSION = re.compile(r"\bcompute\.\w+\.\w+")
-
-
-def _lacking(refusal: Refusal) -> str:
-    """The permission that is missing, as Compute Engine names it, else those that the call needs; each with a role."""
-    needed = PERMISSIONS.get(refusal.method, refusal.method)
-    named = [name for name in _PERMISSION.findall(refusal.message) if name in ROLES]
-    return _PERMISSION.sub(
-        lambda match: f"{match[0]} ({ROLES[match[0]]} has it)" if match[0] in ROLES else match[0],
-        named[0] if named else needed,
-    )
-
-
-def of_refusal(refusal: Refusal) -> Fault:
-    """The row for a refused call."""
-    return _first(refusal.method, refusal.status, refusal.codes, refusal.message)
+_NO_TOKEN = Fault(
+    error=errors.Unreachable,
+    then=Then.REPEAT,
+    wait=1,
+    longest_wait=30,
+    remedy=TOKEN_SERVICE_SILENT.remedy,
+    ends=TOKEN_SERVICE_SILENT,
+)
 
 
 def of_problem(problem: Problem) -> Fault:
@@ -241,21 +240,12 @@ def of_problem(problem: Problem) -> Fault:
 
 def error_of(refusal: Refusal, *, doing: str) -> ReplicaError:
     """The failure to report when a call is given up, in the API's words and with what was being done."""
-    fault = of_refusal(refusal)
+    fault = refusal.fault
+    remedy = filled(fault.remedy or fault.error.remedy, refusal.project)
     if fault.error is errors.Forbidden and refusal.status == 403:
-        return errors.Forbidden(
-            f"{doing} was refused: {refusal.message}",
-            remedy=f"Grant this step's identity {_lacking(refusal)}: the README's section on IAM roles shows how.",
-        )
-    if isinstance(refusal, NoToken):
-        return errors.Unreachable(f"{doing}: {refusal.message}", remedy=sign_in_errors.TokenServiceSilent.remedy)
-    if refusal.status == 401:
-        # A new token was tried already.
-        return errors.Forbidden(
-            f"{doing} was refused: {refusal.message}", remedy=sign_in_errors.CredentialsRefused.remedy
-        )
-    verb = {None: "got no usable answer", 404: "found nothing"}.get(refusal.status, "was refused")
-    return fault.error(f"{doing} {verb}: {refusal.message}", remedy=filled(fault.error.remedy, refusal.project))
+        lacking = permissions.lacking(refusal.method, refusal.message)
+        remedy = f"Grant this step's identity {lacking}: the README's section on IAM roles shows how."
+    return fault.error(refusal.told(doing), remedy=remedy)
 
 
 def filled(remedy: str, project: str) -> str:

@@ -29,7 +29,7 @@ class DaemonThreads(Executor):
                 return
             try:
                 answer = fn(*args, **kwargs)
-            except BaseException as error:  # noqa: BLE001 - it is handed to whoever waits for the answer
+            except BaseException as error:  # noqa: BLE001 - it is handed on with the answer
                 future.set_exception(error)
             else:
                 future.set_result(answer)

@@ -1,14 +1,16 @@
-"""Every failure once: what happened, why, what to do; with its exit code, or the reason that a replica's row shows.
+"""Defines the exit codes, and what every failure has: what happened, why, what to do.
 
-`ReplicatorError`s end the run; `ReplicaError`s end one replica, and the others go on.
+`ReplicatorError`s end the run: a row of `Advice` says which failure it is. `ReplicaError`s end one replica, and the
+others go on: each class is one reason of the closed list that a replica's row shows.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import TYPE_CHECKING, ClassVar
 
-from replicator.bootstrap import redact
+from replicator.bootstrap import exit_codes, redact
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,13 +19,44 @@ if TYPE_CHECKING:
 REPORT_TO = "https://github.com/gce-image-replicator/gce-image-replicator/issues"
 
 
+class ExitCode(IntEnum):
+    """The exit codes of every command; where several fit: a signal, DEFECT, SETUP, FAILED, DONE, in this order."""
+
+    DONE = exit_codes.DONE
+    FAILED = exit_codes.FAILED
+    """A required replica failed, or what was verified is wrong."""
+    BAD_SETTINGS = exit_codes.BAD_SETTINGS
+    SETUP = exit_codes.SETUP
+    """Credentials, permissions, the source or the network: nothing was made."""
+    UNREACHABLE = exit_codes.UNREACHABLE
+    """Of commands that change nothing: what they look at could not be read."""
+    SIGNATURE_WRONG = exit_codes.SIGNATURE_WRONG
+    DEFECT = exit_codes.DEFECT
+    SIGINT = exit_codes.SIGINT
+    SIGTERM = exit_codes.SIGTERM
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advice:
+    """What is always true of one failure that ends the run."""
+
+    title: str
+    """Stable words for people: the title of the annotation, and of the section in docs/errors.md."""
+    meaning: str
+    """What happened, whatever the case."""
+    why: str = ""
+    remedy: str = ""
+    lines: str = ""
+    """Lines to add to a workflow, or to type, that the remedy speaks of; empty where a sentence says it all."""
+    exit_code: ExitCode = ExitCode.SETUP
+
+
 class Failure(Exception):
     """What happened, why, and what to do about it."""
 
-    why: ClassVar[str] = ""
-    remedy: ClassVar[str] = ""
-    lines: ClassVar[str] = ""
-    """Lines to add to a workflow, or to type, that the remedy speaks of; empty where a sentence says it all."""
+    why: str
+    remedy: str
+    lines: str
 
     def __init__(self, what: str, *, remedy: str = "", lines: str | None = None) -> None:
         super().__init__(what)
@@ -40,7 +73,20 @@ class Failure(Exception):
 class ReplicatorError(Failure):
     """A failure that ends the run before, or instead of, its replicas."""
 
-    exit_code: int
+    def __init__(self, advice: Advice, what: str, *, remedy: str = "", lines: str | None = None) -> None:
+        self.advice = advice
+        self.why, self.remedy, self.lines = advice.why, advice.remedy, advice.lines
+        super().__init__(what, remedy=remedy, lines=lines)
+
+    @property
+    def title(self) -> str:
+        """The failure in a few words that stay the same."""
+        return self.advice.title
+
+    @property
+    def exit_code(self) -> int:
+        """What the process ends with."""
+        return self.advice.exit_code
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +104,32 @@ class InputProblem:
         return redact.redacted(f"{self.input}: {where}{self.text}")
 
 
+BAD_SETTINGS = Advice(
+    title="Bad settings",
+    meaning="Inputs that can't be carried out; nothing was called or changed.",
+    exit_code=ExitCode.BAD_SETTINGS,
+)
+
+INTERRUPTED = Advice(
+    title="Interrupted",
+    meaning="SIGINT or SIGTERM.",
+    remedy="Copies that were under way go on in Compute Engine: run this again and it takes them over.",
+    exit_code=ExitCode.SIGTERM,
+)
+
+UNFORESEEN = Advice(
+    title="Defect of the replicator",
+    meaning="A defect of this program.",
+    remedy=f"This is a defect of the replicator. Please report it with the lines above: {REPORT_TO}",
+    exit_code=ExitCode.DEFECT,
+)
+
+
 class BadSettings(ReplicatorError):
-    """Inputs that cannot be carried out; nothing was called or changed."""
+    """Inputs that can't be carried out; nothing was called or changed."""
 
-    exit_code = 2
-
-    def __init__(self, problems: Sequence[InputProblem]) -> None:
-        super().__init__("; ".join(map(str, problems)))
+    def __init__(self, problems: Sequence[InputProblem], *, advice: Advice = BAD_SETTINGS) -> None:
+        super().__init__(advice, "; ".join(map(str, problems)))
         self.problems = problems
         """In the order of the inputs."""
 
@@ -79,22 +144,28 @@ class Interrupted(ReplicatorError):
     """SIGINT or SIGTERM."""
 
     def __init__(self, name: str, exit_code: int) -> None:
-        super().__init__(f"The run was interrupted by {name}")
-        self.exit_code = exit_code
+        super().__init__(INTERRUPTED, f"The run was interrupted by {name}")
+        self._exit_code = exit_code
 
-    remedy = "Copies that were under way go on in Compute Engine: run this again and it takes them over."
+    @property
+    def exit_code(self) -> int:
+        """128 and the signal's number."""
+        return self._exit_code
 
 
 class Unforeseen(ReplicatorError):
     """A defect of this program."""
 
-    exit_code = 70
-    remedy = f"This is a defect of the replicator. Please report it with the lines above: {REPORT_TO}"
+    def __init__(self, what: str) -> None:
+        super().__init__(UNFORESEEN, what)
 
 
 class ReplicaError(Failure):
     """A failure that ends one replica."""
 
+    why = ""
+    remedy = ""
+    lines = ""
     reason: ClassVar[str]
     interrupts: ClassVar[bool] = False
     """Whether the replica may yet come to be by itself: outcome `interrupted` instead of `failed`."""
@@ -240,7 +311,7 @@ class Signalled(ReplicaError):
 
     reason = "signal"
     interrupts = True
-    remedy = Interrupted.remedy
+    remedy = INTERRUPTED.remedy
 
 
 class Internal(ReplicaError):

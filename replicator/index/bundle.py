@@ -14,7 +14,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from replicator.core import errors
-from replicator.index.errors import BundleUnusable
+from replicator.index import errors as index_errors
+from replicator.index.errors import SignatureWrong
 from replicator.inputs import files
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def of_statement(payload: bytes, sign: Callable[[bytes], bytes], hint: str) -> b
 
 
 def read(path: Path, given_as: str) -> Bundle:
-    """Read the one that an input names. Raises BadSettings where it can't be read, BundleUnusable where it is none."""
+    """Read the one that an input names. Raises BadSettings where it can't be read, SignatureWrong where it is none."""
     try:
         text = files.read(path, largest=_LARGEST)
     except files.Unfit as error:
@@ -79,7 +80,9 @@ def read(path: Path, given_as: str) -> Bundle:
         return _parsed(path, text, json.loads(text))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError, OSError):
         # The last two for a time that no calendar has.
-        raise BundleUnusable(f"'{path}' is no Sigstore bundle with one signature") from None
+        raise SignatureWrong(
+            index_errors.BUNDLE_UNUSABLE, f"'{path}' isn't a Sigstore bundle with one signature"
+        ) from None
 
 
 def _parsed(path: Path, text: str, document: dict[str, Any]) -> Bundle:

@@ -44,7 +44,7 @@ def _consistent(image: Named) -> Named:
 
 
 def _family(value: str) -> str:
-    validation.refuse([] if names.is_valid(value) else [f"'{value}' is no family"])
+    validation.refuse([] if names.is_valid(value) else [f"'{value}' isn't a valid family"])
     return value
 
 
@@ -208,7 +208,7 @@ def parse(data: bytes, path: Path) -> Index:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise BadIndex(f"'{path}' is no index of ours: {where or 'the file'}: {first['msg']}") from None
+        raise BadIndex(f"'{path}' isn't an index of ours: {where or 'the file'}: {first['msg']}") from None
 
 
 def _served(row: ReplicaResult, image: Image) -> dict[str, Any]:

@@ -69,7 +69,7 @@ def digests(payload: bytes) -> list[str]:
         children = predicate["runDetails"]["byproducts"] if ours else []
         return [str(item["digest"]["sha256"]) for item in [*read["subject"], *children]]
     except (json.JSONDecodeError, UnicodeDecodeError):
-        raise ValueError("a statement that is no JSON") from None
+        raise ValueError("a statement that isn't valid JSON") from None
     except (KeyError, TypeError, AttributeError, RecursionError):
         raise ValueError("a statement without what it must have") from None
 

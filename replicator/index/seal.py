@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from replicator.bootstrap import decide
 from replicator.compute.threads import DaemonThreads
 from replicator.core.replicas import Sign
+from replicator.index import errors as index_errors
 from replicator.index import image_index
-from replicator.index.errors import CannotSign, SigstoreFailed
+from replicator.index.errors import CannotSign
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,11 +70,11 @@ async def seal(signer: Signer, document: dict[str, Any], folder: Path, env: Mapp
         for name, content in files:
             kept.append(image_index.write(content, folder, name))
     except TimeoutError:
-        raise SigstoreFailed(f"Sigstore did not answer for {LONGEST:g} seconds") from None
+        raise CannotSign(index_errors.SIGSTORE_FAILED, f"Sigstore did not answer for {LONGEST:g} seconds") from None
     except OSError as error:
         for path in kept:
             path.unlink(missing_ok=True)
-        raise CannotSign(f"The signed index could not be written: {error}") from None
+        raise CannotSign(index_errors.INDEX_UNSIGNED, f"The signed index could not be written: {error}") from None
     bundle, attestation, itself = map(str, kept)
     return image_index.Written(
         index_path=itself,

@@ -1,4 +1,4 @@
-"""Sign an index: a bundle over its bytes, and a bundle over the statement about it; keyless or with a key.
+"""Signs an index: a bundle over its bytes, and a bundle over the statement about it; keyless or with a key.
 
 What can be known to fail is known before anything is made: there is a `Signer` or an error.
 """
@@ -17,16 +17,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from replicator.bootstrap import workflow_commands
 from replicator.compute import sign_in_errors
+from replicator.core.errors import ReplicatorError
 from replicator.core.replicas import Sign
 from replicator.index import bundle, image_index
-from replicator.index.errors import (
-    CannotSign,
-    NoSigningToken,
-    SigningKeyUnusable,
-    SigstoreFailed,
-    SigstoreMissing,
-    TrustUnusable,
-)
+from replicator.index import errors as index_errors
+from replicator.index.errors import CannotSign
 from replicator.inputs import files
 
 if TYPE_CHECKING:
@@ -49,14 +44,14 @@ _PATIENCE = 30.0
 
 
 class Signer(Protocol):
-    """Whoever can sign."""
+    """Signs with a key, or keyless."""
 
     def sign(self, data: bytes, statement: bytes) -> tuple[bytes, bytes]:
         """A bundle over a file's bytes, and one over a statement. Raises CannotSign."""
 
 
 def signer(how: Sign, env: Mapping[str, str]) -> Signer | None:
-    """The signer that the input asks for. Raises CannotSign or SigstoreMissing where there can't be one."""
+    """The signer that the input asks for. Raises CannotSign, or ReplicatorError without Sigstore."""
     if how is Sign.OFF:
         return None
     return KeySigner(_key(env)) if how is Sign.KEY else KeylessSigner(env)
@@ -69,12 +64,14 @@ def hint(key: ec.EllipticCurvePublicKey) -> str:
 
 
 def trust_config(env: Mapping[str, str]) -> str:
-    """The client trust config of a Sigstore of one's own; nothing for the public one. Raises TrustUnusable."""
+    """The client trust config of a Sigstore of one's own; nothing for the public one. Raises ReplicatorError."""
     named = env.get(TRUST_VARIABLE, "")
     try:
         return files.read(Path(named), largest=_LARGEST_TRUST) if named else ""
     except files.Unfit as error:
-        raise TrustUnusable(f"{TRUST_VARIABLE}: {error}", remedy=f"Correct or unset {TRUST_VARIABLE}.") from None
+        raise ReplicatorError(
+            index_errors.TRUST_UNUSABLE, f"{TRUST_VARIABLE}: {error}", remedy=f"Correct or unset {TRUST_VARIABLE}."
+        ) from None
 
 
 class KeySigner:
@@ -115,7 +112,9 @@ class KeylessSigner:
                 blob, about = signer.sign_artifact(data), signer.sign_dsse(dsse.Statement(statement))
         except Exception as error:
             # Its exceptions quote whole answers, and come from many libraries.
-            raise SigstoreFailed(f"Sigstore could not sign the index ({_kind(error)})") from error
+            raise CannotSign(
+                index_errors.SIGSTORE_FAILED, f"Sigstore could not sign the index ({_kind(error)})"
+            ) from error
         return blob.to_json().encode() + b"\n", about.to_json().encode() + b"\n"
 
     def _identity_token(self) -> str:
@@ -131,7 +130,8 @@ class KeylessSigner:
             answer.raise_for_status()
             token = answer.json()["value"]
         except (requests.RequestException, ValueError, KeyError, TypeError) as error:
-            raise SigstoreFailed(
+            raise CannotSign(
+                index_errors.SIGSTORE_FAILED,
                 f"{sign_in_errors.Service.OIDC.capitalize()} gave none to sign with ({_kind(error)})",
                 remedy="Run this again: what was made is kept.",
             ) from None
@@ -142,7 +142,9 @@ def _sigstore() -> tuple[Any, Any, Any, Any]:
     try:
         from sigstore import dsse, models, oidc, sign
     except ImportError as error:
-        raise SigstoreMissing(f"Keyless signing needs the package sigstore ({error.name} is missing)") from None
+        raise ReplicatorError(
+            index_errors.SIGSTORE_MISSING, f"Keyless signing needs the package sigstore ({error.name} is missing)"
+        ) from None
     return models, oidc, dsse, sign
 
 
@@ -154,37 +156,42 @@ def _kind(error: BaseException) -> str:
 def _no_token(env: Mapping[str, str]) -> CannotSign:
     what = "The index can't be signed keyless: the job has no right to an identity token"
     if env.get("GITHUB_ACTIONS") != "true":
-        return NoSigningToken(
+        return CannotSign(
+            index_errors.NO_SIGNING_TOKEN,
             "An index can be signed keyless in a workflow only: there is no identity token here",
             remedy="Sign with a key: `--sign key`, with SIGNING_KEY or SIGNING_KEY_FILE.",
             lines="",
         )
     if any(name.startswith("FORGEJO_") for name in env):
-        return NoSigningToken(
+        return CannotSign(
+            index_errors.NO_SIGNING_TOKEN,
             what,
             remedy="Add `enable-openid-connect: true` to the job (the public Sigstore does not trust Forgejo: it takes "
             f"one of your own, named by {TRUST_VARIABLE}), or sign with a key (`sign: key`).",
             lines="enable-openid-connect: true",
         )
-    return NoSigningToken(what)
+    return CannotSign(index_errors.NO_SIGNING_TOKEN, what)
 
 
 def _key(env: Mapping[str, str]) -> ec.EllipticCurvePrivateKey:
     text, file = env.get(KEY_VARIABLE, ""), env.get(KEY_FILE_VARIABLE, "")
     if bool(text) == bool(file):
         both = f"{KEY_VARIABLE} and {KEY_FILE_VARIABLE}"
-        raise SigningKeyUnusable(f"Both {both} are given" if text else f"There is no key: neither of {both} is set")
+        raise CannotSign(
+            index_errors.SIGNING_KEY_UNUSABLE,
+            f"Both {both} are given" if text else f"There is no key: neither of {both} is set",
+        )
     where = KEY_VARIABLE if text else f"'{file}'"
     try:
         pem = text or files.read(Path(file), largest=_LARGEST_KEY)
         key = serialization.load_pem_private_key(pem.strip().encode(), password=None)
     except files.Unfit as error:
-        raise SigningKeyUnusable(f"{KEY_FILE_VARIABLE}: {error}") from None
+        raise CannotSign(index_errors.SIGNING_KEY_UNUSABLE, f"{KEY_FILE_VARIABLE}: {error}") from None
     except TypeError:
-        raise SigningKeyUnusable(f"The key in {where} is encrypted") from None
+        raise CannotSign(index_errors.SIGNING_KEY_UNUSABLE, f"The key in {where} is encrypted") from None
     except (ValueError, UnsupportedAlgorithm):
         # What the library says may quote the key.
-        raise SigningKeyUnusable(f"{where} holds no private key in PEM") from None
+        raise CannotSign(index_errors.SIGNING_KEY_UNUSABLE, f"{where} holds no private key in PEM") from None
     if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
-        raise SigningKeyUnusable(f"The key in {where} is not of the kind P-256")
+        raise CannotSign(index_errors.SIGNING_KEY_UNUSABLE, f"The key in {where} is not of the kind P-256")
     return key

@@ -1,4 +1,4 @@
-"""Verify who signed an index: the file's bytes, the statement about it, and the policy that both must meet.
+"""Verifies who signed an index: the file's bytes, the statement about it, and the policy that both must meet.
 
 Own checks say what is wrong in own words; that a certificate and its log entry are Sigstore's, sigstore-python says.
 """
@@ -18,20 +18,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from replicator.core import errors
+from replicator.core.errors import ReplicatorError
 from replicator.index import bundle, image_index, provenance, sign
-from replicator.index.errors import (
-    BundleUnusable,
-    OtherFile,
-    OtherIdentity,
-    OtherIssuer,
-    OtherKindOfBundle,
-    OtherStatement,
-    OutsideItsTime,
-    SignatureBroken,
-    SigstoreMissing,
-    TrustUnusable,
-    Untrusted,
-)
+from replicator.index import errors as index_errors
+from replicator.index.errors import SignatureWrong
 from replicator.inputs import files
 
 if TYPE_CHECKING:
@@ -98,19 +88,24 @@ def verify(data: bytes, signatures: Mapping[str, str], policy: SignerPolicy) -> 
         read = bundle.read(Path(file), option)
         if bool(read.statement) != (option == "attestation"):
             kind = "a statement about a file" if read.statement else "a file"
-            raise OtherKindOfBundle(f"'{read.path}' signs {kind}, and was given as {option}")
+            raise SignatureWrong(
+                index_errors.OTHER_KIND_OF_BUNDLE, f"'{read.path}' signs {kind}, and was given as {option}"
+            )
         signed = _verify(data, digest, read, policy)
     return signed
 
 
 def _verify(data: bytes, digest: str, read: Bundle, policy: SignerPolicy) -> Signed:
     if not read.statement and read.signed != digest:
-        raise OtherFile(f"'{read.path}' signs a file of sha256:{read.signed}, and this one is sha256:{digest}")
+        raise SignatureWrong(
+            index_errors.OTHER_FILE,
+            f"'{read.path}' signs a file of sha256:{read.signed}, and this one is sha256:{digest}",
+        )
     if isinstance(policy, SignerKey) is not read.by_key:
         held = (
             "names a key, and the policy an identity" if read.by_key else "holds a certificate, and the policy is a key"
         )
-        raise OtherKindOfBundle(f"'{read.path}' {held}")
+        raise SignatureWrong(index_errors.OTHER_KIND_OF_BUNDLE, f"'{read.path}' {held}")
     message = bundle.pae(read.statement) if read.statement else data
     if isinstance(policy, SignerKey):
         _check(policy.public, read, message)
@@ -129,13 +124,14 @@ def _verify_keyless(data: bytes, read: Bundle, message: bytes, policy: SignerIde
         from sigstore.models import Bundle as SigstoreBundle
         from sigstore.verify import Verifier
     except ImportError as error:
-        raise SigstoreMissing(
-            f"Verifying a keyless signature needs the package sigstore ({error.name} is missing)"
+        raise ReplicatorError(
+            index_errors.SIGSTORE_MISSING,
+            f"Verifying a keyless signature needs the package sigstore ({error.name} is missing)",
         ) from None
     try:
         sigstore = SigstoreBundle.from_json(read.text)
     except (Error, ValueError) as error:
-        raise BundleUnusable(f"'{read.path}' is no usable bundle: {error}") from None
+        raise SignatureWrong(index_errors.BUNDLE_UNUSABLE, f"'{read.path}' isn't a usable bundle: {error}") from None
     _check(sigstore.signing_certificate.public_key(), read, message)
     _check_time(sigstore.signing_certificate, read)
     verifier = Verifier(trusted_root=_trusted_root(policy))
@@ -144,9 +140,9 @@ def _verify_keyless(data: bytes, read: Bundle, message: bytes, policy: SignerIde
         if not read.statement:
             verifier.verify_artifact(data, sigstore, who)
         elif verifier.verify_dsse(sigstore, who) != (bundle.STATEMENT_TYPE, read.statement):
-            raise BundleUnusable(f"'{read.path}' can be read in two ways")
+            raise SignatureWrong(index_errors.BUNDLE_UNUSABLE, f"'{read.path}' can be read in two ways")
     except (Error, x509.ExtensionNotFound, ValueError) as error:
-        raise Untrusted(f"'{read.path}' can't be trusted: {error}") from None
+        raise SignatureWrong(index_errors.UNTRUSTED, f"'{read.path}' can't be trusted: {error}") from None
     return who.by, who.issuer
 
 
@@ -158,15 +154,19 @@ class _Who:
         self.by = self.issuer = ""
 
     def verify(self, cert: x509.Certificate) -> None:
-        """Raise OtherIdentity or OtherIssuer unless the certificate is what the policy asks for."""
+        """Raise SignatureWrong unless the certificate is what the policy asks for."""
         names = cert.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         found = [name.value for name in names if isinstance(name, x509.UniformResourceIdentifier | x509.RFC822Name)]
         self.by, self.issuer = ", ".join(found) or "nobody", _issuer(cert)
         pattern, issuer = self._policy.pattern, self._policy.issuer
         if len(list(names)) != 1 or len(found) != 1 or not pattern.fullmatch(found[0]):
-            raise OtherIdentity(f"{self.by} signed, which '{pattern.pattern}' does not match")
+            raise SignatureWrong(
+                index_errors.OTHER_IDENTITY, f"{self.by} signed, which '{pattern.pattern}' does not match"
+            )
         if self.issuer != issuer:
-            raise OtherIssuer(f"The identity was confirmed by {self.issuer or 'nobody'}, not by {issuer}")
+            raise SignatureWrong(
+                index_errors.OTHER_ISSUER, f"The identity was confirmed by {self.issuer or 'nobody'}, not by {issuer}"
+            )
 
 
 #: Where Fulcio notes the issuer: as a DER string, and before that as bare text.
@@ -185,17 +185,20 @@ def _issuer(certificate: x509.Certificate) -> str:
 
 def _check(key: object, read: Bundle, message: bytes) -> None:
     if not isinstance(key, ec.EllipticCurvePublicKey):
-        raise BundleUnusable(f"'{read.path}' was not signed with a P-256 key")
+        raise SignatureWrong(index_errors.BUNDLE_UNUSABLE, f"'{read.path}' was not signed with a P-256 key")
     try:
         key.verify(read.signature, message, ec.ECDSA(hashes.SHA256()))
     except InvalidSignature:
-        raise SignatureBroken(f"The signature in '{read.path}' is invalid") from None
+        raise SignatureWrong(index_errors.SIGNATURE_BROKEN, f"The signature in '{read.path}' is invalid") from None
 
 
 def _check_time(certificate: x509.Certificate, read: Bundle) -> None:
     first, last = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     if read.logged and not first <= read.logged <= last:
-        raise OutsideItsTime(f"The certificate is good from {first} to {last}, and was used at {read.logged}")
+        raise SignatureWrong(
+            index_errors.OUTSIDE_ITS_TIME,
+            f"The certificate is good from {first} to {last}, and was used at {read.logged}",
+        )
 
 
 def _check_statement(read: Bundle, digest: str, data: bytes) -> None:
@@ -204,12 +207,16 @@ def _check_statement(read: Bundle, digest: str, data: bytes) -> None:
         named = provenance.sources(read.statement)
     except (ValueError, KeyError, TypeError) as error:
         said = error if isinstance(error, ValueError) else "a statement without what it must have"
-        raise OtherStatement(f"'{read.path}' holds {said}") from None
+        raise SignatureWrong(index_errors.OTHER_STATEMENT, f"'{read.path}' holds {said}") from None
     if digest not in spoken_of:
-        raise OtherFile(f"The statement in '{read.path}' is not about this file, which is sha256:{digest}")
+        raise SignatureWrong(
+            index_errors.OTHER_FILE, f"The statement in '{read.path}' is not about this file, which is sha256:{digest}"
+        )
     held = {(entry.source.uri, entry.source.id) for entry in image_index.parse(data, read.path).images}
     if named is not None and not held <= named:
-        raise OtherStatement(f"The statement in '{read.path}' names other source images than the file")
+        raise SignatureWrong(
+            index_errors.OTHER_STATEMENT, f"The statement in '{read.path}' names other source images than the file"
+        )
 
 
 def _trusted_root(policy: SignerIdentity) -> Any:
@@ -225,7 +232,9 @@ def _trusted_root(policy: SignerIdentity) -> Any:
         # From a file or from the network, by way of several libraries.
         own = f"That of {sign.TRUST_VARIABLE}" if policy.config else "The public trusted root"
         where = f"'{policy.trusted_root}'" if policy.trusted_root else own
-        raise TrustUnusable(f"{where} can't be used ({type(error).__name__}: {error})") from error
+        raise ReplicatorError(
+            index_errors.TRUST_UNUSABLE, f"{where} can't be used ({type(error).__name__}: {error})"
+        ) from error
 
 
 def _public_key(path: Path) -> ec.EllipticCurvePublicKey:

@@ -1,4 +1,4 @@
-"""The configuration file: what is wanted in each location, where that differs between locations.
+"""Reads the configuration file: what is wanted in each location, where that differs between locations.
 
 YAML, read strictly: an unknown or doubled key, a wrong type or an alias is an error with its line. The JSON Schema
 that editors use is made from the classes here (`schemas/replicate-config.schema.json`).
@@ -83,7 +83,8 @@ class Place(BaseModel):
     def _kms_key(cls, value: str) -> str:
         if value and not _KMS_KEY.fullmatch(value):
             raise ValueError(
-                f"'{value}' is no Cloud KMS key; write projects/P/locations/L/keyRings/R/cryptoKeys/K (no version)"
+                f"'{value}' isn't a valid Cloud KMS key; "
+                "write projects/P/locations/L/keyRings/R/cryptoKeys/K (no version)"
             )
         return value
 
@@ -128,9 +129,9 @@ def parse(text: str) -> Config:
         data = _plain(root, (), lines, problems) if root else {}
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 0
-        raise BadConfig([(line, f"is no YAML: {error.problem}")]) from None
+        raise BadConfig([(line, f"isn't valid YAML: {error.problem}")]) from None
     except yaml.YAMLError as error:
-        raise BadConfig([(0, f"is no YAML: {error}")]) from None
+        raise BadConfig([(0, f"isn't valid YAML: {error}")]) from None
     config = None
     try:
         config = Config.model_validate(data)

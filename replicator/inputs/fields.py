@@ -60,13 +60,13 @@ def _minutes(value: Any) -> float:
     except (TypeError, ValueError):
         minutes = math.nan
     if not 0 < minutes < math.inf:
-        raise ValueError(f"'{value}' is no positive number of minutes (0.5 is half a minute)")
+        raise ValueError(f"'{value}' isn't a positive number of minutes (0.5 is half a minute)")
     return minutes
 
 
 def _count(value: Any) -> int:
     if not re.fullmatch("[1-9][0-9]{0,5}", str(value)):
-        raise ValueError(f"'{value}' is no number of copies, from 1 on")
+        raise ValueError(f"'{value}' isn't a valid number of copies; write 1 or more")
     return int(value)
 
 
@@ -81,7 +81,9 @@ def _endpoint(value: str) -> str:
         parts, port_is_right = urlsplit(""), False
     extra = parts.path or parts.query or parts.fragment or parts.username is not None
     if parts.scheme not in {"https", "http"} or not parts.hostname or not port_is_right or extra:
-        raise ValueError(f"'{value}' is no endpoint; write https://HOST, or http://127.0.0.1:PORT for an emulator")
+        raise ValueError(
+            f"'{value}' isn't a valid endpoint; write https://HOST, or http://127.0.0.1:PORT for an emulator"
+        )
     if parts.scheme == "http" and not _is_loopback(parts.hostname):
         raise ValueError(f"'{value}' would get credentials unencrypted: use https (http is for loopback only)")
     return bare
@@ -131,7 +133,7 @@ def problem_of(item: Any) -> InputProblem:
     elif item["type"] == "missing":
         text = "is needed"
     elif item["type"] == "extra_forbidden":
-        text = "is no input of this version"
+        text = "isn't an input of this version"
     else:
         text = f"'{item['input']}': {item['msg']}"
     return InputProblem(name, text)

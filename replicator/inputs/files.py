@@ -1,4 +1,4 @@
-"""Small files that others wrote: nothing that stands under a path can hold the run up, or lead it astray."""
+"""Reads untrusted input files safely: regular files only, size-limited, inside the workspace."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def folder(text: str, env: Mapping[str, str]) -> Path:
         _check_place(path, Path(os.path.realpath(path, strict=True)), _folders(env))
         is_folder = path.is_dir()
     if not is_folder:
-        raise Unfit(f"'{path}' is no folder")
+        raise Unfit(f"'{path}' isn't a folder")
     return path
 
 
@@ -81,7 +81,7 @@ def read_bytes(path: Path, *, largest: int, within: Sequence[Path] = ()) -> byte
         _check_place(path, real, within)
         _check(path, real.stat(), largest)
         with open(real, "rb", opener=_open) as file:
-            # Another file may stand there by now, and it may grow.
+            # The file may have been replaced meanwhile, and it may grow.
             _check(path, os.fstat(file.fileno()), largest)
             data = file.read(largest + 1)
         _check_size(path, len(data), largest)
@@ -90,7 +90,7 @@ def read_bytes(path: Path, *, largest: int, within: Sequence[Path] = ()) -> byte
 
 @contextlib.contextmanager
 def _unfit(path: Path, kind: str) -> Iterator[None]:
-    """Within it whatever the system says of a path is Unfit."""
+    """Within it every error of the system about a path is Unfit."""
     try:
         yield
     except OSError as error:
@@ -116,7 +116,7 @@ def _check_place(path: Path, real: Path, within: Sequence[Path]) -> None:
 
 def _check(path: Path, status: os.stat_result, largest: int) -> None:
     if not stat.S_ISREG(status.st_mode):
-        raise Unfit(f"'{path}' is no regular file")
+        raise Unfit(f"'{path}' isn't a regular file")
     _check_size(path, status.st_size, largest)
 
 

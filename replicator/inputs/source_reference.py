@@ -1,4 +1,4 @@
-"""Which image is the source: a reference in one of its forms, or the manifest that Packer wrote."""
+"""Finds out which image is the source: from a reference in one of its forms, or from Packer's manifest."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def from_reference(text: str, project_id: str, env: Mapping[str, str]) -> Source
     match = _REFERENCE.fullmatch(unquote(text))
     if match is None:
         if not names.is_valid(text):
-            raise BadSource("source_image", f"'{text}' is no image; write {_FORMS}")
+            raise BadSource("source_image", f"'{text}' isn't a valid image reference; write {_FORMS}")
         return ImageRef(_project(project_id, "", env, text), text)
     project, name = match["project"], match["name"]
     for part, valid in ((project, is_project(project)), (name, names.is_valid(name))):
@@ -100,7 +100,7 @@ def from_manifest(text: str, project_id: str, env: Mapping[str, str]) -> ImageRe
     (build,) = builds
     name, custom = build.get("artifact_id"), build.get("custom_data")
     if not isinstance(name, str) or not names.is_valid(name):
-        raise BadSource("packer_manifest", f"the artifact_id {name!r} of its last build is no image name")
+        raise BadSource("packer_manifest", f"the artifact_id {name!r} of its last build isn't a valid image name")
     noted = custom.get("project_id", "") if isinstance(custom, dict) else ""
     return ImageRef(_project(project_id, noted if isinstance(noted, str) else "", env, name), name)
 
@@ -120,7 +120,7 @@ def _last_builds(text: str) -> list[dict[str, Any]]:
         run = manifest["last_run_uuid"]
         builds = [build for build in manifest["builds"] if build["packer_run_uuid"] == run]
     except (ValueError, RecursionError) as error:
-        raise BadSource("packer_manifest", f"is no JSON ({error})") from None
+        raise BadSource("packer_manifest", f"isn't valid JSON ({error})") from None
     except (KeyError, TypeError, IndexError):
         raise BadSource(
             "packer_manifest",

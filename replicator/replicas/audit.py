@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from replicator.compute import lookup, refusals
 from replicator.compute.refusals import Refusal
 from replicator.core import access, compare, errors
+from replicator.core.errors import ExitCode
 from replicator.core.images import Difference, Image, ImageRef
 from replicator.core.replicas import Action, Lineage
 
@@ -21,10 +22,6 @@ if TYPE_CHECKING:
     from replicator.core.images import Policy
     from replicator.core.replicas import Existing, Plan, Replica, Step
     from replicator.index.image_index import Entry, Index, Served
-
-
-EXIT_WRONG = 1
-EXIT_UNREACHABLE = 4
 
 
 class State(StrEnum):
@@ -51,12 +48,12 @@ class Finding:
     message: str = ""
 
 
-def exit_code(findings: Iterable[Finding]) -> int:
+def exit_code(findings: Iterable[Finding]) -> ExitCode:
     """What is known to be wrong counts before what could not be read."""
     states = {item.state for item in findings}
     if states & {State.DRIFTED, State.MISSING, State.UNPROVEN, State.NOT_PROMOTED}:
-        return EXIT_WRONG
-    return EXIT_UNREACHABLE if State.UNREACHABLE in states else 0
+        return ExitCode.FAILED
+    return ExitCode.UNREACHABLE if State.UNREACHABLE in states else ExitCode.DONE
 
 
 def as_dict(finding: Finding) -> dict[str, Any]:

@@ -52,9 +52,9 @@ class CopyQueue:
         queue.begun("eu", now)   # it was accepted only now, so it counts from this moment
         queue.ended("eu", is_origin=True)
 
-    The source is the only origin until copies of an image are known to be limited. A copy is placed when its insert was
-    accepted or has to wait for long; the lead of a family is dealt its copy after all other members are placed.
-    The caller hands in every moment, in seconds; nothing here waits.
+    While no limit is known the source serves all; from then on verified replicas serve as well. A copy is placed when
+    its insert was accepted or has to wait for long. The lead of a family is dealt its copy when all other members are
+    placed. The caller hands in every moment, in seconds; nothing here waits.
     """
 
     def __init__(
@@ -111,7 +111,7 @@ class CopyQueue:
         self._unplaced.discard(location)
 
     def exhausted(self, origin: str, now: float, seconds: float) -> None:
-        """Compute Engine makes no copy of this origin for so many seconds. Replicas are origins from now on."""
+        """Compute Engine makes no copy of this origin for so many seconds. Copies are limited from now on."""
         self.most = min(self.most, COPIES_AN_HOUR)
         for budget in self._budgets.values():
             budget.allowed = self.most
@@ -173,8 +173,7 @@ class CopyQueue:
         return [location for location in self._leads if location in self._asking and location not in held_up]
 
     def _origins(self, *, of_source: bool) -> list[str]:
-        alone = of_source or math.isinf(self.most)
-        return [SOURCE] if alone else list(self._budgets)
+        return [SOURCE] if of_source else list(self._budgets)
 
     def _offers(self, now: float, *, of_source: bool) -> list[copy_tree.Offer]:
         return [

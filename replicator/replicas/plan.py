@@ -6,7 +6,7 @@ import shlex
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from replicator.compute.errors import SourceUnusable
+from replicator.compute.errors import SOURCE_UNUSABLE
 from replicator.core import access, compare, errors, names
 from replicator.core.images import Image, ImageRef
 from replicator.core.replicas import Action, Existing, Lineage, Plan, Replica, Step
@@ -29,7 +29,7 @@ def replicas(settings: Settings, source: Image) -> tuple[Replica, ...]:
 
     Where the source serves a location itself, the replica is the source.
     Raises BadSettings where a template makes no valid name of this source's name or family, or would give a replica
-    the source's own place, and SourceUnusable where copies would lose the source's encryption.
+    the source's own place, and ReplicatorError where copies would lose the source's encryption.
     """
     wanted = [_replica(settings, source, location) for location in settings.locations]
     shared = _is_shared(source, wanted)
@@ -235,7 +235,8 @@ def _check_places(source: Image, copies: Sequence[Replica]) -> None:
 def _check_encryption(source: Image, copies: Sequence[Replica]) -> None:
     without = [replica.location for replica in copies if not replica.kms_key]
     if source.encryption and without:
-        raise SourceUnusable(
+        raise errors.ReplicatorError(
+            SOURCE_UNUSABLE,
             f"The source {source.ref} is encrypted with a key of its own ({source.encryption})",
             remedy="A copy without one would silently fall back to Google's key: give a kms_key in the config file for "
             f"{', '.join(without)}.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from replicator.core.errors import ExitCode
 from replicator.core.replicas import Held, Outcome, Result
 from replicator.runtime.verdict import Verdict
 
@@ -11,10 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from replicator.core.replicas import ReplicaResult
-
-EXIT_REQUIRED = 1
-EXIT_SETUP = 3
-EXIT_INTERNAL = 70
 
 #: So many locations are named in one sentence.
 _MOST_LISTED = 6
@@ -35,25 +32,27 @@ def judge(rows: Sequence[ReplicaResult]) -> Verdict:
     if any(row.outcome is Outcome.PLANNED for row in rows):
         refused = [row.where for row in rows if row.error]
         but = f"; {_listed(refused)} would fail" if refused else ""
-        return Verdict(Result.PLANNED, 0, f"Dry run: nothing was changed{but}")
+        return Verdict(Result.PLANNED, ExitCode.DONE, f"Dry run: nothing was changed{but}")
     copies = [row for row in rows if row.outcome is not Outcome.SOURCE]
     failed = [row for row in copies if not row.outcome.verified]
     reasons = {row.reason for row in failed}
     names = _named(failed)
     if "internal" in reasons:
-        return Verdict(Result.FAILED, EXIT_INTERNAL, f"A defect of the replicator met {names}")
+        return Verdict(Result.FAILED, ExitCode.DEFECT, f"A defect of the replicator met {names}")
     if not failed:
-        return Verdict(Result.COMPLETE, 0, _complete(rows))
+        return Verdict(Result.COMPLETE, ExitCode.DONE, _complete(rows))
     if len(failed) == len(copies) and len(reasons) == 1 and failed[0].error and failed[0].error.of_setup:
         where = _listed([row.where for row in failed])
         return Verdict(
-            Result.FAILED, EXIT_SETUP, f"Every replica was refused for one reason, {failed[0].reason}: {where}"
+            Result.FAILED, ExitCode.SETUP, f"Every replica was refused for one reason, {failed[0].reason}: {where}"
         )
     if any(row.replica.required for row in failed):
-        return Verdict(Result.FAILED, EXIT_REQUIRED, _required(rows, failed))
+        return Verdict(Result.FAILED, ExitCode.FAILED, _required(rows, failed))
     if len(failed) == len(copies):
-        return Verdict(Result.FAILED, 0, f"No replica was made: {names}; the source is untouched")
-    return Verdict(Result.PARTIAL, 0, f"{_complete([row for row in rows if row.outcome.verified])}; failed: {names}")
+        return Verdict(Result.FAILED, ExitCode.DONE, f"No replica was made: {names}; the source is untouched")
+    return Verdict(
+        Result.PARTIAL, ExitCode.DONE, f"{_complete([row for row in rows if row.outcome.verified])}; failed: {names}"
+    )
 
 
 def _required(rows: Sequence[ReplicaResult], failed: Sequence[ReplicaResult]) -> str:

@@ -8,8 +8,9 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from replicator.compute import refusals
-from replicator.compute.refusals import Credentials, Refusal, Then
+from replicator.compute import operations, refusals
+from replicator.compute.errors import SignInFailed
+from replicator.compute.refusals import Refusal, Then
 from replicator.core import errors
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ class Session:
         """Wait until an operation is DONE, or is gone: they are kept for a while only, and the image tells the rest."""
         where = work.replica.location
         try:
-            return await self.calls.finish(operation, doing=doing, where=where, progress=progress)
+            return await operations.finish(self.calls, operation, doing=doing, where=where, progress=progress)
         except Refusal as refusal:
             if refusal.status != 404:
                 raise
@@ -122,8 +123,8 @@ class Session:
             self.fail(work, error)
         except Refusal as refusal:
             self.fail(work, refusals.error_of(refusal, doing=doing))
-        except Credentials as error:
-            self.fail(work, errors.Forbidden(f"{doing}: {error}", remedy=error.error.todo))
+        except SignInFailed as error:
+            self.fail(work, errors.Forbidden(f"{doing}: {error.what}", remedy=error.todo))
         except Exception as error:  # noqa: BLE001 - one location's failure never stops another's copy
             for line in traceback.format_exc().splitlines():
                 self.changed(work, line)

@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
     from typing import Any, TextIO
 
-EXIT_INTERNAL = 70
-
 
 @dataclass(kw_only=True)
 class Run(ABC):
@@ -108,7 +106,7 @@ class Run(ABC):
             self.notes.append(Annotation("warning", what, said))
         except Exception:  # noqa: BLE001 - what can't be said in one place is said in the others
             self.defective = True
-            self.runner.line(f"error: the {what} could not be made; {errors.Unforeseen.remedy}")
+            self.runner.line(f"error: the {what} could not be made; {errors.UNFORESEEN.remedy}")
             self._show_traceback()
 
     def concluded(self, signals: Signals) -> Verdict:
@@ -140,7 +138,7 @@ class Run(ABC):
             self.show(verdict)
         with self.tolerant("summary"):
             self.runner.summary(self.summary(verdict))
-        return self.exit_code(verdict) or (EXIT_INTERNAL if self.defective else 0)
+        return self.exit_code(verdict) or (errors.ExitCode.DEFECT if self.defective else 0)
 
     def _failed(self, error: errors.ReplicatorError) -> Verdict:
         problems = error.problems if isinstance(error, errors.BadSettings) else []
@@ -150,7 +148,7 @@ class Run(ABC):
         ]
         if not problems:
             told = "\n".join(filter(None, [error.message, error.to_add]))
-            self.notes.append(Annotation("error", type(error).__name__, told))
+            self.notes.append(Annotation("error", error.title, told))
         return Verdict(Result.FAILED, error.exit_code, error.message.rstrip("."), error)
 
     def _show_traceback(self) -> None:

@@ -31,9 +31,9 @@ def stored(emulator: Running, name: str, change: Callable[[Image], Image]) -> No
     """Somebody changes an image as it is stored; of one that is gone already nothing."""
 
     def act() -> None:
-        image = emulator.app.state.image("p1", name, emulator.app.clock.now())
+        image = emulator.compute.state.image("p1", name, emulator.app.clock.now())
         if image:
-            emulator.app.state.commit(Change(images=(change(image),)))
+            emulator.compute.state.commit(Change(images=(change(image),)))
 
     emulator.run(act)
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import requests
 from requests.adapters import HTTPAdapter
 
-from emulator.core.pipeline import compiled_api
+from emulator.compute.discovery import DOCUMENT
+from emulator.core.discovery.document import compiled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,7 +36,7 @@ class Wire:
 
     def meets(self, request: requests.PreparedRequest) -> bool:
         """Whether it happens to this request."""
-        route = compiled_api().route(request.method or "", request.path_url.partition("?")[0])
+        route = compiled(DOCUMENT).route(request.method or "", request.path_url.partition("?")[0])
         if route is None or not self._is_for(route.method.id, _target(route.target, request), _body(request)):
             return False
         if self._skip:

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING
 from emulator.core.wire import Cut
 
 if TYPE_CHECKING:
-    from emulator.core.pipeline import Incoming
-    from emulator.core.wire import Reply
+    from emulator.core.messages import Incoming, Reply
     from emulator.testing import Running
 
 REACHED_SECONDS = 60.0
@@ -31,7 +30,7 @@ class Stage:
     def __init__(self, emulator: Running) -> None:
         self.calls: list[str] = []
         self._emulator = emulator
-        self._app = emulator.app
+        self._compute = emulator.compute
         self._exchange = emulator.app.exchange
         self._hold: tuple[str, str] | None = None
         self._held = threading.Event()
@@ -85,14 +84,14 @@ class Stage:
             raise Cut("close")
 
     def _named(self, request: Incoming) -> str:
-        route = self._app.api.route(request.verb, request.raw_path)
+        route = self._compute.api.route(request.verb, request.raw_path)
         if route is None:
             raise LookupError(request.raw_path)
         verb, name = route.method.id.split(".")[-1], route.target.split("/")[-1]
         if verb == "insert":
             name = json.loads(request.body)["name"]
         elif verb == "wait":
-            operation = self._app.state.operation(route.parameters["project"], name)
+            operation = self._compute.state.operation(route.parameters["project"], name)
             name = operation.target.split("/")[-1] if operation else name
         self._counts[f"{verb} {name}"] += 1
         count = self._counts[f"{verb} {name}"]

@@ -54,6 +54,7 @@ SETTINGS = {
     ".pydistutils.cfg": "[install]\nprefix=elsewhere\n",
     ".python-version": "2.7\n",
     ".tool-versions": "python 2.7\n",
+    "locks/action.txt": "no-such-package-of-ours==1\n",
     "pip.conf": "[global]\nindex-url = http://127.0.0.1:9\n[install]\ntarget = packages\n",
     "pip.ini": "[install]\ntarget = packages\n",
     "pyproject.toml": '[build-system]\nrequires = ["no-such-package-of-ours"]\n[tool.uv]\nno-index = true\n',

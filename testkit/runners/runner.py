@@ -123,7 +123,7 @@ def make_template(environment: Path, folder: Path) -> None:
           cp "{environment}/pyvenv.cfg" "$venv"
           ln -s "{environment}/bin" "$venv"
           exec ln -s "{packages}"/* "$venv/{packages.relative_to(environment)}" ;;
-        *set_up.py*) exit 0 ;;
+        *install.py*) exit 0 ;;
         esac
         exec "{shutil.which("python3", path=search_path())}" "$@"
         """

@@ -191,7 +191,7 @@ CASES = [
         name="not logged",
         cosign="not enough verified log entries",
         bundle="unlogged.sigstore.json",
-        says="is no usable bundle",
+        says="isn't a usable bundle",
     ),
     Case(
         name="another Sigstore's",
@@ -241,24 +241,24 @@ CASES = [
         name="a signature and a statement in one",
         cosign="only supported with --new-bundle-format",
         bundle="both.sigstore.json",
-        says="no Sigstore bundle with one",
+        says="isn't a Sigstore bundle with one",
     ),
     Case(
         name="a bundle without signature",
         cosign="only supported with --new-bundle-format",
         bundle="nothing.sigstore.json",
-        says="no Sigstore bundle with one",
+        says="isn't a Sigstore bundle with one",
     ),
     Case(
         name="half a bundle",
         cosign="only supported with --new-bundle-format",
         bundle="torn.sigstore.json",
-        says="no Sigstore bundle with one",
+        says="isn't a Sigstore bundle with one",
     ),
     Case(
         name="the index as bundle",
         cosign="only supported with --new-bundle-format",
         bundle="index.json",
-        says="no Sigstore bundle with one",
+        says="isn't a Sigstore bundle with one",
     ),
 ]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from replicator.compute.errors import SourceMissing
+from replicator.compute.errors import SOURCE_MISSING
 from replicator.replicas import snippets
 from testkit.make import EU, US
 from testkit.pages import FENCE, PAGES, program
@@ -359,7 +359,7 @@ class TestRemediesOfARun:
 
     def test_source_missing(self, action: Action, shell: Shell) -> None:
         done = action(source_image="projects/p1/global/images/web-0")
-        assert done.exit_code == SourceMissing.exit_code
+        assert done.exit_code == SOURCE_MISSING.exit_code
         printed = shell(self.typed(done.outputs["reason"]))
         assert any(line.startswith("web-1 ") for line in printed)
 

@@ -20,8 +20,10 @@ import yaml
 from emulator.testing import running
 from replicator import cli
 from replicator.bootstrap.command import every
-from replicator.compute import refusals, sign_in_errors
-from replicator.compute.errors import SourceUnusable
+from replicator.compute import errors as compute_errors
+from replicator.compute import refusals
+from replicator.compute.errors import SOURCE_UNUSABLE
+from replicator.compute.permissions import PERMISSIONS
 from replicator.core import errors
 from replicator.core.replicas import Held, Outcome, Result
 from replicator.inputs import config_file
@@ -34,8 +36,9 @@ from testkit.places import ROOT
 if TYPE_CHECKING:
     from emulator.testing import Running
 GENERATED = docs()
-RUN_ERRORS: list[type[errors.ReplicatorError]] = list(GENERATED.run_errors())
+RUN_ERRORS: list[errors.Advice] = GENERATED.run_errors()
 REPLICA_ERRORS: list[type[errors.ReplicaError]] = list(GENERATED.replica_errors())
+ALL_ERRORS: list[errors.Advice | type[errors.ReplicaError]] = [*RUN_ERRORS, *REPLICA_ERRORS]
 
 
 def snippets(language: str) -> list[Any]:
@@ -202,7 +205,7 @@ class TestCommands:
             check_gcloud(gcloud_tree, command)
 
     def test_the_role_holds_what_the_code_uses(self) -> None:
-        used = set(re.findall(r"compute\.\w+\.\w+", " ".join(refusals.PERMISSIONS.values())))
+        used = set(re.findall(r"compute\.\w+\.\w+", " ".join(PERMISSIONS.values())))
         (role,) = re.findall(r"roles create imageReplicator .*\n.*--permissions=(\S+)", PAGES["permissions.md"])
         assert set(role.split(",")) == used - {"compute.images.delete"}
         source, replica = re.findall(
@@ -277,34 +280,34 @@ class TestErrors:
     def test_the_page_is_the_generated_one(self) -> None:
         assert GENERATED.error_page() == PAGES["errors.md"], "run `make docs`"
 
-    def test_every_class_has_its_section(self) -> None:
-        bases, classes = {"ReplicatorError", "ReplicaError"}, set[str]()
+    def test_every_failure_has_its_section(self) -> None:
         nodes = [
             node
-            for path in sorted((ROOT / "replicator").rglob("*errors.py"), key=lambda path: path.parent.name != "core")
-            for node in ast.parse(path.read_text(encoding="utf-8")).body
+            for path in sorted((ROOT / "replicator").rglob("*.py"))
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         ]
-        for node in nodes:
-            named = (
-                {ast.unparse(base).rpartition(".")[2] for base in node.bases} if isinstance(node, ast.ClassDef) else ()
-            )
-            if isinstance(node, ast.ClassDef) and (bases | classes).intersection(named):
-                classes.add(node.name)
-        assert {error.__name__ for error in (*RUN_ERRORS, *REPLICA_ERRORS)} == classes
+        rows = [node for node in nodes if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("Advice")]
+        titles = [ast.literal_eval(word.value) for node in rows for word in node.keywords if word.arg == "title"]
+        assert sorted(titles) == sorted(row.title for row in RUN_ERRORS)
+        assert len(titles) == len(rows) == len(set(titles))
+        classes = {
+            node.name
+            for node in nodes
+            if isinstance(node, ast.ClassDef)
+            and {"ReplicaError", "errors.ReplicaError"} & set(map(ast.unparse, node.bases))
+        }
+        assert classes == {error.__name__ for error in REPLICA_ERRORS}
         headings = re.findall(r"^### (.+)$", PAGES["errors.md"], re.MULTILINE)
-        assert len(headings) == len(classes)
-        assert {f"`{error.reason}`" for error in REPLICA_ERRORS} <= set(headings)
+        assert headings == [*(row.title for row in RUN_ERRORS), *(f"`{error.reason}`" for error in REPLICA_ERRORS)]
 
-    @pytest.mark.parametrize("error", [*RUN_ERRORS, *REPLICA_ERRORS], ids=lambda error: error.__name__)
-    def test_every_section_says_what_and_what_to_do(
-        self, error: type[errors.ReplicatorError | errors.ReplicaError]
-    ) -> None:
-        title = GENERATED._words(error) if issubclass(error, errors.ReplicatorError) else f"`{error.reason}`"
+    @pytest.mark.parametrize("error", ALL_ERRORS, ids=GENERATED.title)
+    def test_every_section_says_what_and_what_to_do(self, error: errors.Advice | type[errors.ReplicaError]) -> None:
+        title = re.escape(GENERATED.title(error))
         (section,) = re.findall(rf"^### {title}\n(.*?)(?=^##|\Z)", PAGES["errors.md"], re.MULTILINE | re.DOTALL)
         for heading in ("What happened", "What to do", "Exit code"):
             assert f"**{heading}" in section
-        assert issubclass(error, errors.ReplicatorError) or "**Repeated" in section
-        assert getattr(error, "remedy", "") in section
+        assert isinstance(error, errors.Advice) or "**Repeated" in section
+        assert error.remedy in section
 
     def test_every_row_of_the_table_is_there(self) -> None:
         for fault in refusals.TABLE:
@@ -320,7 +323,7 @@ class TestErrors:
         check_gcloud(gcloud_tree, command)
 
     def test_every_input_that_a_remedy_names_exists(self) -> None:
-        texts = [getattr(error, "remedy", "") for error in (*RUN_ERRORS, *REPLICA_ERRORS)]
+        texts = [error.remedy for error in ALL_ERRORS]
         found = set(re.findall(r"\b[a-z]+_[a-z_]+\b", " ".join(texts)))
         assert found
         of_auth = {"service_account", "credentials_json"}
@@ -338,7 +341,7 @@ class TestYamlOfRemedies:
         subprocess.run(command, check=True, timeout=60)
 
     def test_inputs_in_sentences(self, tmp_path: Path) -> None:
-        texts = " ".join(f"{getattr(error, 'remedy', '')} " for error in (*RUN_ERRORS, *REPLICA_ERRORS))
+        texts = " ".join(f"{error.remedy} " for error in ALL_ERRORS)
         inputs = {name: value for name, value in re.findall(r"\b([a-z_]+): (\w+)", texts) if name in ACTION["inputs"]}
         assert inputs == {"access": "private", "replace_failed": "true", "sign": "key"}
         self.valid(tmp_path / "workflow.yml", {"steps": [{**self.STEP, "with": inputs}]})
@@ -352,7 +355,7 @@ class TestYamlOfRemedies:
             if isinstance(found, list):
                 job = {"steps": found}
             elif "workload_identity_provider" in found:
-                job = {"steps": [{**yaml.safe_load(sign_in_errors.AUTH)[0], "with": found}]}
+                job = {"steps": [{**yaml.safe_load(compute_errors.AUTH)[0], "with": found}]}
             else:
                 job = {**found, "steps": [self.STEP]}
             self.valid(tmp_path / "workflow.yml", job)
@@ -423,6 +426,6 @@ class TestRemedies:
         emulator.add_image(project="p1", name="web-2", family="web", deprecated={"state": "OBSOLETE"})
         action = Action(emulator, tmp_path)
         first = action(source_image="projects/p1/global/images/web-2")
-        assert first.exit_code == SourceUnusable.exit_code
+        assert first.exit_code == SOURCE_UNUSABLE.exit_code
         paste(first.outputs["reason"])
         assert action(source_image="projects/p1/global/images/web-2").result == "complete"

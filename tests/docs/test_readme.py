@@ -14,7 +14,7 @@ import jsonschema
 import pytest
 import yaml
 
-from replicator.compute import refusals
+from replicator.compute.permissions import PERMISSIONS
 from replicator.core import errors
 from replicator.core.replicas import Held, Outcome, Result
 from testkit.pages import ACTION, OURS, README, anchors, check_use, docs, nodes, our_steps, program
@@ -79,7 +79,7 @@ class TestTables:
         assert f"| `{word}` |" in README
 
     @pytest.mark.parametrize(
-        "permission", sorted(set(re.findall(r"compute\.\w+\.\w+", " ".join(refusals.PERMISSIONS.values()))))
+        "permission", sorted(set(re.findall(r"compute\.\w+\.\w+", " ".join(PERMISSIONS.values()))))
     )
     def test_every_permission_is_there_and_in_the_role(self, permission: str) -> None:
         assert f"| `{permission}` |" in README

@@ -84,7 +84,7 @@ while [ -n "$folder" ]; do
 done
 {PASS_ON}"""
 OLD = 'case "$*" in *version_info*) echo "3.9.18 old"; exit ;; esac\n' + PASS_ON
-BARE = f'case "$*" in *set_up.py*|*"-m venv --clear"*) echo "ensurepip is not available"; exit 1 ;; esac\n{PASS_ON}'
+BARE = f'case "$*" in *install.py*|*"-m venv --clear"*) echo "ensurepip is not available"; exit 1 ;; esac\n{PASS_ON}'
 
 CASES = [
     Case(name="files only"),

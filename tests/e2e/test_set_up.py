@@ -175,7 +175,7 @@ case "$*" in
   *"-m venv"*)
     mkdir -p "${{@: -1}}/Scripts" && printf '#!/bin/bash\\nexec "{windows}" "$@"\\n' >"${{@: -1}}/Scripts/python.exe"
     chmod +x "${{@: -1}}/Scripts/python.exe" ;;
-  *set_up.py*|*purelib*) ;;
+  *install.py*|*purelib*) ;;
   *decide.py*|*"-m replicator"*) exec "{real}" "$@" ;;
   *) "{real}" "$@" | sed 's/$/\r/' ;;
 esac

@@ -75,7 +75,7 @@ def test_checkout_after_auth(job: Caller, identity: Identity) -> None:
     path.unlink()
     run = job.replicate()
     (note,) = run.annotations
-    assert (run.exit_code, note.level, note.title) == (3, "error", "CredentialsFileGone")
+    assert (run.exit_code, note.level, note.title) == (3, "error", "Credentials file is gone")
     assert note.message.endswith("- uses: gce-image-replicator/gce-image-replicator@v1")
     assert "- uses: actions/checkout@v7\n- uses: google-github-actions/auth@v3\n" in run.summary
     assert path.name in run.outputs["reason"]
@@ -85,7 +85,7 @@ def test_without_the_right_to_a_token(job: Caller) -> None:
     del job.job.env["ACTIONS_ID_TOKEN_REQUEST_URL"]
     run = job(on_branch("workflow_dispatch"), {**MANIFEST, "distribute": "true"})
     (note,) = run.annotations
-    assert (run.exit_code, note.title) == (3, "NoIdToken")
+    assert (run.exit_code, note.title) == (3, "No identity token")
     assert note.message.endswith("permissions:\n  contents: read\n  id-token: write")
 
 
@@ -93,7 +93,7 @@ def test_a_job_that_may_not_act_as_the_account(job: Caller, identity: Identity) 
     identity.answers[ACCOUNT] = [(403, f'{{"error": {{"message": "iam.serviceAccounts.getAccessToken {SECRET}"}}}}')]
     job.job.env |= identity.signed_in(identity.workload_identity(job.job.workspace))
     run = job.replicate()
-    assert (run.exit_code, run.annotations[0].title) == (3, "ImpersonationDenied")
+    assert (run.exit_code, run.annotations[0].title) == (3, "Service account can't be used")
     assert silent(run)
     assert not job.emulator.journal()
 
@@ -122,6 +122,6 @@ def test_on_a_machine_whose_metadata_server_hangs(machine: Caller, identity: Ide
     identity.for_ever = {METADATA}
     began = time.monotonic()
     run = machine.replicate()
-    assert (run.exit_code, run.annotations[0].title) == (3, "NotSignedIn"), run.log
+    assert (run.exit_code, run.annotations[0].title) == (3, "Not signed in"), run.log
     assert identity.asked[METADATA] == 3
     assert time.monotonic() - began < 60

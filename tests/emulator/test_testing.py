@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from emulator import assembly
 from emulator.core.api_errors import ApiError
-from emulator.core.pipeline import App
+from emulator.core.clock import RealClock
 from emulator.core.server import Server
+from emulator.core.service import Setting
+from emulator.scenario import read
 from emulator.testing import Running, running
 
 if TYPE_CHECKING:
@@ -32,8 +35,10 @@ def test_it_starts_and_ends_quickly() -> None:
 @pytest.mark.parametrize("turns", range(6))
 def test_a_connection_that_comes_up_while_it_ends_is_closed(recwarn: pytest.WarningsRecorder, turns: int) -> None:
     async def end_while_someone_connects() -> None:
+        setting = Setting(scenario=read({}), clock=RealClock(), copy_seconds=0.05, wait_seconds=0.1)
+        app = assembly.start(setting)
         listening: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        server = Server(App(copy_seconds=0.05, wait_seconds=0.1), port=0, listening=listening.set_result)
+        server = Server(app, port=0, listening=listening.set_result)
         serving = asyncio.create_task(server.serve())
         host, port = (await listening).removeprefix("http://").split(":")
         with socket.create_connection((host, int(port))):

@@ -253,7 +253,7 @@ def a_run_that_succeeds(stage: Stage) -> Left:
     assert done.exit_code == 0
     for name in ("output", "summary"):
         (stage.folder / name).unlink()
-    state = stage.emulator.app.state
+    state = stage.emulator.compute.state
 
     def spoil() -> None:
         now = stage.emulator.app.clock.now()

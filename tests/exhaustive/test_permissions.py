@@ -18,7 +18,7 @@ from google.oauth2.credentials import Credentials
 
 from emulator.testing import Running, running
 from replicator.__main__ import main
-from replicator.compute import refusals
+from replicator.compute.permissions import ROLES
 from testkit.action import Action
 from testkit.places import ROOT
 
@@ -29,10 +29,8 @@ TABLE = ROOT / "docs" / "permissions.json"
 SOURCE, REPLICAS = "p1", "p2"
 #: What anything might need, by project; the least of it that does is found.
 CANDIDATES = {
-    SOURCE: sorted(
-        name for name in refusals.ROLES if name.endswith(("get", "Family", "Policy", "useReadOnly", "list"))
-    ),
-    REPLICAS: sorted(refusals.ROLES),
+    SOURCE: sorted(name for name in ROLES if name.endswith(("get", "Family", "Policy", "useReadOnly", "list"))),
+    REPLICAS: sorted(ROLES),
 }
 IMAGE = {"project": SOURCE, "name": "web-1", "family": "web", "labels": {"team": "infra"}, "description": "d"}
 READERS = [{"role": "roles/compute.imageUser", "members": ["user:somebody@example.com"]}]
@@ -143,7 +141,7 @@ def test_the_least_that_each_option_needs(case: str, tmp_path: Path) -> None:
             if code or "forbidden" in log:
                 needed[project].append(lacking)
                 assert set(re.findall(r"([\w.]+) \([\w./]+ has it\)", log)) == {lacking}, log
-                assert f"{lacking} ({refusals.ROLES[lacking]} has it)" in log, log
+                assert f"{lacking} ({ROLES[lacking]} has it)" in log, log
     with world(case, {"least": needed}, tmp_path) as attempt:
         assert attempt("least")[0] == 0
     measured = {"source": needed[SOURCE], "replicas": needed[REPLICAS]}
@@ -158,4 +156,4 @@ def test_every_row_was_measured() -> None:
 def test_every_permission_has_a_role_that_is_told() -> None:
     told: dict[str, Any] = json.loads(TABLE.read_text())
     used = {name for row in told.values() for names in row.values() for name in names}
-    assert used <= set(refusals.ROLES)
+    assert used <= set(ROLES)

@@ -159,7 +159,7 @@ def begin(emulator: Running, trial: Trial) -> None:
 def heal(emulator: Running, trial: Trial) -> None:
     """No more faults; what got stuck comes to an end, as the service sees to some day."""
     emulator.faults([])
-    state = emulator.app.state
+    state = emulator.compute.state
     stuck = [(image.project, image.name) for image in state.images(None, 0.0) if math.isinf(image.settles)]
     for project, name in stuck:
         emulator.settle_image(project, name, trial.stuck_become)

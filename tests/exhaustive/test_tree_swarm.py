@@ -207,7 +207,7 @@ def rules_hold(world: World, emulator: Running, done: Finished, deals: Deals, *,
     if limits:
         assert done.seconds <= 60 * float(world.inputs["timeout_minutes"]) + 61
         never_too_often(world, emulator)
-    head = emulator.run(lambda: emulator.app.state.head("p1", "web", emulator.app.clock.now()))
+    head = emulator.run(lambda: emulator.compute.state.head("p1", "web", emulator.app.clock.now()))
     assert head is not None
     assert head.fields["storageLocations"] == ["us"], "the head of the source's own family stays at home"
     if world.plain and limits and longest(world, done) < 60 * float(world.inputs["timeout_minutes"]):
@@ -226,7 +226,7 @@ def never_too_often(world: World, emulator: Running) -> None:
     """Copies of one image that were begun within an hour; those that the service refused were none."""
     if not world.inputs["copies_per_source"]:
         return
-    operations = emulator.run(lambda: list(emulator.app.state.operations(None)))
+    operations = emulator.run(lambda: list(emulator.compute.state.operations(None)))
     refused = [each for each in operations if each.failure and each.failure.code == RATE]
     begun: dict[str, list[float]] = {}
     for each in operations:

@@ -54,8 +54,8 @@ def link(path: Path, outside: Path) -> None:
 #: What stands under the path → how it is made, and what is said about it.
 SHAPES: dict[str, tuple[Callable[[Path, Path], object], str]] = {
     "nothing": (lambda path, outside: None, "can't be read (No such file"),
-    "a folder": (lambda path, outside: path.mkdir(), "no regular file"),
-    "a FIFO": (lambda path, outside: os.mkfifo(path), "no regular file"),
+    "a folder": (lambda path, outside: path.mkdir(), "isn't a regular file"),
+    "a FIFO": (lambda path, outside: os.mkfifo(path), "isn't a regular file"),
     "a link to outside": (link, "lies outside"),
     "a link to a device": (lambda path, outside: path.symlink_to("/dev/zero"), "lies outside"),
     "a link to what was read": (lambda path, outside: path.symlink_to("/proc/self/environ"), "lies outside"),
@@ -65,15 +65,15 @@ SHAPES: dict[str, tuple[Callable[[Path, Path], object], str]] = {
     "a huge file": (huge, "at most"),
     "a closed file": (closed, "can't be read (Permission denied)"),
     "no text": (written(b"\xff\xfea"), "not UTF-8"),
-    "UTF-16": (written(CONFIG.encode("utf-16-le")), "is no"),
-    "NUL bytes": (written("a\0b"), "is no"),
-    "deep nesting": (written(DEEP), "is no JSON (|is nested too deeply"),
-    "a bomb of aliases": (written(BOMB), "anchor or alias|is no JSON"),
-    "a long number": (written('{"locations": ' + "1" * 100_000 + "}"), "that long|is no JSON"),
-    "a base-60 number": (written("locations: " + "1:" * 50_000 + "1"), "that long|is no JSON"),
+    "UTF-16": (written(CONFIG.encode("utf-16-le")), "isn't valid"),
+    "NUL bytes": (written("a\0b"), "isn't valid"),
+    "deep nesting": (written(DEEP), "isn't valid JSON (|is nested too deeply"),
+    "a bomb of aliases": (written(BOMB), "anchor or alias|isn't valid JSON"),
+    "a long number": (written('{"locations": ' + "1" * 100_000 + "}"), "that long|isn't valid JSON"),
+    "a base-60 number": (written("locations: " + "1:" * 50_000 + "1"), "that long|isn't valid JSON"),
     "doubled keys": (written('{"locations": {"us": {}},\n "locations": {"us": {}}}'), "twice"),
-    "a text of somebody else": (written(f"{SECRET}:x:0"), "holds no keys|is no JSON"),
-    "nothing in it": (written(""), "is missing|is no JSON"),
+    "a text of somebody else": (written(f"{SECRET}:x:0"), "holds no keys|isn't valid JSON"),
+    "nothing in it": (written(""), "is missing|isn't valid JSON"),
 }  # fmt: skip
 
 
@@ -158,7 +158,7 @@ def test_a_file_that_another_takes_the_place_of(tmp_path: Path, monkeypatch: pyt
 
     (tmp_path / "secret").write_text(SECRET)
     for make, says in (
-        (os.mkfifo, "no regular file"),
+        (os.mkfifo, "isn't a regular file"),
         (lambda path: path.symlink_to(tmp_path / "secret"), "can't be read"),
         (lambda path: path.write_text("x" * 100), "at most 50"),
     ):

@@ -10,7 +10,7 @@ import pytest
 from google.oauth2.credentials import Credentials
 
 from emulator.testing import running
-from replicator.compute import refusals
+from replicator.compute import permissions
 from testkit.action import Action
 from testkit.conformance.guesses import ANSWERS
 from testkit.faults import operation_error
@@ -42,7 +42,7 @@ class TestUnderEveryAnswer:
 
     def test_shared_family_stays_at_home(self, tmp_path: Path, switch: str, answer: Any) -> None:
         with world(tmp_path, switches={switch: answer}) as action:
-            state, heads = action.emulator.app.state, set()
+            state, heads = action.emulator.compute.state, set()
             commit = state.commit
 
             def watched(change: Any) -> None:
@@ -114,7 +114,7 @@ def test_a_missing_permission_is_named(tmp_path: Path, signed_in: None, lacking:
         # Labels go with the insert, and everybody may use a public source.
         assert (done.result == "complete") is (lacking in needless)
         assert lacking in needless or lacking in done.log, done.log
-        assert any(lacking in words for words in refusals.PERMISSIONS.values())
+        assert any(lacking in words for words in permissions.PERMISSIONS.values())
 
 
 def test_without_credentials_that_are_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ ORDER = ("bootstrap", "core", "inputs", "compute", "index", "runtime", "replicas
 TOP = {"__init__", "__main__", "cli"}
 #: Third-party package → the modules, or folders of them, that may import it.
 DOORS = {
-    "google.cloud": ("compute/client.py", "compute/answers.py"),
+    "google.cloud": ("compute/client.py", "compute/connect.py", "compute/answers.py"),
     "google": ("compute",),
     "actions_toolkit": ("runtime/runner.py",),
     "requests": ("compute", "index/sign.py"),

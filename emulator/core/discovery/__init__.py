@@ -1,1 +1,1 @@
-"""The reduced discovery documents of services, compiled into routes and checks."""
+"""Reduces discovery documents of services, and compiles them into routes and checks."""

@@ -1,47 +1,24 @@
-"""Routes, and checks of requests and of the emulator's own answers, compiled from the reduced discovery document."""
+"""Compiles a reduced discovery document into routes, and checks of requests and of the emulator's own answers."""
 
 from __future__ import annotations
 
-import base64
-import binascii
 import copy
+import functools
 import json
 import re
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote
 
 import yaml
 
 from emulator.core import api_errors
+from emulator.core.discovery.checks import Check, Checks, Problems, check_keywords, integer, without_nulls
 
-FOLDER = Path(__file__).parents[2] / "compute" / "discovery"
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
 
-
-class Problems(list[str]):
-    """What is wrong with a value; `ignored` names kinds of fields that are dropped instead."""
-
-    def __init__(self, ignored: frozenset[str] = frozenset()) -> None:
-        super().__init__()
-        self.ignored = ignored
-
-
-Check = Callable[[Any, str, Problems], None]
-
-KNOWN_KEYWORDS = frozenset(
-    {
-        "type", "format", "enum", "pattern", "readOnly", "annotations", "minimum", "maximum", "default", "$ref",
-        "items", "properties", "additionalProperties", "location", "required", "repeated",
-    }
-)  # fmt: skip
-INTEGER_LIMITS = {
-    "int32": (-(2**31), 2**31 - 1),
-    "uint32": (0, 2**32 - 1),
-    "int64": (-(2**63), 2**63 - 1),
-    "uint64": (0, 2**64 - 1),
-}
 BOOLEANS = {"true": True, "false": False}
 
 
@@ -66,35 +43,50 @@ class Route:
     parameters: Mapping[str, str]
 
     @property
+    def project(self) -> str:
+        """The project that the path names, or ""."""
+        return self.parameters.get("project", "")
+
+    @property
     def target(self) -> str:
         """The path from `projects/` to the last thing named, without a verb behind it."""
         segments = self.method.path.split("/")
-        last = max(index for index, segment in enumerate(segments) if segment.startswith("{"))
-        kept = segments if segments[last] == "{project}" else segments[: last + 1]
+        named = [index for index, segment in enumerate(segments) if segment.startswith("{")]
+        whole = not named or segments[named[-1]] == "{project}"
+        kept = segments if whole else segments[: named[-1] + 1]
         return "/".join(self.parameters.get(segment[1:-1], segment) for segment in kept)
 
 
 class Api:
-    """The compiled document. Raises ValueError when it holds a keyword that no check is written for."""
+    """A compiled document, with its corrections where it has any.
 
-    def __init__(self) -> None:
-        document = json.loads((FOLDER / "compute.v1.json").read_text("utf-8"))
-        _correct(document, yaml.safe_load((FOLDER / "corrections.yaml").read_text("utf-8")))
-        self._prefix = document["servicePath"].strip("/").split("/")
+    Raises ValueError when it holds a keyword that no check is written for.
+    """
+
+    def __init__(self, path: Path) -> None:
+        document = json.loads(path.read_text("utf-8"))
+        corrections = path.with_name("corrections.yaml")
+        document["writable"] = {}
+        if corrections.exists():
+            _correct(document, yaml.safe_load(corrections.read_text("utf-8")))
+        self._prefix = _segments(document["servicePath"])
         self._schemas: dict[str, dict[str, Any]] = document["schemas"]
         self._general: dict[str, dict[str, Any]] = document["parameters"]
         self._writable: dict[str, list[str]] = document["writable"]
+        self._checks = Checks(self._schemas)
         self._tree: dict[str, Any] = {}
         self._requests: dict[str, Check] = {}
         self._answers: dict[str, Check] = {}
-        self._compiled: dict[tuple[str, str], Check] = {}
+        self.batch_path = "/" + "/".join(_segments(document["batchPath"]))
         self.revision: str = document["revision"]
         self.methods: dict[str, Method] = {}
         for name, raw in document["methods"].items():
             self._add_emulated(name, raw)
         for name, text in document["others"].items():
-            verb, path = text.split(" ")
-            self._add(Method(id=name, verb=verb, path=path, emulated=False, parameters={}, request="", response=""))
+            verb, flat_path = text.split(" ")
+            self._add(
+                Method(id=name, verb=verb, path=flat_path, emulated=False, parameters={}, request="", response="")
+            )
 
     def fields(self, schema: str) -> frozenset[str]:
         """The names of a resource's fields."""
@@ -151,7 +143,7 @@ class Api:
         for name, field in self._schemas[method.request].get("properties", {}).items():
             if method.id in field.get("annotations", {}).get("required", ()) and not body.get(name):
                 raise api_errors.required(f"resource.{name}")
-        kept: dict[str, Any] = _without_nulls(body)
+        kept: dict[str, Any] = without_nulls(body)
         if method.verb == "PATCH":
             kept |= dict.fromkeys(name for name, value in body.items() if value is None)
         return kept
@@ -165,7 +157,7 @@ class Api:
 
     def _add_emulated(self, name: str, raw: dict[str, Any]) -> None:
         for parameter in raw["parameters"].values():
-            _known(parameter, name)
+            check_keywords(parameter, name)
         method = Method(
             id=name,
             verb=raw["httpMethod"],
@@ -179,7 +171,7 @@ class Api:
         if method.request:
             self._requests[name] = self._request(method)
         if method.response:
-            self._answers[name] = self._named(method.response, "answer")
+            self._answers[name] = self._checks.named(method.response, "answer")
 
     def _add(self, method: Method) -> None:
         self.methods[method.id] = method
@@ -191,81 +183,17 @@ class Api:
     def _request(self, method: Method) -> Check:
         writable = self._writable.get(method.id, [])
         if not writable:
-            return self._named(method.request, "request")
+            return self._checks.named(method.request, "request")
         schema = self._schemas[method.request]
         fields = {
             name: {**field, "readOnly": False} if name in writable else field
             for name, field in schema["properties"].items()
         }
-        return self._compile({**schema, "properties": fields}, method.id, "request")
-
-    def _named(self, name: str, direction: str) -> Check:
-        key = (name, direction)
-        if key not in self._compiled:
-
-            def later(value: Any, path: str, problems: Problems) -> None:
-                self._compiled[key](value, path, problems)
-
-            # Placed before compiling, since schemas may refer to themselves.
-            self._compiled[key] = later
-            self._compiled[key] = self._compile(self._schemas[name], name, direction)
-        return self._compiled[key]
-
-    def _compile(self, schema: Mapping[str, Any], where: str, direction: str) -> Check:
-        _known(schema, where)
-        if "$ref" in schema:
-            return self._named(schema["$ref"], direction)
-        kind = schema["type"]
-        if kind == "object":
-            return self._object(schema, where, direction)
-        if kind == "array":
-            return _array(self._compile(schema["items"], where, direction))
-        return _scalar(schema, strict=direction == "answer")
-
-    def _object(self, schema: Mapping[str, Any], where: str, direction: str) -> Check:
-        fields = {
-            name: self._compile(field, f"{where}.{name}", direction)
-            for name, field in schema.get("properties", {}).items()
-        }
-        closed = {
-            name for name, field in schema.get("properties", {}).items()
-            if direction == "request" and field.get("readOnly")
-        }  # fmt: skip
-        rest = schema.get("additionalProperties")
-        other = self._compile(rest, f"{where}.*", direction) if rest else None
-
-        def check(value: Any, path: str, problems: Problems) -> None:
-            if not isinstance(value, dict):
-                problems.append(f"Invalid value at '{path}': an object is expected.")
-                return
-            for name, inner in list(value.items()):
-                checker = fields.get(name, other)
-                if (checker is None and "unknown" in problems.ignored) or (
-                    name in closed and "read-only" in problems.ignored
-                ):
-                    del value[name]
-                elif checker is None:
-                    text = f"Unknown name \"{name}\" at '{path}': Cannot find field."
-                    problems.append(f"Invalid JSON payload received. {text}")
-                elif inner is None and direction == "request":
-                    continue
-                elif name in closed:
-                    problems.append(f"Invalid value for field '{path}.{name}': '{inner}'. The field is output only.")
-                else:
-                    checker(inner, f"{path}.{name}", problems)
-
-        return check
+        return self._checks.compiled({**schema, "properties": fields}, method.id, "request")
 
 
-def _without_nulls(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _without_nulls(inner) for name, inner in value.items() if inner is not None}
-    return [_without_nulls(inner) for inner in value] if isinstance(value, list) else value
-
-
-def _known(schema: Mapping[str, Any], where: str) -> None:
-    if unknown := schema.keys() - KNOWN_KEYWORDS:
-        raise ValueError(f"{where}: no check is written for {sorted(unknown)}")
+# Compiled once a process: nothing changes a document, and tests start many emulators.
+compiled = functools.cache(Api)
 
 
 def _walk(node: Mapping[str, Any], segments: list[str], verb: str) -> tuple[Method, list[str]] | None:
@@ -280,70 +208,6 @@ def _walk(node: Mapping[str, Any], segments: list[str], verb: str) -> tuple[Meth
         method, values = found
         return method, [first, *values]
     return None
-
-
-def _array(item: Check) -> Check:
-    def check(value: Any, path: str, problems: Problems) -> None:
-        if not isinstance(value, list):
-            problems.append(f"Invalid value at '{path}': an array is expected.")
-            return
-        for index, inner in enumerate(value):
-            item(inner, f"{path}[{index}]", problems)
-
-    return check
-
-
-def _scalar(schema: Mapping[str, Any], *, strict: bool) -> Check:
-    kind, form = schema["type"], schema.get("format", "")
-    if kind == "any":
-        return lambda _value, _path, _problems: None
-    enum = frozenset(schema.get("enum", ()))
-    pattern = re.compile(schema["pattern"]) if "pattern" in schema else None
-
-    def check(value: Any, path: str, problems: Problems) -> None:
-        if not _typed(value, kind, form, strict=strict):
-            problems.append(f"Invalid value at '{path}' ({form or kind}): {json.dumps(value)[:200]}")
-        elif enum and value not in enum:
-            problems.append(f"Invalid value for field '{path}': '{value}'. Must be one of {sorted(enum)}.")
-        elif pattern and isinstance(value, str) and not pattern.fullmatch(value):
-            text = f"Must be a match of regex '{pattern.pattern}'"
-            problems.append(f"Invalid value for field '{path}': '{value}'. {text}")
-
-    return check
-
-
-def _typed(value: Any, kind: str, form: str, *, strict: bool) -> bool:
-    """Whether a JSON value has the type; from clients, numbers may be strings and the reverse."""
-    if kind == "boolean":
-        return isinstance(value, bool)
-    if kind == "number":
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    if kind == "integer" or form in {"int64", "uint64"}:
-        written = str if kind == "string" else int
-        if isinstance(value, bool) or not isinstance(value, written if strict else int | str):
-            return False
-        return isinstance(integer(value, form), int)
-    if not isinstance(value, str):
-        return False
-    return decoded(value) is not None if form == "byte" else True
-
-
-def integer(value: int | str, form: str) -> int | None:
-    """The number that a JSON value stands for; None if it is none, or out of its format's range."""
-    if isinstance(value, str) and not re.fullmatch(r"-?[0-9]{1,20}", value, re.ASCII):
-        return None
-    low, high = INTEGER_LIMITS[form or "int64"]
-    number = int(value)
-    return number if low <= number <= high else None
-
-
-def decoded(text: str) -> bytes | None:
-    """Base64 in either alphabet, padded or not (gcloud returns etags in the URL-safe one); None if it is none."""
-    plain = text.replace("-", "+").replace("_", "/").rstrip("=")
-    try:
-        return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
-    except (binascii.Error, ValueError):
-        return None
 
 
 def _parameter(name: str, definition: Mapping[str, Any], value: str) -> Any:
@@ -370,3 +234,7 @@ def _correct(document: dict[str, Any], corrections: dict[str, Any]) -> None:
         for method in correction["methods"]:
             document["methods"][method]["parameters"][correction["name"]] = correction["definition"]
     document["writable"] = {correction["method"]: correction["fields"] for correction in corrections["writable"]}
+
+
+def _segments(path: str) -> list[str]:
+    return [segment for segment in path.split("/") if segment]

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from replicator.commands.merge import fragments
-from replicator.commands.merge.errors import BadFragments, FragmentsUnverified
+from replicator.commands.merge.errors import FRAGMENTS_UNVERIFIED, BadFragments
 from replicator.compute import lookup
 from replicator.compute.errors import EndpointUnreachable
 from replicator.compute.refusals import Refusal, error_of
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 async def confirm(calls: Calls, merged: Merged) -> list[tuple[Part, Image, dict[str, Existing]]]:
     """Hold every entry against the live API: each source, and what is in each location.
 
-    Raises BadFragments where anything is not as the fragments say, FragmentsUnverified where that can't be told.
+    Raises BadFragments where anything is not as the fragments say, or where that can't be told.
     """
     entries = [part.entry for part in merged.parts]
     refs = dict.fromkeys([*audit.named(entries), *(entry.source.ref for entry in entries)])
@@ -49,7 +49,8 @@ async def confirm(calls: Calls, merged: Merged) -> list[tuple[Part, Image, dict[
     if unread and all(isinstance(error, errors.Unreachable) for error in unread):
         raise EndpointUnreachable(unread[0].what)
     if unread:
-        raise FragmentsUnverified(problems(list(dict.fromkeys(error.message for error in unread))))
+        said = list(dict.fromkeys(error.message for error in unread))
+        raise BadFragments(problems(said), advice=FRAGMENTS_UNVERIFIED)
     return [(part, source, _proven(existing)) for part, source, _, existing in confirmed if isinstance(source, Image)]
 
 

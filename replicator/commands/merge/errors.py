@@ -1,32 +1,42 @@
-"""Failures that end a merge."""
+"""Lists the failures that end a merge."""
 
 from __future__ import annotations
 
-from replicator.core.errors import BadSettings, ReplicatorError
+from typing import TYPE_CHECKING
+
+from replicator.core.errors import Advice, BadSettings, ExitCode
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from replicator.core.errors import InputProblem
+
+BAD_FRAGMENTS = Advice(
+    title="Fragments make no release",
+    meaning="The fragments are not exactly those that were expected, don't fit together, or are not what the live "
+    "images are.",
+    exit_code=ExitCode.FAILED,
+)
+
+FRAGMENTS_UNVERIFIED = Advice(
+    title="Fragments can't be verified",
+    meaning="What the fragments name could not be read, so nobody can tell whether it is right.",
+)
+
+INDEX_UNWRITTEN = Advice(
+    title="Index can't be written",
+    meaning="The merged index could not be written; no family was moved.",
+    remedy="Make room in RUNNER_TEMP, or let the step write there; then run this again.",
+)
 
 
 class BadFragments(BadSettings):
-    """The fragments are not exactly those that were expected, do not fit together, or are not what the live images are.
+    """The fragments make no release: a merge is all or nothing."""
 
-    A merge is all or nothing.
-    """
-
-    exit_code = 1
+    def __init__(self, problems: Sequence[InputProblem], *, advice: Advice = BAD_FRAGMENTS) -> None:
+        super().__init__(problems, advice=advice)
 
     @property
     def headline(self) -> str:
         """What happened, without each problem."""
         return "The fragments make no release, so no index was written and no family was moved"
-
-
-class FragmentsUnverified(BadFragments):
-    """What the fragments name could not be read, so nobody can tell whether it is right."""
-
-    exit_code = 3
-
-
-class IndexUnwritten(ReplicatorError):
-    """The merged index could not be written; no family was moved."""
-
-    exit_code = 3
-    remedy = "Make room in RUNNER_TEMP, or let the step write there; then run this again."

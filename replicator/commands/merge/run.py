@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from replicator.bootstrap.workflow_commands import plain
 from replicator.commands.merge import fragments
 from replicator.commands.merge.confirm import confirm, problems
-from replicator.commands.merge.errors import BadFragments, IndexUnwritten
+from replicator.commands.merge.errors import INDEX_UNWRITTEN, BadFragments
 from replicator.commands.merge.settings import load
 from replicator.compute.connect import connected
 from replicator.compute.retry import Calls
@@ -111,7 +111,7 @@ class Merging(RecordedRun):
         try:
             self.written = seal.write(merged.document(), self.folder())
         except OSError as error:
-            raise IndexUnwritten(f"The index could not be written: {error}") from error
+            raise errors.ReplicatorError(INDEX_UNWRITTEN, f"The index could not be written: {error}") from error
 
     async def _promote(
         self, merged: Merged, calls: Calls, plans: Sequence[tuple[Part, Plan]], signals: Signals

@@ -81,7 +81,7 @@ async def _again(
 
     Raises the refusal where there is no other way.
     """
-    fault = refusals.of_refusal(refusal)
+    fault = refusal.fault
     if await _elsewhere(session, work, schedule, parent, fault, refusal.retry_after):
         return _because(doing, refusal.message, fault), None
     if parent.is_source or fault.error not in _DOUBTFUL:
@@ -159,7 +159,7 @@ async def _insert(session: Session, work: Work, schedule: Schedule, parent: Pare
     except Refusal as refusal:
         if refusal.status is not None:
             schedule.give_back(work)
-        if refusals.of_refusal(refusal).then is Then.LOOK:
+        if refusal.fault.then is Then.LOOK:
             return None
         raise
     work.operation = operation.name

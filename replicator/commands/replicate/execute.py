@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from replicator.commands.replicate import copy_image, repair
 from replicator.commands.replicate.schedule import Schedule
 from replicator.compute import lookup
-from replicator.compute.refusals import Credentials, Refusal
+from replicator.compute.errors import SignInFailed
+from replicator.compute.refusals import Refusal
 from replicator.core import errors
 from replicator.core.replicas import Action, Existing, Held, Lineage
 from replicator.replicas import families
@@ -57,7 +58,7 @@ async def _look_again(session: Session, works: Sequence[Work]) -> None:
 
     What can't be read in time stays as it was verified.
     """
-    with contextlib.suppress(errors.Deadline, Credentials, TimeoutError):
+    with contextlib.suppress(errors.Deadline, SignInFailed, TimeoutError):
         async with asyncio.timeout_at(session.calls.deadline):
             listed = await lookup.read_images(session.calls, [work.replica.ref for work in works])
             differing = [work for work in works if listed.get(work.replica.ref) != work.image]
@@ -73,7 +74,7 @@ async def _confirm(session: Session, work: Work) -> None:
         raise errors.Drift(
             f"{work.replica.ref} was deleted by someone else during the run", remedy="Run this again."
         ) from None
-    except (errors.Deadline, Credentials):
+    except (errors.Deadline, SignInFailed):
         return
     found = Existing(image=image, lineage=Lineage.OURS, policy=work.policy)
     step = planning.step_for(session.plan.source, session.plan.readers, work.replica, found, replace_failed=False)

@@ -6,22 +6,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from replicator.compute import refusals
-from replicator.compute.refusals import Refusal, Then
+from replicator.compute.stale import until_fresh
 from replicator.core import access, compare, errors
 from replicator.core.images import Policy
 from replicator.replicas import plan as planning
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     from replicator.core.images import Difference, Image
     from replicator.replicas.session import Session
     from replicator.replicas.work import Work
-
-
-#: How often a fingerprint or etag may be found stale before we stop competing with whoever changes the image.
-_STALE_READS = 5
 
 
 async def settle(session: Session, work: Work, image: Image) -> None:
@@ -71,7 +64,7 @@ async def _label(session: Session, work: Work) -> None:
     async def reread() -> None:
         await session.read(work)
 
-    await _until_fresh(session, work, set_them, reread)
+    await until_fresh(session.calls, work.replica.ref, set_them, reread, where=work.replica.location)
 
 
 async def _open(session: Session, work: Work) -> None:
@@ -96,29 +89,7 @@ async def _open(session: Session, work: Work) -> None:
 
     if work.policy is None:
         await read_policy()
-    await _until_fresh(session, work, add, read_policy)
+    await until_fresh(session.calls, ref, add, read_policy, where=work.replica.location)
     lacking = compare.readers(wanted, work.policy or Policy())
     if lacking:
         raise errors.Drift(f"{ref} is not open as wanted after it was opened: {lacking[0]}", remedy="Run this again.")
-
-
-async def _until_fresh(
-    session: Session, work: Work, act: Callable[[], Awaitable[None]], reread: Callable[[], Awaitable[None]]
-) -> None:
-    """Do something that is guarded by a fingerprint or etag; when that is stale, read again and repeat."""
-    for attempt in range(1, _STALE_READS + 1):
-        try:
-            await act()
-        except Refusal as refusal:
-            fault = refusals.of_refusal(refusal)
-            if fault.then is not Then.READ_AGAIN:
-                raise
-            if attempt == _STALE_READS:
-                what = f"Someone else keeps changing {work.replica.ref}: {refusal.message}"
-                raise errors.Drift(what, remedy="Run this again.") from refusal
-            await session.calls.pause(
-                fault.seconds(attempt), where=work.replica.location, because="Someone changed the image meanwhile."
-            )
-            await reread()
-        else:
-            return

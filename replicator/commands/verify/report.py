@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from replicator.bootstrap import workflow_commands
 from replicator.compute.errors import EndpointUnreachable
 from replicator.core import errors
+from replicator.core.errors import ExitCode
 from replicator.core.replicas import Result
 from replicator.replicas import audit, report, snippets
 from replicator.replicas.audit import State
@@ -27,10 +28,10 @@ if TYPE_CHECKING:
 _MOST_NAMED, _MOST_SHOWN, _LONGEST_TEXT = 6, 300, 1000
 
 #: For whoever deploys, then for whoever publishes.
-_REMEDIES = {
-    audit.EXIT_WRONG: "Deploy none of these images. Their publisher runs the replication again, with its own settings: "
+_REMEDIES: dict[int, str] = {
+    ExitCode.FAILED: "Deploy none of these images. Their publisher runs the replication again, with its own settings: "
     "it repairs what it can, makes what is missing, and says what to do about the rest. This shows what it would do:",
-    audit.EXIT_UNREACHABLE: "Run this again. If it stays so, see that this identity may read these images.",
+    ExitCode.UNREACHABLE: "Run this again. If it stays so, see that this identity may read these images.",
 }
 
 
@@ -81,7 +82,7 @@ def _told(finding: Finding) -> str:
 
 def exit_code(verdict: Verdict) -> int:
     """The exit code of a verification: nobody answering isn't a problem of set-up, but says nothing of the images."""
-    return audit.EXIT_UNREACHABLE if isinstance(verdict.error, EndpointUnreachable) else verdict.exit_code
+    return ExitCode.UNREACHABLE if isinstance(verdict.error, EndpointUnreachable) else verdict.exit_code
 
 
 def document(known: Known, verdict: Verdict) -> dict[str, Any]:
@@ -92,7 +93,7 @@ def document(known: Known, verdict: Verdict) -> dict[str, Any]:
         bad = isinstance(verdict.error, errors.BadSettings)
         problems = [str(item) for item in verdict.error.problems] if bad else [verdict.error.message]  # type: ignore[attr-defined]
     result = (
-        "error" if problems else "correct" if not code else "unreachable" if code == audit.EXIT_UNREACHABLE else "wrong"
+        "error" if problems else "correct" if not code else "unreachable" if code == ExitCode.UNREACHABLE else "wrong"
     )
     image = known.image if not code else None
     return {
@@ -145,7 +146,7 @@ def _todo(known: Known, code: int) -> list[str]:
     """What to do about what was found, and what can be typed."""
     if not known.findings or code not in _REMEDIES:
         return []
-    plans = [snippets.plan(source) for source in known.sources] if code == audit.EXIT_WRONG else []
+    plans = [snippets.plan(source) for source in known.sources] if code == ExitCode.FAILED else []
     return [_REMEDIES[code], *plans]
 
 

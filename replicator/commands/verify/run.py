@@ -17,7 +17,6 @@ from replicator.commands.verify.choose import pick
 from replicator.compute import lookup
 from replicator.compute.connect import connected
 from replicator.compute.errors import EndpointUnreachable
-from replicator.compute.refusals import Credentials
 from replicator.compute.retry import Calls
 from replicator.core import errors
 from replicator.index import image_index
@@ -116,8 +115,6 @@ class Verification(Run):
                 if self.known.image is None:
                     # Asked for one image, a run doesn't care where there was to be another.
                     self.known.findings += audit.lacking(read)
-            except Credentials as error:
-                raise error.error from None
             except errors.Deadline as error:
                 raise EndpointUnreachable(error.what) from error
 

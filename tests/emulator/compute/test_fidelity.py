@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from emulator.compute import fidelity
+from emulator.compute.discovery import DOCUMENT
 from emulator.compute.fidelity import EVERYWHERE, METHODS, TAGS, Behaviour
-from emulator.core.pipeline import HANDLERS, compiled_api
-from emulator.core.scenario import Switches
+from emulator.compute.scenario import Switches
+from emulator.compute.service import Compute
+from emulator.core.discovery.document import compiled
 
 PAGE = Path(fidelity.__file__).parents[1] / "FIDELITY.md"
 BEHAVIOURS = [each for behaviours in (EVERYWHERE, *METHODS.values()) for each in behaviours]
@@ -20,8 +22,8 @@ def test_the_page_is_made_from_the_registry() -> None:
 
 
 def test_every_method_is_registered() -> None:
-    emulated = {method.id for method in compiled_api().methods.values() if method.emulated}
-    assert set(METHODS) == set(HANDLERS) == emulated
+    emulated = {method.id for method in compiled(DOCUMENT).methods.values() if method.emulated}
+    assert set(METHODS) == set(Compute.handlers) == emulated
     assert all(METHODS.values())
 
 

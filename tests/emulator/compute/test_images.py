@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from emulator.compute.images import label_fingerprint
-from emulator.core.discovery.document import decoded
+from emulator.core.discovery.checks import decoded
 
 if TYPE_CHECKING:
     from testkit.client import Client

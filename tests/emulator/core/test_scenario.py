@@ -14,8 +14,9 @@ import jsonschema
 import pytest
 import yaml
 
-from emulator.core import scenario
-from emulator.core.scenario import BadScenario, Scenario, Switches
+from emulator import scenario
+from emulator.compute.scenario import Scenario, Switches
+from emulator.core.scenario import BadScenario
 from emulator.testing import running
 from testkit.client import Client
 from testkit.places import ROOT
@@ -56,6 +57,7 @@ def test_a_file_with_everything(tmp_path: Path) -> None:
     path = tmp_path / "s.yaml"
     path.write_text(HERE)
     found = scenario.load(path)
+    assert isinstance(found, Scenario)
     assert [image.name for image in found.images] == ["base", "web"]
     assert isinstance(found.copy_seconds, dict)
     reader, ci = found.principal("reader"), found.principal("secret")

@@ -7,41 +7,39 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from emulator.compute.discovery import reduce as reducer
-from emulator.core.discovery import document as document_module
+from emulator.compute.discovery import DOCUMENT
+from emulator.compute.discovery.reduce import KEPT
+from emulator.compute.service import Compute
+from emulator.core.discovery import reduce as reducer
 from emulator.core.discovery.document import Api
-from emulator.core.pipeline import HANDLERS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from testkit.client import Client
 
-API = Api()
+API = Api(DOCUMENT)
 
 
 def test_the_reduced_document_is_what_the_script_makes() -> None:
-    whole = reducer.document()
-    kept = json.loads(reducer.TARGET.read_text("utf-8"))
+    whole = reducer.installed(DOCUMENT.name)
+    kept = json.loads(DOCUMENT.read_text("utf-8"))
     if whole["revision"] != kept["revision"]:
         pytest.skip(f"google-api-python-client brings revision {whole['revision']}, kept is {kept['revision']}")
-    assert reducer.TARGET.read_text("utf-8") == reducer.text(reducer.reduce(whole))
+    assert DOCUMENT.read_text("utf-8") == reducer.text(reducer.reduce(whole, KEPT))
 
 
 def test_every_kept_method_has_a_handler() -> None:
-    assert set(HANDLERS) == reducer.KEPT == {method.id for method in API.methods.values() if method.emulated}
+    assert set(Compute.handlers) == KEPT == {method.id for method in API.methods.values() if method.emulated}
 
 
 def test_an_unknown_keyword_of_the_document_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    document = json.loads((document_module.FOLDER / "compute.v1.json").read_text("utf-8"))
+    document = json.loads(DOCUMENT.read_text("utf-8"))
     document["schemas"]["Image"]["properties"]["family"]["maxLength"] = 63
     (tmp_path / "compute.v1.json").write_text(json.dumps(document), "utf-8")
-    (tmp_path / "corrections.yaml").write_text(
-        (document_module.FOLDER / "corrections.yaml").read_text("utf-8"), "utf-8"
-    )
-    monkeypatch.setattr(document_module, "FOLDER", tmp_path)
+    (tmp_path / "corrections.yaml").write_text((DOCUMENT.with_name("corrections.yaml")).read_text("utf-8"), "utf-8")
     with pytest.raises(ValueError, match="maxLength"):
-        Api()
+        Api(tmp_path / "compute.v1.json")
 
 
 @pytest.mark.parametrize(
@@ -207,7 +205,7 @@ def test_answers_of_our_own_are_checked() -> None:
 def test_an_answer_against_the_document_is_a_defect(
     still: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("emulator.compute.images.DEFAULT_LOCATION", 1)
+    monkeypatch.setattr("emulator.compute.creation.DEFAULT_LOCATION", 1)
     still.wait(still.insert("new", "", sourceDisk="zones/z/disks/d"))
     answer = still.get("/images/new")
     assert (answer.status, answer.reason) == (500, "internalError")

@@ -83,7 +83,7 @@ class TestBothWays:
         assert (code, found["states"]["eu"], found["states"]["asia"]) == (1, "missing", "correct")
 
     def test_drifted(self, action: Action, made: Finished, by: str) -> None:
-        action.emulator.run(lambda: action.emulator.app.state.image("p1", "web-1-eu", 9e9).labels.clear())  # type: ignore[union-attr]
+        action.emulator.run(lambda: action.emulator.compute.state.image("p1", "web-1-eu", 9e9).labels.clear())  # type: ignore[union-attr]
         code, found = verify(action, *self.argv(action, by))
         assert (code, found["states"]["eu"], found["fields"]["eu"]) == (1, "drifted", ["labels.team"])
 
@@ -177,7 +177,7 @@ def test_a_location_that_was_never_made(action: Action) -> None:
 
 def test_a_label_without_value_is_missed_too(action: Action) -> None:
     action(labels="empty=")
-    action.emulator.run(lambda: action.emulator.app.state.image("p1", "web-1-eu", 9e9).labels.pop("empty"))  # type: ignore[union-attr]
+    action.emulator.run(lambda: action.emulator.compute.state.image("p1", "web-1-eu", 9e9).labels.pop("empty"))  # type: ignore[union-attr]
     code, found = verify(action, "--index", index_of(action))
     assert (code, found["fields"]["eu"]) == (1, ["labels.empty"])
 
@@ -218,7 +218,7 @@ class TestForeign:
     ("text", "says"),
     [
         (None, "can't be read"),
-        ("{", "is no index of ours"),
+        ("{", "isn't an index of ours"),
         ('{"schema": 2, "images": []}', "schema"),
         ('{"schema": 1, "images": []}', "images"),
         ('{"schema": 1, "images": [{"x": 1}]}', "images.0"),

@@ -279,11 +279,11 @@ class TestFragmentsFolder:
         ("spoil", "code", "says"),
         [
             (lambda path: path.unlink(), 1, "ARM64 is missing"),
-            (lambda path: path.write_bytes(b""), 1, "is no index of ours"),
+            (lambda path: path.write_bytes(b""), 1, "isn't an index of ours"),
             (lambda path: path.write_bytes(b"\xff{}"), 1, "is not UTF-8"),
             (lambda path: (path.unlink(), path.mkdir()), 1, "ARM64 is missing"),
             (lambda path: (path.unlink(), path.symlink_to("/etc/hostname")), 1, "lies outside"),
-            (lambda path: (path.parent / "stray.json").write_text("{}"), 1, "stray.json' is no index of ours"),
+            (lambda path: (path.parent / "stray.json").write_text("{}"), 1, "stray.json' isn't an index of ours"),
             (lambda path: (path.parent / "copy.json").write_bytes(path.read_bytes()), 1, "ARM64 is held 2 times"),
         ],
         ids=["missing", "empty", "no text", "a folder", "a link", "a stray file", "a copy"],
@@ -309,7 +309,7 @@ class TestFragmentsFolder:
     @pytest.mark.parametrize(
         ("make", "says"),
         [
-            (lambda path: path.write_text("{}"), "is no folder"),
+            (lambda path: path.write_text("{}"), "isn't a folder"),
             (lambda path: path.symlink_to(path), "can't be read (Too many levels"),
             (
                 lambda path: [path.mkdir(), *((path / f"{n}.json").touch() for n in range(201))],

@@ -98,7 +98,7 @@ class TestStart:
     def test_nobody_there(self, action: Action) -> None:
         """It names the host, and the command that repeats the run although the source was never seen."""
         done = action(compute_endpoint="http://127.0.0.1:9", timeout_minutes="5")
-        assert (done.exit_code, done.annotations[0][1]) == (3, "EndpointUnreachable")
+        assert (done.exit_code, done.annotations[0][1]) == (3, "Compute Engine doesn't answer")
         assert (
             "127.0.0.1:9: the connection could not be made or was lost (Connection refused)" in done.outputs["reason"]
         )

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from replicator.compute import connect, credentials
+from replicator.compute import connect
 from replicator.core.images import ImageRef
 
 if TYPE_CHECKING:
@@ -24,10 +24,7 @@ def test_no_list_of_names_is_too_long_for_a_url(emulator: Running, count: int, l
     there = names[::7]
     for name in there:
         emulator.add_image(project="p1", name=name)
-    connect._import_library()
-    from replicator.compute.client import Compute
-
-    found = Compute(emulator.url, credentials.anonymous()).find("p1", names).send()
+    found = connect.connect(emulator.url, {}, anonymous=True).find("p1", names).send()
     assert sorted(found) == [ImageRef("p1", name) for name in there]
     sent = emulator.journal()
     assert len(sent) == lists

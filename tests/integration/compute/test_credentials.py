@@ -18,11 +18,12 @@ import pytest
 from google.auth import _exponential_backoff, _helpers
 from google.auth.compute_engine import _metadata
 
-from emulator.core.service import Timing
+from emulator.compute.call import Timing
 from emulator.testing import running
 from replicator.commands.replicate import run as run_module
 from replicator.commands.verify import run as verifying
 from replicator.compute import credentials, sign_in_errors
+from replicator.compute import errors as compute_errors
 from testkit.action import Action, Finished
 from testkit.identity import ACCOUNT, EMAIL, HANG, METADATA, OAUTH, OIDC, RESET, SECRET, STS, Identity
 
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from replicator.core import errors
+    from replicator.core.errors import Advice
+
 
 BASE = 1_800_000_000
 IMAGES = [{"project": "p1", "name": "web-1", "family": "web", "public": True}]
@@ -144,7 +146,7 @@ def test_main_job(world: World, kind: str, project: str) -> None:
 @pytest.mark.parametrize("kind", ["through a service account", "direct", "user"])
 def test_tokens_expire_while_a_copy_takes_its_time(world: World, kind: str, lifetime: float, least: int) -> None:
     world.identity.lifetime = lifetime
-    world.emulator.app.timing = Timing.around(1200, wait=0)
+    world.emulator.compute.timing = Timing.around(1200, wait=0)
     world.sign_in(CREDENTIALS[kind][0](world))
     done = world.run()
     assert (done.exit_code, done.result) == (0, "complete"), done.log
@@ -163,7 +165,7 @@ class TestTheMachinesClockIsWrong:
         hours = int(request.param)
         monkeypatch.setattr(_helpers, "utcnow", lambda: right() + timedelta(hours=hours))
         world.identity.lifetime = 300
-        world.emulator.app.timing = Timing.around(400, wait=0)
+        world.emulator.compute.timing = Timing.around(400, wait=0)
         return hours
 
     @pytest.mark.parametrize("kind", ["through a service account", "direct", "user"])
@@ -176,7 +178,7 @@ class TestTheMachinesClockIsWrong:
         world.sign_in(world.identity.key(world.folder))
         done = world.run()
         if hours < 0:
-            assert (done.exit_code, done.annotations[0][1]) == (3, "CredentialsRefused")
+            assert (done.exit_code, done.annotations[0][1]) == (3, compute_errors.CREDENTIALS_REFUSED.title)
             assert "on a machine of your own its clock" in done.outputs["reason"]
 
 
@@ -197,7 +199,7 @@ class TestRefusedByTheApi:
 
     def test_all_tokens_revoked_in_the_middle(self, world: World) -> None:
         world.sign_in(wif(world))
-        state = world.emulator.app.state
+        state = world.emulator.compute.state
         commit, revoked = state.commit, list[bool]()
 
         def watched(change: Any) -> None:
@@ -217,7 +219,7 @@ class TestRefusedByTheApi:
         refused = {"kind": "http", "code": 401, "reason": "authError", "message": "Invalid Credentials"}
         world.emulator.faults([{"times": None, "action": refused}])
         done = world.run()
-        assert (done.exit_code, done.annotations[0][1]) == (3, "CredentialsRefused")
+        assert (done.exit_code, done.annotations[0][1]) == (3, compute_errors.CREDENTIALS_REFUSED.title)
         assert [entry["status"] for entry in world.emulator.journal()] == [401, 401]
         assert world.identity.asked[ACCOUNT] == 2
 
@@ -235,7 +237,7 @@ class TestRefusedByTheApi:
     def test_anonymous(self, world: World) -> None:
         world.action.env["CLOUDSDK_AUTH_DISABLE_CREDENTIALS"] = "true"
         done = world.run()
-        assert (done.exit_code, done.annotations[0][1]) == (3, "CredentialsRefused")
+        assert (done.exit_code, done.annotations[0][1]) == (3, compute_errors.CREDENTIALS_REFUSED.title)
         assert "none are sent" in done.outputs["reason"]
 
 
@@ -276,7 +278,7 @@ class TestTokenServiceInTrouble:
         world.identity.answers[service] = [PASSING[trouble]]
         world.identity.for_ever = {service}
         done = world.run()
-        assert (done.exit_code, done.annotations[0][1]) == (3, "TokenServiceSilent"), done.log
+        assert (done.exit_code, done.annotations[0][1]) == (3, compute_errors.TOKEN_SERVICE_SILENT.title), done.log
         assert done.seconds <= 60
         assert world.identity.asked[service] > 3
         assert not world.emulator.journal()
@@ -291,87 +293,87 @@ def oauth(error: str, text: str, status: int = 400) -> tuple[int, str]:
 
 
 #: Service, its answer, the failure, and what to add or to do.
-REFUSALS: dict[str, tuple[str, tuple[int, str], type[sign_in_errors.NoCredentials], str]] = {
-    "job over": (OIDC, (401, f"<html>{SECRET}"), sign_in_errors.SignInExpired, "google-github-actions/auth"),
-    "no such job": (OIDC, (404, SECRET), sign_in_errors.SignInExpired, "google-github-actions/auth"),
-    "no token": (OIDC, (200, f'{{"other": "{SECRET}"}}'), sign_in_errors.CredentialsRefused, "permissions.md"),
+REFUSALS: dict[str, tuple[str, tuple[int, str], Advice, str]] = {
+    "job over": (OIDC, (401, f"<html>{SECRET}"), compute_errors.SIGN_IN_EXPIRED, "google-github-actions/auth"),
+    "no such job": (OIDC, (404, SECRET), compute_errors.SIGN_IN_EXPIRED, "google-github-actions/auth"),
+    "no token": (OIDC, (200, f'{{"other": "{SECRET}"}}'), compute_errors.CREDENTIALS_REFUSED, "permissions.md"),
     "audience": (
         STS,
         oauth("invalid_grant", "The audience in ID Token [x] does not match the expected audience."),
-        sign_in_errors.WrongAudience,
+        compute_errors.WRONG_AUDIENCE,
         "workload_identity_provider: projects/NUMBER/",
     ),
     "condition": (
         STS,
         oauth("unauthorized_client", "The given credential is rejected by the attribute condition."),
-        sign_in_errors.ConditionRejects,
+        compute_errors.CONDITION_REJECTS,
         "update-oidc",
     ),
     "no provider": (
         STS,
         oauth("invalid_target", "The target service indicated by the “audience” parameters is invalid."),
-        sign_in_errors.ProviderMissing,
+        compute_errors.PROVIDER_MISSING,
         "workload_identity_provider: projects/NUMBER/",
     ),
     "pool, not provider": (
         STS,
         oauth("invalid_request", "Invalid value for (audience). This value should be the full resource name."),
-        sign_in_errors.ProviderMissing,
+        compute_errors.PROVIDER_MISSING,
         "workload_identity_provider: projects/NUMBER/",
     ),
     "issuer": (
         STS,
         oauth("invalid_grant", "The issuer in ID Token https://ghes/_services/token does not match the expected ones"),
-        sign_in_errors.WrongAudience,
+        compute_errors.WRONG_AUDIENCE,
         "--issuer-uri",
     ),
     "stale": (
         STS,
         oauth("invalid_grant", "ID Token issued at 1 is stale to sign-in."),
-        sign_in_errors.SignInExpired,
+        compute_errors.SIGN_IN_EXPIRED,
         "auth@v3",
     ),
     "something else": (
         STS,
         oauth("invalid_scope", SECRET, 403),
-        sign_in_errors.CredentialsRefused,
+        compute_errors.CREDENTIALS_REFUSED,
         "docs/permissions.md",
     ),
-    "a redirect": (STS, (307, SECRET), sign_in_errors.CredentialsRefused, "docs/permissions.md"),
+    "a redirect": (STS, (307, SECRET), compute_errors.CREDENTIALS_REFUSED, "docs/permissions.md"),
     "no user": (
         ACCOUNT,
         api(403, "Permission 'iam.serviceAccounts.getAccessToken' denied on resource", "PERMISSION_DENIED"),
-        sign_in_errors.ImpersonationDenied,
+        compute_errors.IMPERSONATION_DENIED,
         "--role=roles/iam.workloadIdentityUser",
     ),
     "no account": (
         ACCOUNT,
         api(404, "Not found; Gaia id", "NOT_FOUND"),
-        sign_in_errors.ImpersonationDenied,
+        compute_errors.IMPERSONATION_DENIED,
         "service_account",
     ),
     "API off": (
         ACCOUNT,
         api(403, "IAM Service Account Credentials API has not been used in project 1", "PERMISSION_DENIED"),
-        sign_in_errors.ImpersonationDenied,
+        compute_errors.IMPERSONATION_DENIED,
         "gcloud services enable iamcredentials.googleapis.com",
     ),
     "bad request": (
         ACCOUNT,
         api(400, "Invalid", "INVALID_ARGUMENT"),
-        sign_in_errors.CredentialsRefused,
+        compute_errors.CREDENTIALS_REFUSED,
         "permissions.md",
     ),
     "revoked": (
         OAUTH,
         oauth("invalid_grant", "Token has been expired or revoked."),
-        sign_in_errors.SignInExpired,
+        compute_errors.SIGN_IN_EXPIRED,
         "gcloud auth application-default login",
     ),
     "client": (
         OAUTH,
         oauth("invalid_client", "The OAuth client was not found.", 401),
-        sign_in_errors.CredentialsRefused,
+        compute_errors.CREDENTIALS_REFUSED,
         "auth",
     ),
 }
@@ -393,12 +395,12 @@ class TestTokenServiceRefuses:
         """The services' own checks, not an answer that was put in their mouths."""
         world.identity.audience = "https://github.com/acme"
         world.sign_in(wif(world))
-        told(world.run(), sign_in_errors.WrongAudience, "by default its own full name")
+        told(world.run(), compute_errors.WRONG_AUDIENCE, "by default its own full name")
 
     def test_in_the_middle(self, world: World) -> None:
         world.sign_in(wif(world))
         world.identity.lifetime = 300
-        world.emulator.app.timing = Timing.around(1200, wait=0)
+        world.emulator.compute.timing = Timing.around(1200, wait=0)
         answer = world.identity.answer
 
         def denied(service: str, *given: Any) -> Any:
@@ -414,11 +416,11 @@ class TestTokenServiceRefuses:
         assert "grant the role" in done.replicas["eu"]["message"]
 
 
-def told(done: Finished, error: type[errors.ReplicatorError], line: str) -> None:
+def told(done: Finished, error: Advice, line: str) -> None:
     """The failure with its remedy stands in the annotation, the log, the summary and the output `reason`."""
     assert (done.exit_code, done.result) == (3, "failed"), done.log
     ((level, title, text),) = done.annotations
-    assert (level, title) == ("error", error.__name__)
+    assert (level, title) == ("error", error.title)
     message, *lines = text.replace("%0A", "\n").replace("%25", "%").split("\n")
     assert line in "\n".join([message, *lines])
     assert done.outputs["reason"] == message.rstrip(".")
@@ -449,24 +451,24 @@ class TestFile:
         path = world.folder / "gha-creds-1.json"
         path.write_bytes(BAD_FILES[case])
         world.sign_in(path)
-        told(world.run(), sign_in_errors.CredentialsFileUnreadable, "google-github-actions/auth")
+        told(world.run(), compute_errors.CREDENTIALS_FILE_UNUSABLE, "google-github-actions/auth")
 
     def test_that_is_a_folder(self, world: World) -> None:
         world.sign_in(world.folder)
-        told(world.run(), sign_in_errors.CredentialsFileUnreadable, "google-github-actions/auth")
+        told(world.run(), compute_errors.CREDENTIALS_FILE_UNUSABLE, "google-github-actions/auth")
 
     def test_that_is_gone(self, world: World) -> None:
         """Checkout after auth empties the workspace."""
         path = wif(world)
         world.sign_in(path)
         path.unlink()
-        told(world.run(), sign_in_errors.CredentialsFileGone, "actions/checkout")
+        told(world.run(), compute_errors.CREDENTIALS_FILE_GONE, "actions/checkout")
 
     def test_in_another_universe(self, world: World) -> None:
         world.sign_in(wif(world, universe_domain="apis-tpclp.goog"))
         world.action.env["CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE"] = ""
         done = world.run()
-        told(done, sign_in_errors.OtherUniverse, "compute_endpoint")
+        told(done, compute_errors.OTHER_UNIVERSE, "compute_endpoint")
         assert "apis-tpclp.goog" in done.outputs["reason"]
         assert not world.identity.asked
 
@@ -494,7 +496,7 @@ class TestMetadataServer:
     def test_hangs(self, machine: World) -> None:
         machine.identity.answers[METADATA] = [HANG]
         machine.identity.for_ever = {METADATA}
-        told(machine.run(), sign_in_errors.NoCredentials, "gcloud auth application-default login")
+        told(machine.run(), compute_errors.NO_CREDENTIALS, "gcloud auth application-default login")
         until = time.monotonic() + 10
         while machine.identity.asked[METADATA] < 3 and time.monotonic() < until:
             time.sleep(0.01)  # The service may read the last request after google-auth gave up on it.
@@ -502,13 +504,13 @@ class TestMetadataServer:
 
     def test_is_not_there(self, machine: World) -> None:
         machine.monkeypatch.setenv("GCE_METADATA_IP", "127.0.0.1:1")
-        told(machine.run(), sign_in_errors.NoCredentials, "gcloud auth application-default login")
+        told(machine.run(), compute_errors.NO_CREDENTIALS, "gcloud auth application-default login")
 
     def test_falls_silent(self, machine: World) -> None:
         machine.identity.answers[METADATA] = [(200, "{}"), (404, SECRET), (503, SECRET)]
         machine.identity.for_ever = {METADATA}
         done = machine.run()
-        assert (done.exit_code, done.annotations[0][1]) == (3, "TokenServiceSilent"), done.log
+        assert (done.exit_code, done.annotations[0][1]) == (3, compute_errors.TOKEN_SERVICE_SILENT.title), done.log
 
     def test_of_a_machine_without_an_account(self, machine: World) -> None:
         machine.identity.answers[METADATA] = [(200, "{}"), (404, SECRET), (404, SECRET)]
@@ -526,51 +528,51 @@ TOKEN = {"ACTIONS_ID_TOKEN_REQUEST_URL": "https://x"}
 ACTIONS = {"GITHUB_ACTIONS": "true"}
 
 #: Environment, payload of the event, the failure, and a line to add (or to type).
-NOTHING: dict[str, tuple[dict[str, str], dict[str, Any], type[sign_in_errors.NoCredentials], str]] = {
-    "on a machine": ({}, {}, sign_in_errors.NoCredentials, "gcloud auth application-default login"),
-    "on a machine with a leftover": (TOKEN, {}, sign_in_errors.NoCredentials, "gcloud auth application-default login"),
-    "no step before": ({**ACTIONS, **TOKEN}, {}, sign_in_errors.NotSignedIn, "- uses: google-github-actions/auth@v3"),
-    "no right to a token": (ACTIONS, {}, sign_in_errors.NoIdToken, "  id-token: write"),
-    "own pull request": ({**ACTIONS, **PULL}, OWN, sign_in_errors.NoIdToken, "  id-token: write"),
+NOTHING: dict[str, tuple[dict[str, str], dict[str, Any], Advice, str]] = {
+    "on a machine": ({}, {}, compute_errors.NO_CREDENTIALS, "gcloud auth application-default login"),
+    "on a machine with a leftover": (TOKEN, {}, compute_errors.NO_CREDENTIALS, "gcloud auth application-default login"),
+    "no step before": ({**ACTIONS, **TOKEN}, {}, compute_errors.NOT_SIGNED_IN, "- uses: google-github-actions/auth@v3"),
+    "no right to a token": (ACTIONS, {}, compute_errors.NO_ID_TOKEN, "  id-token: write"),
+    "own pull request": ({**ACTIONS, **PULL}, OWN, compute_errors.NO_ID_TOKEN, "  id-token: write"),
     "pull request with the right": (
         {**ACTIONS, **PULL, **TOKEN},
         OWN,
-        sign_in_errors.NotSignedIn,
+        compute_errors.NOT_SIGNED_IN,
         "- uses: actions/checkout@v7",
     ),
-    "fork": ({**ACTIONS, **PULL}, FORK, sign_in_errors.ForkPullRequest, "if: github.event.pull_request.head.repo"),
+    "fork": ({**ACTIONS, **PULL}, FORK, compute_errors.FORK_PULL_REQUEST, "if: github.event.pull_request.head.repo"),
     "fork that was deleted": (
         {**ACTIONS, **PULL},
         GONE,
-        sign_in_errors.ForkPullRequest,
+        compute_errors.FORK_PULL_REQUEST,
         "if: github.event.pull_request.head.repo",
     ),
     "payload that is another's": (
         {**ACTIONS, **PULL},
         {"pull_request": []},
-        sign_in_errors.NoIdToken,
+        compute_errors.NO_ID_TOKEN,
         "  id-token: write",
     ),
     "target of a fork": (
         {**ACTIONS, **PULL, "GITHUB_EVENT_NAME": "pull_request_target"},
         FORK,
-        sign_in_errors.NoIdToken,
+        compute_errors.NO_ID_TOKEN,
         "  id-token: write",
     ),
-    "Forgejo": ({**ACTIONS, "FORGEJO_ACTIONS": "true"}, {}, sign_in_errors.NoIdToken, "enable-openid-connect: true"),
+    "Forgejo": ({**ACTIONS, "FORGEJO_ACTIONS": "true"}, {}, compute_errors.NO_ID_TOKEN, "enable-openid-connect: true"),
     "Forgejo with a token": (
         {**ACTIONS, **TOKEN, "FORGEJO_ACTIONS": "true"},
         {},
-        sign_in_errors.NotSignedIn,
+        compute_errors.NOT_SIGNED_IN,
         "auth@v3",
     ),
     "Gitea": (
         {**ACTIONS, "GITEA_ACTIONS": "true"},
         {},
-        sign_in_errors.NotSignedIn,
+        compute_errors.NOT_SIGNED_IN,
         "    credentials_json: ${{ secrets.GCP_KEY }}",
     ),
-    "act": ({**ACTIONS, "ACT": "true"}, {}, sign_in_errors.NoIdToken, "  id-token: write"),
+    "act": ({**ACTIONS, "ACT": "true"}, {}, compute_errors.NO_ID_TOKEN, "  id-token: write"),
 }
 
 
@@ -579,7 +581,7 @@ class TestNothingFound:
     def test_which_it_is(self, case: str) -> None:
         env, event, error, line = NOTHING[case]
         failure = sign_in_errors.nothing_found(env, event)
-        assert type(failure) is error
+        assert failure.advice is error
         assert line in f"{failure.todo}\n{failure.to_add}"
         assert failure.exit_code == 3
 
@@ -600,19 +602,17 @@ class TestNothingFound:
             (
                 "/w/gha-creds-1.json",
                 {"GOOGLE_GHA_CREDS_PATH": "/w/gha-creds-1.json"},
-                sign_in_errors.CredentialsFileGone,
+                compute_errors.CREDENTIALS_FILE_GONE,
             ),
-            ("/w/keys/mine.json", {"GITHUB_WORKSPACE": "/w"}, sign_in_errors.CredentialsFileGone),
-            ("C:\\w\\mine.json", {"GITHUB_WORKSPACE": "C:\\w"}, sign_in_errors.CredentialsFileGone),
-            ("/wide/mine.json", {"GITHUB_WORKSPACE": "/w"}, sign_in_errors.NoCredentials),
-            ("/home/me/key.json", {}, sign_in_errors.NoCredentials),
+            ("/w/keys/mine.json", {"GITHUB_WORKSPACE": "/w"}, compute_errors.CREDENTIALS_FILE_GONE),
+            ("C:\\w\\mine.json", {"GITHUB_WORKSPACE": "C:\\w"}, compute_errors.CREDENTIALS_FILE_GONE),
+            ("/wide/mine.json", {"GITHUB_WORKSPACE": "/w"}, compute_errors.NO_CREDENTIALS),
+            ("/home/me/key.json", {}, compute_errors.NO_CREDENTIALS),
         ],
     )
-    def test_a_file_that_is_not_there(
-        self, path: str, env: dict[str, str], error: type[sign_in_errors.NoCredentials]
-    ) -> None:
+    def test_a_file_that_is_not_there(self, path: str, env: dict[str, str], error: Advice) -> None:
         failure = sign_in_errors.no_file(path, env)
-        assert type(failure) is error
+        assert failure.advice is error
         assert path in failure.message
 
 

@@ -327,7 +327,7 @@ class TestSharedFamily:
     )
     @pytest.mark.parametrize("locations", ["us, eu, asia", "asia, eu"])
     def test_the_head_is_at_home_at_every_moment(self, action: Action, faults: list[Any], locations: str) -> None:
-        state, heads = action.emulator.app.state, set()
+        state, heads = action.emulator.compute.state, set()
         commit = state.commit
 
         def watched(change: Any) -> None:

@@ -17,7 +17,7 @@ from replicator.__main__ import main
 from replicator.commands.merge import run
 from replicator.index import image_index, provenance, seal
 from replicator.index import sign as signing
-from replicator.index.errors import SigstoreFailed
+from replicator.index.errors import SIGSTORE_FAILED, CannotSign
 from testkit.faults import interrupt_at
 from testkit.signing import world
 from testkit.signing.release import EXPECT, KEY, OUTPUTS, PROMOTED, Release, families, images, verify
@@ -129,7 +129,7 @@ def test_without_promotion(
 
 
 def refuses(*_: object) -> tuple[bytes, bytes]:
-    raise SigstoreFailed("No")
+    raise CannotSign(SIGSTORE_FAILED, "No")
 
 
 def breaks(*_: object) -> tuple[bytes, bytes]:

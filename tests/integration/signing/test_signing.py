@@ -17,7 +17,7 @@ from replicator.commands.replicate import copy_image
 from replicator.core.replicas import Sign
 from replicator.index import image_index, provenance, seal
 from replicator.index import sign as signing
-from replicator.index.errors import CannotSign, SigstoreFailed
+from replicator.index.errors import INDEX_UNSIGNED, CannotSign
 from testkit.faults import refuse
 from testkit.identity import OIDC, RESET, SECRET, Identity
 from testkit.listening import listening
@@ -150,7 +150,7 @@ class TestNothingUnsigned:
         done = by_key(sign="key")
         assert (done.exit_code, done.result) == (3, "failed")
         assert done.column("reason") == {"us": "", "eu": "unsigned", "asia": "unsigned"}
-        assert ("error", "CannotSign") in {(level, title) for level, title, _ in done.annotations}
+        assert ("error", INDEX_UNSIGNED.title) in {(level, title) for level, title, _ in done.annotations}
         self.check(by_key, done)
 
     def test_a_dry_run_looks_for_the_key_and_signs_nothing(self, by_key: Action) -> None:
@@ -173,7 +173,7 @@ class TestNothingUnsigned:
 
 
 def _refuse(*_: object) -> tuple[bytes, bytes]:
-    raise CannotSign("No")
+    raise CannotSign(INDEX_UNSIGNED, "No")
 
 
 class TestAtOnce:
@@ -263,7 +263,7 @@ class TestKeyless:
             with listening(302, Location=f"http://127.0.0.1:{there}/") as (here, _):
                 env = {"ACTIONS_ID_TOKEN_REQUEST_URL": f"http://127.0.0.1:{here}/?x=y"}
                 signer = signing.KeylessSigner({**env, "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "t"})
-                with pytest.raises(SigstoreFailed, match="gave none to sign with"):
+                with pytest.raises(CannotSign, match="gave none to sign with"):
                     signer.sign(b"", b"")
             assert asked == []
 

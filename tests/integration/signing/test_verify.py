@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from replicator.__main__ import main
 from replicator.core.replicas import Sign
 from replicator.index import image_index, provenance, sign, verify_signature
-from replicator.index.errors import OtherIdentity, OtherIssuer
+from replicator.index.errors import OTHER_IDENTITY, SignatureWrong
 from testkit.signing import world
 from testkit.signing.cases import CASES, Case
 
@@ -166,8 +166,8 @@ def test_without_the_packages(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("statement", "says"),
     [
-        (b"{", "holds a statement that is no JSON"),
-        (b"\xff", "holds a statement that is no JSON"),
+        (b"{", "holds a statement that isn't valid JSON"),
+        (b"\xff", "holds a statement that isn't valid JSON"),
         (b"[]", "holds a statement without what it must have"),
         (b'{"_type": "https://in-toto.io/Statement/v1"}', "holds a statement without what it must have"),
         (b'{"_type": "x", "predicateType": "https://slsa.dev/provenance/v1"}', "holds another kind of statement"),
@@ -221,7 +221,7 @@ def test_who_confirmed_an_identity(noted: dict[str, bytes], issuer: str) -> None
             who.verify(shown)
             assert (who.by, who.issuer) == (world.OURS, issuer)
         else:
-            with pytest.raises(OtherIssuer, match=f"confirmed by {issuer}, not by {wanted}"):
+            with pytest.raises(SignatureWrong, match=f"confirmed by {issuer}, not by {wanted}"):
                 who.verify(shown)
 
 
@@ -234,8 +234,9 @@ def test_a_certificate_for_more_than_one_identity(other: x509.GeneralName) -> No
     wanted = verify_signature.SignerIdentity(
         pattern=re.compile(".*"), issuer="I", trusted_root=None, config="", offline=True
     )
-    with pytest.raises(OtherIdentity):
+    with pytest.raises(SignatureWrong) as caught:
         verify_signature._Who(wanted).verify(shown)
+    assert caught.value.advice is OTHER_IDENTITY
 
 
 def test_a_certificate_for_another_kind_of_key(tmp_path: Path) -> None:

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from replicator.compute import refusals, sign_in_errors
+from replicator.compute import errors as compute_errors
+from replicator.compute import lookup, refusals
+from replicator.compute.permissions import ROLES
 from replicator.compute.refusals import Refusal, Then
 from replicator.core import errors
 from replicator.core.images import Problem
@@ -84,7 +86,7 @@ DOMAIN = "One or more users named in the policy do not belong to a permitted cus
 def test_refusals(
     method: str, status: int | None, codes: tuple[str, ...], message: str, reason: str, then: Then | None
 ) -> None:
-    fault = refusals.of_refusal(Refusal(method, status=status, codes=codes, message=message))
+    fault = Refusal(method, status=status, codes=codes, message=message).fault
     assert (fault.error.reason, fault.then) == (reason, then or Then.GIVE_UP)
 
 
@@ -171,9 +173,7 @@ HELD = {
 
 def test_each_role_is_the_narrowest_that_has_the_permission() -> None:
     narrowest = {name: next(role for role, held in HELD.items() if name in held) for name in HELD["storageAdmin"]}
-    named = {
-        name.removeprefix("compute."): role.removeprefix("roles/compute.") for name, role in refusals.ROLES.items()
-    }
+    named = {name.removeprefix("compute."): role.removeprefix("roles/compute.") for name, role in ROLES.items()}
     assert named == {name: narrowest[name] for name in named}
 
 
@@ -224,9 +224,9 @@ def test_a_method_of_no_known_permission_is_named_itself() -> None:
         (Refusal(GET, message="reset"), errors.Unreachable, "Reading got no usable answer: reset", errors.Unreachable),
         (Refusal(GET, status=400, message="No"), errors.OperationFailed, "Reading was refused: No", errors.OperationFailed),
         (Refusal(GET, status=404, message="None"), errors.OperationFailed, "Reading found nothing: None", errors.OperationFailed),
-        (Refusal(GET, status=401, message="No"), errors.Forbidden, "Reading was refused: No", sign_in_errors.CredentialsRefused),
+        (Refusal(GET, status=401, message="No"), errors.Forbidden, "Reading was refused: No", compute_errors.CREDENTIALS_REFUSED),
         (Refusal(GET, status=400, codes=("FORBIDDEN",), message="No"), errors.Forbidden, "Reading was refused: No", errors.Forbidden),
-        (refusals.NoToken("silent"), errors.Unreachable, "Reading: silent", sign_in_errors.TokenServiceSilent),
+        (refusals.NoToken("silent"), errors.Unreachable, "Reading: silent", compute_errors.TOKEN_SERVICE_SILENT),
     ],
 )  # fmt: skip
 def test_what_is_said(refusal: Refusal, error: type[errors.ReplicaError], what: str, remedy: Any) -> None:
@@ -243,5 +243,51 @@ def test_a_refusal_asks_for_nothing_that_was_not_said() -> None:
 
 
 def test_credentials_say_what_is_wrong_with_them() -> None:
-    wrong = refusals.Credentials(sign_in_errors.NoCredentials("None were found"))
-    assert (wrong.args, wrong.error.what) == (("None were found",), "None were found")
+    wrong = compute_errors.SignInFailed(compute_errors.NO_CREDENTIALS, "None were found")
+    assert (wrong.args, wrong.what, wrong.title) == (("None were found",), "None were found", "No credentials")
+
+
+@pytest.mark.parametrize(
+    ("refusal", "ends"),
+    [
+        (Refusal(GET, message="reset"), compute_errors.ENDPOINT_UNREACHABLE),
+        (Refusal(GET, status=503), compute_errors.ENDPOINT_UNREACHABLE),
+        (refusals.NoToken("silent"), compute_errors.TOKEN_SERVICE_SILENT),
+        (Refusal(GET, status=401), compute_errors.CREDENTIALS_REFUSED),
+        (Refusal(GET, status=404), compute_errors.SOURCE_MISSING),
+        (
+            Refusal(GET, status=404, message="The resource 'projects/p1' was not found"),
+            compute_errors.SOURCE_UNREADABLE,
+        ),
+        (Refusal(GET, status=403), compute_errors.SOURCE_UNREADABLE),
+        (Refusal(GET, status=429), compute_errors.SOURCE_UNREADABLE),
+        (Refusal(GET, status=418), compute_errors.SOURCE_UNREADABLE),
+    ],
+)
+def test_a_refusal_before_the_plan_ends_the_run(refusal: Refusal, ends: errors.Advice) -> None:
+    with pytest.raises(errors.ReplicatorError) as caught, lookup.ending_the_run("Reading"):
+        raise refusal
+    found = refusals.error_of(refusal, doing="Reading")
+    assert (caught.value.advice, caught.value.what) == (ends, found.what)
+    assert caught.value.todo == (found.todo if ends is compute_errors.SOURCE_UNREADABLE else ends.remedy)
+    assert isinstance(caught.value, compute_errors.EndpointUnreachable) is (ends is compute_errors.ENDPOINT_UNREACHABLE)
+
+
+def test_a_missing_source_is_looked_for_in_its_project() -> None:
+    with pytest.raises(errors.ReplicatorError) as caught, lookup.ending_the_run("Reading"):
+        raise Refusal(GET, project="a b", status=404)
+    assert "--project 'a b'`" in caught.value.todo
+
+
+def test_a_sign_in_that_failed_ends_the_run_as_it_is() -> None:
+    failed = compute_errors.SignInFailed(compute_errors.OTHER_UNIVERSE, "Elsewhere")
+    with pytest.raises(compute_errors.SignInFailed) as caught, lookup.ending_the_run("Reading"):
+        raise failed
+    assert caught.value is failed
+
+
+def test_a_refusal_is_classified_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    refusal = Refusal(GET, status=403)
+    first = refusal.fault
+    monkeypatch.setattr(refusals, "TABLE", ())
+    assert refusal.fault is first

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from replicator.compute import retry
+from replicator.compute import waits
 from replicator.compute.rate_limit import Request
 from replicator.compute.refusals import Refusal
 from replicator.compute.retry import Calls
@@ -117,7 +117,7 @@ class TestWallClock:
             def now(cls, tz: tzinfo | None = None) -> Jumping:
                 return cls(next(years), 1, 1, tzinfo=tz)
 
-        monkeypatch.setattr(retry, "datetime", Jumping)
+        monkeypatch.setattr(waits, "datetime", Jumping)
         tried = Tried(RATE, times=3)
         assert tried.ended is None
         assert 180 <= tried.at[-1] <= 198
@@ -126,10 +126,10 @@ class TestWallClock:
         """Every other module is asked for the time in vain: that is the event loop's."""
         asking = {
             path.stem
-            for path in Path(retry.__file__).parents[1].rglob("*.py")
+            for path in Path(waits.__file__).parents[1].rglob("*.py")
             if re.search(r"datetime\.now|utcnow|time\.time|monotonic|perf_counter", path.read_text(encoding="utf-8"))
         }
-        assert asking == {"retry"}
+        assert asking == {"waits"}
 
 
 @pytest.mark.parametrize("refusal", [LOST, RATE, SOURCE_RATE])

@@ -60,7 +60,7 @@ def test_the_example() -> None:
                 (
                     4,
                     (
-                        "locations.eu.kms_key: 'web' is no Cloud KMS key; write "
+                        "locations.eu.kms_key: 'web' isn't a valid Cloud KMS key; write "
                         "projects/P/locations/L/keyRings/R/cryptoKeys/K (no version)"
                     ),
                 ),
@@ -81,7 +81,7 @@ def test_the_example() -> None:
         ),
         ("locations: &x\n  eu:\n", [(1, "holds an anchor or alias; write the value out")]),
         ("a: *x\n", [(1, "holds an anchor or alias; write the value out")]),
-        ("locations: [\n", [(2, "is no YAML: expected the node content, but found '<stream end>'")]),
+        ("locations: [\n", [(2, "isn't valid YAML: expected the node content, but found '<stream end>'")]),
         ("? [a]\n: b\n", [(1, "'locations' is missing"), (1, "a key must be a word")]),
         ("- " * 50 + "x", [(1, "is nested too deeply")]),
         ("a: \x00", [(0, None)]),
@@ -120,8 +120,8 @@ def test_files_that_are_none(tmp_path: Path) -> None:
     (tmp_path / "huge").write_bytes(b"#" * (2**20 + 1))
     for name, says in (
         ("missing", "can't be read"),
-        ("fifo", "no regular file"),
-        (".", "no regular file"),
+        ("fifo", "isn't a regular file"),
+        (".", "isn't a regular file"),
         ("latin", "not UTF-8"),
         ("huge", "at most 131072 are read"),
     ):

@@ -97,9 +97,9 @@ def test_project_of_a_manifest() -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("", "is no JSON"),
-        ("{", "is no JSON"),
-        ("[" * 100_000, "is no JSON"),
+        ("", "isn't valid JSON"),
+        ("{", "isn't valid JSON"),
+        ("[" * 100_000, "isn't valid JSON"),
         ("[]", "not what Packer's manifest"),
         ("{}", "not what Packer's manifest"),
         ('{"builds": 7, "last_run_uuid": "U"}', "not what Packer's manifest"),
@@ -110,9 +110,9 @@ def test_project_of_a_manifest() -> None:
         (manifest({"builder_type": "amazon-ebs"}), "holds no build"),
         (manifest({"builder_type": 7}), "holds no build"),
         (manifest({}, {"artifact_id": "web-2"}), "made 2 images (web-1, web-2)"),
-        (manifest({"artifact_id": "Web"}), "is no image name"),
-        (manifest({"artifact_id": 7}), "is no image name"),
-        (manifest({"artifact_id": "a\n::error::x"}), "is no image name"),
+        (manifest({"artifact_id": "Web"}), "isn't a valid image name"),
+        (manifest({"artifact_id": 7}), "isn't a valid image name"),
+        (manifest({"artifact_id": "a\n::error::x"}), "isn't a valid image name"),
     ],
 )
 def test_bad_manifests(text: str, says: str) -> None:
@@ -129,14 +129,14 @@ def test_files_that_are_none(tmp_path: Path) -> None:
         file.truncate(11 * 2**20)
     for name, says in (
         ("missing", "can't be read"),
-        ("fifo", "no regular file"),
-        (".", "no regular file"),
+        ("fifo", "isn't a regular file"),
+        (".", "isn't a regular file"),
         ("latin", "not UTF-8"),
         ("huge", "at most 10485760 are read"),
     ):
         with pytest.raises(BadSource, match=says):
             source_reference.read_manifest(str(tmp_path / name), {})
-    with pytest.raises(BadSource, match="no regular file"):
+    with pytest.raises(BadSource, match="isn't a regular file"):
         source_reference.read_manifest("/dev/zero", {})
     (tmp_path / "bom").write_bytes(b"\xef\xbb\xbf{}")
     assert source_reference.read_manifest(str(tmp_path / "bom"), {}) == "{}"

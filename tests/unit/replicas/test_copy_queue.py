@@ -65,6 +65,11 @@ MOMENTS: Mapping[str, tuple[Moment, list[tuple[str, str]], list[Wait]]] = {
         [("asia", SOURCE)],
         [Wait("eu", Reason.REPLICA, LATER)],
     ),
+    "the source serves first where it is not itself": (
+        Moment(asks=["us-west1", "eu"]),
+        [("eu", SOURCE)],
+        [Wait("us-west1", Reason.REPLICA, LATER)],
+    ),
     "a replica serves its neighbour": (
         Moment(asks=["asia-east1", "europe-west1"], ready=["eu"]),
         [("asia-east1", SOURCE), ("europe-west1", "eu")],
@@ -166,6 +171,11 @@ class TestTheHour:
         queue.ended("asia", is_origin=True)
         assert queue.deal(NOW + 60) == [("me-west1", "asia")]
         assert [wait.location for wait in queue.waits(NOW + 60)] == ["eu"]
+
+    def test_ends_for_the_first_origin_that_is_free_again(self) -> None:
+        queue = asking("us-west1", "eu", "asia", ready=["us-east1"])
+        queue.begun("us-west1", NOW + 10)
+        assert queue.waits(NOW + 10) == [Wait("asia", Reason.REPLICA, LATER)]
 
     def test_is_given_back_once(self) -> None:
         queue = asking("asia", "eu", "us-west1", most=2)
@@ -270,6 +280,15 @@ class TestALead:
         queue.begun("us-west1", LATER + 1)
         assert queue.deal(LATER + 1) == [("us", SOURCE)]
 
+    def test_waits_for_a_member_that_asks_again_in_vain_until_that_ends(self) -> None:
+        queue = asking("us", "eu", lead="us", ready=["us-west1"], deadline=LATER - 1)
+        queue.begun("eu", NOW)
+        queue.ask("eu", of_source=True)
+        assert queue.deal(NOW) == []
+        assert queue.waits(NOW) == [Wait("us", Reason.FAMILY, math.inf), Wait("eu", Reason.TOO_LATE, LATER)]
+        queue.ended("eu", is_origin=False)
+        assert queue.deal(NOW) == [("us", "us-west1")]
+
     def test_waits_for_a_member_that_needed_no_copy_and_asks_for_one(self) -> None:
         """Somebody else's copy of it came to nothing."""
         queue = asking("us", "asia", "us-west1", checked=["eu"], lead="us", most=2)
@@ -282,10 +301,19 @@ class TestALead:
         assert queue.deal(NOW) == [("us", "asia")]
 
 
-def test_what_is_withdrawn_is_not_dealt() -> None:
+@pytest.mark.parametrize("end", [CopyQueue.withdraw, partial(CopyQueue.ended, is_origin=False)])
+def test_what_is_wanted_no_more_is_not_dealt(end: Callable[[CopyQueue, str], None]) -> None:
     queue = asking("asia", "eu")
-    queue.withdraw("eu")
+    end(queue, "eu")
     assert (queue.waits(NOW), queue.deal(LATER)) == ([], [])
+
+
+def test_the_order_is_the_plan_s() -> None:
+    queue = CopyQueue("us", dict.fromkeys(["asia", "eu", "me-west1"], ""), expected=[], most=1)
+    for location in ("me-west1", "eu", "asia"):
+        queue.ask(location)
+    assert queue.deal(NOW) == [("asia", SOURCE)]
+    assert [wait.location for wait in queue.waits(NOW)] == ["eu", "me-west1"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replicator.compute.errors import SourceUnusable
 from replicator.core import errors
 from replicator.core.images import Image, ImageRef, Policy
 from replicator.core.replicas import Action, Existing, Lineage, Plan
@@ -333,7 +332,7 @@ KEY = "projects/k/locations/{}/keyRings/r/cryptoKeys/c"
 def test_encryption_is_not_lost_silently() -> None:
     config = Config.model_validate({"locations": {"eu": {"kms_key": KEY.format("europe")}, "asia": {}, "me-west1": {}}})
     wanted = Settings(config=config, locations=("eu", "asia", "me-west1"))
-    with pytest.raises(SourceUnusable) as caught:
+    with pytest.raises(errors.ReplicatorError) as caught:
         plan.replicas(wanted, image(encryption="key"))
     assert caught.value.what == "The source projects/p1/global/images/web-1 is encrypted with a key of its own (key)"
     assert caught.value.todo == (

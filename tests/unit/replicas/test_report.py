@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from replicator.commands.replicate import progress
-from replicator.compute import sign_in_errors
+from replicator.compute import errors as compute_errors
 from replicator.core import errors
 from replicator.core.replicas import Action as Doing
 from replicator.core.replicas import Held, Outcome, Plan, ReplicaResult, Result, Step
@@ -80,7 +80,7 @@ class TestEnd:
         ]
 
     def test_a_failure_is_told_in_one_line(self) -> None:
-        error = sign_in_errors.NoCredentials("No credentials were found")
+        error = compute_errors.SignInFailed(compute_errors.NO_CREDENTIALS, "No credentials were found")
         verdict = Verdict(Result.FAILED, 3, error.message, error)
         assert said(report.show_end, verdict, []) == "\nfailed: No credentials were found.\n"
 

@@ -93,16 +93,16 @@ def test_good_values(name: str, text: str, value: Any) -> None:
         ("labels", ",".join(f"l{number}=x" for number in range(65)), "65 labels"),
         ("promote", "yes", "'yes' is not one of true, false"),
         ("replace_failed", "1", "'1' is not one of true, false"),
-        ("timeout_minutes", "0", "no positive number of minutes"),
-        ("timeout_minutes", "-1", "no positive number"),
-        ("timeout_minutes", "inf", "no positive number"),
-        ("timeout_minutes", "nan", "no positive number"),
-        ("timeout_minutes", "an hour", "no positive number"),
+        ("timeout_minutes", "0", "isn't a positive number of minutes"),
+        ("timeout_minutes", "-1", "isn't a positive number"),
+        ("timeout_minutes", "inf", "isn't a positive number"),
+        ("timeout_minutes", "nan", "isn't a positive number"),
+        ("timeout_minutes", "an hour", "isn't a positive number"),
         ("compute_endpoint", "http://compute.example", "would get credentials unencrypted"),
         ("compute_endpoint", "http://127.0.0.1.evil.example/", "would get credentials unencrypted"),
-        ("compute_endpoint", "ftp://127.0.0.1", "is no endpoint"),
-        ("compute_endpoint", "https://host:port", "is no endpoint"),
-        ("compute_endpoint", "https://host/path", "is no endpoint"),
+        ("compute_endpoint", "ftp://127.0.0.1", "isn't a valid endpoint"),
+        ("compute_endpoint", "https://host:port", "isn't a valid endpoint"),
+        ("compute_endpoint", "https://host/path", "isn't a valid endpoint"),
         ("revision", "main", "neither auto nor a JSON object"),
         ("revision", '{"repository": "o/r"}', "neither auto nor a JSON object"),
         ("revision", '{"repository": 1, "ref": "", "commit": ""}', "neither auto nor a JSON object"),
@@ -111,10 +111,10 @@ def test_good_values(name: str, text: str, value: Any) -> None:
             '{"repository": "", "ref": "r", "commit": "1"}',
             "says nothing of repository (auto takes GITHUB_REPOSITORY)",
         ),
-        ("compute_endpoint", "https://user:pw@host", "is no endpoint"),
-        ("compute_endpoint", "https://host?x", "is no endpoint"),
+        ("compute_endpoint", "https://user:pw@host", "isn't a valid endpoint"),
+        ("compute_endpoint", "https://host?x", "isn't a valid endpoint"),
         ("config", "replicate.yaml", "can't be read"),
-        ("source_image", "Web_1", "'Web_1' is no image"),
+        ("source_image", "Web_1", "'Web_1' isn't a valid image reference"),
         ("packer_manifest", "m.json", "it and packer_manifest are both given"),
         ("project_id", "p2", "'p2' is not the project of source_image ('p1')"),
     ],
@@ -137,7 +137,7 @@ def test_every_problem_at_once_in_the_order_of_the_inputs() -> None:
 
 
 def test_unknown_input() -> None:
-    assert problems(locatons="us") == {"locatons": "is no input of this version"}
+    assert problems(locatons="us") == {"locatons": "isn't an input of this version"}
 
 
 def test_revision_of_the_run() -> None:

@@ -2,26 +2,24 @@ from __future__ import annotations
 
 import re
 import shlex
-from typing import TYPE_CHECKING
 
 import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replicator.compute import refusals, sign_in_errors
+from replicator.compute import errors as compute_errors
+from replicator.compute import refusals
 from replicator.core import errors
 from replicator.core.images import ImageRef
 from replicator.core.replicas import Held, Outcome, ReplicaResult, Result
+from replicator.index import errors as index_errors
 from replicator.replicas import plan as planning
 from replicator.replicas import results, summary
 from replicator.runtime import markdown
 from replicator.runtime.verdict import Verdict
 from testkit.hostile_text import hostile
 from testkit.make import copy, image, replica
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 ROWS = [
     ReplicaResult(replica=replica("us", family="web"), outcome=Outcome.SOURCE, image=image(), access="public", promoted=True),
@@ -109,7 +107,7 @@ def test_the_same_trouble_is_told_once() -> None:
     ("error", "says"),
     [
         (
-            sign_in_errors.NoCredentials("No credentials were found"),
+            compute_errors.SignInFailed(compute_errors.NO_CREDENTIALS, "No credentials were found"),
             [
                 "### ❌ No credentials were found",
                 "there is no input for a key",
@@ -174,20 +172,18 @@ def test_a_block_ends_where_it_should() -> None:
     assert block("a```b````c") == ["`````sh", "`````", "`````hcl", "`````"]
 
 
-def with_lines(kind: type[errors.Failure] = errors.Failure) -> Iterator[type[errors.Failure]]:
-    """Every kind of failure that shows lines to be added somewhere."""
-    if kind.lines:
-        yield kind
-    for below in kind.__subclasses__():
-        yield from with_lines(below)
+def with_lines() -> list[errors.Advice]:
+    """Every failure that shows lines to be added somewhere."""
+    rows = [row for owner in (errors, compute_errors, index_errors) for row in vars(owner).values()]
+    return list(dict.fromkeys(row for row in rows if isinstance(row, errors.Advice) and row.lines))
 
 
-@pytest.mark.parametrize("kind", [*with_lines()], ids=lambda kind: kind.__name__)
-def test_lines_to_add_are_in_the_language_that_they_are_said_to_be_in(kind: type[errors.Failure]) -> None:
-    if errors.language(kind.lines) == "yaml":
-        assert isinstance(yaml.safe_load(kind.lines), dict | list)
+@pytest.mark.parametrize("row", with_lines(), ids=lambda row: row.title)
+def test_lines_to_add_are_in_the_language_that_they_are_said_to_be_in(row: errors.Advice) -> None:
+    if errors.language(row.lines) == "yaml":
+        assert isinstance(yaml.safe_load(row.lines), dict | list)
     else:
-        assert len(shlex.split(kind.lines)) > 2
+        assert len(shlex.split(row.lines)) > 2
 
 
 def test_a_link_is_quoted() -> None:

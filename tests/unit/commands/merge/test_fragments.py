@@ -67,7 +67,7 @@ def move(**fields: str) -> Callable[[Document], object]:
 
 
 GONE = "THIS is missing"
-UNREADABLE: dict[str, Any] = {"says": (GONE, "'THIS.json' is no index of ours"), "known": False, "revision": ""}
+UNREADABLE: dict[str, Any] = {"says": (GONE, "'THIS.json' isn't an index of ours"), "known": False, "revision": ""}
 STATES = {
     "right": State(),
     "missing": State(files=0, says=(GONE,), known=False, revision=""),

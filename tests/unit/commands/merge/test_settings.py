@@ -57,7 +57,7 @@ def test_expect(text: str) -> None:
         ("required_locations", "eu eu", "given 2 times"),
         ("required_locations", "all eu", "'all' isn't a storage location"),
         ("promote", "yes", "is not one of true, false"),
-        ("timeout_minutes", "0", "no positive number"),
+        ("timeout_minutes", "0", "isn't a positive number"),
         ("compute_endpoint", "http://example.com", "unencrypted"),
     ],
 )

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import io
 import re
+import subprocess
 import sys
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +16,8 @@ from scripts import install_lock
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+#: Top-level names of this checkout: one of the packages that are installed brings a `tests`, too.
+OURS = {"emulator", "replicator", "scripts", "testkit", "tests"}
 LOCKS = Path(__file__).parents[2] / "locks"
 
 
@@ -33,6 +37,17 @@ def test_a_larger_lock_holds_the_smaller_one(small: str, large: str) -> None:
 
 def test_the_demo_is_light() -> None:
     assert len(pinned("demo")) < 20 < 60 < len(pinned("dev"))
+
+
+def test_the_demo_imports_only_what_its_lock_installs() -> None:
+    script = "import sys; sys.argv[1:] = []; import emulator.__main__, scripts.demo; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-I", "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    modules = {name.partition(".")[0] for name in done.stdout.split()}
+    installed = {name: packages for name, packages in packages_distributions().items() if name in modules - OURS}
+    assert {"starlette", "uvicorn", "yaml"} <= set(installed)
+    found = {package.lower().replace("_", "-") for packages in installed.values() for package in packages}
+    # setuptools is what Python itself may bring.
+    assert found - {"setuptools"} <= set(pinned("demo"))
 
 
 @pytest.mark.parametrize("lock", sorted(LOCKS.glob("*.txt")), ids=lambda lock: lock.stem)

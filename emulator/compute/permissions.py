@@ -1,0 +1,71 @@
+"""Tells which permissions a request needs, and which of them an image's own policy gives.
+
+Which permission a method needs is documented with each method.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from emulator.compute import references
+from emulator.core.guard import Need, holds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from emulator.compute.call import Call
+    from emulator.compute.state import Policy
+    from emulator.core.scenario import Principal
+
+PERMISSIONS = {
+    "compute.images.insert": "compute.images.create",
+    "compute.images.patch": "compute.images.update",
+    "compute.imageFamilyViews.get": "compute.images.getFromFamily",
+    "compute.globalOperations.wait": "compute.globalOperations.get",
+    "compute.globalOperations.aggregatedList": "compute.globalOperations.list",
+    # Anybody may ask what they may do.
+    "compute.images.testIamPermissions": "",
+}
+USABLE = frozenset({"compute.images.get", "compute.images.useReadOnly", "compute.images.getFromFamily"})
+USERS = frozenset({"roles/compute.imageUser", "roles/compute.admin", "roles/owner", "roles/editor"})
+LISTS = (".list", ".aggregatedList")
+
+
+def may(principal: Principal | None, permission: str, project: str, policy: Policy) -> bool:
+    """Whether somebody has a permission, in a project or by an image's own policy."""
+    return principal is None or holds(principal, permission, project) or _granted(principal, permission, policy)
+
+
+def _granted(principal: Principal, permission: str, policy: Policy) -> bool:
+    """Whether an image's policy gives a permission."""
+    if permission not in USABLE:
+        return False
+    members = {"allAuthenticatedUsers", principal.name}
+    return any(binding["role"] in USERS and members.intersection(binding["members"]) for binding in policy.bindings)
+
+
+def needs(call: Call, target: str) -> Iterator[Need]:
+    """The permissions that a request needs; `target` is what refusals name."""
+    principal = call.principal
+    if principal is None:
+        return
+    admitted = call.scenario.switches.forbidden_missing == 404
+    permission = PERMISSIONS.get(call.method, call.method)
+    if permission:
+        key, family = call.parameters.get("image") or call.parameters.get("resource"), call.parameters.get("family")
+        image = call.state.image(call.project, key, call.now) if key else None
+        if family:
+            image = call.state.head(call.project, family, call.now)
+        if image or not (admitted and (key or family)):
+            granted = image is not None and _granted(principal, permission, image.policy)
+            resource = f"projects/{call.project}" if call.method.endswith(LISTS) else target
+            yield Need(permission=permission, project=call.project, resource=resource, granted=granted)
+    source = call.body.get("sourceImage")
+    if call.method != "compute.images.insert" or not isinstance(source, str):
+        return
+    if place := references.path(source, call.project):
+        image = references.resolved(call.state, source, call.project, call.now)
+        if image or not admitted:
+            use = "compute.images.useReadOnly"
+            granted = image is not None and _granted(principal, use, image.policy)
+            yield Need(permission=use, project=place[0], resource=image.path if image else place[1], granted=granted)

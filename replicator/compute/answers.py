@@ -1,0 +1,141 @@
+"""Reads the answers of Compute Engine: each becomes a value of our own, or is refused as garbled. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from replicator.compute.refusals import Refusal
+from replicator.core import names
+from replicator.core.images import CUSTOMER_SUPPLIED, Binding, Image, ImageRef, Operation, Policy, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+#: A proxy's page may stand where the API's sentence is expected.
+_LONGEST_MESSAGE = 600
+_LONGEST_CODE = 100
+_REF = re.compile(r"(?:^|/)projects/(?P<project>[^/]+)/global/images/(?P<name>[^/]+)$")
+
+_OPERATION = re.compile(r"/projects/(?P<project>[^/]+)/global/operations/")
+
+
+class Garbled(ValueError):
+    """An answer that lacks what every answer of Compute Engine has."""
+
+
+def parse_ref(uri: str) -> ImageRef | None:
+    """The image that a URL or partial URI names, whatever its host; None where it names none."""
+    match = _REF.search(unquote(uri))
+    return ImageRef(match["project"], match["name"]) if match else None
+
+
+def image(answer: Any) -> Image:
+    """One image, whole."""
+    own = parse_ref(answer.self_link)
+    if own is None or not names.is_valid(own.name) or not names.is_project(own.project):
+        raise Garbled("an image without a selfLink that names it")
+    return Image(
+        ref=own,
+        id=str(answer.id),
+        status=answer.status,
+        created=_time(answer.creation_timestamp),
+        storage_locations=tuple(answer.storage_locations),
+        source_image=parse_ref(answer.source_image),
+        source_image_id=answer.source_image_id,
+        family=answer.family,
+        description=answer.description,
+        labels=dict(answer.labels),
+        label_fingerprint=answer.label_fingerprint,
+        disk_size_gb=answer.disk_size_gb,
+        archive_size_bytes=answer.archive_size_bytes,
+        architecture=answer.architecture,
+        guest_os_features=frozenset(feature.type_ for feature in answer.guest_os_features),
+        licenses=frozenset(_from_projects(uri) for uri in answer.licenses),
+        deprecated="" if answer.deprecated.state == "ACTIVE" else answer.deprecated.state,
+        encryption=_encryption(answer),
+    )
+
+
+def _time(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        raise Garbled("an image without a creationTimestamp that can be read") from None
+
+
+def _encryption(answer: Any) -> str:
+    if "image_encryption_key" not in answer:
+        return ""
+    # The key's version is the service's choice: what is wanted names none.
+    return answer.image_encryption_key.kms_key_name.partition("/cryptoKeyVersions/")[0] or CUSTOMER_SUPPLIED
+
+
+def page(pager: Any) -> tuple[list[Image], str]:
+    """The images of one page of a list, and the token of the next."""
+    page = next(pager.pages)
+    return [image(item) for item in page.items], page.next_page_token
+
+
+def policy(answer: Any) -> Policy:
+    """An image's own access policy."""
+    if not answer.etag:
+        # Without it a change would overwrite whatever somebody else granted meanwhile.
+        raise Garbled("a policy without an etag")
+    return Policy(tuple(_bindings(answer.bindings)), answer.etag)
+
+
+def _bindings(bindings: Iterable[Any]) -> Iterator[Binding]:
+    for binding in bindings:
+        condition = ""
+        if "condition" in binding:
+            fields = type(binding.condition).to_dict(binding.condition)
+            condition = json.dumps({key: value for key, value in fields.items() if value}, sort_keys=True)
+        yield Binding(binding.role, frozenset(binding.members), condition)
+
+
+def operation(answer: Any) -> Operation:
+    """An operation, and why it failed, where it did."""
+    place = _OPERATION.search(answer.self_link)
+    if place is None:
+        raise Garbled("an operation without a selfLink")
+    problem = None
+    first = next(iter(answer.error.errors), None)
+    if first is not None or answer.http_error_status_code >= 400:
+        problem = Problem(
+            code=first.code[:_LONGEST_CODE] if first is not None else "",
+            message=((first.message if first is not None else "") or answer.http_error_message)[:_LONGEST_MESSAGE],
+            http_status=answer.http_error_status_code,
+        )
+    return Operation(
+        project=unquote(place["project"]),
+        name=answer.name,
+        done=answer.status == type(answer).Status.DONE,
+        progress=answer.progress,
+        problem=problem,
+    )
+
+
+def refusal(method: str, project: str, error: Any) -> Refusal:
+    """An answer that is an error."""
+    listed: list[Mapping[str, Any]] = [item for item in error.errors if isinstance(item, dict)]
+    details: list[Mapping[str, Any]] = [item for item in error.details if isinstance(item, dict)]
+    codes = [str(item.get("reason", "")) for item in (*listed, *details)]
+    # Only an HTTP response has headers.
+    after = getattr(error.response, "headers", {}).get("retry-after", "")
+    return Refusal(
+        method,
+        project=project,
+        status=error.code,
+        codes=tuple(code for code in codes if code),
+        # The library puts the method and the whole URL, request id included, before the API's own words.
+        message=re.sub(r"^[A-Z]+ https?://\S+: ", "", error.message or "")[:_LONGEST_MESSAGE],
+        retry_after=float(after) if re.fullmatch(r"\d{1,6}", after) else 0.0,
+    )
+
+
+def _from_projects(uri: str) -> str:
+    return uri[uri.find("projects/") :]

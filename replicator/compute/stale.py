@@ -1,0 +1,46 @@
+"""Repeats a change whose fingerprint or etag was stale: reads again, then asks for it anew."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from replicator.compute.refusals import Refusal, Then
+from replicator.core import errors
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from replicator.compute.waits import Waits
+    from replicator.core.images import ImageRef
+
+
+#: How often a fingerprint or etag may be found stale before we stop competing with whoever changes the image.
+_STALE_READS = 5
+
+
+async def until_fresh(
+    waits: Waits,
+    image: ImageRef,
+    act: Callable[[], Awaitable[None]],
+    reread: Callable[[], Awaitable[None]],
+    *,
+    where: str,
+) -> None:
+    """Do something to an image that is guarded by a fingerprint or etag; when that is stale, read again and repeat.
+
+    Raises Drift where somebody else keeps changing the image.
+    """
+    for attempt in range(1, _STALE_READS + 1):
+        try:
+            await act()
+        except Refusal as refusal:
+            fault = refusal.fault
+            if fault.then is not Then.READ_AGAIN:
+                raise
+            if attempt == _STALE_READS:
+                what = f"Someone else keeps changing {image}: {refusal.message}"
+                raise errors.Drift(what, remedy="Run this again.") from refusal
+            await waits.pause(fault.seconds(attempt), where=where, because="Someone changed the image meanwhile.")
+            await reread()
+        else:
+            return

@@ -1,0 +1,1 @@
+"""A service of one method, to try the emulator's door for services."""
