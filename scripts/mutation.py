@@ -84,7 +84,7 @@ SUMMARY = ("unit/replicas/test_summary.py",)
 MODULES = (
     Module("bootstrap/workflow_commands", ("unit/bootstrap/test_workflow_commands.py",)),
     Module("bootstrap/redact", ("unit/bootstrap/test_workflow_commands.py",)),
-    Module("bootstrap/early", ("unit/bootstrap/test_workflow_commands.py",)),
+    Module("bootstrap/early", ("unit/bootstrap/test_workflow_commands.py",), ("stop_signals",)),
     Module("bootstrap/decide", ("unit/bootstrap/test_decide.py", "integration/test_decide_script.py")),
     Module("core/compare", ("unit/core/test_compare.py",)),
     Module("compute/refusals", ("unit/compute/test_refusals.py",)),
