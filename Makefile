@@ -46,15 +46,11 @@ demo: $(READY_DEMO)
 test: setup
 	@$(PYTEST) $(ARGS)
 
-# What others call without having waited for the engines: a test whose tool is missing names it.
 test-rest: setup
 	@$(PYTEST) --rest tests/exhaustive tests/e2e tests/clients $(ARGS)
 
-# In this order, whatever -j says: with the engines, `make test` skips less.
 test-all: setup
-	@$(MAKE) --no-print-directory engines
-	@$(MAKE) --no-print-directory test
-	@$(MAKE) --no-print-directory test-rest
+	@MAKE="$(MAKE)" bash scripts/test_all.sh
 
 engines:
 	@bash scripts/engines.sh actionlint act gitea-act cosign
