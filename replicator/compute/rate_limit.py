@@ -41,7 +41,7 @@ class Request(Generic[_T_co]):
 
 
 class Budget:
-    """A sliding-window limit: how many requests are allowed within any period of one length.
+    """A sliding-window limit: how many requests (or copies) are allowed within any period of one length.
 
     All times are seconds on the caller's clock.
     """

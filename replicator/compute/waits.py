@@ -27,7 +27,7 @@ class Waits:
         self.deadline = deadline
         """The end of the run, in seconds on the event loop's clock."""
         self.within = within
-        """For people: the name of the setting that sets the deadline."""
+        """For people: what sets the deadline, such as the name of an input."""
         self.next_try: dict[str, str] = {}
         """For people: the time of day of the next try, by location."""
         self._tell = tell

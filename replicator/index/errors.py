@@ -92,7 +92,7 @@ OTHER_FILE = Advice(
 OTHER_STATEMENT = Advice(
     title="Another statement",
     meaning="The statement is signed, but doesn't say where this file comes from.",
-    why="It isn't SLSA provenance version 1, or isn't about this file.",
+    why="It isn't SLSA provenance version 1, or names other source images than the file.",
     remedy=_DISTRUST,
     exit_code=ExitCode.SIGNATURE_WRONG,
 )

@@ -1,4 +1,4 @@
-"""Writes the statement about an index: its sources, its workflow and its parts, as SLSA provenance v1."""
+"""Writes and reads the statement about an index: its sources, its workflow and its parts, as SLSA provenance v1."""
 
 from __future__ import annotations
 
