@@ -1,4 +1,4 @@
-"""Numbers the exit codes of every command; `core.errors.ExitCode` is what installed code uses."""
+"""Numbers the exit codes of all commands. Installed code uses the enum `core.errors.ExitCode` instead."""
 
 DONE = 0
 FAILED = 1

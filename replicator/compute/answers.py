@@ -1,4 +1,4 @@
-"""Reads the answers of Compute Engine: each becomes a value of our own, or is refused as garbled. Pure."""
+"""Parses the answers of Compute Engine (images, policies, operations, errors) into our own values."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from replicator.core.images import CUSTOMER_SUPPLIED, Binding, Image, ImageRef, 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-#: A proxy's page may stand where the API's sentence is expected.
+#: Characters; a proxy's error page may come in place of the API's sentence.
 _LONGEST_MESSAGE = 600
 _LONGEST_CODE = 100
 _REF = re.compile(r"(?:^|/)projects/(?P<project>[^/]+)/global/images/(?P<name>[^/]+)$")
@@ -24,17 +24,17 @@ _OPERATION = re.compile(r"/projects/(?P<project>[^/]+)/global/operations/")
 
 
 class Garbled(ValueError):
-    """An answer that lacks what every answer of Compute Engine has."""
+    """An answer lacks what every answer of Compute Engine has."""
 
 
 def parse_ref(uri: str) -> ImageRef | None:
-    """The image that a URL or partial URI names, whatever its host; None where it names none."""
+    """Return the image that a URL (with any host) or a partial URI names; None if it names none."""
     match = _REF.search(unquote(uri))
     return ImageRef(match["project"], match["name"]) if match else None
 
 
 def image(answer: Any) -> Image:
-    """One image, whole."""
+    """Parse one image. Raises Garbled."""
     own = parse_ref(answer.self_link)
     if own is None or not names.is_valid(own.name) or not names.is_project(own.project):
         raise Garbled("an image without a selfLink that names it")
@@ -70,20 +70,20 @@ def _time(text: str) -> datetime:
 def _encryption(answer: Any) -> str:
     if "image_encryption_key" not in answer:
         return ""
-    # The key's version is the service's choice: what is wanted names none.
+    # The service chooses the key's version, and a wanted key names none.
     return answer.image_encryption_key.kms_key_name.partition("/cryptoKeyVersions/")[0] or CUSTOMER_SUPPLIED
 
 
 def page(pager: Any) -> tuple[list[Image], str]:
-    """The images of one page of a list, and the token of the next."""
+    """Parse one page of a list into its images and the token of the next page. Raises Garbled."""
     page = next(pager.pages)
     return [image(item) for item in page.items], page.next_page_token
 
 
 def policy(answer: Any) -> Policy:
-    """An image's own access policy."""
+    """Parse an image's own access policy. Raises Garbled."""
     if not answer.etag:
-        # Without it a change would overwrite whatever somebody else granted meanwhile.
+        # Without an etag, a change would overwrite what somebody else granted meanwhile.
         raise Garbled("a policy without an etag")
     return Policy(tuple(_bindings(answer.bindings)), answer.etag)
 
@@ -98,7 +98,7 @@ def _bindings(bindings: Iterable[Any]) -> Iterator[Binding]:
 
 
 def operation(answer: Any) -> Operation:
-    """An operation, and why it failed, where it did."""
+    """Parse an operation and, if it failed, its error. Raises Garbled."""
     place = _OPERATION.search(answer.self_link)
     if place is None:
         raise Garbled("an operation without a selfLink")
@@ -120,7 +120,7 @@ def operation(answer: Any) -> Operation:
 
 
 def refusal(method: str, project: str, error: Any) -> Refusal:
-    """An answer that is an error."""
+    """Convert an error of the library's to a Refusal, with the seconds that Retry-After asks for."""
     listed: list[Mapping[str, Any]] = [item for item in error.errors if isinstance(item, dict)]
     details: list[Mapping[str, Any]] = [item for item in error.details if isinstance(item, dict)]
     codes = [str(item.get("reason", "")) for item in (*listed, *details)]

@@ -1,10 +1,10 @@
-"""Names the permissions that each call needs, and a predefined role that holds each."""
+"""Lists the IAM permissions that each call needs, and a predefined role that holds each permission."""
 
 from __future__ import annotations
 
 import re
 
-#: The permission that each call needs (Compute Engine's reference of each method), for messages about a 403.
+#: The permissions that each call needs (Compute Engine's reference of each method), for messages about a 403.
 PERMISSIONS = {
     "compute.images.insert": "compute.images.create (on the replica's project), "
     "compute.images.useReadOnly (on what is copied)",
@@ -40,7 +40,7 @@ _PERMISSION = re.compile(r"\bcompute\.\w+\.\w+")
 
 
 def lacking(method: str, message: str) -> str:
-    """The permission that is missing, as Compute Engine names it, else those that the call needs; each with a role."""
+    """Return the missing permission that the message names, else those that the call needs; each with a role."""
     needed = PERMISSIONS.get(method, method)
     named = [name for name in _PERMISSION.findall(message) if name in ROLES]
     return _PERMISSION.sub(

@@ -1,4 +1,4 @@
-"""Limits how often a project is sent a request: to what Compute Engine grants, and less once that was too much."""
+"""Limits the requests a minute to each project: to Compute Engine's quota, and lower after a rate refusal."""
 
 from __future__ import annotations
 
@@ -15,49 +15,52 @@ _T_co = TypeVar("_T_co", covariant=True)
 
 _READS = frozenset({"get", "list", "getFromFamily", "getIamPolicy", "wait"})
 
-#: What a project may be asked for in a minute ("API rate quotas", the defaults).
+#: The default quotas of a project ("API rate quotas").
 READS_A_MINUTE = 1500
 CHANGES_A_MINUTE = 375
-#: No refusal brings it lower, lest one that is refused for another reason stops all others.
+#: Refusals lower a budget no further than to this, so that a refusal for another reason can't stop all requests.
 _FEWEST = 10
-#: Seconds; a minute of the service begins somewhere within ours, and requests are under way for a while.
+#: Seconds. The service's minute doesn't start when ours does, and requests take a while to arrive.
 _MINUTE = 61.0
 
 
 @dataclass(frozen=True, slots=True)
 class Request(Generic[_T_co]):
-    """A call of the API, ready to be sent, and sent again."""
+    """A call of the API that can be sent any number of times."""
 
     method: str
-    """As the discovery document names it: `compute.images.insert`."""
+    """The name in the discovery document: `compute.images.insert`."""
     project: str
-    """Whose quota it counts against."""
+    """The project whose quota the call counts against."""
     send: Callable[[], _T_co]
 
     @property
     def changes(self) -> bool:
-        """Whether it changes anything: reads and changes have quotas of their own."""
+        """Whether the call changes anything: reads and changes have separate quotas."""
         return self.method.rpartition(".")[2] not in _READS
 
 
 class Budget:
-    """How many of something are allowed within any time of one length. Times are the caller's, in seconds."""
+    """A sliding-window limit: how many requests (or copies) are allowed within any period of one length.
+
+    All times are seconds on the caller's clock.
+    """
 
     def __init__(self, allowed: float, *, within: float = _MINUTE) -> None:
         self.allowed = allowed
-        """How many within that time; infinite where there is no limit."""
+        """The most requests within the period; infinite if there is no limit."""
         self._within = within
         self._sent: deque[float] = deque()
         self._closed_until = 0.0
 
     def opens(self, now: float) -> float:
-        """The moment from which on one more is allowed: `now`, or a later one."""
+        """Return the time from which one more request is allowed: `now` or later."""
         self._forget(now)
         full = self._sent[-int(self.allowed)] + self._within if len(self._sent) >= self.allowed else now
         return max(full, self._closed_until, now)
 
     def free(self, now: float) -> float:
-        """How many are allowed now."""
+        """Return how many requests are allowed now."""
         return 0 if self.opens(now) > now else self.allowed - len(self._sent)
 
     def spend(self, now: float) -> None:
@@ -74,10 +77,11 @@ class Budget:
         self._closed_until = max(self._closed_until, now + seconds)
 
     def refused(self, now: float, seconds: float) -> None:
-        """The service said that it was too often: block for this many seconds, then allow half as many.
+        """After a rate refusal, block for this many seconds and then allow half as many requests.
 
-        What others do can't be seen. By being halved, budgets of jobs that share a project come to share its quota, and
-        in the end none of them is refused any more. What was under way meanwhile is refused, too, and says nothing new.
+        A job can't see what other jobs send. Halving lets the budgets of jobs that share a project come to share its
+        quota, until none of them is refused any more. A refusal while the budget is blocked is of a request that was
+        already under way; it says nothing new, so it doesn't halve the budget again.
         """
         if now >= self._closed_until:
             self._forget(now)

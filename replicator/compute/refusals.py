@@ -1,8 +1,8 @@
-"""Tells what a refusal means: one table from (method, status, reason, words) to an error and to what is done about it.
+"""Classifies refusals of the API: one table from (method, status, reason, words) to an error and what is done about it.
 
 HTTP status alone never decides: 403 may mean "never" (a permission), "in a minute" (a rate) or "ask for more"
 (a quota), and 412 is an organisation's policy on insert but a stale fingerprint on setLabels.
-The signals are those of Google's error documentation and of the reports that docs/facts-and-guesses.md collects
+The signals come from Google's error documentation and from the reports that docs/facts-and-guesses.md collects
 ("Sources").
 """
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class Refusal(Exception):
-    """A call that the API refused, or did not answer in its own words."""
+    """A call that the API refused, or whose answer is missing or garbled."""
 
     def __init__(
         self,
@@ -45,20 +45,20 @@ class Refusal(Exception):
     ) -> None:
         super().__init__(message)
         self.method = method
-        """As the discovery document names it: `compute.images.insert`."""
+        """The name in the discovery document: `compute.images.insert`."""
         self.project = project
-        """Whose resources were asked for; "" where there was no answer."""
+        """The project that the call was about; empty if there was no answer."""
         self.status = status
-        """HTTP status; None where there was no answer that could be read."""
+        """The HTTP status; None if there was no readable answer."""
         self.codes = codes
-        """The reasons and error codes that the answer gives."""
+        """The reasons and error codes in the answer."""
         self.message = message
         self.retry_after = retry_after
-        """Seconds that the answer asks to wait."""
+        """The seconds that Retry-After asks to wait; 0 if the answer has no such header."""
 
     @cached_property
     def fault(self) -> Fault:
-        """The row of the table that it belongs to."""
+        """The first row of the table that matches."""
         return _first(self.method, self.status, self.codes, self.message)
 
     def told(self, doing: str) -> str:
@@ -68,14 +68,14 @@ class Refusal(Exception):
 
 
 class NoToken(Refusal):
-    """A call that was not sent, because the sign-in before it got no answer that could be used."""
+    """A call that was not sent, because the sign-in before it got no usable answer."""
 
     def __init__(self, message: str) -> None:
         super().__init__("", message=message)
 
     @cached_property
     def fault(self) -> Fault:
-        """It is repeated like a call that is not answered."""
+        """The row by which the call is repeated, as if it had not been answered."""
         return _NO_TOKEN
 
     def told(self, doing: str) -> str:
@@ -84,17 +84,17 @@ class NoToken(Refusal):
 
 
 class Then(Enum):
-    """What is done about a fault."""
+    """How the caller reacts to a fault."""
 
     GIVE_UP = auto()
     REPEAT = auto()
     """Send the same request again, with the same requestId, after a wait."""
     READ_AGAIN = auto()
-    """What the request was based on is stale: read it and compute the request anew."""
+    """The request's fingerprint or etag is stale: read the image again and compute a new request."""
     ELSEWHERE = auto()
     """This image can't be copied for a while: copy another one, or wait."""
     LOOK = auto()
-    """There is an image of that name: read it and decide by what it is."""
+    """An image with that name exists: read it and decide what to do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,19 +108,19 @@ class Fault:
     statuses: frozenset[int | None] = frozenset()
     """Empty: any status."""
     codes: frozenset[str] = frozenset()
-    """Empty: any code; else one of them must be given."""
+    """Empty: any code; else the answer must have one of these."""
     words: str = ""
-    """A regular expression searched in the message; empty: any message."""
+    """A regular expression that is searched in the message; empty: any message."""
     wait: float = 0.0
-    """Seconds before the first repetition; doubled each time up to `longest_wait`."""
+    """Seconds before the first repetition; doubled each time, up to `longest_wait`."""
     longest_wait: float = 0.0
     remedy: str = ""
-    """What to do, where the error's own remedy is not exact enough."""
+    """What to do, if the error's own remedy isn't exact enough."""
     ends: Advice = SOURCE_UNREADABLE
-    """The failure of the run, where a call that is not a replica's meets it."""
+    """The failure of the run, if the call is the run's own and not a replica's."""
 
     def matches(self, method: str, status: int | None, codes: tuple[str, ...], message: str) -> bool:
-        """Whether the row is about this refusal."""
+        """Return whether the row describes this refusal."""
         return (
             (not self.methods or method in self.methods)
             and (not self.statuses or status in self.statuses)
@@ -129,7 +129,7 @@ class Fault:
         )
 
     def seconds(self, attempt: int) -> float:
-        """How long to wait after that many attempts (from 1 on)."""
+        """Return the seconds to wait after this attempt; the first attempt is 1."""
         return float(min(self.wait * 2 ** min(attempt - 1, 30), self.longest_wait))
 
 
@@ -140,9 +140,9 @@ SET_POLICY = "compute.images.setIamPolicy"
 _SOURCE_RATE_CODES = frozenset({"RESOURCE_OPERATION_RATE_EXCEEDED", "resourceOperationRateExceeded"})
 _RATE_CODES = frozenset({"rateLimitExceeded", "userRateLimitExceeded", "RATE_LIMIT_EXCEEDED"})
 
-#: The first row that matches is the one that counts.
+#: The first row that matches decides.
 TABLE: tuple[Fault, ...] = (
-    # Unanswered, garbled (a proxy's page), or a trouble of the service itself: the same request again.
+    # Unanswered, garbled (a proxy's page), or the service's own trouble: send the same request again.
     Fault(
         error=errors.Unreachable,
         statuses=frozenset({None, 408}),
@@ -159,7 +159,7 @@ TABLE: tuple[Fault, ...] = (
         longest_wait=30,
         ends=ENDPOINT_UNREACHABLE,
     ),
-    # Too fast. The minute's budget refills with the next minute (API rate quotas).
+    # Too many requests. The quota refills with the next minute ("API rate quotas").
     Fault(
         error=errors.Rate,
         codes=frozenset({"CONCURRENT_OPERATIONS_QUOTA_EXCEEDED"}),
@@ -185,14 +185,14 @@ TABLE: tuple[Fault, ...] = (
         wait=5,
         longest_wait=30,
     ),
-    # The set-up is wrong: nothing of this heals by itself.
+    # The set-up is wrong; waiting doesn't help.
     Fault(error=errors.Quota, codes=frozenset({"quotaExceeded", "QUOTA_EXCEEDED", "limitExceeded"})),
     Fault(error=errors.ApiDisabled, codes=frozenset({"accessNotConfigured", "SERVICE_DISABLED"})),
     Fault(error=errors.ProjectNotFound, statuses=frozenset({404}), words=r"'projects/[^/']+'"),
     Fault(error=errors.AccessBlocked, methods=frozenset({SET_POLICY}), words="constraints/|permitted customer"),
     Fault(error=errors.AccessBlocked, methods=frozenset({SET_POLICY}), codes=frozenset({"failedPrecondition"})),
     Fault(error=errors.OrgPolicy, words="constraints/|permitted customer"),
-    # A stale fingerprint or etag; for a policy the API may also say 409.
+    # A stale fingerprint or etag; for a policy the API may also answer 409.
     Fault(
         error=errors.Drift,
         methods=frozenset({SET_LABELS, SET_POLICY}),
@@ -203,7 +203,7 @@ TABLE: tuple[Fault, ...] = (
     ),
     Fault(error=errors.Conflict, methods=frozenset({INSERT}), statuses=frozenset({409}), then=Then.LOOK),
     Fault(error=errors.OrgPolicy, methods=frozenset({INSERT}), statuses=frozenset({412})),
-    # 401: a new token was tried already.
+    # 401: a new token has been tried already.
     Fault(
         error=errors.Forbidden,
         statuses=frozenset({401}),
@@ -229,17 +229,17 @@ _NO_TOKEN = Fault(
 
 
 def of_problem(problem: Problem) -> Fault:
-    """The row for an insert that was accepted and ended in error.
+    """Return the row for the error that an accepted insert ended with.
 
-    What would be repeated as the same request must be a new one here: a requestId whose operation failed gives the
-    same failed operation for ever. Trouble of the service itself (5xx) is not unreachability here: it failed.
+    To repeat it takes a new request: a requestId whose operation failed returns the same failed operation for ever.
+    The service's own trouble (5xx) doesn't mean unreachable here: the operation failed.
     """
     status = problem.http_status if problem.http_status < 500 else 0
     return _first("", status, (problem.code,), problem.message)
 
 
 def error_of(refusal: Refusal, *, doing: str) -> ReplicaError:
-    """The failure to report when a call is given up, in the API's words and with what was being done."""
+    """Return the failure of a call that is given up: what was being done, in the API's words, and the remedy."""
     fault = refusal.fault
     remedy = filled(fault.remedy or fault.error.remedy, refusal.project)
     if fault.error is errors.Forbidden and refusal.status == 403:
@@ -249,7 +249,7 @@ def error_of(refusal: Refusal, *, doing: str) -> ReplicaError:
 
 
 def filled(remedy: str, project: str) -> str:
-    """A remedy whose commands name the project, where that is known."""
+    """Return the remedy with the project filled into its commands, if the project is known."""
     return remedy.replace("PROJECT", shlex.quote(project)) if project else remedy
 
 

@@ -1,4 +1,4 @@
-"""Who may use an image: the arithmetic of its own policy. Members are only ever added."""
+"""Computes who may use a replica and which IAM members its policy still lacks. Members are only ever added."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 #: The role that lets members create disks and instances from an image.
 READER_ROLE = "roles/compute.imageUser"
 
-#: What "public" is for an image; Compute Engine refuses `allUsers` on images.
+#: The member that makes an image public; Compute Engine refuses `allUsers` on images.
 EVERYBODY = "allAuthenticatedUsers"
 
 
 def readers(access: Access, source_policy: Policy | None) -> tuple[Binding, ...]:
-    """The bindings that every replica must have: the source's own readers, everybody, or nobody."""
+    """Return the bindings that every replica must have: the source's own readers, everybody, or nobody."""
     if access is Access.PUBLIC:
         return (Binding(READER_ROLE, frozenset({EVERYBODY})),)
     if access is Access.PRIVATE or source_policy is None:
@@ -29,9 +29,9 @@ def readers(access: Access, source_policy: Policy | None) -> tuple[Binding, ...]
 
 
 def found(policy: Policy | None) -> str:
-    """`public` where everybody who is signed in to Google may use the image without a condition, else `private`.
+    """Return `public` if everybody signed in to Google may use the image without a condition, else `private`.
 
-    Nothing where the policy is not known.
+    Empty if the policy is not known.
     """
     if policy is None:
         return ""
@@ -43,7 +43,7 @@ def found(policy: Policy | None) -> str:
 
 
 def missing(policy: Policy, wanted: Iterable[Binding]) -> tuple[Binding, ...]:
-    """The part of the wanted bindings that the policy lacks."""
+    """Return the wanted members that the policy lacks, as bindings."""
     present = {(binding.role, binding.condition): binding.members for binding in _merged(policy.bindings)}
     lacking = (
         Binding(
@@ -57,18 +57,18 @@ def missing(policy: Policy, wanted: Iterable[Binding]) -> tuple[Binding, ...]:
 
 
 def beyond(policy: Policy, wanted: Iterable[Binding]) -> tuple[Binding, ...]:
-    """The readers that the policy has beside the wanted ones: reported, never removed."""
+    """Return the readers that the policy has beyond the wanted ones. They are reported, never removed."""
     asked = Policy(tuple(wanted))
     return missing(asked, (binding for binding in policy.bindings if binding.role == READER_ROLE))
 
 
 def with_added(policy: Policy, wanted: Iterable[Binding]) -> Policy:
-    """The policy with the wanted bindings added and everything else, the etag too, as it was."""
+    """Return the policy with the wanted bindings added; everything else, including the etag, is unchanged."""
     return Policy(_merged((*policy.bindings, *wanted)), policy.etag)
 
 
 def describe(bindings: Iterable[Binding]) -> str:
-    """The members for people, with the title of the condition that they are bound by."""
+    """List the members for people, each with the title of its condition."""
     listed = [
         member
         + (f" (if {json.loads(binding.condition).get('title', 'a condition holds')})" if binding.condition else "")

@@ -356,7 +356,7 @@ def test_held(
 def check_worked(place: Place, run: Run) -> None:
     assert (run.exit_code, run.outputs["result"]) == (0, "complete"), run.log
     assert ("Setting up with" in run.log) == place.case.cold
-    assert ("pip sets up" in run.log) == place.case.pip
+    assert ("Installing with pip" in run.log) == place.case.pip
     assert not Path(run.outputs["index_path"]).is_relative_to(place.job.workspace)
     for made in place.job.temp.glob("replicator-*/**/*"):
         # Nobody else may change what runs with the caller's credentials.

@@ -71,7 +71,7 @@ def test_the_example() -> None:
             [
                 (
                     3,
-                    "locations.eu.labels: 'A' is no label key: a lower case letter, then at most 62 of a-z, 0-9, _ and -",
+                    "locations.eu.labels: 'A' isn't a valid label key: a lower case letter, then at most 62 of a-z, 0-9, _ and -",
                 )
             ],
         ),

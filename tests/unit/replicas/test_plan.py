@@ -259,7 +259,7 @@ def test_templates_that_give_no_name() -> None:
     with pytest.raises(errors.BadSettings) as caught:
         make(image(family="web-web"), locations="eu", **long)
     assert [found.input for found in caught.value.problems] == ["name_template", "family_template"]
-    assert all("which is no name in Compute Engine" in found.text for found in caught.value.problems)
+    assert all("which isn't a valid name in Compute Engine" in found.text for found in caught.value.problems)
     (step,) = make(image(family=""), locations="eu", family_template=long["family_template"]).steps
     assert step.replica.family == ""
 
