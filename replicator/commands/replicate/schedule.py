@@ -55,7 +55,7 @@ class _Ask:
 
 
 class Schedule:
-    """The copy queue of one run, on the event loop: owns the timer, the awaited answers, and what people read."""
+    """Drives the copy queue of one run on the event loop: owns the timer, the awaited answers, and what people read."""
 
     def __init__(self, session: Session) -> None:
         plan, running = session.plan, [work for work in session.works if work.running]

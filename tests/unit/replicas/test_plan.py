@@ -336,7 +336,7 @@ def test_encryption_is_not_lost_silently() -> None:
         plan.replicas(wanted, image(encryption="key"))
     assert caught.value.what == "The source projects/p1/global/images/web-1 is encrypted with its own key (key)"
     assert caught.value.todo == (
-        "A copy without one would silently fall back to Google's key: give a kms_key in the config file for asia, me-west1."
+        "A copy without a key would silently fall back to Google's: give a kms_key in the config file for asia, me-west1."
     )
     keys = [made.kms_key for made in plan.replicas(wanted, image())]
     assert keys == [KEY.format("europe"), "", ""]
