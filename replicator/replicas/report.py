@@ -1,4 +1,4 @@
-"""What people and later steps are told: the plan before acting, a line at each change, and everything at the end."""
+"""Reports the results of replicas: the table at the end of the log, annotations, outputs, the JSON document."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from replicator.runtime.verdict import Verdict
 
 
-#: The runner takes a megabyte of outputs from a job.
+#: Most characters of the output `reason`: the runner takes a megabyte of outputs from a job.
 LONGEST_REASON = 10_000
-#: So many locations are told by name in one line.
+#: How many locations one line names; of more, only their number is shown.
 _MOST_NAMED = 8
 
 
 def show_end(runner: Runner, verdict: Verdict, rows: Sequence[ReplicaResult]) -> None:
-    """The table of what exists where, and the verdict."""
+    """Print the table of what exists where, and the verdict."""
     if rows:
         runner.line("")
         runner.table(
@@ -56,10 +56,10 @@ def _family(row: ReplicaResult) -> str:
 def remarks(
     verdict: Verdict, rows: Sequence[ReplicaResult], notes: Sequence[Annotation], *, every: bool
 ) -> list[Annotation]:
-    """One remark for each replica, titled with its location, after those about the whole run.
+    """Return the annotations: those about the whole run, then one for each replica, titled with its location.
 
-    Unless it is to be `every` replica, those go without of which the table at the end says everything. A run that
-    fails says so loudly: by an error where it exits with one, else by a warning.
+    With `every` false, replicas about which the table at the end says everything get none. A failed run always has an
+    error if its exit code isn't 0, else a warning.
     """
     said = [*notes, *(_annotation(row) for row in rows if every or results.message(row))]
     if verdict.result is Result.FAILED:
@@ -81,7 +81,7 @@ def _annotation(row: ReplicaResult) -> Annotation:
 
 
 def privacy_note(plan: Plan, access: Access, rows: Sequence[ReplicaResult]) -> list[Annotation]:
-    """A word to whoever expects public replicas of a source that is not public."""
+    """Return a notice that all replicas are private because the source is, in case that is unexpected."""
     found = {row.access for row in rows if row.outcome.verified and row.outcome is not Outcome.SOURCE}
     if access is not Access.SOURCE or found != {"private"}:
         return []
@@ -96,7 +96,7 @@ def privacy_note(plan: Plan, access: Access, rows: Sequence[ReplicaResult]) -> l
 
 
 def outputs(*, decision: str, verdict: Verdict, rows: Sequence[ReplicaResult], written: Written) -> dict[str, str]:
-    """Every output of the action, as the runner's file takes it."""
+    """Return every output of the action, as text."""
     verified = {row.replica.location: row.replica.ref for row in rows if row.outcome.verified}
     failed = [row.replica.location for row in rows if row.outcome in {Outcome.FAILED, Outcome.INTERRUPTED}]
     return {
@@ -118,7 +118,7 @@ def outputs(*, decision: str, verdict: Verdict, rows: Sequence[ReplicaResult], w
 def document(
     verdict: Verdict, rows: Sequence[ReplicaResult], plan: Plan | None, written: Written
 ) -> Mapping[str, object]:
-    """Everything for machines: what `--json` prints."""
+    """Return the results for machines: what `--json` prints."""
     return {
         "result": str(verdict.result),
         "reason": verdict.reason,
@@ -144,7 +144,7 @@ def _step(step: Step) -> Mapping[str, object]:
 
 
 def as_dict(row: ReplicaResult) -> Mapping[str, object]:
-    """One replica as the output `replicas` has it."""
+    """Return one replica as it is in the output `replicas`."""
     return {
         "location": row.replica.location,
         "project": row.replica.ref.project,
@@ -163,5 +163,5 @@ def as_dict(row: ReplicaResult) -> Mapping[str, object]:
 
 
 def to_json(value: object) -> str:
-    """JSON in one line."""
+    """Return a value as JSON in one line."""
     return json.dumps(value, ensure_ascii=False, sort_keys=False)

@@ -1,4 +1,4 @@
-"""What the rows say together: the run's result, its exit code, and one sentence for people. Pure."""
+"""Judges a run by the outcomes of its replicas: result, exit code, and one sentence for people. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from replicator.core.replicas import ReplicaResult
 
-#: So many locations are named in one sentence.
+#: How many locations one sentence names.
 _MOST_LISTED = 6
 
 _HELD = {
@@ -28,7 +28,7 @@ _HELD = {
 
 
 def judge(rows: Sequence[ReplicaResult]) -> Verdict:
-    """The verdict over a run that came to its end by itself."""
+    """Return the verdict on a run that ended by itself."""
     if any(row.outcome is Outcome.PLANNED for row in rows):
         refused = [row.where for row in rows if row.error]
         but = f"; {_listed(refused)} would fail" if refused else ""
@@ -68,7 +68,7 @@ def _named(rows: Sequence[ReplicaResult]) -> str:
 
 
 def message(row: ReplicaResult) -> str:
-    """What a person needs to know about one replica beside its outcome; nothing where all is well."""
+    """Say what people need to know about one replica besides its outcome; empty if all is well."""
     parts = [row.error.message] if row.error else []
     if row.held:
         parts.append(held(row))
@@ -76,7 +76,7 @@ def message(row: ReplicaResult) -> str:
 
 
 def held(row: ReplicaResult, *, alike: bool = False) -> str:
-    """Why a verified replica does not carry its family; in words that fit several families where many are `alike`."""
+    """Say why a verified replica doesn't carry its family; with `alike`, in words that fit several families."""
     return _HELD[row.held].format(family="of each" if alike else row.replica.family) if row.held else ""
 
 
@@ -88,7 +88,7 @@ def _complete(rows: Sequence[ReplicaResult]) -> str:
 
 
 def _listed(words: Sequence[str]) -> str:
-    """All of them where one sentence can hold them."""
+    """Join the words with commas; of more than six, name five and count the rest."""
     if len(words) <= _MOST_LISTED:
         return ", ".join(words)
     return f"{', '.join(words[: _MOST_LISTED - 1])} and {len(words) - _MOST_LISTED + 1} more"

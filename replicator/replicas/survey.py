@@ -1,4 +1,4 @@
-"""Reads what exists and plans what is to be done about it, changing nothing."""
+"""Reads which images exist and makes the plan from that; changes nothing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 async def survey(calls: Calls, wanted: settings.Settings, source: Image) -> Plan:
-    """Read what exists and say what is to be done about it. Changes nothing."""
+    """Read which images exist and return the plan. Changes nothing."""
     replicas = planning.replicas(wanted, source)
     policy, found = await asyncio.gather(
         lookup.read_source_policy(calls, source, wanted.access),

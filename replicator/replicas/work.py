@@ -1,4 +1,4 @@
-"""One replica on its way: the only state that changes while a run goes on."""
+"""Tracks one replica while a run goes on (the run's only mutable state), and makes its row of the results."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ class Work:
     """Seconds on the event loop's clock, as is `ended`."""
     ended: float | None = None
     state: str = "waiting"
-    """What people read while it goes on."""
+    """What people read about it while it goes on."""
     percent: int | None = None
-    """Of its copy; None until Compute Engine has said."""
+    """Progress of its copy; None until Compute Engine reports one."""
     copying_since: float | None = None
-    """When its copy was begun, on the event loop's clock."""
+    """When its copy began, on the event loop's clock."""
     operation: str = ""
-    """The name of the last operation that was begun for it."""
+    """The name of the last operation that was started for it."""
     image: Image | None = None
     policy: Policy | None = None
     made: bool = False
     """Whether this run made the image."""
     changed: bool = False
-    """Whether this run changed anything about it."""
+    """Whether this run changed the image in any way."""
     verified: bool = False
     error: ReplicaError | None = None
     held: Held | None = None
@@ -48,22 +48,22 @@ class Work:
 
     @property
     def replica(self) -> Replica:
-        """The image wanted."""
+        """The image that is wanted."""
         return self.step.replica
 
     @property
     def running(self) -> bool:
-        """Whether it has not come to an end."""
+        """Whether it has not ended yet."""
         return self.ended is None
 
     def end(self, now: float, error: ReplicaError | None = None) -> None:
-        """It came to an end, well or with an error."""
+        """End it, well or with an error."""
         self.ended = now
         self.error = error
 
     @property
     def outcome(self) -> Outcome:
-        """What became of it so far."""
+        """The outcome so far."""
         if self.step.action is Action.SERVE:
             return Outcome.SOURCE
         if self.error is not None:
@@ -76,7 +76,7 @@ class Work:
 
 
 def start(plan: Plan, now: float) -> list[Work]:
-    """The work of a plan, in its order; what needs none has ended already."""
+    """Make the work of a plan, in the plan's order. Steps with nothing to do have ended already."""
     works = []
     for step in plan.steps:
         work = Work(step=step, began=now)
@@ -92,7 +92,7 @@ def start(plan: Plan, now: float) -> list[Work]:
 
 
 def result(plan: Plan, work: Work, now: float) -> ReplicaResult:
-    """The row that reports it."""
+    """Make the row that reports a replica."""
     outcome, image, replica = work.outcome, work.image, work.replica
     carries = image is not None and bool(image.family) and image.family == replica.family
     return ReplicaResult(
@@ -112,7 +112,7 @@ def result(plan: Plan, work: Work, now: float) -> ReplicaResult:
 
 
 def planned(plan: Plan) -> list[ReplicaResult]:
-    """The rows of a dry run."""
+    """Make the rows of a dry run."""
     origins = {branch.location: branch.origin for branch in tree_of(plan) if branch.origin != copy_tree.SOURCE}
     works = start(plan, 0.0)
     return [
@@ -153,7 +153,7 @@ def rows(
     stopped: errors.Interrupted | None = None,
     unsigned: bool = False,
 ) -> list[ReplicaResult]:
-    """What became of each replica when a plan was carried out, or was `stopped` by a signal, or is `unsigned`."""
+    """Make the rows of a plan that was carried out, was `stopped` by a signal, or whose index is `unsigned`."""
     if stopped:
         for item in works:
             if item.running:

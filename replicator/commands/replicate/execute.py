@@ -1,4 +1,4 @@
-"""Carry a plan out: all locations at once; for each copy → READY → verify → access; then the families move."""
+"""Carries out a plan: all locations at once, each copy → READY → verify → access; then sign, then move families."""
 
 from __future__ import annotations
 
@@ -24,18 +24,17 @@ if TYPE_CHECKING:
     from replicator.replicas.work import Work
 
 
-#: Seconds beyond the deadline in which what was verified is still promoted.
+#: Seconds beyond the deadline in which verified replicas are still promoted.
 GRACE = 60.0
-#: Seconds after which what was verified is looked at once more before its index is signed and its family moves.
+#: Seconds after which a verified replica is read once more before the index is signed and its family moves.
 _FRESH = 60.0
 
 
 async def replicate(session: Session, seal: Callable[[], Awaitable[bool]] | None = None) -> None:
-    """Bring every replica to its end, within the deadline, then move the families.
+    """Make every replica, within the deadline, then move the families.
 
-    `seal` is called in between, and says whether they may move; what it raises ends the run with no family moved.
-
-    What became of each stands in the session's works, at every moment: cancelling leaves them as they are.
+    `seal` is called in between and returns whether families may move; if it raises, the run ends with no family moved.
+    The session's works hold the state of each replica at every moment, so the run can be cancelled at any time.
     """
     schedule, clock = Schedule(session), asyncio.get_running_loop().time
     await session.all_of([work for work in session.works if work.running], "Making", partial(_make, schedule))
@@ -48,15 +47,15 @@ async def replicate(session: Session, seal: Callable[[], Awaitable[bool]] | None
 
 
 def _is_old(work: Work, now: float) -> bool:
-    """Whether it was verified so long ago that somebody may have deleted or replaced it since."""
+    """Return whether a replica was verified so long ago that someone may have deleted or replaced it since."""
     made = work.outcome.verified and work.step.action is not Action.SERVE
     return made and work.ended is not None and now - work.ended > _FRESH
 
 
 async def _look_again(session: Session, works: Sequence[Work]) -> None:
-    """Are they still what was verified? Families move by name: whatever stands under it by then would be published.
+    """Check that replicas are still what was verified: families move by name, so a replaced image would be published.
 
-    What can't be read in time stays as it was verified.
+    Replicas that can't be read in time stay verified.
     """
     with contextlib.suppress(errors.Deadline, SignInFailed, TimeoutError):
         async with asyncio.timeout_at(session.calls.deadline):

@@ -1,4 +1,4 @@
-"""Prints the plan before acting, and a line on what is under way while copies are made."""
+"""Prints the plan before acting, and lines on the copies under way while they are made."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _WORDS = {
 
 
 def show_head(runner: Runner, source: SourceRef, wanted: Settings) -> None:
-    """Print what is asked for: reading what exists takes a moment."""
+    """Print what is asked for, because reading what exists takes a moment."""
     places = wanted.locations
     named = ", ".join(places) if len(places) <= _MOST_NAMED else f"{len(places)} locations"
     runner.line(f"{source} is wanted in {named}; reading what exists")
@@ -58,7 +58,7 @@ def show_plan(runner: Runner, plan: Plan) -> None:
 
 
 def _tree(plan: Plan) -> list[str]:
-    """Which copies are made of which image, where that is not the source for all."""
+    """Render which image each copy is made from, unless all are made from the source."""
     branches = tree_of(plan)
     if not branches:
         return []
@@ -90,13 +90,13 @@ def _plan_row(plan: Plan, step: Step) -> list[str]:
 
 
 def heading(works: Sequence[Work]) -> str:
-    """What stands above the lines about the replicas being made."""
+    """Return the heading of the lines about the replicas being made."""
     going = [work.replica.location for work in works if work.running]
     return f"Replicating to {', '.join(going) if len(going) <= _MOST_NAMED else f'{len(going)} locations'}"
 
 
 def show_progress(runner: Runner, works: Sequence[Work], next_try: Mapping[str, str], seconds: float) -> None:
-    """One line about all that is still going on; `next_try` says of those that have to wait until when."""
+    """Print one line about all running replicas; `next_try` says until when each of them waits."""
     going = [work for work in works if work.running]
     if going:
         few = len(going) <= _MOST_NAMED

@@ -139,7 +139,7 @@ def test_options_that_make_no_sense(argv: list[str], problems: list[str]) -> Non
 
 def test_a_signature_needs_an_index() -> None:
     code, said = verify("--bundle", "B", "--key", "K")
-    assert (code, "bundle: is about an index: give index as well" in said) == (2, True)
+    assert (code, "bundle: needs an index: give index as well" in said) == (2, True)
 
 
 def test_a_root_that_is_none() -> None:

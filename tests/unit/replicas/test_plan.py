@@ -169,7 +169,7 @@ REPLICA = "projects/p1/global/images/web-1-eu"
         ),
         pytest.param(
             existing(copy(source_image_id=""), Lineage.FOREIGN),
-            "exists already and is no copy; the source has id 1",
+            "exists already and is not a copy; the source has id 1",
             LOOK,
             id="no copy",
         ),
@@ -194,12 +194,12 @@ REPLICA = "projects/p1/global/images/web-1-eu"
         pytest.param(
             existing(copy(deprecated="OBSOLETE")),
             "is marked OBSOLETE, so nobody can use it",
-            "If that was no intention: `gcloud compute images deprecate web-1-eu --project p1 --state ACTIVE`.",
+            "If that was not intended: `gcloud compute images deprecate web-1-eu --project p1 --state ACTIVE`.",
             id="obsolete",
         ),
         pytest.param(
             existing(copy(disk_size_gb=7, architecture="ARM64")),
-            "is not as wanted: diskSizeGb: wanted 20, found 7; architecture: wanted X86_64, found ARM64",
+            "differs from what is wanted: diskSizeGb: wanted 20, found 7; architecture: wanted X86_64, found ARM64",
             f"{REMOVE}.",
             id="other content",
         ),
@@ -233,14 +233,14 @@ def test_warnings() -> None:
     assert (planned.warnings, planned.copies_per_source, make().copies_per_source) == ((), 6, None)
     (warning,) = make(locations=f"us {six} us-east1").warnings
     assert warning == (
-        "7 copies of one source are planned; about 6 an hour are documented. Where Compute Engine makes no more, "
-        "verified replicas are copied instead; copies_per_source: 6 plans it."
+        "7 copies of one source are planned; the documented limit is about 6 an hour. Where Compute Engine makes no "
+        "more, verified replicas are copied instead; copies_per_source: 6 plans for that."
     )
     failed = existing(copy(status="FAILED", family=""), policy=None)
     replaced = make(locations=f"{six} us-east1", replace_failed="true", found={failed.image.ref: failed})
     assert replaced.warnings == (warning,)
     assert make(image(deprecated="DEPRECATED")).warnings == (
-        "The source projects/p1/global/images/web-1 is marked DEPRECATED: its replicas are made all the same.",
+        "The source projects/p1/global/images/web-1 is marked DEPRECATED: its replicas are made anyway.",
     )
 
 
@@ -290,7 +290,7 @@ def test_what_is_said_of_two_in_one_place(stored: tuple[str, ...], said: str) ->
 
 def test_places() -> None:
     assert problem(replica_project="123456") == (
-        "replica_project", "'123456' is a project's number: write its id"
+        "replica_project", "'123456' is a project number: write the project's id"
     )  # fmt: skip
     number = image(project="123456")
     assert len(make(number).steps) == 3
@@ -334,9 +334,9 @@ def test_encryption_is_not_lost_silently() -> None:
     wanted = Settings(config=config, locations=("eu", "asia", "me-west1"))
     with pytest.raises(errors.ReplicatorError) as caught:
         plan.replicas(wanted, image(encryption="key"))
-    assert caught.value.what == "The source projects/p1/global/images/web-1 is encrypted with a key of its own (key)"
+    assert caught.value.what == "The source projects/p1/global/images/web-1 is encrypted with its own key (key)"
     assert caught.value.todo == (
-        "A copy without one would silently fall back to Google's key: give a kms_key in the config file for asia, me-west1."
+        "A copy without a key would silently fall back to Google's: give a kms_key in the config file for asia, me-west1."
     )
     keys = [made.kms_key for made in plan.replicas(wanted, image())]
     assert keys == [KEY.format("europe"), "", ""]

@@ -109,7 +109,7 @@ def test_good_values(name: str, text: str, value: Any) -> None:
         (
             "revision",
             '{"repository": "", "ref": "r", "commit": "1"}',
-            "says nothing of repository (auto takes GITHUB_REPOSITORY)",
+            "leaves out repository (auto takes GITHUB_REPOSITORY)",
         ),
         ("compute_endpoint", "https://user:pw@host", "isn't a valid endpoint"),
         ("compute_endpoint", "https://host?x", "isn't a valid endpoint"),
