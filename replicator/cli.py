@@ -1,4 +1,4 @@
-"""Builds the command line from the commands' settings: options, help text, exit codes. No event gates it."""
+"""Builds the command line from what the commands declare; options are named as inputs, and no event gates it."""
 
 from __future__ import annotations
 

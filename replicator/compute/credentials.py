@@ -1,4 +1,4 @@
-"""Signs in: finds Application Default Credentials and requests tokens with google-auth; failures get our own texts.
+"""Signs in: finds Application Default Credentials and requests tokens with google-auth.
 
 Only this module and `client` import google-auth. The texts of its exceptions are never shown, because they quote whole
 answers, which may hold tokens.

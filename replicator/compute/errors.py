@@ -1,4 +1,4 @@
-"""Lists the failures of sign-in, of reaching Compute Engine and of reading the source, with causes and remedies."""
+"""Holds the texts (title, cause, remedy) of failures of sign-in, of reaching Compute Engine, of reading the source."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Classifies sign-in failures (no credentials, file gone, token refused) by the environment and the service's answer.
+"""Recognises which sign-in failure it is, by the environment and the service's answer; `errors` has its text.
 
 Answers are never quoted, because they may hold tokens. The wordings are those of Google's services as users report
 them, and those on google-github-actions/auth's troubleshooting page.

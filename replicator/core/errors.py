@@ -1,4 +1,4 @@
-"""Defines the enum of exit codes, the base of all failures (what happened, why, what to do), and those of one replica.
+"""Defines the base of all failures (what happened, why, what to do), and the failures of one replica.
 
 A `ReplicatorError` ends the run; its row of `Advice` says which failure it is. A `ReplicaError` ends one replica while
 the others go on; each class is one reason of the closed list that a replica's row shows.

@@ -1,4 +1,4 @@
-"""Assigns an origin (the source, or the nearest verified replica) to each copy when copies are limited. Pure.
+"""Measures: matches waiting copies with the nearest of the origins that `copy_queue` offers; forecasts waves. Pure.
 
 Because replicas become origins themselves, many locations take a few waves instead of many hours.
 """

@@ -1,4 +1,4 @@
-"""Plans what to do with each replica (copy, adopt, repair, replace FAILED, refuse) before anything changes. Pure."""
+"""Plans what happens to each replica before anything changes: copy, adopt, repair, replace a FAILED one or not, refuse."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs a command from inputs to results: signals end it in good order, and results are written on every exit path.
+"""Runs a command from inputs to results: writes the results on every way out, whether an error or SIGTERM ends it.
 
 class Counting(Run):
     def carry_out(self, signals): ...          # the work; returns a Verdict or raises a ReplicatorError

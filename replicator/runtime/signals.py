@@ -1,4 +1,4 @@
-"""Handles SIGINT, SIGTERM and the like: the first one ends the run in good order, later ones are ignored."""
+"""Catches SIGINT, SIGTERM and the like, once, and cancels the work; `lifecycle` ends the run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Makes one replica's image READY: creates it, takes over an existing one, or replaces a FAILED copy of ours."""
+"""Carries out a replica's copy as the plan says: inserts it, or waits for one that someone else began, until READY."""
 
 from __future__ import annotations
 

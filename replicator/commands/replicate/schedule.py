@@ -1,4 +1,4 @@
-"""Runs the copy queue on the event loop: tells each location when to copy which image, and people about waits."""
+"""Connects the copy queue to the event loop: futures, one timer, and what people are told of waits."""
 
 from __future__ import annotations
 

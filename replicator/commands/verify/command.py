@@ -1,4 +1,4 @@
-"""Declares the verb `verify`: help text, options, outputs, examples."""
+"""Declares the verb `verify`: its help, the options that it takes and leaves out, outputs, examples."""
 
 from __future__ import annotations
 

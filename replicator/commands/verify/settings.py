@@ -1,4 +1,4 @@
-"""Reads the inputs of verify into one typed object; reports every problem at once, by input."""
+"""Validates the values given to verify, and reports every problem at once, by input."""
 
 from __future__ import annotations
 
