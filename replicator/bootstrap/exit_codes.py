@@ -1,4 +1,4 @@
-"""Numbers the exit codes of all commands. Installed code uses the enum `core.errors.ExitCode` instead."""
+"""Numbers the exit codes: which kind of failure ends a run with which code."""
 
 DONE = 0
 FAILED = 1

@@ -1,4 +1,4 @@
-"""Decides when each location is copied and from which image, within the copies an image allows per hour. Pure."""
+"""Decides which image each location is copied from, and when: origins, hourly limits, leads last. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Measures: matches waiting copies with the nearest of the origins that `copy_queue` offers; forecasts waves. Pure.
+"""Computes the distances behind the queue's choices, and the waves of copies that the plan forecasts. Pure.
 
 Because replicas become origins themselves, many locations take a few waves instead of many hours.
 """

@@ -1,4 +1,4 @@
-"""Plans what happens to each replica before anything changes: copy, adopt, repair, replace a FAILED one or not, refuse."""
+"""Plans what happens to each replica before anything changes: copy, adopt, repair, replace if FAILED, or refuse."""
 
 from __future__ import annotations
 
