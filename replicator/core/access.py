@@ -18,6 +18,9 @@ READER_ROLE = "roles/compute.imageUser"
 #: The member that makes an image public; Compute Engine refuses `allUsers` on images.
 EVERYBODY = "allAuthenticatedUsers"
 
+#: Begins members whose account was deleted: a policy that names one can be read, and can't be written.
+_DELETED = "deleted:"
+
 
 def readers(access: Access, source_policy: Policy | None) -> tuple[Binding, ...]:
     """Return the bindings that every replica must have: the source's own readers, everybody, or nobody."""
@@ -25,7 +28,18 @@ def readers(access: Access, source_policy: Policy | None) -> tuple[Binding, ...]
         return (Binding(READER_ROLE, frozenset({EVERYBODY})),)
     if access is Access.PRIVATE or source_policy is None:
         return ()
-    return _merged(binding for binding in source_policy.bindings if binding.role == READER_ROLE)
+    return _living(_merged(binding for binding in source_policy.bindings if binding.role == READER_ROLE))
+
+
+def other_roles(policy: Policy) -> tuple[Binding, ...]:
+    """The bindings of other roles than the readers': replicas don't get them."""
+    return _living(_merged(binding for binding in policy.bindings if binding.role != READER_ROLE))
+
+
+def deleted_members(policy: Policy) -> tuple[str, ...]:
+    """The readers and others that the policy names although their account was deleted."""
+    members = {member for binding in policy.bindings for member in binding.members}
+    return tuple(sorted(member for member in members if member.startswith(_DELETED)))
 
 
 def found(policy: Policy | None) -> str:
@@ -59,23 +73,37 @@ def missing(policy: Policy, wanted: Iterable[Binding]) -> tuple[Binding, ...]:
 def beyond(policy: Policy, wanted: Iterable[Binding]) -> tuple[Binding, ...]:
     """Return the readers that the policy has beyond the wanted ones. They are reported, never removed."""
     asked = Policy(tuple(wanted))
-    return missing(asked, (binding for binding in policy.bindings if binding.role == READER_ROLE))
+    return missing(asked, _living(binding for binding in policy.bindings if binding.role == READER_ROLE))
 
 
 def with_added(policy: Policy, wanted: Iterable[Binding]) -> Policy:
-    """Return the policy with the wanted bindings added; everything else, including the etag, is unchanged."""
-    return Policy(_merged((*policy.bindings, *wanted)), policy.etag)
+    """The policy with the wanted bindings added and everything else that can be written, the etag too, as it was."""
+    return Policy(_living(_merged((*policy.bindings, *wanted))), policy.etag)
 
 
-def describe(bindings: Iterable[Binding]) -> str:
-    """List the members for people, each with the title of its condition."""
+def describe(bindings: Iterable[Binding], *, roles: bool = False) -> str:
+    """The members for people, with the title of the condition that they are bound by, and their roles if asked."""
     listed = [
         member
+        + (f" by {binding.role}" if roles else "")
         + (f" (if {json.loads(binding.condition).get('title', 'a condition holds')})" if binding.condition else "")
         for binding in bindings
         for member in sorted(binding.members)
     ]
     return ", ".join(listed) or "nobody"
+
+
+def _living(bindings: Iterable[Binding]) -> tuple[Binding, ...]:
+    """Without the members whose account was deleted, and without bindings that name nobody else."""
+    living = (
+        Binding(
+            binding.role,
+            frozenset(member for member in binding.members if not member.startswith(_DELETED)),
+            binding.condition,
+        )
+        for binding in bindings
+    )
+    return tuple(binding for binding in living if binding.members)
 
 
 def _merged(bindings: Iterable[Binding]) -> tuple[Binding, ...]:

@@ -27,6 +27,11 @@ def check(template: str, allowed: frozenset[str]) -> None:
             raise BadTemplate(f"'{template}' holds {{{name}}}; placeholders are {listed}")
 
 
+def holds(template: str, placeholder: str) -> bool:
+    """Whether the template holds the placeholder, so that it needs its value."""
+    return any(name == placeholder for _, name, _, _ in string.Formatter().parse(template))
+
+
 def make(template: str, stem: str, **values: str) -> str:
     """Fill a template: `{name}` and `{family}` are replaced by the stem, other placeholders by their values.
 

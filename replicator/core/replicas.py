@@ -65,6 +65,7 @@ class Held(StrEnum):
     PROMOTE_OFF = "promote_off"
     UNSIGNED = "unsigned"
     SIGNAL = "signal"
+    SOURCE_DEPRECATED = "source_deprecated"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +146,17 @@ class Plan:
     copies_per_source: int | None = None
     """How often one image may be copied in an hour; None if that is not known."""
     warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What people should know although nothing is wrong with it."""
+    heads: Mapping[tuple[str, str], ImageRef | None] = field(default_factory=dict)
+    """(project, family) → what it resolves to; read only where the source is held back."""
+
+    @property
+    def hold(self) -> Held | None:
+        """Why no family moves, whatever becomes of the replicas; None where they may."""
+        if self.source.deprecated:
+            return Held.SOURCE_DEPRECATED
+        return None if self.promote else Held.PROMOTE_OFF
 
     def location_of(self, ref: ImageRef | None) -> str:
         """Return the location whose replica has this address; empty for the source and for any other image."""

@@ -65,8 +65,8 @@ async def families(session: Session, hold: Held | None = None) -> None:
 
 def _reason_to_hold_all(session: Session, hold: Held | None) -> Held | None:
     if any(work.replica.required and not work.outcome.verified for work in session.works):
-        return Held.REQUIRED_FAILED
-    return hold if session.plan.promote else Held.PROMOTE_OFF
+        return session.plan.hold if session.plan.hold is Held.SOURCE_DEPRECATED else Held.REQUIRED_FAILED
+    return session.plan.hold or hold
 
 
 async def _promote(session: Session, work: Work) -> None:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from replicator.compute.errors import SOURCE_UNUSABLE
 from replicator.core import access, compare, errors, names
 from replicator.core.images import Image, ImageRef
-from replicator.core.replicas import Action, Existing, Lineage, Plan, Replica, Step
-from replicator.replicas import copy_tree
+from replicator.core.replicas import Access, Action, Existing, Lineage, Plan, Replica, Step
+from replicator.replicas import copy_tree, held_back
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,12 +24,13 @@ if TYPE_CHECKING:
 COPIES_AN_HOUR = 6
 
 
-def replicas(settings: Settings, source: Image) -> tuple[Replica, ...]:
-    """Return the images wanted, in the order of the input; a home copy that a shared family needs comes first.
+def replicas(settings: Settings, source: Image, source_policy: Policy | None = None) -> tuple[Replica, ...]:
+    """The images wanted, in the order of the input; a home copy that a shared family needs is put first.
 
-    Where the source serves a location itself, the replica is the source.
-    Raises BadSettings if a template makes no valid name from this source's name or family, or would give a replica the
-    source's own name in its project, and ReplicatorError if copies would lose the source's encryption.
+    Where the source serves a location itself, the replica is the source. Where replicas must be public, it does so
+    only if it is public itself, by its own policy.
+    Raises BadSettings where a template makes no valid name of this source's name or family, or would give a replica
+    the source's own place, and ReplicatorError where copies would lose the source's encryption.
     """
     wanted = [_replica(settings, source, location) for location in settings.locations]
     shared = _is_shared(source, wanted)
@@ -42,9 +43,8 @@ def replicas(settings: Settings, source: Image) -> tuple[Replica, ...]:
         home = _replica(settings, source, source.home)
         # If every location is required, so is this one.
         wanted.insert(0, replace(home, required=all(replica.required for replica in wanted)))
-    may_serve = settings.home_copy == "auto" and not shared
-    at_home = (source.home, source.ref.project)
-    serves = [replica for replica in wanted if may_serve and (replica.location, replica.ref.project) == at_home]
+    may_serve = settings.home_copy == "auto" and not shared and not _is_too_closed(settings, source_policy)
+    serves = [replica for replica in wanted if may_serve and _is_home(source, replica)]
     copies = [replica for replica in wanted if replica not in serves]
     _check_places(source, copies)
     _check_encryption(source, copies)
@@ -62,8 +62,12 @@ def make(
     source_policy: Policy | None,
     wanted: Sequence[Replica],
     found: Mapping[ImageRef, Existing | errors.ReplicaError],
+    heads: Mapping[tuple[str, str], ImageRef | None] | None = None,
 ) -> Plan:
-    """Make the plan: for each wanted replica a step, chosen by the image that has its name already."""
+    """Say for every wanted replica what will be done, by what stands under its name already.
+
+    `heads` says what families resolve to, where that was read because the source is held back.
+    """
     readers = access.readers(settings.access, source_policy)
     steps = [
         Step(replica=replica, action=Action.SERVE)
@@ -79,7 +83,9 @@ def make(
         leads=leads(source, steps),
         promote=settings.promote,
         copies_per_source=settings.copies_per_source,
-        warnings=tuple(_warnings(settings, source, steps)),
+        warnings=tuple(_warnings(settings, source, steps, heads or {})),
+        notes=tuple(_plan_notes(settings, source, source_policy, steps)),
+        heads=heads or {},
     )
 
 
@@ -108,7 +114,8 @@ def step_for(
         *compare.description(replica, image),
         *compare.labels(replica, image),
         *(compare.readers(readers, found.policy) if found.policy is not None else ()),
-        *compare.family(replica, image),
+        # What a held-back source gives and moves is nothing.
+        *(() if source.deprecated else compare.family(replica, image)),
     )
     return Step(replica=replica, action=Action.CHECK, existing=found, changes=changes)
 
@@ -181,7 +188,8 @@ def _replica(settings: Settings, source: Image, location: str) -> Replica:
     except names.BadTemplate as error:
         problems.append(errors.InputProblem("name_template", str(error)))
     try:
-        family = names.make(wanted.family, source.family, location=location) if source.family else ""
+        if source.family or not names.holds(wanted.family, "family"):
+            family = names.make(wanted.family, source.family, location=location)
     except names.BadTemplate as error:
         problems.append(errors.InputProblem("family_template", str(error)))
     if problems:
@@ -202,8 +210,18 @@ def _is_shared(source: Image, wanted: Sequence[Replica]) -> bool:
     return any(
         replica.family and (replica.ref.project, replica.family) == (source.ref.project, source.family)
         for replica in wanted
-        if replica.location != source.home
+        if replica.location not in source.storage_locations
     )
+
+
+def _is_home(source: Image, replica: Replica) -> bool:
+    """Whether the source is stored where the replica is wanted, and in its project."""
+    return replica.location in source.storage_locations and replica.ref.project == source.ref.project
+
+
+def _is_too_closed(settings: Settings, source_policy: Policy | None) -> bool:
+    """Whether replicas must be public and the source is not, or nobody can tell."""
+    return settings.access is Access.PUBLIC and access.found(source_policy) != "public"
 
 
 def _itself(source: Image, replica: Replica) -> Replica:
@@ -261,10 +279,33 @@ def leads(source: Image, steps: Sequence[Step]) -> dict[tuple[str, str], str]:
     }
 
 
-def _warnings(settings: Settings, source: Image, steps: Sequence[Step]) -> list[str]:
+def _plan_notes(settings: Settings, source: Image, source_policy: Policy | None, steps: Sequence[Step]) -> list[str]:
+    notes = []
+    away = [step.replica for step in steps if step.action is not Action.SERVE]
+    at_home = [replica.location for replica in away if _is_home(source, replica)]
+    if at_home and _is_too_closed(settings, source_policy):
+        why = "is not public by its own policy" if source_policy else "can't be seen to be public"
+        notes.append(
+            f"The source {source.ref} {why}, and stays as it is: a public copy of it serves {', '.join(at_home)}."
+        )
+    serves = [step.replica.location for step in steps if step.action is Action.SERVE]
+    if serves and not source.family and any(replica.family for replica in away):
+        notes.append(
+            f"The source {source.ref}, which serves {', '.join(serves)} itself, is in no family, and other replicas "
+            "are to be: home_copy: true makes a copy there that carries its family."
+        )
+    return notes
+
+
+def _warnings(
+    settings: Settings,
+    source: Image,
+    steps: Sequence[Step],
+    heads: Mapping[tuple[str, str], ImageRef | None],
+) -> list[str]:
     warnings = []
     if source.deprecated:
-        warnings.append(f"The source {source.ref} is marked {source.deprecated}: its replicas are made anyway.")
+        warnings.append(held_back.warning(source, heads))
     copies = sum(step.copies for step in steps)
     if copies > COPIES_AN_HOUR and not settings.copies_per_source:
         warnings.append(

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from replicator.bootstrap import workflow_commands
+from replicator.core import access
 from replicator.core.replicas import Access, Outcome, Result
 from replicator.replicas import results
 from replicator.runtime.runner import Annotation, Level
@@ -80,19 +81,29 @@ def _annotation(row: ReplicaResult) -> Annotation:
     return Annotation("error" if row.replica.required else "warning", row.where, f"{what}. {said}")
 
 
-def privacy_note(plan: Plan, access: Access, rows: Sequence[ReplicaResult]) -> list[Annotation]:
-    """Return a notice that all replicas are private because the source is, in case that is unexpected."""
+def access_note(plan: Plan, wanted: Access, rows: Sequence[ReplicaResult]) -> list[Annotation]:
+    """What replicas don't have of the source's own policy, and that they are private where people may expect more."""
     found = {row.access for row in rows if row.outcome.verified and row.outcome is not Outcome.SOURCE}
-    if access is not Access.SOURCE or found != {"private"}:
+    policy, source = plan.source_policy, plan.source.ref
+    if not found or policy is None or wanted is Access.PRIVATE:
         return []
-    return [
-        Annotation(
-            "notice",
-            "Access",
-            f"The replicas are private, like the source {plan.source.ref}: set access: public, or put this step after "
-            "the one that opens it.",
+    others, gone, told = access.other_roles(policy), access.deleted_members(policy), []
+    if found == {"private"} and wanted is Access.SOURCE:
+        like = "" if others else f", like the source {source}"
+        told.append(
+            f"The replicas are private{like}: set access: public, or put this step after the one that opens the source."
         )
-    ]
+    if others:
+        told.append(
+            f"Replicas get the bindings of {access.READER_ROLE} only. Others of the source {source} were not carried "
+            f"over: {access.describe(others, roles=True)}."
+        )
+    if gone and wanted is Access.SOURCE:
+        told.append(
+            f"The policy of the source {source} names members whose accounts were deleted; no policy can be written "
+            f"with them, so they were left out: {', '.join(gone)}."
+        )
+    return [Annotation("notice", "Access", " ".join(told))] if told else []
 
 
 def outputs(*, decision: str, verdict: Verdict, rows: Sequence[ReplicaResult], written: Written) -> dict[str, str]:

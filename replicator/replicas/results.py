@@ -23,6 +23,7 @@ _HELD = {
     Held.REQUIRED_FAILED: "The family {family} was not moved because a required location failed.",
     Held.PROMOTE_OFF: "The family {family} was not moved because promote is false.",
     Held.UNSIGNED: "The family {family} was not moved because the index is not signed.",
+    Held.SOURCE_DEPRECATED: "The family {family} was not moved because the source is held back (marked DEPRECATED).",
     Held.SIGNAL: "The run was interrupted before the family {family} was moved.",
 }
 

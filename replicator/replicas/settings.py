@@ -74,10 +74,12 @@ class Settings(BaseModel):
     """
     family_template: Annotated[str, Option("what it is called", "TEMPLATE")] = "{family}-{location}"
     """The family of a replica; `{family}` and `{location}` are filled in. `{family}` alone shares one family, which
-    then stays at home. If the source has no family, its replicas have none either.
+    then stays at home. A source without family has replicas without, unless the template does without `{family}`.
     """
     home_copy: Annotated[Literal["auto", "true"], Option("where", "auto|true")] = "auto"
-    """`auto`: the source itself serves the location that it is stored in. `true`: a copy is made there as well."""
+    """`auto`: the source itself serves each location that it is stored in, unless `access` is `public` and it is not.
+    `true`: a copy is made there as well.
+    """
     labels: Annotated[dict[str, str], Option("what it is called", "KEY=VALUE,...")] = Field(default_factory=dict)
     """Labels in addition to the source's: `key=value`, one per line or separated by commas."""
     access: Annotated[Access, Option("what may be done", "source|public|private")] = Access.SOURCE

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from replicator.core import access, compare, errors
 from replicator.core.replicas import Action, Held, Lineage, Outcome, ReplicaResult
-from replicator.replicas import copy_tree
+from replicator.replicas import copy_tree, held_back
 from replicator.replicas.plan import tree_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from replicator.core.errors import ReplicaError
-    from replicator.core.images import Binding, Image, Policy
+    from replicator.core.images import Image, Policy
     from replicator.core.replicas import Plan, Replica, Step
 
 
@@ -107,7 +107,7 @@ def result(plan: Plan, work: Work, now: float) -> ReplicaResult:
         seconds=round((now if work.ended is None else work.ended) - work.began, 1),
         began=None if work.copying_since is None else round(work.copying_since - work.began, 1),
         origin=plan.location_of(image.source_image if image else None),
-        notes=_notes(plan.readers, work) if outcome.verified and outcome is not Outcome.SOURCE else (),
+        notes=_notes(plan, work) if outcome.verified else (),
     )
 
 
@@ -134,14 +134,19 @@ def _planned(plan: Plan, step: Step, origins: Mapping[str, str]) -> ReplicaResul
     )
 
 
-def _notes(readers: tuple[Binding, ...], work: Work) -> tuple[str, ...]:
-    notes = [*work.notes]
-    if work.policy is not None:
-        more = access.beyond(work.policy, readers)
+def _notes(plan: Plan, work: Work) -> tuple[str, ...]:
+    notes, replica = [*work.notes], work.replica
+    if work.policy is not None and work.step.action is not Action.SERVE:
+        more = access.beyond(work.policy, plan.readers)
         if more:
             notes.append(f"Also open to {access.describe(more)}, which was left as it is.")
     if work.image is not None and work.image.deprecated:
-        notes.append(f"It is marked {work.image.deprecated}, so its family passes it over.")
+        passed = ", so its family passes it over" if work.image.family else ""
+        notes.append(f"It is marked {work.image.deprecated}{passed}.")
+    family = (replica.ref.project, replica.family)
+    if family in plan.heads:
+        resolves = held_back.resolves(replica.family, plan.heads[family])
+        notes.append(f"{resolves[0].upper()}{resolves[1:]}.")
     return tuple(notes)
 
 
@@ -159,10 +164,10 @@ def rows(
             if item.running:
                 item.end(now, errors.Signalled(f"{stopped.what} while {item.replica.ref} was {item.state}"))
             elif wants_family(item):
-                item.held = item.held or (Held.SIGNAL if plan.promote else Held.PROMOTE_OFF)
+                item.held = item.held or plan.hold or Held.SIGNAL
     elif unsigned:
         for item in filter(wants_family, works):
-            item.held = item.held or (Held.UNSIGNED if plan.promote else Held.PROMOTE_OFF)
+            item.held = item.held or plan.hold or Held.UNSIGNED
     return [result(plan, item, now) for item in works]
 
 

@@ -275,7 +275,12 @@ def _step(source: Image, location: str, served: Served, existing: Existing, *, r
     )
     if image.id == source.id:
         return Step(replica=replica, action=Action.SERVE)
-    return Step(replica=replica, action=Action.CHECK, existing=existing, changes=compare.family(replica, image))
+    return Step(
+        replica=replica,
+        action=Action.CHECK,
+        existing=existing,
+        changes=() if source.deprecated else compare.family(replica, image),
+    )
 
 
 def _by_variant(parts: Iterable[Part]) -> list[Part]:

@@ -22,7 +22,7 @@ from replicator.core.replicas import Outcome, Result
 from replicator.index import image_index, seal
 from replicator.index.image_index import BadIndex
 from replicator.inputs import files
-from replicator.replicas import families, report, results, summary, work
+from replicator.replicas import families, held_back, report, results, summary, work
 from replicator.replicas.recorded_run import RecordedRun
 from replicator.replicas.session import Session
 from replicator.runtime.lifecycle import execute
@@ -82,12 +82,20 @@ class Merging(RecordedRun):
                 (part, fragments.promotion(part.entry, source, images, required=required, promote=wanted.promote))
                 for part, source, images in found
             ]
+            plans = [(part, await self._with_heads(calls, plan)) for part, plan in plans]
             if wanted.dry_run:
                 self.rows = [_row(part, row) for part, plan in plans for row in work.planned(plan)]
                 return
             if self.signer is None:
                 self._write(merged)
             await self._promote(merged, calls, plans, signals)
+
+    async def _with_heads(self, calls: Calls, plan: Plan) -> Plan:
+        """The plan with what its families resolve to, and a warning, where its source is held back."""
+        heads = await held_back.heads(calls, plan.source, [step.replica for step in plan.steps])
+        if plan.source.deprecated:
+            self.notes.append(Annotation("warning", "Merge", held_back.warning(plan.source, heads)))
+        return replace(plan, heads=heads)
 
     def _read(self, folder: str) -> dict[str, Index | BadIndex]:
         """Read the fragments, by their paths in the folder. Raises BadSettings if the folder can't be read."""
@@ -128,7 +136,9 @@ class Merging(RecordedRun):
         try:
             if self.signer:
                 await self.seal(merged.document())
-            await asyncio.gather(*(families.families(session(*each)) for each in works))
+            # A release is one set: where the source of one image is held back, no family of it moves.
+            hold = next((plan.hold for _, plan in plans if plan.source.deprecated), None)
+            await asyncio.gather(*(families.families(session(*each), hold) for each in works))
         finally:
             self.rows = [
                 _row(part, row)

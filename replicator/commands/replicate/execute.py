@@ -13,6 +13,7 @@ from replicator.compute import lookup
 from replicator.compute.errors import SignInFailed
 from replicator.compute.refusals import Refusal
 from replicator.core import errors
+from replicator.core.images import Image
 from replicator.core.replicas import Action, Existing, Held, Lineage
 from replicator.replicas import families
 from replicator.replicas import plan as planning
@@ -40,10 +41,10 @@ async def replicate(session: Session, seal: Callable[[], Awaitable[bool]] | None
     await session.all_of([work for work in session.works if work.running], "Making", partial(_make, schedule))
     deadline = session.calls.deadline
     session.calls.deadline = max(deadline, clock()) + GRACE
-    await _look_again(session, [work for work in session.works if _is_old(work, clock())])
+    held_back = await _look_again(session, [work for work in session.works if _is_old(work, clock())])
     hold = None if seal is None or await seal() else Held.UNSIGNED
     session.calls.deadline = max(deadline, clock()) + GRACE
-    await families.families(session, hold)
+    await families.families(session, held_back or hold)
 
 
 def _is_old(work: Work, now: float) -> bool:
@@ -52,16 +53,23 @@ def _is_old(work: Work, now: float) -> bool:
     return made and work.ended is not None and now - work.ended > _FRESH
 
 
-async def _look_again(session: Session, works: Sequence[Work]) -> None:
-    """Check that replicas are still what was verified: families move by name, so a replaced image would be published.
+async def _look_again(session: Session, works: Sequence[Work]) -> Held | None:
+    """Are they still what was verified? Families move by name: whatever stands under it by then would be published.
 
-    Replicas that can't be read in time stay verified.
+    What can't be read in time stays as it was verified. Returns why no family may move, where their source was held
+    back meanwhile.
     """
+    source, hold = session.plan.source, None
     with contextlib.suppress(errors.Deadline, SignInFailed, TimeoutError):
         async with asyncio.timeout_at(session.calls.deadline):
-            listed = await lookup.read_images(session.calls, [work.replica.ref for work in works])
+            refs = [source.ref, *(work.replica.ref for work in works)] if works else []
+            listed = await lookup.read_images(session.calls, refs)
+            found = listed.get(source.ref)
+            if isinstance(found, Image) and found.id == source.id and found.deprecated:
+                hold = Held.SOURCE_DEPRECATED
             differing = [work for work in works if listed.get(work.replica.ref) != work.image]
             await asyncio.gather(*(session.guarded(work, "Looking again", _confirm) for work in differing))
+    return hold
 
 
 async def _confirm(session: Session, work: Work) -> None:

@@ -53,8 +53,23 @@ def show_plan(runner: Runner, plan: Plan) -> None:
         runner.line(f"{copies} to copy, {size(each)} each{total}" if copies else "nothing to copy", indent=2)
         for line in _tree(plan):
             runner.line(line, indent=2)
+        for line in _without_family(plan):
+            runner.line(line, indent=2)
+        for note in plan.notes:
+            runner.line(f"note: {note}", indent=2)
         for warning in plan.warnings:
             runner.line(f"warning: {warning}", indent=2)
+
+
+def _without_family(plan: Plan) -> list[str]:
+    """Which replicas get no family because their source has none to make it of."""
+    if plan.source.family:
+        return []
+    without = [
+        step.replica.location for step in plan.steps if step.action is not Action.SERVE and not step.replica.family
+    ]
+    listed = ", ".join(without) if len(without) <= _MOST_NAMED else f"{len(without)} locations"
+    return [f"no family in {listed}: the source has none to put in the place of {{family}}"] if without else []
 
 
 def _tree(plan: Plan) -> list[str]:

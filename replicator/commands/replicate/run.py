@@ -78,7 +78,7 @@ class Replication(RecordedRun):
                     await replicate(session, self._seal if self.signer else None)
             finally:
                 self.rows = work.rows(plan, self.works, loop.time(), stopped=signals.caught, unsigned=self.unsigned)
-        self.notes += report.privacy_note(plan, inputs.settings.access, self.rows)
+        self.notes += report.access_note(plan, inputs.settings.access, self.rows)
 
     async def _plan(self, inputs: Inputs) -> tuple[Calls, Plan]:
         """Read what exists, make the plan, and print it."""
@@ -89,6 +89,7 @@ class Replication(RecordedRun):
         self.source = await lookup.read_source(calls, inputs.source)
         plan = self.plan = await survey(calls, wanted, self.source)
         self.notes += [Annotation("warning", "Plan", warning) for warning in plan.warnings]
+        self.notes += [Annotation("notice", "Plan", note) for note in plan.notes]
         progress.show_plan(self.runner, plan)
         return calls, plan
 
