@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import datetime
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 #: Characters; a proxy's error page may come in place of the API's sentence.
 _LONGEST_MESSAGE = 600
 _LONGEST_CODE = 100
+_MOST_DETAILS, _LONGEST_DETAIL = 30, 300
 _REF = re.compile(r"(?:^|/)projects/(?P<project>[^/]+)/global/images/(?P<name>[^/]+)$")
 
 _OPERATION = re.compile(r"/projects/(?P<project>[^/]+)/global/operations/")
@@ -105,10 +107,13 @@ def operation(answer: Any) -> Operation:
     problem = None
     first = next(iter(answer.error.errors), None)
     if first is not None or answer.http_error_status_code >= 400:
+        infos = [detail.error_info for detail in first.error_details if "error_info" in detail] if first else []
         problem = Problem(
             code=first.code[:_LONGEST_CODE] if first is not None else "",
             message=((first.message if first is not None else "") or answer.http_error_message)[:_LONGEST_MESSAGE],
             http_status=answer.http_error_status_code,
+            reasons=tuple(info.reason[:_LONGEST_CODE] for info in infos if info.reason),
+            details=tuple(_listed(value for info in infos for value in dict(info.metadatas).items())),
         )
     return Operation(
         project=unquote(place["project"]),
@@ -133,8 +138,24 @@ def refusal(method: str, project: str, error: Any) -> Refusal:
         codes=tuple(code for code in codes if code),
         # The library puts the method and the whole URL, request id included, before the API's own words.
         message=re.sub(r"^[A-Z]+ https?://\S+: ", "", error.message or "")[:_LONGEST_MESSAGE],
+        details=tuple(_listed(value for item in details for value in _named(item))),
         retry_after=float(after) if re.fullmatch(r"\d{1,6}", after) else 0.0,
     )
+
+
+def _named(detail: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """What a detail of an error names: the metadata of an ErrorInfo, the violations of a PreconditionFailure."""
+    metadata, violations = (detail.get(key) for key in ("metadata", "violations"))
+    if isinstance(metadata, dict):
+        yield from metadata.items()
+    for violation in violations if isinstance(violations, list) else ():
+        if isinstance(violation, dict):
+            yield from violation.items()
+
+
+def _listed(values: Iterable[tuple[Any, Any]]) -> Iterator[str]:
+    for key, value in islice(values, _MOST_DETAILS):
+        yield f"{key}={value}"[:_LONGEST_DETAIL]
 
 
 def _from_projects(uri: str) -> str:

@@ -78,6 +78,7 @@ class Calls(Waits):
         try:
             return await retrying(send)
         except Refusal as refusal:
+            refusal.doing = doing
             if tries.too_late:
                 said = f"{refusal.fault.error.reason}: {refusal.message}"
                 raise errors.Deadline(f"{doing}: {self.within} would pass before the next try ({said})") from refusal

@@ -169,9 +169,24 @@ class ReplicaError(Failure):
     lines = ""
     reason: ClassVar[str]
     interrupts: ClassVar[bool] = False
-    """Whether a rerun may find the replica finished: the outcome is `interrupted` instead of `failed`."""
-    of_setup: ClassVar[bool] = False
-    """Whether the set-up is at fault if every replica fails with this error: the run then exits with 3."""
+    """Whether the replica may yet come to be by itself: outcome `interrupted` instead of `failed`."""
+    of_setup: bool = False
+    """Whether, where it meets every replica, the set-up is at fault and the run exits with 3."""
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        remedy: str = "",
+        lines: str | None = None,
+        why: str | None = None,
+        of_setup: bool | None = None,
+    ) -> None:
+        super().__init__(what, remedy=remedy, lines=lines)
+        if why is not None:
+            self.why = why
+        if of_setup is not None:
+            self.of_setup = of_setup
 
 
 class Conflict(ReplicaError):
@@ -213,17 +228,21 @@ class OperationFailed(ReplicaError):
 
 
 class OrgPolicy(ReplicaError):
-    """An organisation's policy forbids the location."""
+    """An organisation's policy forbids the copy."""
 
     reason = "org_policy"
-    why = "Waiting doesn't help."
-    remedy = "Take the location out of `locations`, or ask for an exception to the constraint that is named."
+    why = "Waiting does not help."
+    remedy = (
+        "Look which policy it is: one about locations: take the location out of `locations`; any other: ask an "
+        "administrator of the organisation for an exception."
+    )
 
 
 class AccessBlocked(ReplicaError):
     """An organisation's policy forbids the requested access."""
 
     reason = "access_blocked"
+    of_setup = True
     why = "Domain-restricted sharing (constraints/iam.allowedPolicyMemberDomains) forbids these members."
     remedy = (
         "Set access: private, or ask for an exception to that constraint for the project (public images "

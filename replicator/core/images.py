@@ -88,6 +88,10 @@ class Problem:
     code: str
     message: str
     http_status: int = 0
+    reasons: tuple[str, ...] = ()
+    """The reasons that its details give beside the code."""
+    details: tuple[str, ...] = ()
+    """What else its details name, as `key=value`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,7 +42,7 @@ def judge(rows: Sequence[ReplicaResult]) -> Verdict:
         return Verdict(Result.FAILED, ExitCode.DEFECT, f"A defect of the replicator met {names}")
     if not failed:
         return Verdict(Result.COMPLETE, ExitCode.DONE, _complete(rows))
-    if len(failed) == len(copies) and len(reasons) == 1 and failed[0].error and failed[0].error.of_setup:
+    if len(failed) == len(copies) and len(reasons) == 1 and all(row.error and row.error.of_setup for row in failed):
         where = _listed([row.where for row in failed])
         return Verdict(
             Result.FAILED, ExitCode.SETUP, f"Every replica was refused for one reason, {failed[0].reason}: {where}"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from replicator.compute import operations, refusals
 from replicator.compute.errors import SignInFailed
-from replicator.compute.refusals import Refusal, Then
+from replicator.compute.refusals import Failed, Refusal, Then
 from replicator.core import errors
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from replicator.compute.rate_limit import Request
     from replicator.compute.retry import Calls
-    from replicator.core.images import Image, Operation, Problem
+    from replicator.core.images import Image, Operation
     from replicator.core.replicas import Plan
     from replicator.replicas.work import Work
 
@@ -81,24 +81,26 @@ class Session:
         work.changed = True
         failures = 0
         while True:
-            operation = await self.calls(asked(str(uuid.uuid4())), doing=doing, where=work.replica.location)
-            # For an image that this run made, the operation that made it stays the one to report.
+            request = asked(str(uuid.uuid4()))
+            operation = await self.calls(request, doing=doing, where=work.replica.location)
+            # Of a copy the operation that made it stays the one to look for.
             work.operation = work.operation if work.made else operation.name
             problem = (await self.finish(work, operation, doing=doing)).problem
             if problem is None:
                 return
             failures += 1
-            await self.wait_out(work, problem, failures, doing=doing)
+            await self.wait_out(work, Failed(request.method, request.project, problem), failures, doing=doing)
 
-    async def wait_out(self, work: Work, problem: Problem, failures: int, *, doing: str) -> None:
-        """Wait after an operation that ended in error. Raises if waiting doesn't help or would pass the deadline."""
-        fault = refusals.of_problem(problem)
-        said = problem.message or problem.code
-        if fault.then is not Then.REPEAT:
-            code = "" if problem.code in said else f" ({problem.code})"
-            raise fault.error(f"{doing} failed: {said}{code}")
+    async def wait_out(self, work: Work, failed: Failed, failures: int, *, doing: str) -> None:
+        """Wait after an operation that ended in error, where a new request may do and the deadline allows; else raise.
+
+        `failures`: how many ended so, this one included.
+        """
+        fault, failed.doing = failed.fault, doing
+        if fault.then is not Then.REPEAT or failures == fault.tries:
+            raise failed
         work.state = "waiting"
-        because = errors.because(doing, said, fault.error.why)
+        because = errors.because(doing, failed.message, fault.error.why)
         where = work.replica.location
         await self.calls.pause(fault.seconds(failures), at_least=fault.wait, where=where, because=because)
 

@@ -7,7 +7,7 @@ import uuid
 from typing import TYPE_CHECKING
 
 from replicator.compute import lookup, refusals
-from replicator.compute.refusals import Refusal, Then
+from replicator.compute.refusals import INSERT, Failed, Refusal, Then
 from replicator.core import errors
 from replicator.core.replicas import Action, Existing
 from replicator.replicas import plan as planning
@@ -53,37 +53,34 @@ async def _copy(session: Session, work: Work, schedule: Schedule) -> Image:
         doing = f"Copying to {work.replica.location}" + ("" if parent.is_source else f" from {parent.image.ref}")
         session.say(work, *_asking(parent, again=bool(failures or because)))
         try:
-            operation = await _insert(session, work, schedule, parent, doing)
+            await _insert(session, work, schedule, parent, doing)
         except Refusal as refusal:
-            because, doubted = await _again(session, work, schedule, parent, refusal, doing)
+            if refusal.fault.then is Then.LOOK:
+                if image := await _look(session, work, schedule):
+                    return image
+                continue
+            failures += isinstance(refusal, Failed)
+            because, doubted = await _again(session, work, schedule, parent, refusal, doing, failures)
             doubt = doubted or doubt
-            continue
-        if operation is None:
-            if image := await _look(session, work, schedule):
-                return image
-            continue
-        problem = (await session.finish(work, operation, doing=doing, progress=_progress(session, work))).problem
-        if problem is None:
+        else:
             work.made = True
             return _checked(await _await_ready(session, work, await session.read_back(work)), parent, schedule)
-        fault = refusals.of_problem(problem)
-        if await _elsewhere(session, work, schedule, parent, fault):
-            because = _because(doing, problem.message or problem.code, fault)
-            continue
-        failures += 1
-        await session.wait_out(work, problem, failures, doing=doing)
 
 
 async def _again(
-    session: Session, work: Work, schedule: Schedule, parent: Parent, refusal: Refusal, doing: str
+    session: Session, work: Work, schedule: Schedule, parent: Parent, refusal: Refusal, doing: str, failures: int
 ) -> tuple[str, errors.ReplicaError | None]:
     """Return why a copy that was refused is asked for again, and the error to raise if the source is refused too.
 
-    Raises the refusal if there is no other way.
+    Raises the refusal where there is no other way. `failures`: how many operations ended in error so far.
     """
     fault = refusal.fault
     if await _elsewhere(session, work, schedule, parent, fault, refusal.retry_after):
         return _because(doing, refusal.message, fault), None
+    if isinstance(refusal, Failed) and fault.then is Then.REPEAT:
+        await session.wait_out(work, refusal, failures, doing=doing)
+        return "", None
+    refusal.doing = doing
     if parent.is_source or fault.error not in _DOUBTFUL:
         raise refusal
     doubt = refusals.error_of(refusal, doing=doing)
@@ -138,8 +135,15 @@ def _because(doing: str, said: str, fault: Fault) -> str:
     return errors.because(doing, said, why)
 
 
-async def _insert(session: Session, work: Work, schedule: Schedule, parent: Parent, doing: str) -> Operation | None:
-    """Begin a copy and return its operation; None if its name is taken already."""
+async def _insert(session: Session, work: Work, schedule: Schedule, parent: Parent, doing: str) -> None:
+    """Begin a copy and wait for its operation. Raises Refusal where it is refused, at once or in the operation."""
+    operation = await _begin(session, work, schedule, parent, doing)
+    problem = (await session.finish(work, operation, doing=doing, progress=_progress(session, work))).problem
+    if problem:
+        raise Failed(INSERT, work.replica.ref.project, problem)
+
+
+async def _begin(session: Session, work: Work, schedule: Schedule, parent: Parent, doing: str) -> Operation:
     replica = work.replica
     try:
         operation = await session.calls(
@@ -159,8 +163,6 @@ async def _insert(session: Session, work: Work, schedule: Schedule, parent: Pare
     except Refusal as refusal:
         if refusal.status is not None:
             schedule.give_back(work)
-        if refusal.fault.then is Then.LOOK:
-            return None
         raise
     work.operation = operation.name
     work.copying_since, work.percent = asyncio.get_running_loop().time(), None
