@@ -159,7 +159,7 @@ TABLE: tuple[Fault, ...] = (
         longest_wait=30,
         ends=ENDPOINT_UNREACHABLE,
     ),
-    # Too fast. The minute's budget refills with the next minute (API rate quotas).
+    # Too fast. The minute's budget refills with the next minute at the latest (API rate quotas): no wait is longer.
     Fault(
         error=errors.Rate,
         codes=frozenset({"CONCURRENT_OPERATIONS_QUOTA_EXCEEDED"}),
@@ -167,8 +167,8 @@ TABLE: tuple[Fault, ...] = (
         wait=15,
         longest_wait=120,
     ),
-    Fault(error=errors.Rate, codes=_RATE_CODES, then=Then.REPEAT, wait=60, longest_wait=60),
-    Fault(error=errors.Rate, statuses=frozenset({429}), then=Then.REPEAT, wait=60, longest_wait=60),
+    Fault(error=errors.Rate, codes=_RATE_CODES, then=Then.REPEAT, wait=0.5, longest_wait=60),
+    Fault(error=errors.Rate, statuses=frozenset({429}), then=Then.REPEAT, wait=0.5, longest_wait=60),
     Fault(
         error=errors.SourceRate,
         methods=frozenset({INSERT}),
