@@ -129,6 +129,90 @@ class Failed(Refusal):
         code = "" if self.codes[0] in self.message else f" ({self.codes[0]})"
         return f"{doing} failed: {self.message}{code}"
 
+INSERT = "compute.images.insert"
+SET_LABELS = "compute.images.setLabels"
+SET_POLICY = "compute.images.setIamPolicy"
+
+_SOURCE_RATE_CODES = frozenset({"RESOURCE_OPERATION_RATE_EXCEEDED", "resourceOperationRateExceeded"})
+_RATE_CODES = frozenset({"rateLimitExceeded", "userRateLimitExceeded", "RATE_LIMIT_EXCEEDED"})
+
+#: The first row that matches is the one that counts.
+TABLE: tuple[Fault, ...] = (
+    # Unanswered, garbled (a proxy's page), or a trouble of the service itself: the same request again.
+    Fault(
+        error=errors.Unreachable,
+        statuses=frozenset({None, 408}),
+        then=Then.REPEAT,
+        wait=1,
+        longest_wait=30,
+        ends=ENDPOINT_UNREACHABLE,
+    ),
+    Fault(
+        error=errors.Unreachable,
+        statuses=frozenset({500, 502, 503, 504}),
+        then=Then.REPEAT,
+        wait=1,
+        longest_wait=30,
+        ends=ENDPOINT_UNREACHABLE,
+    ),
+    # Too fast. The minute's budget refills with the next minute at the latest (API rate quotas): no wait is longer.
+    Fault(
+        error=errors.Rate,
+        codes=frozenset({"CONCURRENT_OPERATIONS_QUOTA_EXCEEDED"}),
+        then=Then.REPEAT,
+        wait=15,
+        longest_wait=120,
+    ),
+    Fault(error=errors.Rate, codes=_RATE_CODES, then=Then.REPEAT, wait=0.5, longest_wait=60),
+    Fault(error=errors.Rate, statuses=frozenset({429}), then=Then.REPEAT, wait=0.5, longest_wait=60),
+    Fault(
+        error=errors.SourceRate,
+        methods=frozenset({INSERT}),
+        codes=_SOURCE_RATE_CODES,
+        then=Then.ELSEWHERE,
+        wait=600,
+        longest_wait=600,
+    ),
+    Fault(error=errors.SourceRate, codes=_SOURCE_RATE_CODES, then=Then.REPEAT, wait=600, longest_wait=600),
+    Fault(
+        error=errors.NotReady,
+        codes=frozenset({"resourceNotReady", "RESOURCE_NOT_READY"}),
+        then=Then.REPEAT,
+        wait=5,
+        longest_wait=30,
+    ),
+    # The set-up is wrong: nothing of this heals by itself.
+    Fault(error=errors.Quota, codes=frozenset({"quotaExceeded", "QUOTA_EXCEEDED", "limitExceeded"})),
+    Fault(error=errors.ApiDisabled, codes=frozenset({"accessNotConfigured", "SERVICE_DISABLED"})),
+    Fault(error=errors.ProjectNotFound, statuses=frozenset({404}), words=r"'projects/[^/']+'"),
+    Fault(error=errors.AccessBlocked, methods=frozenset({SET_POLICY}), words="constraints/|permitted customer"),
+    Fault(error=errors.AccessBlocked, methods=frozenset({SET_POLICY}), codes=frozenset({"failedPrecondition"})),
+    Fault(error=errors.OrgPolicy, words="constraints/|permitted customer"),
+    # A stale fingerprint or etag; for a policy the API may also say 409.
+    Fault(
+        error=errors.Drift,
+        methods=frozenset({SET_LABELS, SET_POLICY}),
+        statuses=frozenset({409, 412}),
+        then=Then.READ_AGAIN,
+        wait=1,
+        longest_wait=10,
+    ),
+    Fault(error=errors.Conflict, methods=frozenset({INSERT}), statuses=frozenset({409}), then=Then.LOOK),
+    Fault(error=errors.OrgPolicy, methods=frozenset({INSERT}), statuses=frozenset({412})),
+    # 401: a new token was tried already.
+    Fault(
+        error=errors.Forbidden,
+        statuses=frozenset({401}),
+        remedy=CREDENTIALS_REFUSED.remedy,
+        ends=CREDENTIALS_REFUSED,
+    ),
+    Fault(error=errors.Forbidden, statuses=frozenset({403})),
+    Fault(error=errors.Forbidden, codes=frozenset({"FORBIDDEN", "PERMISSION_DENIED"})),
+    Fault(error=errors.SourceChanged, methods=frozenset({INSERT}), statuses=frozenset({404})),
+    Fault(error=errors.SourceChanged, methods=frozenset({INSERT}), words=r"sourceImage.*not (be )?found"),
+    Fault(error=errors.OperationFailed, statuses=frozenset({404}), ends=SOURCE_MISSING),
+    Fault(error=errors.OperationFailed),
+)
 
 _NO_TOKEN = Fault(
     error=errors.Unreachable,

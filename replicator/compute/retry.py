@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
-from replicator.compute.rate_limit import CHANGES_A_MINUTE, READS_A_MINUTE, Budget
+from replicator.compute.rate_limit import CHANGES_A_MINUTE, READS_A_MINUTE, Pace
 from replicator.compute.refusals import Fault, Refusal, Then
 from replicator.compute.threads import DaemonThreads
 from replicator.compute.waits import LONG_WAIT, Waits
@@ -38,7 +38,7 @@ class Calls(Waits):
         super().__init__(deadline=deadline, tell=tell, within=within)
         self.compute = compute
         self._threads = DaemonThreads()
-        self._budgets: dict[tuple[str, bool], Budget] = {}
+        self._paces: dict[tuple[str, bool], Pace] = {}
 
     async def __call__(
         self,
@@ -59,14 +59,6 @@ class Calls(Waits):
         """
         tries = _Tries(self, doing=doing, where=where, patience=patience, limit=limit, before_wait=before_wait)
 
-        async def send() -> _T:
-            await self._turn(request, where)
-            try:
-                return await asyncio.get_running_loop().run_in_executor(self._threads, request.send)
-            except Refusal as refusal:
-                self._slow_down(request, refusal)
-                raise
-
         retrying = AsyncRetrying(
             retry=retry_if_exception(_is_repeated),
             wait=tries.wait,
@@ -76,7 +68,7 @@ class Calls(Waits):
             reraise=True,
         )
         try:
-            return await retrying(send)
+            return await retrying(self._send, request, tries, where)
         except Refusal as refusal:
             refusal.doing = doing
             if tries.too_late:
@@ -84,24 +76,32 @@ class Calls(Waits):
                 raise errors.Deadline(f"{doing}: {self.within} would pass before the next try ({said})") from refusal
             raise
 
-    def _budget(self, request: Request[Any]) -> Budget:
+    async def _send(self, request: Request[_T], call: object, where: str) -> _T:
+        """Send a request once, in its turn."""
+        pace, loop = self._pace(request), asyncio.get_running_loop()
+        sent = await self._turn(request, where)
+        try:
+            answer = await loop.run_in_executor(self._threads, request.send)
+        except Refusal as refusal:
+            if refusal.fault.error is errors.Rate:
+                pace.refused(call, sent, loop.time(), seconds=refusal.retry_after)
+            raise
+        pace.accepted(sent)
+        return answer
+
+    def _pace(self, request: Request[Any]) -> Pace:
         most = CHANGES_A_MINUTE if request.changes else READS_A_MINUTE
-        return self._budgets.setdefault((request.project, request.changes), Budget(most))
+        return self._paces.setdefault((request.project, request.changes), Pace(most))
 
-    async def _turn(self, request: Request[Any], where: str) -> None:
-        """Wait until the project's rate limit allows another request. Raises Deadline if that is too late."""
-        budget, clock = self._budget(request), asyncio.get_running_loop().time
-        while (seconds := budget.opens(now := clock()) - now) > 0:
+    async def _turn(self, request: Request[Any], where: str) -> float:
+        """Wait until the project may be sent another request, and say when. Raises Deadline where that is too late."""
+        pace, clock = self._pace(request), asyncio.get_running_loop().time
+        while (seconds := pace.opens(now := clock()) - now) > 0:
             kind = "changes" if request.changes else "reads"
-            because = f"{request.project} gets at most {budget.allowed} {kind} a minute, to stay within its quota."
+            because = f"{request.project} is sent {pace.allowed} {kind} a minute at most, to stay within its quota."
             await self.pause(seconds, at_least=seconds, where=where, because=because if seconds >= LONG_WAIT else "")
-        budget.spend(now)
-
-    def _slow_down(self, request: Request[Any], refusal: Refusal) -> None:
-        fault = refusal.fault
-        if fault.error is errors.Rate:
-            seconds = max(fault.wait, refusal.retry_after)
-            self._budget(request).refused(asyncio.get_running_loop().time(), seconds)
+        pace.spend(now)
+        return now
 
 
 class _Tries:
