@@ -39,7 +39,8 @@ _UNANSWERED: tuple[Fault, ...] = (
     ),
 )
 
-#: Too fast, or too early. The minute's budget refills with the next minute (API rate quotas).
+#: Too fast, or too early. The minute's budget refills with the next minute at the latest (API rate quotas): no wait for
+#: it is longer.
 _TOO_FAST: tuple[Fault, ...] = (
     Fault(
         error=errors.Rate,
@@ -48,8 +49,8 @@ _TOO_FAST: tuple[Fault, ...] = (
         wait=15,
         longest_wait=120,
     ),
-    Fault(error=errors.Rate, codes=_RATE_CODES, then=Then.REPEAT, wait=60, longest_wait=60),
-    Fault(error=errors.Rate, statuses=frozenset({429}), then=Then.REPEAT, wait=60, longest_wait=60),
+    Fault(error=errors.Rate, codes=_RATE_CODES, then=Then.REPEAT, wait=0.5, longest_wait=60),
+    Fault(error=errors.Rate, statuses=frozenset({429}), then=Then.REPEAT, wait=0.5, longest_wait=60),
     Fault(
         error=errors.SourceRate,
         methods=frozenset({INSERT}),
