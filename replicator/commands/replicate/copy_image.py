@@ -71,7 +71,25 @@ async def _copy(session: Session, work: Work, schedule: Schedule) -> Image:
             because = _because(doing, problem.message or problem.code, fault)
             continue
         failures += 1
-        await session.wait_out(work, problem, failures, doing=doing)
+        try:
+            await session.wait_out(work, problem, failures, doing=doing)
+        except errors.ReplicaError as error:
+            raise await _with_what_is_left(session, work, error) from error
+
+
+async def _with_what_is_left(session: Session, work: Work, error: errors.ReplicaError) -> errors.ReplicaError:
+    """The error, with the way out where a FAILED image keeps the name taken, so that a rerun alone could only fail."""
+    try:
+        image = await session.read(work)
+    except (Refusal, errors.ReplicaError):
+        return error
+    if image.status != "FAILED":
+        return error
+    left = (
+        f"A FAILED image was left under its name: before a rerun remove it with `{planning.removal(image.ref)}`, or "
+        "set replace_failed: true."
+    )
+    return type(error)(error.what, remedy=f"{error.todo} {left}")
 
 
 async def _again(

@@ -16,7 +16,7 @@ from replicator.compute.retry import Calls
 from replicator.core import errors
 from replicator.core.replicas import Result, Sign
 from replicator.index import image_index, seal
-from replicator.replicas import report, results, settings, snippets, summary, work
+from replicator.replicas import held_back, report, results, settings, snippets, summary, work
 from replicator.replicas.recorded_run import RecordedRun
 from replicator.replicas.session import Session
 from replicator.replicas.survey import survey
@@ -50,6 +50,8 @@ class Replication(RecordedRun):
     rows: list[ReplicaResult] = field(default_factory=list)
     began: float = 0.0
     """On the event loop's clock, in seconds."""
+    moved: str = ""
+    """What the build had done to the source's family, where a run that failed moved none."""
 
     @property
     def results(self) -> Sequence[ReplicaResult]:
@@ -61,7 +63,7 @@ class Replication(RecordedRun):
         inputs = self.inputs = settings.load(self.given, self.env)
         self.prepare_signing(inputs.settings.sign)
         self.in_loop(self._replicate(inputs, signals))
-        return results.judge(self.rows)
+        return results.judge(self.rows, moved=self.moved)
 
     async def _replicate(self, inputs: Inputs, signals: Signals) -> None:
         loop = asyncio.get_running_loop()
@@ -79,6 +81,8 @@ class Replication(RecordedRun):
             finally:
                 self.rows = work.rows(plan, self.works, loop.time(), stopped=signals.caught, unsigned=self.unsigned)
         self.notes += report.access_note(plan, inputs.settings.access, self.rows)
+        if any(row.replica.required and not row.outcome.verified for row in self.rows):
+            self.moved = await held_back.moved_by_the_build(calls, plan.source)
 
     async def _plan(self, inputs: Inputs) -> tuple[Calls, Plan]:
         """Read what exists, decide what will be done about it, and print that."""
@@ -163,7 +167,8 @@ class Replication(RecordedRun):
         again: Sequence[str] = ()
         if self.inputs:
             which = self.source.ref if self.source else self.inputs.source
-            again = snippets.again(self.inputs.settings, self.given, which)
+            late = any(row.reason == errors.Deadline.reason for row in self.rows)
+            again = snippets.again(self.inputs.settings, self.given, which, late=late)
         return summary.render(verdict, self.source, self.rows, self.told_to_people(), again)
 
 
