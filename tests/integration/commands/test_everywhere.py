@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from testkit.action import Action
-from testkit.faults import refuse
+from testkit.faults import operation_error, refuse
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,13 +21,12 @@ FAMILIES = {"web-us", "web-eu", "web-asia"}
 
 def unmade(where: str) -> dict[str, Any]:
     """A copy whose operation fails and leaves nothing."""
-    failed = {"kind": "operation", "code": "SOME_ERROR", "message": "No.", "leaves": "nothing"}
-    return {"method": "compute.images.insert", "match": where, "action": failed}
+    return dict(operation_error(where, "SOME_ERROR", leaves="nothing"))
 
 
 def spoilt(where: str) -> dict[str, Any]:
     """A copy that can't be opened: it stands there READY, and isn't verified."""
-    return refuse(where, method="setIamPolicy", times=1)
+    return dict(refuse(where, method="setIamPolicy", times=1))
 
 
 @pytest.fixture
