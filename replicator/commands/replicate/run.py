@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from replicator.compute.retry import Calls
 from replicator.core import errors
 from replicator.core.replicas import Result, Sign
 from replicator.index import image_index, seal
+from replicator.inputs import manifest_age
 from replicator.replicas import held_back, report, results, settings, snippets, summary, work
 from replicator.replicas.recorded_run import RecordedRun
 from replicator.replicas.session import Session
@@ -61,6 +63,9 @@ class Replication(RecordedRun):
     def carry_out(self, signals: Signals) -> Verdict:
         """Check the inputs, make and verify the replicas, move families."""
         inputs = self.inputs = settings.load(self.given, self.env)
+        if self.of_action:
+            empty = settings.empty_inputs(inputs.settings, self.env)
+            self.notes += [Annotation("warning", f"Input {item.input}", str(item)) for item in empty]
         self.prepare_signing(inputs.settings.sign)
         self.in_loop(self._replicate(inputs, signals))
         return results.judge(self.rows, moved=self.moved)
@@ -91,6 +96,8 @@ class Replication(RecordedRun):
         compute = await connected(wanted.compute_endpoint, self.env, anonymous=inputs.anonymous)
         calls = Calls(compute, deadline=self.began + 60 * wanted.timeout_minutes, tell=self._tell)
         self.source = await lookup.read_source(calls, inputs.source)
+        if odd := manifest_age.doubt(inputs.built, self.source.created, datetime.now(UTC)):
+            self.notes.append(Annotation("warning", "Input packer_manifest", odd))
         plan = self.plan = await survey(calls, wanted, self.source)
         self.notes += [Annotation("warning", "Plan", warning) for warning in plan.warnings]
         self.notes += [Annotation("notice", "Plan", note) for note in plan.notes]
