@@ -30,14 +30,26 @@ async def heads(calls: Calls, source: Image, replicas: Iterable[Replica]) -> dic
         return {}
     wanted = {(source.ref.project, source.family): None, **{(each.ref.project, each.family): None for each in replicas}}
     families = [(project, family) for project, family in wanted if family]
-    found = await asyncio.gather(*(_head(calls, *family) for family in families))
-    return {family: head for family, (known, head) in zip(families, found, strict=True) if known}
+    found = await asyncio.gather(*(head(calls, *family) for family in families))
+    return {family: ref for family, (known, ref) in zip(families, found, strict=True) if known}
 
 
-async def _head(calls: Calls, project: str, family: str) -> tuple[bool, ImageRef | None]:
-    """Whether it is known what the family resolves to, and that."""
+async def moved_by_the_build(calls: Calls, source: Image) -> str:
+    """What the build did to the source's family before anything was replicated, for people; empty where nothing."""
+    if not source.family:
+        return ""
+    known, ref = await head(calls, source.ref.project, source.family)
+    if not known:
+        return f"the build had put {source.ref} into the family {source.family} already"
+    if ref != source.ref:
+        return ""
+    return f"the family {source.family} already points to {source.ref}: the build moved it"
+
+
+async def head(calls: Calls, project: str, family: str) -> tuple[bool, ImageRef | None]:
+    """Whether it is known what the family resolves to, and that: None for nothing."""
     try:
-        head = await calls(
+        found = await calls(
             calls.compute.family_head(project, family),
             doing=f"Reading the head of the family {family}",
             where=family,
@@ -48,7 +60,7 @@ async def _head(calls: Calls, project: str, family: str) -> tuple[bool, ImageRef
         return refusal.status == 404, None
     except errors.Deadline:
         return False, None
-    return True, head.ref
+    return True, found.ref
 
 
 def warning(source: Image, found: Mapping[tuple[str, str], ImageRef | None]) -> str:
