@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # Isolated (-I), so that nothing else on this machine is imported.
 sys.path.insert(0, str(ROOT))
 
-from testkit import manifest  # noqa: E402
+from testkit.harness import manifest  # noqa: E402
 from testkit.harness.backend import backend  # noqa: E402
 from testkit.harness.job import Action, Job, export, network, on_emulator, tag_push  # noqa: E402
 from testkit.harness.records import read_annotations  # noqa: E402

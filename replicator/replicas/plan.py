@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from replicator.compute.errors import SOURCE_UNUSABLE
-from replicator.core import access, compare, errors, names
+from replicator.core import access, compare, errors, held_back, names
 from replicator.core.images import Image, ImageRef
 from replicator.core.replicas import Access, Action, Existing, Lineage, Plan, Replica, Step
-from replicator.replicas import copy_tree, held_back
+from replicator.replicas import copy_tree
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

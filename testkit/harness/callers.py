@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from testkit import manifest
+from testkit.harness import manifest
 from testkit.harness.hostile import OTHER_TOOLS, PIP, PYTHON, SHELL
 from testkit.harness.job import Action, Job, Run, on_emulator, tag_push
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from testkit import manifest
+from testkit.harness import manifest
 from testkit.harness.callers import OUTPUTS
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emulator.testing import Running, running
-from testkit import manifest
+from testkit.harness import manifest
 from testkit.harness.callers import MANIFEST, OUTPUTS, add_source
 from testkit.harness.job import on_emulator, search_path, tag_push
 from testkit.places import ROOT

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from testkit import manifest
+from testkit.harness import manifest
 from testkit.harness.backend import Backend, backend
 from testkit.harness.here import Done, environment, finished
 from testkit.harness.job import search_path

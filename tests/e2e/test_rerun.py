@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from testkit import manifest
+from testkit.harness import manifest
 from testkit.harness.backend import MUTATING
 from testkit.harness.here import Done, run_here
 

@@ -18,10 +18,10 @@ from replicator.core import errors
 from replicator.core.replicas import Result, Sign
 from replicator.index import image_index, seal
 from replicator.inputs import manifest_age
-from replicator.replicas import held_back, report, results, settings, snippets, summary, work
+from replicator.replicas import report, results, settings, snippets, summary, work
 from replicator.replicas.recorded_run import RecordedRun
 from replicator.replicas.session import Session
-from replicator.replicas.survey import survey
+from replicator.replicas.survey import moved_by_the_build, survey
 from replicator.runtime.lifecycle import execute
 from replicator.runtime.runner import Annotation
 
@@ -87,7 +87,7 @@ class Replication(RecordedRun):
                 self.rows = work.rows(plan, self.works, loop.time(), stopped=signals.caught, unsigned=self.unsigned)
         self.notes += report.access_note(plan, inputs.settings.access, self.rows)
         if any(row.replica.required and not row.outcome.verified for row in self.rows):
-            self.moved = await held_back.moved_by_the_build(calls, plan.source)
+            self.moved = await moved_by_the_build(calls, plan.source)
 
     async def _plan(self, inputs: Inputs) -> tuple[Calls, Plan]:
         """Read what exists, make the plan, and print it."""
