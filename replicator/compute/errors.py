@@ -8,8 +8,8 @@ from replicator.core.errors import Advice, ReplicatorError
 class EndpointUnreachable(ReplicatorError):
     """The API did not answer; `verify` has an exit code of its own for it."""
 
-    def __init__(self, what: str) -> None:
-        super().__init__(ENDPOINT_UNREACHABLE, what)
+    def __init__(self, what: str, *, remedy: str = "") -> None:
+        super().__init__(ENDPOINT_UNREACHABLE, what, remedy=remedy)
 
 
 class SignInFailed(ReplicatorError):
@@ -104,6 +104,13 @@ CREDENTIALS_FILE_UNUSABLE = Advice(
         "Let google-github-actions/auth write it, or `gcloud auth application-default login`. A key kept as a secret "
         "belongs in the input `credentials_json` of google-github-actions/auth, whole."
     ),
+)
+
+LIBRARY_VARIABLE = Advice(
+    title="Variable can't be used",
+    meaning="A variable that Google's libraries read has a value that they can't use.",
+    why="The libraries read it before anything is asked for, on this machine.",
+    remedy="Unset it, or correct it.",
 )
 
 OTHER_UNIVERSE = Advice(

@@ -65,6 +65,12 @@ class Verdict(Enum):
         same_request=False,
         tries=(0, 0),
     )
+    ASKED_SOME_TIMES = Treatment(
+        text="a new request, with a new requestId, after 5, 10, 20 and 40 s, then given up",
+        bears=4,
+        same_request=False,
+        tries=(5, 5),
+    )
     COPIED_ELSEWHERE = Treatment(
         text="a new request, of a verified replica; where there is none, after ten minutes, until the deadline",
         for_ever="deadline",
@@ -108,6 +114,8 @@ GRID: Mapping[Class, Mapping[Guard, Verdict]] = {
     Class.CONTENDED: _row(_V.GIVEN_UP, _V.GIVEN_UP, _V.GIVEN_UP, _V.READ_AGAIN, _V.READ_AGAIN),
     Class.OPERATION_THROTTLED: _row(_V.ASKED_ANEW),
     Class.OPERATION_FAILED: _row(_V.GIVEN_UP),
+    Class.OPERATION_TROUBLED: _row(_V.ASKED_SOME_TIMES),
+    Class.OPERATION_CONTENDED: _row(_V.GIVEN_UP, _V.GIVEN_UP, _V.GIVEN_UP, _V.READ_AGAIN, _V.READ_AGAIN),
     Class.OPERATION_STUCK: _row(_V.AWAITED),
     Class.OPERATION_GONE: _row(_V.TOLD_BY_THE_IMAGE),
     Class.STALE: _row(_V.GIVEN_UP, _V.READ_UNTIL_SEEN, _V.GIVEN_UP, _V.GIVEN_UP, _V.GIVEN_UP),
@@ -132,6 +140,15 @@ EXCEPTIONS: Mapping[tuple[str, str], Exceptional] = {
     ("ask for the copy", "409"): Exceptional(
         verdict=_V.LOOKED_AT, reason="operation_failed", why="the name is taken; here nothing is found under it"
     ),
+    ("ask for the copy", "409 aborted"): Exceptional(
+        verdict=_V.LOOKED_AT, reason="operation_failed", why="the name may be taken; here nothing is found under it"
+    ),
+    ("ask for the copy", "then it exists already"): Exceptional(
+        verdict=_V.LOOKED_AT, reason="operation_failed", why="the name is taken; here nothing is found under it"
+    ),
+    ("ask for the copy", "then a condition"): Exceptional(
+        verdict=_V.GIVEN_UP, reason="org_policy", why="an insert has no precondition but an organisation's policy"
+    ),
     ("ask for the copy", "then the source's rate"): Exceptional(
         verdict=_V.COPIED_ELSEWHERE, why="each image has a rate of its own"
     ),
@@ -139,6 +156,9 @@ EXCEPTIONS: Mapping[tuple[str, str], Exceptional] = {
         verdict=_V.GIVEN_UP, reason="org_policy", why="an insert has no precondition but an organisation's policy"
     ),
     ("open the copy", "400 failedPrecondition"): Exceptional(
+        verdict=_V.GIVEN_UP, reason="access_blocked", why="it is about who may be given access, not about a place"
+    ),
+    ("open the copy", "412 with a custom constraint"): Exceptional(
         verdict=_V.GIVEN_UP, reason="access_blocked", why="it is about who may be given access, not about a place"
     ),
     ("open the copy", "412 with a constraint"): Exceptional(
