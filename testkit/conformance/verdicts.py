@@ -58,6 +58,12 @@ class Verdict(Enum):
         for_ever="drift",
         tries=(5, 5),
     )
+    READ_AGAIN_AFTER = Treatment(
+        text="read again, and a new request computed from that; given up after five times",
+        for_ever="drift",
+        same_request=False,
+        tries=(5, 5),
+    )
     LOOKED_AT = Treatment(text="the image that stands there is looked at, and decides", bears=0)
     ASKED_ANEW = Treatment(
         text="a new request, with a new requestId, after the wait that the reason asks for, until the deadline",
@@ -115,7 +121,7 @@ GRID: Mapping[Class, Mapping[Guard, Verdict]] = {
     Class.OPERATION_THROTTLED: _row(_V.ASKED_ANEW),
     Class.OPERATION_FAILED: _row(_V.GIVEN_UP),
     Class.OPERATION_TROUBLED: _row(_V.ASKED_SOME_TIMES),
-    Class.OPERATION_CONTENDED: _row(_V.GIVEN_UP, _V.GIVEN_UP, _V.GIVEN_UP, _V.READ_AGAIN, _V.READ_AGAIN),
+    Class.OPERATION_CONTENDED: _row(_V.GIVEN_UP, _V.GIVEN_UP, _V.GIVEN_UP, _V.READ_AGAIN_AFTER, _V.READ_AGAIN_AFTER),
     Class.OPERATION_STUCK: _row(_V.AWAITED),
     Class.OPERATION_GONE: _row(_V.TOLD_BY_THE_IMAGE),
     Class.STALE: _row(_V.GIVEN_UP, _V.READ_UNTIL_SEEN, _V.GIVEN_UP, _V.GIVEN_UP, _V.GIVEN_UP),
