@@ -219,7 +219,7 @@ QUOTA_PROJECT_DENIED = Advice(
     meaning="The sign-in is counted against a quota project that the identity may not use.",
     why="It lacks serviceusage.services.use there; no role on the service account helps.",
     remedy=(
-        "Unset GOOGLE_CLOUD_QUOTA_PROJECT (or take `quota_project_id` out of the credentials file), or grant the "
+        "Unset GOOGLE_CLOUD_QUOTA_PROJECT (or take the quota project out of the credentials file), or grant the "
         "identity roles/serviceusage.serviceUsageConsumer on that project."
     ),
 )

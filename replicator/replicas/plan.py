@@ -171,17 +171,22 @@ def image_failed(ref: ImageRef, what: str) -> errors.ImageFailed:
 def drift(ref: ImageRef, differences: Sequence[Difference], *, made: bool = False) -> errors.Drift:
     """The error for a replica that differs in what can't be changed; `made`: by this run, as a copy of its source."""
     listed = "; ".join(str(difference) for difference in differences)
-    remedy = f"Remove it with `{removal(ref)}` and run this again."
+    what = f"{ref} is not as wanted: {listed}"
     fields = {difference.field for difference in differences}
     if made and not fields <= _CHOSEN:
-        remedy = (
-            "Running this again can't help, for a new copy comes out the same: Compute Engine does not carry that over "
-            "(features that were retired, for instance). Build the image anew without it, and remove this copy with "
-            f"`{removal(ref)}`."
+        return errors.Drift(
+            what,
+            remedy="Running this again can't help, for a new copy comes out the same: Compute Engine does not carry "
+            "that over (features that were retired, for instance). Build the image anew without it, and remove this "
+            f"copy with `{removal(ref)}`.",
         )
-    elif fields & _RETIRED:
-        remedy += " Where the new copy differs alike, only building the image anew helps."
-    return errors.Drift(f"{ref} is not as wanted: {listed}", remedy=remedy)
+    if fields & _RETIRED:
+        return errors.Drift(
+            what,
+            remedy=f"Remove it with `{removal(ref)}` and run this again. Where the new copy differs alike, only "
+            "building the image anew helps.",
+        )
+    return errors.Drift(what, remedy=f"Remove it with `{removal(ref)}` and run this again.")
 
 
 def _replica(settings: Settings, source: Image, location: str) -> Replica:
