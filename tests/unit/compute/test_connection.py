@@ -51,7 +51,7 @@ CASES: dict[str, tuple[dict[str, str], Exception, str, bool]] = {
         "the proxy http://[::1]:9 (HTTPS_PROXY) could not be reached (Connection refused)", False,
     ),
     "lost behind it": ({"HTTPS_PROXY": "https://proxy.acme.example"}, USUAL("Connection aborted"), "was lost (Connection aborted), through the proxy https://proxy.acme.example (HTTPS_PROXY)", False),
-    "a password with a slash": ({"HTTPS_PROXY": f"http://me:12/{SECRET}@proxy.acme.example:1"}, PROXY(""), "the proxy of HTTPS_PROXY could not be reached", False),
+    "a password with a slash": ({"HTTPS_PROXY": f"http://me.acme:12/{SECRET}@proxy.acme.example:1"}, PROXY(""), "the proxy of HTTPS_PROXY could not be reached", False),
     "a token for a proxy": ({"HTTPS_PROXY": f"{SECRET}{SECRET}{SECRET}"}, PROXY(""), "the proxy of HTTPS_PROXY could not be reached", False),
     "another scheme": ({"HTTPS_PROXY": f"foo://{SECRET}.x:1"}, requests.exceptions.InvalidURL(SECRET), "HTTPS_PROXY is not the URL of a proxy that can be used", True),
     "socks": ({"ALL_PROXY": "socks5://x.y:1"}, requests.exceptions.InvalidSchema("Missing dependencies"), "ALL_PROXY is not the URL", True),
