@@ -1,4 +1,4 @@
-"""Tells what a refusal means: one table from (method, status, reason, words) to an error and to what is done about it.
+"""Classifies refusals of the API: one table from (method, status, reason, words) to an error and what is done about it.
 
 HTTP status alone never decides: 403 may mean "never" (a permission), "in a minute" (a rate) or "ask for more"
 (a quota), and 412 is an organisation's policy on insert but a stale fingerprint on setLabels.
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Refusal(Exception):
-    """A call that the API refused, or did not answer in its own words."""
+    """A call that the API refused, or whose answer is missing or garbled."""
 
     def __init__(
         self,
@@ -42,18 +42,18 @@ class Refusal(Exception):
     ) -> None:
         super().__init__(message)
         self.method = method
-        """As the discovery document names it: `compute.images.insert`."""
+        """The name in the discovery document: `compute.images.insert`."""
         self.project = project
-        """Whose resources were asked for; "" where there was no answer."""
+        """The project that the call was about; empty if there was no answer."""
         self.status = status
-        """HTTP status; None where there was no answer that could be read."""
+        """The HTTP status; None if there was no readable answer."""
         self.codes = codes
-        """The reasons and error codes that the answer gives."""
+        """The reasons and error codes in the answer."""
         self.message = message
         self.details = details
         """What else the answer names, as `key=value`: a permission, a constraint, a service."""
         self.retry_after = retry_after
-        """Seconds that the answer asks to wait."""
+        """The seconds that Retry-After asks to wait; 0 if the answer has no such header."""
         self.doing = ""
         """What was being done, for people; "" until the call is given up."""
 
@@ -64,7 +64,7 @@ class Refusal(Exception):
 
     @cached_property
     def fault(self) -> Fault:
-        """The row of the table that it belongs to."""
+        """The first row of the table that matches."""
         return _first(self)
 
     def told(self, doing: str) -> str:
@@ -74,14 +74,14 @@ class Refusal(Exception):
 
 
 class NoToken(Refusal):
-    """A call that was not sent, because the sign-in before it got no answer that could be used."""
+    """A call that was not sent, because the sign-in before it got no usable answer."""
 
     def __init__(self, message: str) -> None:
         super().__init__("", message=message)
 
     @cached_property
     def fault(self) -> Fault:
-        """It is repeated like a call that is not answered."""
+        """The row by which the call is repeated, as if it had not been answered."""
         return _NO_TOKEN
 
     def told(self, doing: str) -> str:
@@ -105,8 +105,7 @@ class NoWay(Refusal):
 class Failed(Refusal):
     """An operation that was accepted and ended in error.
 
-    What would be repeated as the same request must be a new one here: a requestId whose operation failed gives the
-    same failed operation for ever.
+    To repeat it takes a new request: a requestId whose operation failed returns the same failed operation for ever.
     """
 
     def __init__(self, method: str, project: str, problem: Problem) -> None:
@@ -141,7 +140,7 @@ _NO_TOKEN = Fault(
 
 
 def error_of(refusal: Refusal, *, doing: str) -> ReplicaError:
-    """The failure to report when a call is given up, in the API's words and with what was being done.
+    """Return the failure of a call that is given up: what was being done, in the API's words, and the remedy.
 
     What to do comes from what the answer names; the permissions that the call needs are told where it names nothing.
     """
@@ -155,7 +154,7 @@ def error_of(refusal: Refusal, *, doing: str) -> ReplicaError:
 
 
 def filled(remedy: str, project: str) -> str:
-    """A remedy whose commands name the project, where that is known."""
+    """Return the remedy with the project filled into its commands, if the project is known."""
     return named.filled(remedy, "", project)
 
 

@@ -14,7 +14,7 @@ _CUSTOM_REMEDY = (
 _LICENCE = r"\bglobal/licenses/"
 _LICENCE_REMEDY = "Ask the owner of LICENCE for the right to use it, or build the image without it."
 
-#: The set-up is wrong: nothing of this heals by itself.
+#: The set-up is wrong; waiting doesn't help.
 SET_UP: tuple[Fault, ...] = (
     Fault(error=errors.Quota, codes=frozenset({"quotaExceeded", "QUOTA_EXCEEDED", "limitExceeded"})),
     Fault(
