@@ -277,7 +277,13 @@ def _exit_code(row: errors.Advice) -> str:
 def _effect(error: type[errors.ReplicaError]) -> str:
     outcome = "interrupted" if error.interrupts else "failed"
     effect = f"- **Outcome:** `{outcome}`. **Exit code of the run:** 1 if the location is required, else 0"
-    return effect + (", but 3 where it meets every replica" if error.of_setup else "")
+    if error.of_setup:
+        return f"{effect}, but 3 where it meets every replica"
+    marked = any(fault.of_setup for fault in refusals.TABLE if fault.error is error)
+    return effect + (f', but 3 where it meets every replica with an answer marked "{_SET_UP}"' if marked else "")
+
+
+_SET_UP = "set-up"
 
 
 def _answers(error: type[errors.ReplicaError]) -> str:
@@ -286,8 +292,15 @@ def _answers(error: type[errors.ReplicaError]) -> str:
         return "- **Repeated:** no; it isn't an answer of Compute Engine: the run itself finds it."
     if len(rows) == 1:
         return f"- **Repeated:** {_then(rows[0])}\n- **Compute Engine's answer:** {_signal(rows[0])}"
-    told = (f"  - {_signal(row)}: {_then(row)}" for row in rows)
+    told = (f"  - {_signal(row)}: {_then(row)}{_exactly(row)}" for row in rows)
     return "\n".join(["- **Repeated**, by Compute Engine's answer:", *told])
+
+
+def _exactly(fault: refusals.Fault) -> str:
+    """What such an answer means and what to do, where that is more exact than the error."""
+    marked = f" ({_SET_UP})" if fault.of_setup and not fault.error.of_setup else ""
+    told = " ".join(filter(None, [fault.why, fault.remedy]))
+    return f"{marked} → {told}" if told else marked
 
 
 def _then(fault: refusals.Fault) -> str:
@@ -296,8 +309,12 @@ def _then(fault: refusals.Fault) -> str:
     if fault.then is Then.GIVE_UP:
         return "no"
     again = "the same request" if fault.then is Then.REPEAT else "read again, then a new request"
+    if fault.of_operation:
+        again = "a new request"
     if fault.longest_wait > fault.wait:
-        return f"{again} after {_time(fault.wait)}, then twice as long each time, {_time(fault.longest_wait)} at most"
+        most = f"; {fault.tries} requests in all" if fault.tries else ""
+        longest = _time(fault.longest_wait)
+        return f"{again} after {_time(fault.wait)}, then twice as long each time, {longest} at most{most}"
     return f"{again} every {_time(fault.wait)} while there is time"
 
 
@@ -319,7 +336,7 @@ def _signal(fault: refusals.Fault) -> str:
         parts.append(f"a message that matches `{fault.words}`")
     what = (" or " if None in fault.statuses else " with ").join(parts) or "anything else"
     where = f" to {_either(f'`{method}`' for method in sorted(fault.methods))}" if fault.methods else ""
-    return what + where
+    return what + where + (", of an operation" if fault.of_operation else "")
 
 
 def _either(words: Iterable[str]) -> str:

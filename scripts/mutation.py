@@ -80,6 +80,7 @@ FAMILIES = (
     "integration/commands/test_schedule.py::TestNewerRelease",
 )
 SUMMARY = ("unit/replicas/test_summary.py",)
+REFUSALS = ("unit/compute/test_refusals.py", "unit/compute/test_named_causes.py")
 
 MODULES = (
     Module("bootstrap/workflow_commands", ("unit/bootstrap/test_workflow_commands.py",)),
@@ -87,7 +88,9 @@ MODULES = (
     Module("bootstrap/early", ("unit/bootstrap/test_workflow_commands.py",), ("stop_signals",)),
     Module("bootstrap/decide", ("unit/bootstrap/test_decide.py", "integration/test_decide_script.py")),
     Module("core/compare", ("unit/core/test_compare.py",)),
-    Module("compute/refusals", ("unit/compute/test_refusals.py",)),
+    Module("compute/refusals", REFUSALS),
+    Module("compute/permissions", REFUSALS),
+    *(Module(f"compute/trouble/{name}", REFUSALS) for name in ("fault", "table", "set_up", "named")),
     Module("runtime/markdown", SUMMARY, ("_MARKUP", "text", "code", "fence", "shortened", "cut")),
     Module("replicas/plan", ("unit/replicas/test_plan.py",)),
     Module("replicas/families", FAMILIES),
@@ -241,7 +244,7 @@ def is_pattern(parent: ast.AST, node: Any) -> bool:
         case ast.Call(func=ast.Attribute(value=ast.Name(id="re")), args=[first, *_]):
             return first is node and isinstance(first, ast.Constant)
         case ast.keyword(arg="words"):
-            return True
+            return isinstance(node, ast.Constant)
     return False
 
 

@@ -9,7 +9,7 @@ given, and reports success for an operation that failed without an HTTP status (
 from __future__ import annotations
 
 import json
-import re
+import os
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
@@ -24,7 +24,8 @@ from google.protobuf.json_format import ParseError
 from replicator.compute import answers
 from replicator.compute import credentials as sign_in
 from replicator.compute.rate_limit import Request
-from replicator.compute.refusals import Refusal
+from replicator.compute.refusals import NoWay, Refusal
+from replicator.compute.trouble import connection, environment
 from replicator.core.images import ImageRef
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class Compute:
     def __init__(self, endpoint: str, credentials: Any) -> None:
         options = ClientOptions(api_endpoint=endpoint) if endpoint else None
         self._host = urlsplit(endpoint).netloc or compute_v1.ImagesClient.DEFAULT_ENDPOINT
+        self._encrypted = not endpoint.startswith("http://")
         self._images = compute_v1.ImagesClient(credentials=credentials, client_options=options)
         self._operations = compute_v1.GlobalOperationsClient(credentials=credentials, client_options=options)
 
@@ -205,22 +207,14 @@ class Compute:
             # AttributeError: the library assumes that the JSON of an error has the usual shape.
             message = f"the answer of {self._host} is not Compute Engine's (a proxy's page?): {_first_line(error)}"
             raise Refusal(method, message=message) from error
-        except (requests.RequestException, OSError) as error:
-            raise Refusal(method, message=_connection_trouble(error, self._host)) from error
+        except (requests.RequestException, OSError, UnicodeError) as error:
+            if wrong := environment.blamed(error, os.environ):
+                raise wrong from error
+            trouble = connection.of(error, self._host, encrypted=self._encrypted)
+            if trouble.remedy:
+                raise NoWay(trouble.text, remedy=trouble.remedy) from error
+            raise Refusal(method, message=trouble.text) from error
 
 
 def _first_line(error: BaseException) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0][:500].rstrip(".")
-
-
-def _connection_trouble(error: BaseException, host: str) -> str:
-    words = {
-        requests.exceptions.ConnectTimeout: "no connection within the time allowed",
-        requests.exceptions.ReadTimeout: "no answer within the time allowed",
-        requests.exceptions.SSLError: "the encrypted connection could not be made",
-        requests.exceptions.ChunkedEncodingError: "the connection was lost in the middle of the answer",
-        requests.exceptions.ConnectionError: "the connection could not be made or was lost",
-    }
-    said = next((text for kind, text in words.items() if isinstance(error, kind)), "the connection failed")
-    cause = re.search(r"(?<=\] )[^'\")]+|Connection aborted|Name or service not known", str(error))
-    return f"{host}: {said} ({cause[0]})" if cause else f"{host}: {said}"

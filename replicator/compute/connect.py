@@ -8,10 +8,13 @@ from __future__ import annotations
 import asyncio
 import functools
 import gc
+import os
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from replicator.compute.errors import SignInFailed
 from replicator.compute.threads import DaemonThreads
+from replicator.compute.trouble import environment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,12 +27,20 @@ _CONNECTIONS = 64
 
 
 def connect(endpoint: str, env: Mapping[str, str], *, anonymous: bool) -> Compute:
-    """Connect to the API: sign in and set up the sessions. Raises SignInFailed."""
-    _import_library()
-    from replicator.compute import credentials
-    from replicator.compute.client import Compute
+    """The way to the API. Raises SignInFailed."""
+    try:
+        _import_library()
+        from replicator.compute import credentials
+        from replicator.compute.client import Compute
 
-    compute = Compute(endpoint, credentials.anonymous() if anonymous else credentials.find(env, endpoint=endpoint))
+        compute = Compute(endpoint, credentials.anonymous() if anonymous else credentials.find(env, endpoint=endpoint))
+    except SignInFailed:
+        raise
+    except Exception as error:
+        # The libraries read variables of their own, and raise whatever they please where one is wrong.
+        if wrong := environment.blamed(error, os.environ):
+            raise wrong from error
+        raise
     for transport in compute.transports:
         _set_up(transport._session, local=endpoint.startswith("http://"))  # noqa: SLF001 - no public way to it
     return compute

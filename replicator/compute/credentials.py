@@ -10,6 +10,7 @@ import logging
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
+from urllib.parse import urlsplit
 
 import google.auth
 import requests
@@ -22,8 +23,9 @@ from google.auth.transport.requests import Request as GoogleRequest
 from replicator.bootstrap import decide
 from replicator.compute import errors, sign_in_errors
 from replicator.compute.errors import SignInFailed
-from replicator.compute.refusals import NoToken
+from replicator.compute.refusals import NoToken, NoWay
 from replicator.compute.sign_in_errors import Service
+from replicator.compute.trouble import connection, environment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,8 +49,8 @@ def find(env: Mapping[str, str], *, endpoint: str) -> Any:
     try:
         # With scopes it would sign in at once and ask Resource Manager for the project.
         found, _ = google.auth.default()
-    except Exception as error:  # noqa: BLE001 - it assumes a file of the usual shape
-        raise _not_found(error, env) from None
+    except Exception as error:  # noqa: BLE001 - it takes for granted that a file has one of the usual shapes
+        raise environment.blamed(error, os.environ) or _not_found(error, env) from None
     credentials = with_scopes_if_required(found, _SCOPES)  # type: ignore[no-untyped-call]
     # A machine's universe would cost a request, and its endpoint is always that of its own universe.
     universe = _UNIVERSE if isinstance(credentials, MachineCredentials) else credentials.universe_domain
@@ -97,8 +99,12 @@ class TokenRequest(GoogleRequest):
                 # A redirect would send the token to another host.
                 kwargs["allow_redirects"] = False
             answer: Any = super().__call__(url, method, body, headers, timeout, **kwargs)  # type: ignore[no-untyped-call]
-        except auth_errors.TransportError:
-            raise NoToken(f"{service} could not be reached") from None
+        except auth_errors.TransportError as error:
+            cause = error.args[0] if error.args and isinstance(error.args[0], Exception) else error
+            trouble = connection.of(cause, urlsplit(url).hostname or "", encrypted=url.startswith("https://"))
+            if trouble.remedy:
+                raise NoWay(f"{service} could not be reached: {trouble.text}", remedy=trouble.remedy) from None
+            raise NoToken(f"{service} could not be reached ({trouble.text})") from None
         text = answer.data.decode("utf-8", "replace")
         if answer.status in sign_in_errors.PASSING:
             raise NoToken(f"{service} answered HTTP {answer.status}")

@@ -8,8 +8,8 @@ from replicator.core.errors import Advice, ReplicatorError
 class EndpointUnreachable(ReplicatorError):
     """The API did not answer; `verify` exits with UNREACHABLE for it."""
 
-    def __init__(self, what: str) -> None:
-        super().__init__(ENDPOINT_UNREACHABLE, what)
+    def __init__(self, what: str, *, remedy: str = "") -> None:
+        super().__init__(ENDPOINT_UNREACHABLE, what, remedy=remedy)
 
 
 class SignInFailed(ReplicatorError):
@@ -106,6 +106,13 @@ CREDENTIALS_FILE_UNUSABLE = Advice(
     ),
 )
 
+LIBRARY_VARIABLE = Advice(
+    title="Variable can't be used",
+    meaning="A variable that Google's libraries read has a value that they can't use.",
+    why="The libraries read it before anything is asked for, on this machine.",
+    remedy="Unset it, or correct it.",
+)
+
 OTHER_UNIVERSE = Advice(
     title="Credentials of another universe",
     meaning="The credentials and the endpoint belong to different universes.",
@@ -174,6 +181,61 @@ IMPERSONATION_DENIED = Advice(
         "  --member=principalSet://iam.googleapis.com/projects/NUMBER/locations/global/workloadIdentityPools/POOL/"
         "attribute.repository_id/REPOSITORY_ID"
     ),
+)
+
+ATTRIBUTE_TOO_LONG = Advice(
+    title="Mapped attribute is too long",
+    meaning="The provider maps an attribute of the identity token that is longer than 127 bytes.",
+    why="`assertion.sub` holds repository and ref, and long names of branches and tags go beyond the limit.",
+    remedy="Map what stays short, by this command; roles that were granted to a subject must be granted anew.",
+    lines=(
+        "gcloud iam workload-identity-pools providers update-oidc PROVIDER --location=global \\\n"
+        "  --workload-identity-pool=POOL \\\n"
+        '  --attribute-mapping="google.subject=assertion.repository_id,attribute.repository_id=assertion.repository_id"'
+    ),
+)
+
+ISSUER_UNREACHABLE = Advice(
+    title="Issuer can't be reached",
+    meaning="Google could not fetch the keys of the issuer of the identity token.",
+    why="Google asks the issuer itself, over the internet: a GitHub Enterprise Server behind a firewall can't answer.",
+    remedy="Let Google reach the issuer's /.well-known/openid-configuration and its keys, or upload the keys by this "
+    "command.",
+    lines=(
+        "gcloud iam workload-identity-pools providers update-oidc PROVIDER --location=global \\\n"
+        "  --workload-identity-pool=POOL --jwk-json-path=KEYS.json"
+    ),
+)
+
+SIGN_IN_SERVICE_OFF = Advice(
+    title="Sign-in service is off",
+    meaning="A service of Google's that the sign-in needs is switched off in the project of the identity provider.",
+    remedy="Run this command for that project, and wait a few minutes.",
+    lines="gcloud services enable sts.googleapis.com iamcredentials.googleapis.com --project=PROJECT",
+)
+
+QUOTA_PROJECT_DENIED = Advice(
+    title="Quota project can't be used",
+    meaning="The sign-in is counted against a quota project that the identity may not use.",
+    why="It lacks serviceusage.services.use there; no role on the service account helps.",
+    remedy=(
+        "Unset GOOGLE_CLOUD_QUOTA_PROJECT (or take the quota project out of the credentials file), or grant the "
+        "identity roles/serviceusage.serviceUsageConsumer on that project."
+    ),
+)
+
+PERIMETER_FORBIDS = Advice(
+    title="Perimeter forbids the sign-in",
+    meaning="A VPC Service Controls perimeter does not let this sign-in through.",
+    why="The perimeter protects the services that the sign-in needs; no role helps.",
+    remedy="Run the job on a runner inside the perimeter, or ask its administrator to let this identity in.",
+)
+
+ACCOUNT_DISABLED = Advice(
+    title="Account is disabled",
+    meaning="The service account, or the user, is disabled, blocked or deleted.",
+    remedy="Let its administrator enable it by this command, or sign in as another account.",
+    lines="gcloud iam service-accounts enable ACCOUNT",
 )
 
 CREDENTIALS_REFUSED = Advice(

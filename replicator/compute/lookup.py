@@ -123,7 +123,7 @@ async def read_existing(
         images = await read_images(calls, refs)
         unanswered = [found for found in images.values() if isinstance(found, errors.Unreachable)]
         if unanswered and len(unanswered) == len(images):
-            raise EndpointUnreachable(unanswered[0].what)
+            raise EndpointUnreachable(unanswered[0].what, remedy=unanswered[0].todo)
         existing = await asyncio.gather(*(examined(found) for found in images.values()))
     return dict(zip(images, existing, strict=True))
 
@@ -243,6 +243,6 @@ def ending_the_run(doing: str) -> Iterator[None]:
     except Refusal as refusal:
         failed, ends = refusals.error_of(refusal, doing=doing), refusal.fault.ends
         if ends is ENDPOINT_UNREACHABLE:
-            raise EndpointUnreachable(failed.what) from refusal
+            raise EndpointUnreachable(failed.what, remedy=refusal.fault.remedy) from refusal
         remedy = failed.todo if ends is SOURCE_UNREADABLE else refusals.filled(ends.remedy, refusal.project)
         raise ReplicatorError(ends, failed.what, remedy=remedy) from refusal

@@ -53,7 +53,7 @@ class Refusal(Exception):
         self.details = details
         """What else the answer names, as `key=value`: a permission, a constraint, a service."""
         self.retry_after = retry_after
-        """Seconds that the answer asks to wait."""
+        """The seconds that Retry-After asks to wait; 0 if the answer has no such header."""
         self.doing = ""
         """What was being done, for people; "" until the call is given up."""
 
@@ -64,7 +64,7 @@ class Refusal(Exception):
 
     @cached_property
     def fault(self) -> Fault:
-        """The row of the table that it belongs to."""
+        """The first row of the table that matches."""
         return _first(self)
 
     def told(self, doing: str) -> str:
@@ -105,8 +105,7 @@ class NoWay(Refusal):
 class Failed(Refusal):
     """An operation that was accepted and ended in error.
 
-    What would be repeated as the same request must be a new one here: a requestId whose operation failed gives the
-    same failed operation for ever.
+    To repeat it takes a new request: a requestId whose operation failed returns the same failed operation for ever.
     """
 
     def __init__(self, method: str, project: str, problem: Problem) -> None:
@@ -141,7 +140,7 @@ _NO_TOKEN = Fault(
 
 
 def error_of(refusal: Refusal, *, doing: str) -> ReplicaError:
-    """The failure to report when a call is given up, in the API's words and with what was being done.
+    """Return the failure of a call that is given up: what was being done, in the API's words, and the remedy.
 
     What to do comes from what the answer names; the permissions that the call needs are told where it names nothing.
     """
@@ -155,7 +154,7 @@ def error_of(refusal: Refusal, *, doing: str) -> ReplicaError:
 
 
 def filled(remedy: str, project: str) -> str:
-    """A remedy whose commands name the project, where that is known."""
+    """Return the remedy with the project filled into its commands, if the project is known."""
     return named.filled(remedy, "", project)
 
 

@@ -60,6 +60,14 @@ def nothing_found(env: Mapping[str, str], event: Mapping[str, Any]) -> SignInFai
             lines=f"{errors.CHECKOUT}\n- uses: https://github.com/google-github-actions/auth@v3\n  with:\n"
             "    credentials_json: ${{ secrets.GCP_KEY }}",
         )
+    if traces := _left_by_auth(env):
+        return SignInFailed(
+            errors.NOT_SIGNED_IN,
+            f"No credentials file was left for this step, although {traces[0]} is set, as google-github-actions/auth "
+            "sets it",
+            remedy="If google-github-actions/auth runs before this step, take `create_credentials_file: false` out of "
+            "it: an access token alone is not used, because it can't be renewed. Else put that step before this one.",
+        )
     if env.get("ACTIONS_ID_TOKEN_REQUEST_URL"):
         return SignInFailed(errors.NOT_SIGNED_IN, "No step before this one signed in to Google Cloud")
     if _of_fork(env, event):
@@ -93,7 +101,8 @@ def no_file(path: str, env: Mapping[str, str]) -> SignInFailed:
 class _Row:
     """One row of the table: the meaning of a service's answer."""
 
-    service: Service
+    service: Service | None
+    """None: whichever it is."""
     words: str
     advice: Advice
     what: str
@@ -104,6 +113,57 @@ class _Row:
 #: The first row that matches decides. Words are searched in `STATUS BODY`.
 _REFUSALS = (
     _Row(Service.OIDC, "", errors.SIGN_IN_EXPIRED, "The runner gives this job no identity token (any more)"),
+    # What an answer names counts before its status does.
+    _Row(
+        None,
+        r"SECURITY_POLICY_VIOLATED|(?i:vpc_?service_?controls)",
+        errors.PERIMETER_FORBIDS,
+        "A VPC Service Controls perimeter does not let this sign-in through",
+    ),
+    _Row(
+        None,
+        r"USER_PROJECT_DENIED|serviceusage\.services\.use|(?i:permission to use project)",
+        errors.QUOTA_PROJECT_DENIED,
+        "The identity may not use the quota project",
+    ),
+    _Row(
+        None,
+        r"BILLING_DISABLED|CONSUMER_SUSPENDED|GCP_SUSPENDED|(?i:billing to be enabled)",
+        errors.CREDENTIALS_REFUSED,
+        "The project that the sign-in is counted against is suspended, or has no open billing account",
+        "Link it to a billing account that is open, or look at it in the Google Cloud console.",
+    ),
+    _Row(
+        None,
+        r"ACCESS_TOKEN_SCOPE_INSUFFICIENT|(?i:insufficient authentication scopes)",
+        errors.CREDENTIALS_REFUSED,
+        "The identity that signed in lacks the scope to act as a service account",
+        "Give the machine, or the sign-in, the scope https://www.googleapis.com/auth/cloud-platform.",
+    ),
+    _Row(
+        None,
+        r"ACCOUNT_STATE_INVALID|USER_BLOCKED_BY_ADMIN|disabled_client|(?i:account.{0,80}(is|been|:) disabled)",
+        errors.ACCOUNT_DISABLED,
+        "The account is disabled",
+    ),
+    _Row(
+        Service.STS,
+        r"(?i)127 bytes|size of mapped attribute",
+        errors.ATTRIBUTE_TOO_LONG,
+        "An attribute that the workload identity provider maps is longer than 127 bytes",
+    ),
+    _Row(
+        Service.STS,
+        r"(?i)(error|unable|failed).{0,40}(fetch|retriev|connect).{0,80}issuer",
+        errors.ISSUER_UNREACHABLE,
+        "Google could not reach the issuer of the identity token",
+    ),
+    _Row(
+        Service.STS,
+        r"SERVICE_DISABLED|(?i:has not been used in project)",
+        errors.SIGN_IN_SERVICE_OFF,
+        "The Security Token Service API is off",
+    ),
     _Row(
         Service.STS,
         r"(?i)audience in ID Token|audience.{0,400}does not match",
@@ -142,6 +202,19 @@ _REFUSALS = (
     ),
     _Row(
         Service.ACCOUNT,
+        r"(?i)token.{0,20}lifetime",
+        errors.CREDENTIALS_REFUSED,
+        "The service account gives no tokens of the lifetime asked for",
+        "Take `access_token_lifetime` out of the step google-github-actions/auth, or ask for 3600s at most.",
+    ),
+    _Row(
+        Service.ACCOUNT,
+        r'"reason":\s*"(?!IAM_PERMISSION_DENIED|forbidden|notFound)\w',
+        errors.CREDENTIALS_REFUSED,
+        "The service account can't be used, for a reason that is not about roles",
+    ),
+    _Row(
+        Service.ACCOUNT,
         r"^40[34] |iam\.serviceAccounts\.getAccessToken",
         errors.IMPERSONATION_DENIED,
         "The workload identity may not act as the service account",
@@ -159,7 +232,7 @@ def refused(service: Service, status: int, body: str) -> SignInFailed:
     """Return the failure that a token service's refusal means."""
     answer = f"{status} {body[:_LARGEST]}"
     for row in _REFUSALS:
-        if row.service is service and re.search(row.words, answer):
+        if row.service in {None, service} and re.search(row.words, answer):
             return SignInFailed(
                 row.advice, f"{row.what} ({service}: HTTP {status})", remedy=row.remedy, lines=row.lines
             )
@@ -178,6 +251,19 @@ def is_usable(service: Service, body: str) -> bool:
         return False
     lifetime = answer.get("expires_in", 0)
     return all(answer.get(name) for name in _HELD[service]) and re.fullmatch(r"\d{1,9}", str(lifetime)) is not None
+
+
+#: What google-github-actions/auth leaves besides a credentials file.
+_TOKENS = ("CLOUDSDK_AUTH_ACCESS_TOKEN", "GOOGLE_OAUTH_ACCESS_TOKEN")
+_PROJECTS = ("CLOUDSDK_CORE_PROJECT", "CLOUDSDK_PROJECT", "GCLOUD_PROJECT", "GCP_PROJECT", "GOOGLE_CLOUD_PROJECT")
+
+
+def _left_by_auth(env: Mapping[str, str]) -> list[str]:
+    """Variables that speak for a sign-in without a credentials file; others may set a project by hand, though."""
+    tokens = [name for name in _TOKENS if env.get(name)]
+    projects = [name for name in _PROJECTS if env.get(name)]
+    may_sign_in = bool(env.get("ACTIONS_ID_TOKEN_REQUEST_URL"))
+    return tokens or (projects if may_sign_in else [])
 
 
 def _forgejo(env: Mapping[str, str]) -> bool:

@@ -15,13 +15,17 @@ from replicator.replicas import copy_tree
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from replicator.core.images import Binding, Policy
+    from replicator.core.images import Binding, Difference, Policy
     from replicator.replicas.copy_tree import Branch
     from replicator.replicas.settings import Settings
 
 
 #: Documented as "at most 6 requests in 60 minutes" for one source; who shares this limit is disputed.
 COPIES_AN_HOUR = 6
+#: Fields that whoever made a copy chose; all others that can't be changed are the source's, whoever made it.
+_CHOSEN = {"storageLocations", "kmsKeyName"}
+#: Fields of which Compute Engine may leave out of new copies what it has retired.
+_RETIRED = {"guestOsFeatures", "licenses", "licenseCodes"}
 
 
 def replicas(settings: Settings, source: Image, source_policy: Policy | None = None) -> tuple[Replica, ...]:
@@ -187,12 +191,25 @@ def image_failed(ref: ImageRef, what: str) -> errors.ImageFailed:
     )
 
 
-def drift(ref: ImageRef, differences: Sequence[object]) -> errors.Drift:
-    """Make the error for a replica that differs in fields that can't be changed."""
+def drift(ref: ImageRef, differences: Sequence[Difference], *, made: bool = False) -> errors.Drift:
+    """The error for a replica that differs in what can't be changed; `made`: by this run, as a copy of its source."""
     listed = "; ".join(str(difference) for difference in differences)
-    return errors.Drift(
-        f"{ref} differs from what is wanted: {listed}", remedy=f"Remove it with `{removal(ref)}` and run this again."
-    )
+    what = f"{ref} differs from what is wanted: {listed}"
+    fields = {difference.field for difference in differences}
+    if made and not fields <= _CHOSEN:
+        return errors.Drift(
+            what,
+            remedy="Running this again can't help, for a new copy comes out the same: Compute Engine does not carry "
+            "that over (features that were retired, for instance). Build the image anew without it, and remove this "
+            f"copy with `{removal(ref)}`.",
+        )
+    if fields & _RETIRED:
+        return errors.Drift(
+            what,
+            remedy=f"Remove it with `{removal(ref)}` and run this again. Where the new copy differs alike, only "
+            "building the image anew helps.",
+        )
+    return errors.Drift(what, remedy=f"Remove it with `{removal(ref)}` and run this again.")
 
 
 def _replica(settings: Settings, source: Image, location: str) -> Replica:

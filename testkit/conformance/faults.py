@@ -27,6 +27,8 @@ class Class(Enum):
     CONTENDED = "something else stands there, or changed meanwhile"
     OPERATION_THROTTLED = "accepted, then too fast"
     OPERATION_FAILED = "accepted, then failed"
+    OPERATION_TROUBLED = "accepted, then a trouble of the service itself"
+    OPERATION_CONTENDED = "accepted, then something else stood there, or had changed"
     OPERATION_STUCK = "accepted, and never ends"
     OPERATION_GONE = "accepted, and the operation is forgotten"
     STALE = "an answer from before the last change"
@@ -48,6 +50,8 @@ class Fault:
     """Seconds to wait at least before the first repetition."""
     longest: float = 0.0
     """Seconds to wait at most before any repetition, without jitter."""
+    of_setup: bool = False
+    """Whether the set-up is at fault where it meets every replica, whatever the reason says elsewhere."""
     leaves_failed: bool = False
     """Whether a FAILED image stays behind, which only `replace_failed` removes."""
 
@@ -83,6 +87,7 @@ def _operation(name: str, kind: Class, code: str, **more: Any) -> Fault:
 
 PAGE = "<html><head><title>502 Bad Gateway</title></head><body>a proxy</body></html>"
 _LOST: dict[str, Any] = {"waits": 1, "longest": 30}
+_TROUBLED: dict[str, Any] = {"reason": "operation_failed", "waits": 5, "longest": 60}
 _AMBIGUOUS: dict[str, Any] = {"when": "after", **_LOST}
 
 FAULTS = (
@@ -170,6 +175,32 @@ FAULTS = (
         "failedPrecondition",
         "constraints/iam.allowedPolicyMemberDomains: a member is not in a permitted organization.",
         reason="org_policy",
+        of_setup=True,
+    ),
+    _http(
+        "412 with a custom constraint",
+        Class.PERMANENT,
+        412,
+        "conditionNotMet",
+        'Operation denied by custom org policies: ["customConstraints/custom.costCentre": "Images need a label"].',
+        reason="org_policy",
+        of_setup=True,
+    ),
+    _http(
+        "403 of a perimeter",
+        Class.PERMANENT,
+        403,
+        "forbidden",
+        "Request is prohibited by organization's policy. vpcServiceControlsUniqueIdentifier: X",
+        reason="org_policy",
+        of_setup=True,
+        details=[
+            {
+                "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+                "reason": "SECURITY_POLICY_VIOLATED",
+                "domain": "googleapis.com",
+            }
+        ],
     ),
     _http(
         "404",
@@ -180,6 +211,14 @@ FAULTS = (
         reason="operation_failed",
     ),
     _http("409", Class.CONTENDED, 409, "alreadyExists", reason="operation_failed"),
+    _http(
+        "409 aborted",
+        Class.CONTENDED,
+        409,
+        "aborted",
+        "There were concurrent policy changes. Please retry the whole read-modify-write with exponential backoff.",
+        reason="operation_failed",
+    ),
     _http("412", Class.CONTENDED, 412, "conditionNotMet", reason="operation_failed"),
     _operation(
         "then the source's rate",
@@ -192,7 +231,19 @@ FAULTS = (
     _operation("then a quota", Class.OPERATION_FAILED, "QUOTA_EXCEEDED", reason="quota"),
     _operation("then an error", Class.OPERATION_FAILED, "SOME_ERROR", reason="operation_failed"),
     _operation("then an error, 400", Class.OPERATION_FAILED, "SOME_ERROR", http_status=400, reason="operation_failed"),
-    _operation("then an error, 500", Class.OPERATION_FAILED, "SOME_ERROR", http_status=500, reason="operation_failed"),
+    _operation("then an error, 500", Class.OPERATION_TROUBLED, "SOME_ERROR", http_status=500, **_TROUBLED),
+    _operation("then an error, 503", Class.OPERATION_TROUBLED, "SOME_ERROR", http_status=503, **_TROUBLED),
+    _operation("then an internal error", Class.OPERATION_TROUBLED, "INTERNAL_ERROR", **_TROUBLED),
+    _operation(
+        "then it exists already",
+        Class.OPERATION_CONTENDED,
+        "RESOURCE_ALREADY_EXISTS",
+        http_status=409,
+        reason="operation_failed",
+    ),
+    _operation(
+        "then a condition", Class.OPERATION_CONTENDED, "CONDITION_NOT_MET", http_status=412, reason="operation_failed"
+    ),
     _operation(
         "then an error, done all the same",
         Class.OPERATION_FAILED,

@@ -58,12 +58,24 @@ class Verdict(Enum):
         for_ever="drift",
         tries=(5, 5),
     )
+    READ_AGAIN_AFTER = Treatment(
+        text="read again, and a new request computed from that; given up after five times",
+        for_ever="drift",
+        same_request=False,
+        tries=(5, 5),
+    )
     LOOKED_AT = Treatment(text="the image that stands there is looked at, and decides", bears=0)
     ASKED_ANEW = Treatment(
         text="a new request, with a new requestId, after the wait that the reason asks for, until the deadline",
         for_ever="deadline",
         same_request=False,
         tries=(0, 0),
+    )
+    ASKED_SOME_TIMES = Treatment(
+        text="a new request, with a new requestId, after 5, 10, 20 and 40 s, then given up",
+        bears=4,
+        same_request=False,
+        tries=(5, 5),
     )
     COPIED_ELSEWHERE = Treatment(
         text="a new request, of a verified replica; where there is none, after ten minutes, until the deadline",
@@ -108,6 +120,8 @@ GRID: Mapping[Class, Mapping[Guard, Verdict]] = {
     Class.CONTENDED: _row(_V.GIVEN_UP, _V.GIVEN_UP, _V.GIVEN_UP, _V.READ_AGAIN, _V.READ_AGAIN),
     Class.OPERATION_THROTTLED: _row(_V.ASKED_ANEW),
     Class.OPERATION_FAILED: _row(_V.GIVEN_UP),
+    Class.OPERATION_TROUBLED: _row(_V.ASKED_SOME_TIMES),
+    Class.OPERATION_CONTENDED: _row(_V.GIVEN_UP, _V.GIVEN_UP, _V.GIVEN_UP, _V.READ_AGAIN_AFTER, _V.READ_AGAIN_AFTER),
     Class.OPERATION_STUCK: _row(_V.AWAITED),
     Class.OPERATION_GONE: _row(_V.TOLD_BY_THE_IMAGE),
     Class.STALE: _row(_V.GIVEN_UP, _V.READ_UNTIL_SEEN, _V.GIVEN_UP, _V.GIVEN_UP, _V.GIVEN_UP),
@@ -132,6 +146,15 @@ EXCEPTIONS: Mapping[tuple[str, str], Exceptional] = {
     ("ask for the copy", "409"): Exceptional(
         verdict=_V.LOOKED_AT, reason="operation_failed", why="the name is taken; here nothing is found under it"
     ),
+    ("ask for the copy", "409 aborted"): Exceptional(
+        verdict=_V.LOOKED_AT, reason="operation_failed", why="the name may be taken; here nothing is found under it"
+    ),
+    ("ask for the copy", "then it exists already"): Exceptional(
+        verdict=_V.LOOKED_AT, reason="operation_failed", why="the name is taken; here nothing is found under it"
+    ),
+    ("ask for the copy", "then a condition"): Exceptional(
+        verdict=_V.GIVEN_UP, reason="org_policy", why="an insert has no precondition but an organisation's policy"
+    ),
     ("ask for the copy", "then the source's rate"): Exceptional(
         verdict=_V.COPIED_ELSEWHERE, why="each image has a rate of its own"
     ),
@@ -139,6 +162,9 @@ EXCEPTIONS: Mapping[tuple[str, str], Exceptional] = {
         verdict=_V.GIVEN_UP, reason="org_policy", why="an insert has no precondition but an organisation's policy"
     ),
     ("open the copy", "400 failedPrecondition"): Exceptional(
+        verdict=_V.GIVEN_UP, reason="access_blocked", why="it is about who may be given access, not about a place"
+    ),
+    ("open the copy", "412 with a custom constraint"): Exceptional(
         verdict=_V.GIVEN_UP, reason="access_blocked", why="it is about who may be given access, not about a place"
     ),
     ("open the copy", "412 with a constraint"): Exceptional(

@@ -48,8 +48,8 @@ MOST_DEALS = 20
 
 #: What goes wrong with one location's copy. `{}` is the location.
 FAILURES: Mapping[str, Callable[[str], dict[str, Any]]] = {
-    "operation fails": lambda at: operation_error(f'"web-1-{at}"', "INTERNAL_ERROR"),
-    "operation leaves a failed image": lambda at: operation_error(f'"web-1-{at}"', "INTERNAL_ERROR", leaves="failed"),
+    "operation fails": lambda at: operation_error(f'"web-1-{at}"', "SOME_ERROR"),
+    "operation leaves a failed image": lambda at: operation_error(f'"web-1-{at}"', "SOME_ERROR", leaves="failed"),
     "others copied the source": lambda at: operation_error(f'"web-1-{at}"', RATE),
     "busy": lambda at: operation_error(f'"web-1-{at}"', "CONCURRENT_OPERATIONS_QUOTA_EXCEEDED"),
     "stuck": lambda at: {

@@ -33,6 +33,10 @@ WORLDLY = {"asyncio", "os", "pathlib", "socket", "subprocess", "sys", "threading
 #: Beside `core`, what decides and computes is pure, too.
 PURE = {
     "compute/refusals.py",
+    "compute/trouble/fault.py",
+    "compute/trouble/named.py",
+    "compute/trouble/set_up.py",
+    "compute/trouble/table.py",
     "compute/rate_limit.py",
     "index/provenance.py",
     "replicas/charts.py",

@@ -28,7 +28,7 @@ async def settle(session: Session, work: Work, image: Image) -> None:
     replica, plan = work.replica, session.plan
     differences = compare.content(plan.source, replica, image)
     if differences:
-        raise planning.drift(image.ref, differences)
+        raise planning.drift(image.ref, differences, made=work.made)
     undescribed, unlabelled = compare.description(replica, image), compare.labels(replica, image)
     if undescribed:
         with _refused(f"Describing {image.ref}"):

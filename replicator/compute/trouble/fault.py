@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 
 
 class Then(Enum):
-    """What is done about a fault."""
+    """How the caller reacts to a fault."""
 
     GIVE_UP = auto()
     REPEAT = auto()
     """Send the same request again, with the same requestId, after a wait; after an operation, a new request."""
     READ_AGAIN = auto()
-    """What the request was based on is stale: read it and compute the request anew."""
+    """The request's fingerprint or etag is stale: read the image again and compute a new request."""
     ELSEWHERE = auto()
     """This image can't be copied for a while: copy another one, or wait."""
     LOOK = auto()
-    """There is an image of that name: read it and decide by what it is."""
+    """An image with that name exists: read it and decide what to do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,28 +38,28 @@ class Fault:
     statuses: frozenset[int | None] = frozenset()
     """Empty: any status."""
     codes: frozenset[str] = frozenset()
-    """Empty: any code; else one of them must be given."""
+    """Empty: any code; else the answer must have one of these."""
     words: str = ""
     """A regular expression searched in all that the answer says, codes and details included; empty: any answer."""
     of_operation: bool | None = None
     """Whether it is only about operations that ended in error (True), or never (False)."""
     wait: float = 0.0
-    """Seconds before the first repetition; doubled each time up to `longest_wait`."""
+    """Seconds before the first repetition; doubled each time, up to `longest_wait`."""
     longest_wait: float = 0.0
     tries: int = 0
     """How often it is asked for in all; 0: while there is time."""
     why: str = ""
     remedy: str = ""
-    """What to do, where the error's own remedy is not exact enough; words in capitals as in `named`."""
+    """What to do, if the error's own remedy isn't exact enough; words in capitals as in `named`."""
     of_setup: bool | None = None
     """Whether the set-up is at fault where it meets every replica; None: as the error says."""
     ends: Advice = SOURCE_UNREADABLE
-    """The failure of the run, where a call that is not a replica's meets it."""
+    """The failure of the run, if the call is the run's own and not a replica's."""
 
     def matches(
         self, method: str, status: int | None, codes: tuple[str, ...], said: str, *, of_operation: bool = False
     ) -> bool:
-        """Whether the row is about this refusal."""
+        """Return whether the row describes this refusal."""
         return (
             (not self.methods or method in self.methods)
             and (not self.statuses or status in self.statuses)
@@ -69,7 +69,7 @@ class Fault:
         )
 
     def seconds(self, attempt: int) -> float:
-        """How long to wait after that many attempts (from 1 on)."""
+        """Return the seconds to wait after this attempt; the first attempt is 1."""
         return float(min(self.wait * 2 ** min(attempt - 1, 30), self.longest_wait))
 
 

@@ -14,7 +14,7 @@ _CUSTOM_REMEDY = (
 _LICENCE = r"\bglobal/licenses/"
 _LICENCE_REMEDY = "Ask the owner of LICENCE for the right to use it, or build the image without it."
 
-#: The set-up is wrong: nothing of this heals by itself.
+#: The set-up is wrong; waiting doesn't help.
 SET_UP: tuple[Fault, ...] = (
     Fault(error=errors.Quota, codes=frozenset({"quotaExceeded", "QUOTA_EXCEEDED", "limitExceeded"})),
     Fault(
@@ -65,8 +65,8 @@ SET_UP: tuple[Fault, ...] = (
         error=errors.Forbidden,
         words=r"USER_PROJECT_DENIED|serviceusage\.services\.use|(?i:permission to use project)",
         why="The request is counted against a quota project that this identity may not use.",
-        remedy="Unset GOOGLE_CLOUD_QUOTA_PROJECT (or `quota_project_id` in the credentials file), or grant this step's "
-        "identity roles/serviceusage.serviceUsageConsumer on PROJECT.",
+        remedy="Unset GOOGLE_CLOUD_QUOTA_PROJECT (or take the quota project out of the credentials file), or grant "
+        "this step's identity roles/serviceusage.serviceUsageConsumer on PROJECT.",
     ),
     Fault(
         error=errors.Forbidden,
@@ -188,7 +188,7 @@ NEEDS: tuple[Fault, ...] = (
         error=errors.OperationFailed,
         methods=frozenset({SET_POLICY}),
         statuses=frozenset({400}),
-        words=r"(?i)polic(y|ies)[ .](members|bindings)|\b(user|group|serviceAccount|domain|deleted|principal\w*):",
+        words=r"(?i)polic(y|ies)\W(members|bindings)|\b(user|group|serviceAccount|domain|deleted|principal\w*):",
         why="A member that the source's policy names can't be given access any more.",
         remedy="Remove the member that is named from the source's policy, then run this again; or set access to "
         "public or private.",

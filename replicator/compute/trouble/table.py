@@ -1,7 +1,7 @@
 """Holds the table of refusals: from (method, status, what the answer says) to an error and what is done about it. Pure.
 
 What an answer names decides before its HTTP status does, and the rows are the same for the error of an operation.
-The signals are those of Google's error documentation and of the reports that docs/facts-and-guesses.md collects
+The signals come from Google's error documentation and from the reports that docs/facts-and-guesses.md collects
 ("Sources").
 """
 
@@ -17,7 +17,7 @@ _RATE_CODES = frozenset({"rateLimitExceeded", "userRateLimitExceeded", "RATE_LIM
 _SERVICE_CODES = frozenset({"INTERNAL_ERROR", "INTERNAL", "BACKEND_ERROR", "UNAVAILABLE", "SERVICE_UNAVAILABLE"})
 _SERVICE_STATUSES = frozenset({500, 502, 503, 504})
 
-#: Unanswered, garbled (a proxy's page), or a trouble of the service itself: the same request again.
+#: Unanswered, garbled (a proxy's page), or the service's own trouble: send the same request again.
 _UNANSWERED: tuple[Fault, ...] = (
     Fault(
         error=errors.Unreachable,
@@ -69,7 +69,7 @@ _TOO_FAST: tuple[Fault, ...] = (
     ),
 )
 
-#: What stands there, or stood: a stale fingerprint or etag (for a policy the API may also say 409), a name, a source.
+#: What stands there, or stood: a stale fingerprint or etag (of a policy it may also be 409), a name, a source.
 _STATE: tuple[Fault, ...] = (
     Fault(
         error=errors.Drift,
@@ -87,7 +87,7 @@ _STATE: tuple[Fault, ...] = (
         then=Then.LOOK,
     ),
     Fault(error=errors.OrgPolicy, methods=frozenset({INSERT}), statuses=frozenset({412})),
-    # 401: a new token was tried already.
+    # 401: a new token has been tried already.
     Fault(
         error=errors.Forbidden,
         statuses=frozenset({401}),
@@ -100,7 +100,7 @@ _STATE: tuple[Fault, ...] = (
     Fault(error=errors.SourceChanged, methods=frozenset({INSERT}), words=r"sourceImage.*not (be )?found"),
 )
 
-#: A trouble of the service itself that an operation ended with: nothing was unreachable, and a new request may do.
+#: The service's own trouble that an operation ended with: the API was reachable, and a new request may do.
 _OF_THE_SERVICE: tuple[Fault, ...] = tuple(
     Fault(
         error=errors.OperationFailed,
@@ -115,7 +115,7 @@ _OF_THE_SERVICE: tuple[Fault, ...] = tuple(
     for sign in ({"statuses": _SERVICE_STATUSES | {408}}, {"codes": _SERVICE_CODES})
 )
 
-#: The first row that matches is the one that counts.
+#: The first row that matches decides.
 TABLE: tuple[Fault, ...] = (
     *_UNANSWERED,
     *_TOO_FAST,

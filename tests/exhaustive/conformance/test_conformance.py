@@ -198,7 +198,8 @@ def check_end(cell: Cell, done: Finished, times: int | None, *, required: bool) 
         assert done.outputs["reason"]
         return
     everywhere = stage is Stage.LOOK_UP
-    wanted = 3 if everywhere and reason in SET_UP else int(required)
+    set_up = reason in SET_UP or cell.fault.of_setup
+    wanted = 3 if everywhere and set_up else int(required)
     assert (done.exit_code, done.result) == (wanted, "failed" if wanted or everywhere else "partial"), done.log
     for location in ("eu", "asia") if everywhere else ("eu",):
         row = done.replicas[location]

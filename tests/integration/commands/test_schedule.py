@@ -127,7 +127,7 @@ class TestParents:
     """What goes wrong with an image that others are copied from."""
 
     def test_that_is_not_made(self, action: Action) -> None:
-        action.emulator.faults([operation_error("web-1-asia-east1", "INTERNAL_ERROR")])
+        action.emulator.faults([operation_error("web-1-asia-east1", "SOME_ERROR")])
         done = action(locations=" ".join(EIGHT), copies_per_source="3")
         assert {location for location, row in done.replicas.items() if row["outcome"] == "failed"} == {"asia-east1"}
         assert origins(action)["web-1-asia-east2"] in {"web-1-us-west1", "web-1-europe-west1"}
@@ -277,7 +277,7 @@ def test_what_can_not_be_listed_is_read(action: Action) -> None:
 class TestWaits:
     def test_for_the_hour(self, action: Action) -> None:
         """Where no replica comes, the source is copied again when it may be."""
-        wrong = [operation_error(f"web-1-us-west{number}", "INTERNAL_ERROR") for number in (1, 2)]
+        wrong = [operation_error(f"web-1-us-west{number}", "SOME_ERROR") for number in (1, 2)]
         action.emulator.faults(wrong)
         done = action(locations="us-west1 us-west2 us-west3", copies_per_source="2", timeout_minutes="90")
         assert Counter(done.column("outcome").values()) == {"failed": 2, "created": 1}
@@ -286,7 +286,7 @@ class TestWaits:
 
     def test_for_the_hour_and_then_for_a_replica(self, action: Action) -> None:
         """The time at which the source may be copied again is of no account to those whom its copy will serve."""
-        action.emulator.faults([operation_error("web-1-us-west1", "INTERNAL_ERROR")])
+        action.emulator.faults([operation_error("web-1-us-west1", "SOME_ERROR")])
         done = action(locations="us-west1 us-west2 us-west3", copies_per_source="1", timeout_minutes="120")
         assert Counter(origins(action).values()) == {"web-1": 1, "web-1-us-west2": 1}
         assert "because one image is copied once an hour at most; roughly so" in done.log
@@ -303,7 +303,7 @@ class TestWaits:
         assert len(action.calls("insert", "web-1-eu")) <= 7
 
     def test_not_beyond_the_deadline(self, action: Action) -> None:
-        action.emulator.faults([operation_error("web-1-us-west1", "INTERNAL_ERROR")])
+        action.emulator.faults([operation_error("web-1-us-west1", "SOME_ERROR")])
         done = action(locations="us-west1 us-west2", copies_per_source="1", timeout_minutes="30")
         assert done.column("reason") == {"us-west1": "operation_failed", "us-west2": "deadline"}
         assert done.seconds < 100
@@ -327,7 +327,7 @@ class TestWaits:
 
     def test_the_lead_of_a_shared_family_lets_others_go_first(self, action: Action) -> None:
         """Also where both have waited for the same image."""
-        action.emulator.faults([operation_error("web-1-us-west1", "INTERNAL_ERROR")])
+        action.emulator.faults([operation_error("web-1-us-west1", "SOME_ERROR")])
         done = action(
             locations="us-west1 us-west2", copies_per_source="1", family_template="{family}", timeout_minutes="120"
         )
@@ -336,7 +336,7 @@ class TestWaits:
 
     def test_the_lead_of_a_shared_family_waits_for_what_was_dealt_together_with_it(self, action: Action) -> None:
         """Who waited for long did not hold the lead up; once it is dealt a copy, it does again."""
-        action.emulator.faults([operation_error(f"web-1-us-west{number}", "INTERNAL_ERROR") for number in (1, 2)])
+        action.emulator.faults([operation_error(f"web-1-us-west{number}", "SOME_ERROR") for number in (1, 2)])
         done = action(
             locations="us-west1 us-west2 us-west3",
             copies_per_source="2",

@@ -292,6 +292,14 @@ def oauth(error: str, text: str, status: int = 400) -> tuple[int, str]:
     return status, json.dumps({"error": error, "error_description": f"{text} {SECRET}"})
 
 
+def rpc(message: str, reason: str = "") -> tuple[int, str]:
+    """A refusal with status 403, and the reason that its details give."""
+    info = {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": reason, "domain": "googleapis.com"}
+    details = [info] if reason else []
+    error = {"code": 403, "message": f"{message} {SECRET}", "status": "PERMISSION_DENIED", "details": details}
+    return 403, json.dumps({"error": error})
+
+
 #: Service, its answer, the failure, and what to add or to do.
 REFUSALS: dict[str, tuple[str, tuple[int, str], Advice, str]] = {
     "job over": (OIDC, (401, f"<html>{SECRET}"), compute_errors.SIGN_IN_EXPIRED, "google-github-actions/auth"),
@@ -363,6 +371,96 @@ REFUSALS: dict[str, tuple[str, tuple[int, str], Advice, str]] = {
         api(400, "Invalid", "INVALID_ARGUMENT"),
         compute_errors.CREDENTIALS_REFUSED,
         "permissions.md",
+    ),
+    "127 bytes": (
+        STS,
+        oauth("invalid_request", "The size of mapped attribute google.subject exceeds the 127 bytes limit."),
+        compute_errors.ATTRIBUTE_TOO_LONG,
+        "google.subject=assertion.repository_id",
+    ),
+    "issuer behind a firewall": (
+        STS,
+        oauth("invalid_grant", "Error connecting to the given credential's issuer."),
+        compute_errors.ISSUER_UNREACHABLE,
+        "--jwk-json-path",
+    ),
+    "no keys of the issuer": (
+        STS,
+        oauth("invalid_grant", "Unable to fetch the keys of the issuer"),
+        compute_errors.ISSUER_UNREACHABLE,
+        "--jwk-json-path",
+    ),
+    "STS off": (
+        STS,
+        rpc("Security Token Service API has not been used in project 1 before or it is disabled.", "SERVICE_DISABLED"),
+        compute_errors.SIGN_IN_SERVICE_OFF,
+        "gcloud services enable sts.googleapis.com",
+    ),
+    "quota project": (
+        ACCOUNT,
+        rpc("Caller does not have required permission to use project acme-billing.", "USER_PROJECT_DENIED"),
+        compute_errors.QUOTA_PROJECT_DENIED,
+        "GOOGLE_CLOUD_QUOTA_PROJECT",
+    ),
+    "quota project of STS": (
+        STS,
+        rpc("Grant the caller the serviceusage.services.use permission."),
+        compute_errors.QUOTA_PROJECT_DENIED,
+        "GOOGLE_CLOUD_QUOTA_PROJECT",
+    ),
+    "perimeter": (
+        ACCOUNT,
+        rpc("Request is prohibited by organization's policy. vpcServiceControlsUniqueIdentifier: X"),
+        compute_errors.PERIMETER_FORBIDS,
+        "inside the perimeter",
+    ),
+    "perimeter of STS": (
+        STS,
+        rpc("Request is prohibited by organization's policy.", "SECURITY_POLICY_VIOLATED"),
+        compute_errors.PERIMETER_FORBIDS,
+        "inside the perimeter",
+    ),
+    "disabled account": (
+        ACCOUNT,
+        rpc("The service account is disabled."),
+        compute_errors.ACCOUNT_DISABLED,
+        "gcloud iam service-accounts enable ACCOUNT",
+    ),
+    "disabled user": (
+        OAUTH,
+        oauth("disabled_client", "The OAuth client was disabled."),
+        compute_errors.ACCOUNT_DISABLED,
+        "sign in as another account",
+    ),
+    "billing": (
+        ACCOUNT,
+        rpc("This API method requires billing to be enabled.", "BILLING_DISABLED"),
+        compute_errors.CREDENTIALS_REFUSED,
+        "billing account",
+    ),
+    "scopes": (
+        ACCOUNT,
+        rpc("Request had insufficient authentication scopes.", "ACCESS_TOKEN_SCOPE_INSUFFICIENT"),
+        compute_errors.CREDENTIALS_REFUSED,
+        "auth/cloud-platform",
+    ),
+    "lifetime": (
+        ACCOUNT,
+        api(400, "The access token lifetime cannot exceed 3600 seconds.", "INVALID_ARGUMENT"),
+        compute_errors.CREDENTIALS_REFUSED,
+        "access_token_lifetime",
+    ),
+    "a reason of its own": (
+        ACCOUNT,
+        rpc("No.", "SOMETHING_NEW"),
+        compute_errors.CREDENTIALS_REFUSED,
+        "docs/permissions.md",
+    ),
+    "a reason that is about roles": (
+        ACCOUNT,
+        rpc("Permission denied on resource (or it may not exist).", "IAM_PERMISSION_DENIED"),
+        compute_errors.IMPERSONATION_DENIED,
+        "--role=roles/iam.workloadIdentityUser",
     ),
     "revoked": (
         OAUTH,
@@ -566,6 +664,36 @@ NOTHING: dict[str, tuple[dict[str, str], dict[str, Any], Advice, str]] = {
         compute_errors.NOT_SIGNED_IN,
         "auth@v3",
     ),
+    "a token without a file": (
+        {**ACTIONS, **TOKEN, "CLOUDSDK_AUTH_ACCESS_TOKEN": SECRET},
+        {},
+        compute_errors.NOT_SIGNED_IN,
+        "create_credentials_file: false",
+    ),
+    "a token without the right to another": (
+        {**ACTIONS, "GOOGLE_OAUTH_ACCESS_TOKEN": SECRET},
+        {},
+        compute_errors.NOT_SIGNED_IN,
+        "create_credentials_file: false",
+    ),
+    "a project without a file": (
+        {**ACTIONS, **TOKEN, "CLOUDSDK_CORE_PROJECT": "p1"},
+        {},
+        compute_errors.NOT_SIGNED_IN,
+        "create_credentials_file: false",
+    ),
+    "a project that was set by hand": (
+        {**ACTIONS, "GOOGLE_CLOUD_PROJECT": "p1"},
+        {},
+        compute_errors.NO_ID_TOKEN,
+        "id-token",
+    ),
+    "a fork with a project that was set by hand": (
+        {**ACTIONS, **PULL, "GOOGLE_CLOUD_PROJECT": "p1"},
+        FORK,
+        compute_errors.FORK_PULL_REQUEST,
+        "if: github.event.pull_request.head.repo",
+    ),
     "Gitea": (
         {**ACTIONS, "GITEA_ACTIONS": "true"},
         {},
@@ -583,10 +711,12 @@ class TestNothingFound:
         failure = sign_in_errors.nothing_found(env, event)
         assert failure.advice is error
         assert line in f"{failure.todo}\n{failure.to_add}"
+        assert SECRET not in failure.message
         assert failure.exit_code == 3
 
     @pytest.mark.parametrize(
-        "case", ["on a machine", "no step before", "no right to a token", "fork", "Forgejo", "Gitea"]
+        "case",
+        ["on a machine", "no step before", "a token without a file", "no right to a token", "fork", "Forgejo", "Gitea"],
     )
     def test_through_the_front_door(self, world: World, case: str) -> None:
         env, event, error, line = NOTHING[case]

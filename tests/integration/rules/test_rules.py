@@ -181,7 +181,7 @@ class TestOneFailureStopsNoOther:
             (refuse("web-1-eu", code=400, reason="invalid"), "operation_failed"),
             (refuse("web-1-eu", code=400, reason="failedPrecondition", method="setIamPolicy"), "access_blocked"),
             (operation_error("web-1-eu", "QUOTA_EXCEEDED"), "quota"),
-            (operation_error("web-1-eu", "INTERNAL_ERROR", http_status=500), "operation_failed"),
+            (operation_error("web-1-eu", "SOME_ERROR", http_status=400), "operation_failed"),
             (operation_error("web-1-eu", "SOME_ERROR", leaves="failed"), "operation_failed"),
             (operation_error("web-1-eu", "SOME_ERROR", leaves="ready"), "operation_failed"),
         ],
