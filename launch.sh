@@ -24,7 +24,7 @@ find_python() {
     esac
   done
   printf 'decision=skip\nresult=failed\nreason=No python3 was found\n' >>"$GITHUB_OUTPUT"
-  echo "::error title=Python::No python3 that starts was found. Install one before this step, for example with actions/setup-python, or set the input python."
+  echo "::error title=Python::No python3 was found that starts. Install one before this step, for example with actions/setup-python, or set the input python."
   exit 3
 }
 

@@ -207,7 +207,7 @@ def _is_shared(source: Image, wanted: Sequence[Replica]) -> bool:
 
 
 def _itself(source: Image, replica: Replica) -> Replica:
-    """Make the replica that stands for the source itself."""
+    """Make the replica that is the source itself."""
     return Replica(
         location=replica.location,
         ref=source.ref,
