@@ -23,8 +23,9 @@ find_python() {
       *'it starts'*) return ;;
     esac
   done
-  printf 'decision=skip\nresult=failed\nreason=No python3 was found\n' >>"$GITHUB_OUTPUT"
-  echo "::error title=Python::No python3 that starts was found. Install one before this step, for example with actions/setup-python, or set the input python."
+  [ "$step" != decide ] || printf 'decision=skip\nresult=failed\n' >>"$GITHUB_OUTPUT"
+  printf 'reason=No python3 was found\n' >>"$GITHUB_OUTPUT"
+  echo "::error title=Python::No python3 was found that starts. Install one before this step, for example with actions/setup-python, or set the input python."
   exit 3
 }
 

@@ -30,7 +30,7 @@ The calls, and what keeps each harmless when it is sent twice:
 
 {table(["Call", "Method", "Sent twice", "Its failure takes with it"], _calls())}
 
-Where a call has a reason of its own to be treated otherwise:
+Calls that are handled differently, and why:
 
 {table(["Call", "Fault", "What is done", "Why"], _exceptions())}
 

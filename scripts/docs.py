@@ -355,7 +355,7 @@ def _permissions() -> str:
             _table(["Call", "What it needs"], rows),
             (
                 "What each option needs, and nothing less does: measured with the emulator, by taking away one "
-                "permission after the other. The replicas are in a project of their own there."
+                "permission after the other. In that measurement the replicas have a separate project."
             ),
             _table(["Option", "On the source's project", "On the replicas' project"], options),
         ]

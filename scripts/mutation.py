@@ -416,7 +416,7 @@ def main() -> int:
     sys.path.insert(0, str(ROOT))
     for name in LIBRARIES:
         import_module(name)
-    # What stands is not looked at by the collections that pytest makes in every fork.
+    # The garbage collections that pytest makes in every fork then skip all objects that exist now.
     gc.freeze()
     argued = load_argued()
     scores = []

@@ -35,6 +35,7 @@ class Command:
         action: str | None = None,
         gated: bool = False,
         outputs: Mapping[str, str] | None = None,
+        failed: str = "failed",
     ) -> None:
         self.verb = verb
         self.help = help
@@ -57,6 +58,8 @@ class Command:
         """Whether the event decides whether its action runs."""
         self.outputs = dict(outputs or {})
         """Every output of its action with its empty value: `[]` or `{}` for an output that holds JSON."""
+        self.failed = failed
+        """The output `result` of a run that failed before it could begin."""
 
 
 def find(verb: str) -> Command | None:

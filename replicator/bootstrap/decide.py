@@ -174,8 +174,8 @@ def report_wrong_input(command: Command, error: WrongInput, env: Mapping[str, st
 def write_failure(command: Command, env: Mapping[str, str], stdout: TextIO, reason: str, title: str) -> None:
     """Annotate the reason, and write the outputs of a run that failed before it began."""
     workflow_commands.write_line(stdout, workflow_commands.annotation("error", reason, title=title))
-    reason = workflow_commands.plain(reason)
-    workflow_commands.write_outputs(env, dict(command.outputs, decision="replicate", reason=reason, result="failed"))
+    outputs = dict(command.outputs, reason=workflow_commands.plain(reason), result=command.failed)
+    workflow_commands.write_outputs(env, dict(outputs, decision="replicate") if command.gated else outputs)
 
 
 def _read_inputs(distribute: str, tag_pattern: str) -> tuple[bool | None, list[str]]:

@@ -1,4 +1,4 @@
-"""Moves families to verified replicas: all or none, leads first, never back to an older release, never from home."""
+"""Moves families to verified replicas: all or none, leads first, never back to an older release or away from home."""
 
 from __future__ import annotations
 

@@ -258,7 +258,7 @@ def _is_too_closed(settings: Settings, source_policy: Policy | None) -> bool:
 
 
 def _itself(source: Image, replica: Replica) -> Replica:
-    """Make the replica that stands for the source itself."""
+    """Make the replica that is the source itself."""
     return Replica(
         location=replica.location,
         ref=source.ref,

@@ -173,7 +173,7 @@ CASES = [
         name="a certificate after its time",
         cosign="integrated time outside certificate validity",
         bundle="late.sigstore.json",
-        says="and was used at",
+        says="but was used at",
     ),
     Case(
         name="a certificate after its time, statement",

@@ -118,7 +118,7 @@ CASES = [
             "all of these": 'it\'s "Größe-日本"  [a-z]*?{b,c}! $HOME;`id`&(x)|<y>#\\n%s~ a=b<<c,d%0A ',
         }.items()
     ),
-    Case(name="paths with a line break", folder="two\nlines", cold=True, says="holds a line break"),
+    Case(name="paths with a line break", folder="two\nlines", cold=True, says="contains a line break"),
     Case(name="paths with the separator of PATH", folder="a:b", cold=True, says="can't make a virtual environment"),
     # Folders.
     Case(
@@ -200,13 +200,13 @@ CASES = [
         cold=True,
         says="names './python3', which is not on this machine",
     ),
-    Case(name="no Python", pythons={}, cold=True, says="No python3 that starts was found", title="Python"),
+    Case(name="no Python", pythons={}, cold=True, says="No python3 was found", title="Python"),
     Case(name="shims of pyenv", pythons={"python3": SHIM, "python": SHIM}),
     Case(
         name="shims with nothing behind them",
         pythons={"python3": "exit 127", "python": "exit 127"},
         cold=True,
-        says="No python3 that starts was found",
+        says="No python3 was found that starts",
         title="Python",
     ),
     Case(name="python3 does nothing", pythons={"python3": "exit 0", "python": PASS_ON}),
@@ -214,7 +214,7 @@ CASES = [
         name="nothing but programs that do nothing",
         pythons={"python3": "exit 0", "python": "exit 0"},
         cold=True,
-        says="No python3 that starts was found",
+        says="No python3 was found that starts",
         title="Python",
     ),
     Case(name="python3 greets people first", pythons={"python3": f"echo Welcome!\n{PASS_ON}"}),

@@ -32,6 +32,7 @@ COMMANDS = [
             "verify --source-image projects/PROJECT/global/images/web-v1 --json",
         ),
         action="verify",
+        failed="error",
         outputs={
             "result": "",
             "reason": "",

@@ -175,7 +175,7 @@ CASES = [
     Case(name="a statement that is not there", inputs={"attestation": "nowhere.json"}, code=2,
          says="attestation: ", about="Input attestation"),
     Case(name="a file outside", inputs={"key": "/etc/hostname"}, code=2, says="lies outside", about="Input key"),
-    Case(name="no policy", inputs={"key": ""}, code=2, says="certificate_identity_regexp: is missing",
+    Case(name="no policy", inputs={"key": ""}, code=2, says="certificate_identity_regexp: is required",
          about="Input certificate_identity_regexp"),
     Case(name="no location", inputs={"location": ""}, code=2, says="location: is needed for an image: asia, eu, us",
          about="Input location"),

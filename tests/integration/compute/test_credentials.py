@@ -179,7 +179,7 @@ class TestTheMachinesClockIsWrong:
         done = world.run()
         if hours < 0:
             assert (done.exit_code, done.annotations[0][1]) == (3, compute_errors.CREDENTIALS_REFUSED.title)
-            assert "on a machine of your own its clock" in done.outputs["reason"]
+            assert "on your own machine its clock" in done.outputs["reason"]
 
 
 class TestRefusedByTheApi:
@@ -493,7 +493,7 @@ class TestTokenServiceRefuses:
         """The services' own checks, not an answer that was put in their mouths."""
         world.identity.audience = "https://github.com/acme"
         world.sign_in(wif(world))
-        told(world.run(), compute_errors.WRONG_AUDIENCE, "by default its own full name")
+        told(world.run(), compute_errors.WRONG_AUDIENCE, "the default is its own full name")
 
     def test_in_the_middle(self, world: World) -> None:
         world.sign_in(wif(world))

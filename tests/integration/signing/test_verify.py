@@ -103,9 +103,9 @@ def test_a_statement_that_names_other_sources(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("argv", "problems"),
     [
-        (["--bundle", "B"], ["certificate_identity_regexp: is missing", "certificate_oidc_issuer: is missing"]),
-        (["--bundle", "B", "--certificate-identity-regexp", ".*"], ["certificate_oidc_issuer: is missing"]),
-        (["--attestation", "B", "--certificate-oidc-issuer", "I"], ["certificate_identity_regexp: is missing"]),
+        (["--bundle", "B"], ["certificate_identity_regexp: is required", "certificate_oidc_issuer: is required"]),
+        (["--bundle", "B", "--certificate-identity-regexp", ".*"], ["certificate_oidc_issuer: is required"]),
+        (["--attestation", "B", "--certificate-oidc-issuer", "I"], ["certificate_identity_regexp: is required"]),
         (
             ["--bundle", "B", "--certificate-identity-regexp", "(", "--certificate-oidc-issuer", "I"],
             ["isn't a valid regular"],
