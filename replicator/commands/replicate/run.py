@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from replicator.commands.replicate import live_table, progress
 from replicator.commands.replicate.execute import replicate
-from replicator.compute import lookup
+from replicator.compute import lookup, waits
 from replicator.compute.connect import connected
 from replicator.compute.retry import Calls
 from replicator.core import errors
@@ -96,7 +95,7 @@ class Replication(RecordedRun):
         compute = await connected(wanted.compute_endpoint, self.env, anonymous=inputs.anonymous)
         calls = Calls(compute, deadline=self.began + 60 * wanted.timeout_minutes, tell=self._tell)
         self.source = await lookup.read_source(calls, inputs.source)
-        if odd := manifest_age.doubt(inputs.built, self.source.created, datetime.now(UTC)):
+        if odd := manifest_age.doubt(inputs.built, self.source.created, waits.now()):
             self.notes.append(Annotation("warning", "Input packer_manifest", odd))
         plan = self.plan = await survey(calls, wanted, self.source)
         self.notes += [Annotation("warning", "Plan", warning) for warning in plan.warnings]
