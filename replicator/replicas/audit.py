@@ -109,9 +109,10 @@ def of_entry(
     image: Image | errors.ReplicaError | None,
     policy: Policy | None,
     *,
+    source: Image | None = None,
     compare_access: bool = True,
 ) -> Finding:
-    """One entry of an index against the image under its name."""
+    """One entry of an index against the image under its name, and against its source where that is still there."""
     found = partial(Finding, location=location, uri=served.uri, architecture=entry.architecture)
     if image is None:
         return found(state=State.MISSING)
@@ -130,6 +131,8 @@ def of_entry(
     )
     if differences:
         return found(state=State.DRIFTED, differences=differences)
+    if source and (unlike := compare.shared(source, image)):
+        return found(state=State.DRIFTED, differences=unlike)
     if served.family and image.family != served.family:
         return found(state=State.NOT_PROMOTED, differences=(Difference("family", served.family, image.family),))
     return found(state=State.CORRECT)
@@ -151,7 +154,7 @@ def _deprecated(image: Image) -> tuple[str, str, str]:
 
 async def check(calls: Calls, read: Index) -> list[Finding]:
     """Each location that an index says is served, held against the live API."""
-    refs = named(read.images)
+    refs = [*dict.fromkeys([*named(read.images), *(entry.source.ref for entry in read.images)])]
     images = await lookup.read_images(calls, refs)
     # Whoever may use a public image may mostly neither list the publisher's project nor read who may use it.
     foreign = frozenset(ref for ref in refs if isinstance(images.get(ref), errors.Forbidden))
@@ -198,6 +201,8 @@ class Seen:
     image: Image | errors.ReplicaError | None
     policy: Policy | None
     """Read where the index says that the image is public."""
+    source: Image | None = None
+    """The entry's source, where that very image can still be read."""
     foreign: bool = False
     """Whether its project is none of ours: that it can be read is all that is known of who may use it."""
 
@@ -205,7 +210,13 @@ class Seen:
     def finding(self) -> Finding:
         """The one held against the other."""
         found = of_entry(
-            self.entry, self.location, self.served, self.image, self.policy, compare_access=not self.foreign
+            self.entry,
+            self.location,
+            self.served,
+            self.image,
+            self.policy,
+            source=self.source,
+            compare_access=not self.foreign,
         )
         if self.foreign and found.state is State.CORRECT:
             return replace(found, message="who else may use it can't be read")
@@ -226,9 +237,12 @@ async def look(
 
     async def one(entry: Entry, location: str, served: Served) -> Seen:
         if served.ref not in foreign:
-            return await _look_at(calls, entry, location, served, images)
-        image = images.get(served.ref)
-        return Seen(entry=entry, location=location, served=served, image=image, policy=None, foreign=True)
+            seen = await _look_at(calls, entry, location, served, images)
+        else:
+            image = images.get(served.ref)
+            seen = Seen(entry=entry, location=location, served=served, image=image, policy=None, foreign=True)
+        source = images.get(entry.source.ref)
+        return replace(seen, source=source) if isinstance(source, Image) and source.id == entry.source.id else seen
 
     served = [(entry, location, image) for entry in entries for location, image in sorted(entry.locations.items())]
     return await asyncio.gather(*(one(*item) for item in served))
