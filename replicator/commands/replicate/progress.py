@@ -81,6 +81,8 @@ def _plan_row(plan: Plan, step: Step) -> list[str]:
     word = _WORDS[step.action]
     if step.action is Action.CHECK and step.changes:
         word = "repair     " + ", ".join(difference.field for difference in step.changes)
+    if step.existing and step.existing.image.status == "DELETING":
+        word = "copy       once the image that is being deleted is gone"
     if step.error:
         word = f"refuse     {step.error.reason}: {step.error.what}"
     family = f"family {replica.family}" if replica.family else "no family"
