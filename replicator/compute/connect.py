@@ -31,11 +31,11 @@ def connect(endpoint: str, env: Mapping[str, str], *, anonymous: bool) -> Comput
 
     compute = Compute(endpoint, credentials.anonymous() if anonymous else credentials.find(env, endpoint=endpoint))
     for transport in compute.transports:
-        _set_up(transport._session, local=endpoint.startswith("http://"))  # noqa: SLF001 - no public way to it
+        set_up(transport._session, local=endpoint.startswith("http://"))  # noqa: SLF001 - no public way to it
     return compute
 
 
-def _set_up(session: Any, *, local: bool) -> None:
+def set_up(session: Any, *, local: bool) -> None:
     """Let a session of google-auth's sign in by our requests; `local`: it speaks with loopback only.
 
     A token that is refused is renewed once, and the request repeated with the new one.

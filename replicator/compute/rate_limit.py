@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 _T_co = TypeVar("_T_co", covariant=True)
 
-_READS = frozenset({"get", "list", "getFromFamily", "getIamPolicy", "wait"})
+_READS = frozenset({"get", "list", "getFromFamily", "getIamPolicy", "testIamPermissions", "wait"})
 
 #: What a project may be asked for in a minute ("API rate quotas", the defaults).
 READS_A_MINUTE = 1500

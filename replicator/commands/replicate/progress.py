@@ -13,6 +13,7 @@ from replicator.runtime.markdown import size
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from replicator.commands.replicate.preflight import Findings
     from replicator.core.replicas import Plan, Step
     from replicator.inputs.source_reference import SourceRef
     from replicator.replicas.settings import Settings
@@ -36,8 +37,8 @@ def show_head(runner: Runner, source: SourceRef, wanted: Settings) -> None:
     runner.line(f"{source} is wanted in {named}; reading what exists")
 
 
-def show_plan(runner: Runner, plan: Plan) -> None:
-    """Print what will be done, and what it will store."""
+def show_plan(runner: Runner, plan: Plan, found: Findings) -> None:
+    """Print what will be done, what it will store, and what is known of the permissions that it needs."""
     source = plan.source
     with runner.group(f"Plan for {source.ref} (id {source.id})"):
         runner.line(
@@ -52,6 +53,8 @@ def show_plan(runner: Runner, plan: Plan) -> None:
         total = f" = {size(copies * each)} more in storage" if each else ""
         runner.line(f"{copies} to copy, {size(each)} each{total}" if copies else "nothing to copy", indent=2)
         for line in _tree(plan):
+            runner.line(line, indent=2)
+        for line in found.lines():
             runner.line(line, indent=2)
         for warning in plan.warnings:
             runner.line(f"warning: {warning}", indent=2)

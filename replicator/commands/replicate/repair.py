@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from replicator.compute.stale import until_fresh
+from replicator.commands.replicate.stale import until_fresh
 from replicator.core import access, compare, errors
 from replicator.core.images import Policy
 from replicator.replicas import plan as planning

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from replicator.commands.replicate import live_table, progress
+from replicator.commands.replicate import live_table, preflight, progress
 from replicator.commands.replicate.execute import replicate
 from replicator.compute import lookup
 from replicator.compute.connect import connected
@@ -87,9 +87,13 @@ class Replication(RecordedRun):
         compute = await connected(wanted.compute_endpoint, self.env, anonymous=inputs.anonymous)
         calls = Calls(compute, deadline=self.began + 60 * wanted.timeout_minutes, tell=self._tell)
         self.source = await lookup.read_source(calls, inputs.source)
-        plan = self.plan = await survey(calls, wanted, self.source)
+        plan = await survey(calls, wanted, self.source)
+        plan, found = await preflight.check(calls, plan, wanted.compute_endpoint, self.env)
+        self.plan = plan
         self.notes += [Annotation("warning", "Plan", warning) for warning in plan.warnings]
-        progress.show_plan(self.runner, plan)
+        if found.missing:
+            self.notes.append(Annotation("warning", "Permissions", "; ".join(str(each) for each in found.missing)))
+        progress.show_plan(self.runner, plan, found)
         return calls, plan
 
     async def _seal(self) -> bool:
