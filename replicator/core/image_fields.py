@@ -64,8 +64,8 @@ _ORIGIN = "It says what the image was made of: a copy was made of something else
 _SHIELDED = "Secure Boot trusts, or refuses, what these keys have signed"
 
 TABLE = (
-    Field("architecture", Rule.AT_LEAST, "It decides which machines can boot the image", _architecture),
     Field("diskSizeGb", Rule.EQUAL, "It is the size of the boot disk", lambda image: _one(image.disk_size_gb)),
+    Field("architecture", Rule.AT_LEAST, "It decides which machines can boot the image", _architecture),
     Field(
         "enableConfidentialCompute",
         Rule.EQUAL,

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from emulator.compute.discovery import DOCUMENT
 from replicator.core import compare
 from replicator.core.image_fields import DECISIVE_FEATURES, SHARED, TABLE, Rule
 from replicator.core.images import ShieldedKey
 from testkit.make import copy, image, replica
+from testkit.places import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+DOCUMENT = ROOT / "emulator" / "compute" / "discovery" / "compute.v1.json"
 SCHEMAS = json.loads(DOCUMENT.read_text("utf-8"))["schemas"]
 #: Objects whose members are classified one by one, since some of them must be compared.
 OPENED = ("imageEncryptionKey", "shieldedInstanceInitialState")
