@@ -103,14 +103,19 @@ class Running:
         family: str | None = None,
         labels: Mapping[str, str] | None = None,
         location: str = "us",
+        locations: Sequence[str] = (),
         disk_size_gb: int = 10,
         archive_size_bytes: int | None = None,
         architecture: Literal["X86_64", "ARM64"] | None = "X86_64",
         guest_os_features: Sequence[str] = (),
         licenses: Sequence[str] = (),
+        license_codes: Sequence[str] = (),
+        shielded_instance_initial_state: Mapping[str, Any] | None = None,
+        confidential: bool = False,
         public: bool = False,
         policy: Sequence[Mapping[str, Any]] = (),
-        status: Literal["READY", "PENDING", "FAILED"] = "READY",
+        status: Literal["READY", "PENDING", "FAILED", "DELETING"] = "READY",
+        status_seconds: float | None = None,
         description: str = "",
         created: float | None = None,
         source_image: str | None = None,
@@ -121,8 +126,8 @@ class Running:
         """Put an image in place, and return it in the API's form.
 
         `created` is in seconds since 1970 (default: now, later than all others); `source_image` is any reference;
-        `public` gives `allAuthenticatedUsers` the image user's role beside the bindings of `policy`; a PENDING image
-        stays so.
+        `public` gives `allAuthenticatedUsers` the image user's role beside the bindings of `policy`; an image that is
+        PENDING or DELETING stays so, or for `status_seconds`.
         Raises ValueError if the name is taken, ApiError for malformed ones.
         """
         spec = PlacedImage(
@@ -131,14 +136,19 @@ class Running:
             family=family,
             labels=dict(labels or {}),
             location=location,
+            locations=tuple(locations),
             disk_size_gb=disk_size_gb,
             archive_size_bytes=archive_size_bytes,
             architecture=architecture,
             guest_os_features=tuple(guest_os_features),
             licenses=tuple(licenses),
+            license_codes=tuple(license_codes),
+            shielded_instance_initial_state=dict(shielded_instance_initial_state or {}),
+            confidential=confidential,
             public=public,
             policy=tuple(dict(binding) for binding in policy),
             status=status,
+            status_seconds=status_seconds,
             description=description,
             created=created,
             source_image=source_image,
@@ -157,7 +167,7 @@ class Running:
         """Give an image a final status now. Raises KeyError if there is no such image."""
 
         def act() -> None:
-            image = replace(self._found(project, name), settles=0.0, becomes=status)
+            image = replace(self._found(project, name), settles=0.0, becomes=status, gone=None)
             self.compute.state.commit(Change(images=(image,)))
 
         self.run(act)

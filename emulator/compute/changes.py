@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from emulator.compute import forms, operations, references
+from emulator.compute import forms, limits, operations, references
 from emulator.compute.images import found, label_fingerprint, render
 from emulator.compute.state import Change, Image, Later, Update, updated
 from emulator.core import api_errors
@@ -26,6 +26,8 @@ def patch(call: Call) -> Answer:
     shown = render(image, call.now)
     given: dict[str, Any] = {}
     for key, value in call.body.items():
+        if key == "deprecated" and call.scenario.switches.patched_deprecation == "ignore":
+            continue
         if key in PATCHABLE:
             given[key] = _deprecation(call, value) if key == "deprecated" and value else value
         elif value is not None and value != shown.get(key) and call.scenario.switches.patched_fields == "refuse":
@@ -60,19 +62,28 @@ def set_labels(call: Call) -> Answer:
     labels = dict(call.body.get("labels") or {})
     given = call.body.get("labelFingerprint") or ""
     if decoded(given) != decoded(label_fingerprint(image.labels)):
-        raise api_errors.condition_not_met("Labels fingerprint either invalid or resource labels have changed")
+        text = "Labels fingerprint either invalid or resource labels have changed"
+        raise replace(api_errors.condition_not_met(text), location="If-Match", location_type="header")
     forms.check_labels("labels", labels)
     return _changed(call, image, "setLabels", lambda now: replace(now, labels=labels), seconds=0.0)
 
 
 def delete(call: Call) -> Answer:
-    """images.delete: the copies stay."""
-    return _changed(call, _changeable(call), "delete", lambda _: None)
+    """images.delete: the copies stay. Until it is done the image is DELETING, and its name is taken."""
+    image, switches = _changeable(call), call.scenario.switches
+    if switches.deleted_images == "gone" or switches.changes_visible == "when_done":
+        return _changed(call, image, "delete", lambda _: None)
+    operation = operations.start(call, "delete", image.path, image.id, call.timing.other)
+    deleting = updated(image, lambda now: replace(now, gone=operation.ends))
+    change = deleting if operations.applies(call) else Change()
+    return operations.announced(operation, call, replace(change, operation=operation))
 
 
 def _changeable(call: Call, parameter: str = "image") -> Image:
+    limits.check_custom(call)
     image = found(call, parameter)
-    if call.scenario.switches.pending_changes == "refuse" and image.status(call.now) == "PENDING":
+    status = image.status(call.now)
+    if status == "DELETING" or (status == "PENDING" and call.scenario.switches.pending_changes == "refuse"):
         raise api_errors.not_ready(image.path)
     return image
 

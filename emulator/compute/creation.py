@@ -28,6 +28,7 @@ INHERITED = (
     "guestOsFeatures",
     "architecture",
     "shieldedInstanceInitialState",
+    "enableConfidentialCompute",
     "diskSizeGb",
     "archiveSizeBytes",
 )
@@ -49,21 +50,26 @@ def insert(call: Call) -> Answer:
         forms.check_name("resource.family", family)
     labels = dict(body.get("labels") or {})
     forms.check_labels("resource.labels", labels)
-    dual = call.scenario.switches.dual_regions == "accept"
-    location = forms.location(body.get("storageLocations") or (), dual=dual)
+    switches = call.scenario.switches
+    locations = forms.locations(
+        body.get("storageLocations") or (),
+        dual=switches.dual_regions == "accept",
+        several=switches.several_locations == "accept",
+    )
     kind = _source_kind(body)
     path = f"projects/{call.project}/global/images/{body['name']}"
     copied = kind == "sourceImage"
-    _check_insert(call, path, location, copied=copied)
+    _check_insert(call, path, locations, copied=copied)
     fields = _copied(call, _source(call)) if copied else _made(call, kind)
-    fields["storageLocations"] = [location or fields["storageLocations"][0]]
+    fields["storageLocations"] = locations or fields["storageLocations"][:1]
     source_id = fields["sourceImageId"] if copied else ""
-    seconds = call.timing.copy_to(fields["storageLocations"][0]) if copied else call.timing.other
-    if call.fault is None and (exceeded := _exceeded(call, source_id)):
+    places = fields["storageLocations"]
+    seconds = max(map(call.timing.copy_to, places)) if copied else call.timing.other
+    if call.fault is None and (exceeded := _exceeded(call, source_id, fields.get("sourceImage", ""))):
         # What was not begun does not count as a copy.
         call, seconds, source_id = replace(call, fault=exceeded), call.timing.other, ""
     fields |= forms.encryption(body.get("imageEncryptionKey"))
-    for key in ("description", "family"):
+    for key in ("description", "family", *(("deprecated",) if switches.inserted_deprecation == "apply" else ())):
         if body.get(key):
             fields[key] = body[key]
     identifier = call.state.new_id()
@@ -81,7 +87,7 @@ def insert(call: Call) -> Answer:
     return operations.announced(operation, call, Change(images=(image,), operation=operation))
 
 
-def _check_insert(call: Call, path: str, location: str, *, copied: bool) -> None:
+def _check_insert(call: Call, path: str, locations: list[str], *, copied: bool) -> None:
     """Raises ApiError 400, 403, 404, 409 or 412 for what the state of things does not allow."""
 
     def name() -> None:
@@ -95,7 +101,9 @@ def _check_insert(call: Call, path: str, location: str, *, copied: bool) -> None
     def place() -> None:
         found = references.resolved(call.state, call.body["sourceImage"], call.project, call.now) if copied else None
         inherited = found.fields["storageLocations"][0] if found else "" if copied else DEFAULT_LOCATION
-        limits.check_location(call.scenario.org_policy, location or inherited, path)
+        limits.check_custom(call)
+        for location in locations or [inherited]:
+            limits.check_location(call.scenario.org_policy, location, path)
 
     def quota() -> None:
         text = limits.images_exceeded(call.scenario.quotas, call.state, call.project, call.now)
@@ -107,14 +115,14 @@ def _check_insert(call: Call, path: str, location: str, *, copied: bool) -> None
         check()
 
 
-def _exceeded(call: Call, source_id: str) -> OperationFault | None:
+def _exceeded(call: Call, source_id: str, source: str) -> OperationFault | None:
     """How the operation ends where a quota does not allow it."""
     code = ""
     if text := limits.images_exceeded(call.scenario.quotas, call.state, call.project, call.now):
         code = "QUOTA_EXCEEDED"
     elif source_id and limits.copied_too_often(call, source_id):
         code = "RESOURCE_OPERATION_RATE_EXCEEDED"
-        text = operations.MESSAGES[code]
+        text = operations.rate_exceeded(source.removeprefix(references.CANONICAL))
     if not code:
         return None
     return OperationFault(code=code, message=text, http_status=403, leaves="nothing", state="")
@@ -176,7 +184,7 @@ def _source(call: Call) -> Image:
         call.state, body["sourceImage"], call.project, call.now
     ):
         raise api_errors.invalid(
-            "resource.sourceImage", body["sourceImage"], "The referenced image resource was not found."
+            "resource.sourceImage", body["sourceImage"], "The referenced image resource cannot be found."
         )
     source = references.image(call.state, body["sourceImage"], "resource.sourceImage", call.project, call.now)
     usable = ("READY", "FAILED") if switches.failed_source == "accept" else ("READY",)

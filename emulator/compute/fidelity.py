@@ -19,27 +19,32 @@ if TYPE_CHECKING:
 TAGS = {
     "documented": "the discovery document or Google's documentation says so",
     "read in source": "a client or tool that works with the service is written for it",
-    "measured": "recorded from the service or from an unmodified client, or reported by users of the service",
+    "recorded": "recorded from the service or from an unmodified client, or reported by users of the service",
     "guessed": "nobody has confirmed it",
 }
 
 
 @dataclass(frozen=True, kw_only=True)
 class Behaviour:
-    """One thing that the emulator does; `switch` turns a guess round."""
+    """One thing that the emulator does, the class and place of the evidence; `switch` turns it round."""
 
     text: str
     tag: str
     switch: str = ""
     differs: bool = False
+    evidence: str = ""
 
 
 def _all(tag: str, *texts: str) -> tuple[Behaviour, ...]:
     return tuple(Behaviour(text=text, tag=tag) for text in texts)
 
 
-def _guess(text: str, switch: str) -> tuple[Behaviour, ...]:
-    return (Behaviour(text=text, tag="guessed", switch=switch),)
+def _guess(text: str, switch: str, evidence: str = "") -> tuple[Behaviour, ...]:
+    return (Behaviour(text=text, tag="guessed", switch=switch, evidence=evidence),)
+
+
+def _seen(tag: str, text: str, evidence: str, switch: str = "") -> tuple[Behaviour, ...]:
+    return (Behaviour(text=text, tag=tag, switch=switch, evidence=evidence),)
 
 
 def _differs(text: str, tag: str = "documented") -> tuple[Behaviour, ...]:
@@ -47,10 +52,11 @@ def _differs(text: str, tag: str = "documented") -> tuple[Behaviour, ...]:
 
 
 _PENDING = _guess("A PENDING image may be changed and deleted.", "pending_changes")
-_CHANGE = (*_guess("It shows at once, before its operation has ended.", "changes_visible"), *_PENDING)
+_SHOWS = _guess("It shows at once, before its operation has ended.", "changes_visible")
+_CHANGE = (*_SHOWS, *_PENDING)
 _LIST = (
     *_all("documented", "Filters in both languages, 500 a page at most, order by name or newest first."),
-    *_all("measured", "gcloud's `returnPartialSuccess` is accepted."),
+    *_all("recorded", "gcloud's `returnPartialSuccess` is accepted."),
     *_all("documented", "In filters OR binds tighter than AND (AIP-160, which the document names)."),
     *_guess("In filters `=` minds case.", "filter_case"),
     *_guess("In filters `:` finds a part of a text.", "filter_has"),
@@ -58,51 +64,112 @@ _LIST = (
 )
 _FAMILY = (
     *_all("documented", "The newest image that is not deprecated, wherever it is stored."),
-    *_guess("A PENDING image heads no family.", "pending_heads_family"),
+    *_guess("A PENDING image heads no family.", "pending_heads_family", "zebra#5044: a PENDING image is listed"),
+    *_guess(
+        "An image's own policy lets people resolve its family.",
+        "family_by_image_policy",
+        "for: Flatcar#1205; against: Flatcar#314",
+    ),
 )
 
 EVERYWHERE = (
     *_all(
         "documented", "Parameters, bodies and the emulator's own answers are checked against the discovery document."
     ),
-    *_all("measured", "Errors have `code`, `message` and `errors` with `message`, `domain`, `reason`."),
-    *_all("measured", "Links are of `www.googleapis.com`; references may have any host, or none."),
-    *_all("measured", "With principals: 401 `authError` for strangers, 403 `forbidden` naming the permission."),
-    *_all("documented", "Quotas per minute start anew with each minute: 403 `rateLimitExceeded`."),
+    *_seen(
+        "recorded",
+        "Errors have `code`, `message` and `errors` with `message`, `domain`, `reason`.",
+        "podman#28212; cloud-custodian's flights",
+    ),
+    *_all("recorded", "Links are of `www.googleapis.com`; references may have any host, or none."),
+    *_all("recorded", "With principals: 401 `authError` for strangers, 403 `forbidden` naming the permission."),
+    *_seen(
+        "documented",
+        "Quotas per minute start anew with each minute: 403 `rateLimitExceeded`.",
+        "Google's page on rate quotas of 2026-04-14, whose names they have",
+    ),
     *_all("read in source", "The wording of a quota per minute is the one Terraform's provider looks for."),
     *_guess("The form of a request is looked at before its sender's permission.", "first_check"),
-    *_guess("Without permission, an image that does not exist is 403.", "forbidden_missing"),
+    *_seen(
+        "recorded",
+        "Without permission, an image that does not exist is 403.",
+        "compute-archlinux-image-builder#33; Flatcar#609",
+        "forbidden_missing",
+    ),
     *_guess("Unknown fields of a body are refused.", "unknown_fields"),
-    *_guess("Output-only fields of a body are refused.", "read_only_fields"),
-    *_guess("A request id whose operation failed gives that operation again.", "failed_request_id"),
+    *_guess("Output-only fields of a body are refused.", "read_only_fields", "AIP-203 would ignore them"),
+    *_seen(
+        "documented",
+        "A project is named by its id or by its number (`project_numbers`); answers have the id.",
+        "Resource Manager's pages",
+    ),
+    *_guess(
+        "A request id whose operation failed gives that operation again.", "failed_request_id", "magic-modules#17259"
+    ),
     *_differs("`fields`, `callback` and other formats than JSON are answered 501."),
-    *_differs("Times carry -08:00 the whole year.", "measured"),
+    *_differs("Times carry -08:00 the whole year.", "recorded"),
 )
 
 METHODS: dict[str, tuple[Behaviour, ...]] = {
     "compute.images.insert": (
-        *_all(
-            "documented", "Exactly one source; one storage location; a repeated `requestId` gives the same operation."
+        *_all("documented", "Exactly one source; a repeated `requestId` gives the same operation."),
+        *_guess(
+            "One storage location at most.",
+            "several_locations",
+            "for: Packer 1.2.8, gcloud; against: a comment in osbuild/images",
         ),
-        *_all("measured", "409 `alreadyExists`; 400 `resourceNotReady` for a source that is PENDING."),
-        *_all(
-            "measured",
-            "Too many copies of one source: the operation ends with `RESOURCE_OPERATION_RATE_EXCEEDED`, 403.",
+        *_all("recorded", "409 `alreadyExists`; 400 `resourceNotReady` for a source that is PENDING."),
+        *_seen(
+            "recorded",
+            "Too many copies of one source: its operation ends with `RESOURCE_OPERATION_RATE_EXCEEDED`, naming it.",
+            "python-compute#279; gcp-compute-persistent-disk-csi-driver#1847 (snapshots)",
         ),
-        *_all("measured", "A location the organisation forbids: 412 `conditionNotMet`."),
+        *_seen("recorded", "A location the organisation forbids: 412 `conditionNotMet`.", "cluster-toolkit#1121"),
+        *_seen(
+            "recorded",
+            "What a custom constraint forbids: 412 `conditionNotMet`, naming it.",
+            "Google's pages on custom organisation policies; packer-plugin-googlecompute#145",
+        ),
+        *_seen("recorded", "The first answer is PENDING.", "libcloud's recording of 2014", "first_answers"),
+        *_seen(
+            "read in source",
+            "A deprecation in the request counts.",
+            "compute-image-tools, gce_image_publish",
+            "inserted_deprecation",
+        ),
         *_all(
             "read in source",
             "A copy inherits licences, guest features, architecture, shielded state and sizes; "
             "not family, description, labels, deprecation, policy.",
         ),
-        *_guess("A source that does not exist is 404 `notFound`.", "missing_source"),
-        *_guess("Licences and guest features of the request join the source's.", "source_features"),
-        *_guess("Dual regions such as `nam4` are refused.", "dual_regions"),
-        *_guess("An image above the quota is refused at once.", "images_quota"),
+        *_guess(
+            "A source that does not exist is 404 `notFound`.", "missing_source", "400 of instances: infrakit.gcp#1"
+        ),
+        *_seen(
+            "recorded",
+            "Licences of the request join the source's (and guest features, which is guessed).",
+            "Kata Containers' page on nested virtualisation",
+            "source_features",
+        ),
+        *_seen(
+            "read in source",
+            "Dual regions such as `nam4` are accepted.",
+            "osbuild/images; compute-image-tools",
+            "dual_regions",
+        ),
+        *_guess(
+            "An image above the quota is refused at once.",
+            "images_quota",
+            "other quotas fail in the operation: ai-on-gke#849",
+        ),
         *_guess("After the form, these are checked in this order: name, source, location, quota.", "insert_checks"),
         *_guess("A FAILED source is refused like a PENDING one.", "failed_source"),
         *_guess("A copy may not be smaller than its source.", "smaller_copy"),
-        *_guess("`copies_per_source` is counted for each source, whoever copies it.", "copies_counted"),
+        *_guess(
+            "`copies_per_source` is counted for each source and each project that copies it.",
+            "copies_counted",
+            "python-compute#279: tests copy public images, which all the world copies",
+        ),
         *_guess("Copies that began and failed do not count against `copies_per_source`.", "failed_copies"),
         *_differs("Every disk, snapshot and file exists, and makes an image of 10 GB in `us` where nothing is said."),
         *_differs("Of a customer's key only the hash is kept; nothing is checked."),
@@ -110,13 +177,24 @@ METHODS: dict[str, tuple[Behaviour, ...]] = {
     "compute.images.get": _all("documented", "By name or by id."),
     "compute.images.list": _LIST,
     "compute.images.patch": (
-        *_all("documented", "Changes family, description and deprecation; null or an empty text clears."),
+        *_all("documented", "Changes family and description; null or an empty text clears."),
+        *_seen(
+            "read in source",
+            "A deprecation is ignored, although the document says that it is changed.",
+            'coreos-assembler, mantle: it "did not seem to work when tested"',
+            "patched_deprecation",
+        ),
         *_guess("Another value for any other field is refused.", "patched_fields"),
         *_CHANGE,
     ),
     "compute.images.setLabels": (
-        *_all("documented", "Replaces all labels; a stale fingerprint is 412 `conditionNotMet`."),
-        *_all("measured", "Its operation is DONE at once."),
+        *_seen(
+            "recorded",
+            "Replaces all labels; a stale fingerprint is 412 `conditionNotMet`, located at `If-Match`.",
+            "netapp-cloudmanager#39 (disks)",
+        ),
+        *_seen("recorded", "Its operation is DONE at once.", "cloud-custodian's flights"),
+        *_seen("recorded", "The fingerprint of no labels is always the same.", "cloud-custodian's flights"),
         *_all("documented", "A fingerprint is a hash of the labels; which one, clients need not know."),
         *_PENDING,
     ),
@@ -124,17 +202,47 @@ METHODS: dict[str, tuple[Behaviour, ...]] = {
         *_all("documented", "Sets or, with `{}`, clears the deprecation; times are informational."),
         *_CHANGE,
     ),
-    "compute.images.delete": (*_all("documented", "Copies stay."), *_CHANGE),
+    "compute.images.delete": (
+        *_all("documented", "Copies stay."),
+        *_seen(
+            "recorded",
+            "The image is DELETING and its name taken until the operation has ended.",
+            "nanovms/ops#412",
+            "deleted_images",
+        ),
+        *_CHANGE,
+    ),
     "compute.images.getFromFamily": _FAMILY,
-    "compute.imageFamilyViews.get": (*_FAMILY, *_differs("Roll-outs by zone do not exist.")),
+    "compute.imageFamilyViews.get": (
+        *_FAMILY,
+        *_seen("recorded", "404 names `zones/Z/imageFamilyViews/F`.", "Homebrew/actions#249"),
+        *_differs("Roll-outs by zone do not exist."),
+    ),
+    "compute.imageViews.get": (
+        *_seen("documented", "An image by name, read in a region.", "the discovery document"),
+        *_differs("Every region sees a change at once (the service: within a minute)."),
+    ),
+    "compute.imageViews.list": (
+        *_LIST,
+        *_differs("Every region sees a change at once (the service: within a minute)."),
+    ),
     "compute.images.getIamPolicy": _all("documented", "Conditions are shown from version 3 on, and else disguised."),
     "compute.images.setIamPolicy": (
         *_all("documented", "Replaces the whole policy; etags are compared decoded."),
-        *_all("measured", "`allUsers` is refused, `allAuthenticatedUsers` accepted."),
-        *_guess("A stale etag is 412 `conditionNotMet`.", "stale_etag"),
+        *_seen("recorded", "`allUsers` is refused, `allAuthenticatedUsers` accepted.", "prowler#9718"),
+        *_seen(
+            "recorded",
+            "Members such as `deleted:user:…` are 400 `invalid`.",
+            "terraform-provider-google#5151 (projects)",
+            "deleted_members",
+        ),
         *_guess(
-            "A member of a domain that the organisation forbids is 400 `failedPrecondition`, naming the constraint.",
+            "A stale etag is 409 `aborted`.", "stale_etag", "terraform-provider-google#12512 (keys), pulumi-gcp#1028"
+        ),
+        *_guess(
+            "A member of a domain that the organisation forbids is 400 `failedPrecondition`, which has details.",
             "foreign_domain",
+            "terraform-example-foundation#1454 (projects)",
         ),
         *_guess("Members of such a domain who are there already may stay.", "known_members"),
     ),
@@ -143,15 +251,16 @@ METHODS: dict[str, tuple[Behaviour, ...]] = {
         *_differs("Without principals in the scenario, everybody has all."),
     ),
     "compute.globalOperations.get": (
-        *_all(
-            "measured",
-            "The first answer is RUNNING; a failed operation has `error`, and HTTP fields where it has a status.",
-        ),
+        *_all("recorded", "A failed operation has `error`, and HTTP fields where it has a status."),
         *_differs("Finished operations are kept until a reset (the service: an hour to two weeks)."),
     ),
     "compute.globalOperations.wait": (
         *_all("documented", "Answers when the operation ends, or after two minutes."),
-        *_guess("It counts as one read against the quota per minute.", "wait_quota"),
+        *_guess(
+            "It counts as one read against the quota per minute.",
+            "wait_quota",
+            "Google's page on rate quotas: not free",
+        ),
         *_differs("It never answers early (the service may)."),
     ),
     "compute.globalOperations.list": _LIST,
@@ -171,13 +280,15 @@ def _lines() -> Iterator[str]:
     yield f"Made by `python -m emulator.compute.fidelity` from Compute v1, revision {api.revision}; do not edit."
     yield "Nothing here was checked against the live service by this project. Where a behaviour is from:\n"
     yield from (f"- *{tag}*: {meaning}" for tag, meaning in TAGS.items())
-    yield "\nEvery guess is a switch, and can be turned round in a scenario (`switches`).\n\n## Supported\n"
-    yield "| method | | behaviour | from | switch |\n|---|---|---|---|---|"
+    yield "\nEvery guess is a switch, and can be turned round in a scenario (`switches`); so can some that are none."
+    yield "Reports are named by repository and number on GitHub.\n\n## Supported\n"
+    yield "| method | | behaviour | from | evidence | switch |\n|---|---|---|---|---|---|"
     for method, behaviours in {"every method": EVERYWHERE, **METHODS}.items():
         for index, each in enumerate(behaviours):
             name = "" if index else (f"`{method}`" if "." in method else method)
             switch = f"`{each.switch}`" if each.switch else ""
-            yield f"| {name} | {'differs' if each.differs else ''} | {each.text} | {each.tag} | {switch} |"
+            cells = (name, "differs" if each.differs else "", each.text, each.tag, each.evidence, switch)
+            yield f"| {' | '.join(cells)} |"
     others = [method.id for method in api.methods.values() if not method.emulated]
     yield f"\n## Unsupported\n\nThe other {len(others)} methods of the document are answered 501; of these resources:\n"
     counts = Counter(each.removeprefix("compute.").rpartition(".")[0] for each in others)

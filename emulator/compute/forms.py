@@ -62,17 +62,16 @@ def _label_text(text: str) -> bool:
     return all(each in "_-" or _letter(each) or unicodedata.category(each).startswith("N") for each in text)
 
 
-def location(given: Sequence[str], *, dual: bool = False) -> str:
-    """The one storage location asked for, or "". Raises ApiError 400 for two, or a wrong one."""
-    if len(given) > 1:
+def locations(given: Sequence[str], *, dual: bool = False, several: bool = False) -> list[str]:
+    """The storage locations asked for, one or none unless `several` may be. Raises ApiError 400."""
+    if len(given) > 1 and not several:
         text = "Only one storage location can be specified."
         raise api_errors.invalid("resource.storageLocations", ",".join(given), text)
     for each in given:
         if not _LOCATION.fullmatch(each) and not (dual and _DUAL.fullmatch(each)):
             text = "The storage location is not a region or multi-region."
             raise api_errors.invalid("resource.storageLocations", each, text)
-        return each
-    return ""
+    return list(dict.fromkeys(given))
 
 
 def encryption(key: Mapping[str, Any] | None) -> dict[str, Any]:

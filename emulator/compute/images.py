@@ -22,12 +22,14 @@ if TYPE_CHECKING:
     from emulator.compute.scenario import PlacedImage
 
 ARCHIVE_BYTES_PER_GB = 50_000_000
+# Recorded: the fingerprint of every image without labels.
+NO_LABELS = "42WmSpB8rSM="
 PUBLIC = {"role": "roles/compute.imageUser", "members": ["allAuthenticatedUsers"]}
 
 
 def label_fingerprint(labels: Mapping[str, str]) -> str:
     """The fingerprint of a set of labels, base64."""
-    return fingerprint(json.dumps(dict(labels), sort_keys=True))
+    return fingerprint(json.dumps(dict(labels), sort_keys=True)) if labels else NO_LABELS
 
 
 def render(image: Image, now: float) -> dict[str, Any]:
@@ -58,11 +60,14 @@ def place(state: State, spec: PlacedImage, now: float) -> Image:
     fields: dict[str, Any] = {
         "diskSizeGb": str(spec.disk_size_gb),
         "archiveSizeBytes": str(spec.archive_size_bytes or spec.disk_size_gb * ARCHIVE_BYTES_PER_GB),
-        "storageLocations": [spec.location],
+        "storageLocations": list(spec.locations) or [spec.location],
         "architecture": spec.architecture,
         "family": spec.family,
         "description": spec.description,
         "licenses": list(spec.licenses),
+        "licenseCodes": list(spec.license_codes),
+        "shieldedInstanceInitialState": dict(spec.shielded_instance_initial_state),
+        "enableConfidentialCompute": spec.confidential,
         "guestOsFeatures": [{"type": feature} for feature in spec.guest_os_features],
         "sourceImage": source and references.image_link(source, "source_image", spec.project),
         "sourceImageId": spec.source_image_id,
@@ -72,14 +77,16 @@ def place(state: State, spec: PlacedImage, now: float) -> Image:
         key = f"projects/{spec.project}/locations/{spec.location}/keyRings/r/cryptoKeys/k/cryptoKeyVersions/1"
         fields["imageEncryptionKey"] = {"kmsKeyName": key}
     identifier = state.new_id()
+    ends = math.inf if spec.status_seconds is None else now + spec.status_seconds
     bindings = (*(dict(binding) for binding in spec.policy), *([PUBLIC] if spec.public else []))
     image = Image(
         project=spec.project,
         id=identifier,
         name=spec.name,
         created=state.creation_time(now) if spec.created is None else int(spec.created * 1000),
-        settles=math.inf if spec.status == "PENDING" else 0.0,
-        becomes="READY" if spec.status == "PENDING" else spec.status,
+        settles=ends if spec.status == "PENDING" else 0.0,
+        becomes="FAILED" if spec.status == "FAILED" else "READY",
+        gone=ends if spec.status == "DELETING" else None,
         fields={key: value for key, value in fields.items() if value},
         labels=dict(spec.labels),
         policy=Policy(bindings=bindings, etag=fingerprint(identifier)) if bindings else Policy(),
@@ -118,15 +125,34 @@ def from_family(call: Call) -> Answer:
 
 def family_view(call: Call) -> Answer:
     """imageFamilyViews.get; roll-outs by zone do not exist here."""
-    return Answer(body={"image": render(_head(call), call.now)})
+    head = _head(call, f"zones/{call.parameters['zone']}/imageFamilyViews")
+    return Answer(body={"image": render(head, call.now)})
 
 
-def _head(call: Call) -> Image:
+def _head(call: Call, place: str = "global/images/family") -> Image:
     family = call.parameters["family"]
     image = call.state.head(call.project, family, call.now)
     if image is None:
-        raise api_errors.not_found(f"projects/{call.project}/global/images/family/{family}")
+        raise api_errors.not_found(f"projects/{call.project}/{place}/{family}")
     return image
+
+
+def view(call: Call) -> Answer:
+    """imageViews.get: an image as a region sees it; here all regions see it at once."""
+    name = call.parameters["resourceId"]
+    image = call.state.image(call.project, name, call.now)
+    if image is None:
+        raise api_errors.not_found(f"projects/{call.project}/regions/{call.parameters['region']}/imageViews/{name}")
+    return Answer(body={"image": render(image, call.now)})
+
+
+def views(call: Call) -> Answer:
+    """imageViews.list."""
+    path = f"projects/{call.project}/regions/{call.parameters['region']}/imageViews"
+    rendered = [render(image, call.now) for image in call.state.images(call.project, call.now)]
+    items, rest = pages.page(call, "Image", rendered)
+    body: dict[str, Any] = {"kind": "compute#imageViewList", "id": path, "selfLink": references.link(path)}
+    return Answer(body=body | ({"items": [{"image": item} for item in items]} if items else {}) | rest)
 
 
 HANDLERS: dict[str, Handler[Call]] = {
@@ -134,4 +160,6 @@ HANDLERS: dict[str, Handler[Call]] = {
     "compute.images.list": listed,
     "compute.images.getFromFamily": from_family,
     "compute.imageFamilyViews.get": family_view,
+    "compute.imageViews.get": view,
+    "compute.imageViews.list": views,
 }

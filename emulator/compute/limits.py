@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from emulator.core import api_errors
@@ -22,13 +23,13 @@ READS = Meter(
     key="reads_per_minute",
     service=SERVICE,
     metric="Read requests",
-    quota="GlobalResourceReadRequestsPerMinutePerProject",
+    quota="GlobalReadsPerMinutePerProject",
 )
 MUTATIONS = Meter(
     key="mutations_per_minute",
     service=SERVICE,
     metric="Write requests",
-    quota="GlobalResourceWriteRequestsPerMinutePerProject",
+    quota="GlobalWritesPerMinutePerProject",
 )
 WAIT = "compute.globalOperations.wait"
 # Methods that are POSTs and change nothing.
@@ -44,7 +45,7 @@ def meter(call: Call, method: Method) -> Meter | None:
 
 def images_exceeded(quotas: Quotas, state: State, project: str, now: float) -> str:
     """The wording for an image too many, or ""."""
-    if quotas.images is None or sum(1 for _ in state.images(project, now)) < quotas.images:
+    if quotas.images is None or sum(each.gone is None for each in state.images(project, now)) < quotas.images:
         return ""
     return f"Quota 'IMAGES' exceeded.  Limit: {float(quotas.images)} globally."
 
@@ -54,12 +55,12 @@ def copied_too_often(call: Call, source_id: str) -> bool:
     limit, switches = call.scenario.quotas.copies_per_source, call.scenario.switches
     if limit is None:
         return False
-    since = call.now - limit.minutes * 60
+    since, counted = call.now - limit.minutes * 60, switches.copies_counted
     made = (
         each
-        for each in call.state.operations(call.project if switches.copies_counted == "by_project" else None)
+        for each in call.state.operations(None if counted == "by_source" else call.project)
         if each.inserted > since
-        and (each.source_id if switches.copies_counted == "by_project" else each.source_id == source_id)
+        and (each.source_id if counted == "by_project" else each.source_id == source_id)
         and (each.failure is None or switches.failed_copies == "count")
     )
     return sum(1 for _ in made) >= limit.count
@@ -82,11 +83,37 @@ def check_members(call: Call, before: Sequence[Mapping[str, Any]], after: Sequen
     strangers = sorted(member for _, member in set(_members(after)) - known if not member.endswith(ends))
     if not strangers:
         return
-    text = "One or more users named in the policy do not belong to a permitted customer"
-    if switches.foreign_domain == "conditionNotMet":
-        raise api_errors.condition_not_met(f"{text}.")
-    named = f"{text} (constraints/iam.allowedPolicyMemberDomains): {', '.join(dict.fromkeys(strangers))}"
-    raise api_errors.bad_request(named, "failedPrecondition")
+    raise _foreign(call, list(dict.fromkeys(strangers)))
+
+
+def _foreign(call: Call, strangers: Sequence[str]) -> api_errors.ApiError:
+    """The refusal of members whose domain the organisation forbids, in the words that were recorded for projects."""
+    answer = call.scenario.switches.foreign_domain
+    if answer == "managed":
+        named = f'["constraints/iam.managed.allowedPolicyMembers": "{strangers[0]} is not allowed."]'
+        text = f"Operation denied by org policy on resource 'projects/{call.project}': {named}."
+        return api_errors.bad_request(text, "failedPrecondition")
+    text = "One or more users named in the policy do not belong to a permitted customer."
+    if answer == "conditionNotMet":
+        return api_errors.condition_not_met(text)
+    violations = [
+        {
+            "type": "constraints/iam.allowedPolicyMemberDomains",
+            "subject": f"orgpolicy:projects/{call.project}?configvalue={member}",
+            "description": f"User {member} is not in permitted organization.",
+        }
+        for member in strangers
+    ]
+    detail = {"@type": "type.googleapis.com/google.rpc.PreconditionFailure", "violations": violations}
+    return api_errors.ApiError(code=400, reason="failedPrecondition", message=text, details=(detail,))
+
+
+def check_custom(call: Call) -> None:
+    """Raises ApiError 412 for a method that a custom organisation policy forbids."""
+    for rule in call.scenario.org_policy.custom:
+        if fnmatchcase(call.method, rule.method):
+            named = f'["{rule.constraint}": "{rule.message}"]'
+            raise api_errors.condition_not_met(f"Operation denied by custom org policies: {named}.")
 
 
 def _members(bindings: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:

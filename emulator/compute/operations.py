@@ -21,10 +21,16 @@ from emulator.core.service import Answer, Handler
 if TYPE_CHECKING:
     from emulator.compute.call import Call
 
+
+def rate_exceeded(source: str) -> str:
+    """The sentence for a source that was copied too often; recorded for snapshots and machine images."""
+    named = f" '{source}'" if source else ""
+    return f"Operation rate exceeded for resource{named}. Too frequent operations from the source resource."
+
+
 # Messages of errors that faults name without a text.
 MESSAGES = {
-    "RESOURCE_OPERATION_RATE_EXCEEDED": "Operation rate exceeded for resource. Too frequent operations from the "
-    "source resource.",
+    "RESOURCE_OPERATION_RATE_EXCEEDED": rate_exceeded(""),
     "QUOTA_EXCEEDED": "Quota 'IMAGES' exceeded.",
 }
 
@@ -59,7 +65,8 @@ def start(call: Call, kind: str, target: str, target_id: str, seconds: float, so
 
 def announced(operation: Operation, call: Call, change: Change) -> Answer:
     """The first answer about an operation, and what it changes."""
-    return Answer(body=render(operation, call.now, polls=0), change=change)
+    first = call.scenario.switches.first_answers
+    return Answer(body=render(operation, call.now, polls=0, first=first), change=change)
 
 
 def applies(call: Call) -> bool:
@@ -68,17 +75,17 @@ def applies(call: Call) -> bool:
     return fault is None or fault.state == "gone" or (bool(fault.code) and fault.leaves == "ready")
 
 
-def status(operation: Operation, now: float, polls: int) -> str:
-    """RUNNING or DONE; `polls` counts the looks at it after the answer that announced it."""
+def status(operation: Operation, now: float, polls: int, first: str = "running") -> str:
+    """PENDING, RUNNING or DONE; `polls` counts the looks at it after the answer that announced it."""
     instant = operation.ends == operation.inserted and operation.type == "setLabels"
-    if instant:
+    if instant or (polls and now >= operation.ends):
         return "DONE"
-    return "DONE" if polls and now >= operation.ends else "RUNNING"
+    return "PENDING" if not polls and operation.type == "insert" and first == "mixed" else "RUNNING"
 
 
-def render(operation: Operation, now: float, polls: int = 1) -> dict[str, Any]:
+def render(operation: Operation, now: float, polls: int = 1, first: str = "running") -> dict[str, Any]:
     """The API's form."""
-    state = status(operation, now, polls)
+    state = status(operation, now, polls, first)
     shown: dict[str, Any] = {
         "kind": "compute#operation",
         "id": operation.id,
@@ -90,9 +97,10 @@ def render(operation: Operation, now: float, polls: int = 1) -> dict[str, Any]:
         "user": operation.user,
         "progress": 100 if state == "DONE" else progress(operation, now),
         "insertTime": timestamp(operation.inserted),
-        "startTime": timestamp(operation.inserted),
         "selfLink": link(f"projects/{operation.project}/global/operations/{operation.name}"),
     }
+    if state != "PENDING":
+        shown["startTime"] = timestamp(operation.inserted)
     if operation.client_operation_id:
         shown["clientOperationId"] = operation.client_operation_id
     if state == "DONE":

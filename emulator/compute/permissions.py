@@ -21,6 +21,8 @@ PERMISSIONS = {
     "compute.images.insert": "compute.images.create",
     "compute.images.patch": "compute.images.update",
     "compute.imageFamilyViews.get": "compute.images.getFromFamily",
+    "compute.imageViews.get": "compute.images.get",
+    "compute.imageViews.list": "compute.images.list",
     "compute.globalOperations.wait": "compute.globalOperations.get",
     "compute.globalOperations.aggregatedList": "compute.globalOperations.list",
     # Anybody may ask what they may do.
@@ -28,6 +30,7 @@ PERMISSIONS = {
 }
 USABLE = frozenset({"compute.images.get", "compute.images.useReadOnly", "compute.images.getFromFamily"})
 USERS = frozenset({"roles/compute.imageUser", "roles/compute.admin", "roles/owner", "roles/editor"})
+NAMES = ("image", "resource", "resourceId")
 LISTS = (".list", ".aggregatedList")
 
 
@@ -36,9 +39,9 @@ def may(principal: Principal | None, permission: str, project: str, policy: Poli
     return principal is None or holds(principal, permission, project) or _granted(principal, permission, policy)
 
 
-def _granted(principal: Principal, permission: str, policy: Policy) -> bool:
+def _granted(principal: Principal, permission: str, policy: Policy, usable: frozenset[str] = USABLE) -> bool:
     """Whether an image's policy gives a permission."""
-    if permission not in USABLE:
+    if permission not in usable:
         return False
     members = {"allAuthenticatedUsers", principal.name}
     return any(binding["role"] in USERS and members.intersection(binding["members"]) for binding in policy.bindings)
@@ -52,12 +55,14 @@ def needs(call: Call, target: str) -> Iterator[Need]:
     admitted = call.scenario.switches.forbidden_missing == 404
     permission = PERMISSIONS.get(call.method, call.method)
     if permission:
-        key, family = call.parameters.get("image") or call.parameters.get("resource"), call.parameters.get("family")
+        key, family = next(filter(None, map(call.parameters.get, NAMES)), None), call.parameters.get("family")
         image = call.state.image(call.project, key, call.now) if key else None
         if family:
             image = call.state.head(call.project, family, call.now)
         if image or not (admitted and (key or family)):
-            granted = image is not None and _granted(principal, permission, image.policy)
+            refuse = call.scenario.switches.family_by_image_policy == "refuse"
+            usable = USABLE - {"compute.images.getFromFamily"} if refuse else USABLE
+            granted = image is not None and _granted(principal, permission, image.policy, usable)
             resource = f"projects/{call.project}" if call.method.endswith(LISTS) else target
             yield Need(permission=permission, project=call.project, resource=resource, granted=granted)
     source = call.body.get("sourceImage")
@@ -68,4 +73,9 @@ def needs(call: Call, target: str) -> Iterator[Need]:
         if image or not admitted:
             use = "compute.images.useReadOnly"
             granted = image is not None and _granted(principal, use, image.policy)
-            yield Need(permission=use, project=place[0], resource=image.path if image else place[1], granted=granted)
+            yield Need(
+                permission=use,
+                project=call.state.project(place[0]),
+                resource=image.path if image else place[1],
+                granted=granted,
+            )

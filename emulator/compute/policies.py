@@ -25,9 +25,10 @@ if TYPE_CHECKING:
 
 _MEMBER = re.compile(
     r"allAuthenticatedUsers"
-    r"|(?:deleted:)?(?:user|group|serviceAccount|domain|principal|principalSet):\S+"
+    r"|(?:user|group|serviceAccount|domain|principal|principalSet):\S+"
     r"|project(?:Owner|Editor|Viewer):\S+"
 )
+_DELETED = "deleted:"
 _ROLE = re.compile(r"roles/[\w.]+|(?:projects|organizations)/[^/\s]+/roles/[\w.]+")
 
 
@@ -74,14 +75,19 @@ def set_policy(call: Call) -> Answer:
     wanted: Mapping[str, Any] = call.body.get("policy") or call.body
     etag = wanted.get("etag") or call.body.get("etag")
     if etag and decoded(etag) != decoded(image.policy.etag):
-        text = "There were concurrent policy changes. Read the policy again and retry."
+        text = (
+            "There were concurrent policy changes. Please retry the whole read-modify-write with exponential backoff. "
+            f"The request's ETag '{etag}' did not match the current policy's ETag '{image.policy.etag}'."
+        )
         if call.scenario.switches.stale_etag == 409:
             raise api_errors.ApiError(code=409, reason="aborted", message=text)
         raise api_errors.condition_not_met(text)
     version = int(wanted.get("version") or 0)
     if version not in {0, 1, 3}:
         raise api_errors.invalid("policy.version", version, "Must be 0, 1 or 3.")
-    bindings = _bindings(wanted.get("bindings") or (), version)
+    living = call.scenario.switches.deleted_members == "refuse"
+    bindings = _bindings(wanted.get("bindings") or (), version, living=living)
+    limits.check_custom(call)
     limits.check_members(call, image.policy.bindings, bindings)
     etag = fingerprint(json.dumps([image.id, call.state.new_id()]))
     policy = Policy(bindings=bindings, etag=etag)
@@ -96,7 +102,7 @@ def test_permissions(call: Call) -> Answer:
     return Answer(body={"permissions": held} if held else {})
 
 
-def _bindings(raw: Sequence[Mapping[str, Any]], version: int) -> tuple[Mapping[str, Any], ...]:
+def _bindings(raw: Sequence[Mapping[str, Any]], version: int, *, living: bool) -> tuple[Mapping[str, Any], ...]:
     merged: dict[str, dict[str, Any]] = {}
     for number, binding in enumerate(raw):
         where = f"policy.bindings[{number}]"
@@ -104,7 +110,7 @@ def _bindings(raw: Sequence[Mapping[str, Any]], version: int) -> tuple[Mapping[s
         if not _ROLE.fullmatch(role):
             raise api_errors.invalid(f"{where}.role", role, "Not a role.")
         for member in members:
-            _check_member(f"{where}.members", member)
+            _check_member(f"{where}.members", member if living else member.removeprefix(_DELETED))
         condition = binding.get("condition")
         if condition and version != 3:
             raise api_errors.invalid(f"{where}.condition", "", "Conditions need policy version 3.")
@@ -118,7 +124,7 @@ def _check_member(where: str, member: str) -> None:
     if member == "allUsers":
         raise api_errors.invalid(where, member, "allUsers cannot be granted access to this resource type.")
     if not _MEMBER.fullmatch(member):
-        raise api_errors.invalid(where, member, "Not a member.")
+        raise api_errors.invalid(where, member, 'Policy members must be of the form "<type>:<value>".')
 
 
 HANDLERS: dict[str, Handler[Call]] = {

@@ -19,6 +19,8 @@ class PlacedImage(Strict):
     """Its name."""
     location: Location = "us"
     """Where it is stored."""
+    locations: tuple[Location, ...] = ()
+    """Where it is stored, if in several places; `location` doesn't count then."""
     family: str | None = None
     """Its family."""
     labels: dict[str, str] = Field(default_factory=dict)
@@ -35,12 +37,20 @@ class PlacedImage(Strict):
     """Types of guest features: `GVNIC`, `UEFI_COMPATIBLE`."""
     licenses: tuple[str, ...] = ()
     """Links of licences."""
+    license_codes: tuple[Annotated[str, Field(pattern=r"^[0-9]+$")], ...] = ()
+    """Licences by number."""
+    shielded_instance_initial_state: dict[str, Any] = Field(default_factory=dict)
+    """Its keys of Secure Boot, as the API writes them."""
+    confidential: bool = False
+    """Whether it was made of a confidential disk."""
     public: bool = False
     """Whether `allAuthenticatedUsers` have the image user's role, beside what `policy` says."""
     policy: tuple[dict[str, Any], ...] = ()
     """Bindings of its IAM policy, as the API writes them."""
-    status: Literal["READY", "PENDING", "FAILED"] = "READY"
-    """Its status; one that is PENDING stays so."""
+    status: Literal["READY", "PENDING", "FAILED", "DELETING"] = "READY"
+    """Its status; one that is PENDING or DELETING stays so, or for `status_seconds`."""
+    status_seconds: Seconds | None = None
+    """How long it stays PENDING, to be READY then, or DELETING, to be gone then; left out, for ever."""
     source_image: str | None = None
     """The image it is a copy of, by any reference; it need not exist."""
     source_image_id: str | None = None
@@ -76,20 +86,26 @@ class Switches(core.Switches):
 
     pending_heads_family: bool = False
     """Whether an image that is still PENDING can be its family's newest."""
-    stale_etag: Literal[412, 409] = 412
+    stale_etag: Literal[412, 409] = 409
     """The answer to a policy with a stale etag: `conditionNotMet` or `aborted`."""
-    foreign_domain: Literal["failedPrecondition", "conditionNotMet"] = "failedPrecondition"
-    """The answer to a member whose domain the organisation forbids: 400, or 412 without the constraint's name."""
+    deleted_members: Literal["refuse", "accept"] = "refuse"
+    """Members such as `deleted:user:…` in a policy that is set; 400 where they are refused."""
+    foreign_domain: Literal["failedPrecondition", "conditionNotMet", "managed"] = "failedPrecondition"
+    """The answer to a member whose domain the organisation forbids: 400 with the constraint in its details, 412 without
+    its name, or 400 in the words of the managed constraint."""
     known_members: Literal["stay", "refuse"] = "stay"
     """Members of a forbidden domain whom a policy names already."""
     insert_checks: Literal["forward", "backward"] = "forward"
     """Which refusal of an insert comes first: name taken, source, location, quota; or the reverse."""
     missing_source: Literal[404, 400] = 404
     """The answer to a copy of an image that does not exist: `notFound` or `invalid`."""
+    several_locations: Literal["refuse", "accept"] = "refuse"
+    """More than one storage location in an insert."""
     images_quota: Literal["refuse", "operation"] = "refuse"
     """Where an image too many fails: at once, or its operation with `QUOTA_EXCEEDED`."""
-    copies_counted: Literal["by_source", "by_project"] = "by_source"
-    """Whether the quota `copies_per_source` is for each source, or for all copies made in a project."""
+    copies_counted: Literal["by_project_and_source", "by_source", "by_project"] = "by_project_and_source"
+    """Whether the quota `copies_per_source` is for the copies of one source made in one project, for those of one
+    source made anywhere, or for all copies made in a project."""
     failed_copies: Literal["free", "count"] = "free"
     """Whether a copy that began and failed counts against `copies_per_source`."""
     wait_quota: Literal["read", "free"] = "read"
@@ -102,18 +118,46 @@ class Switches(core.Switches):
     """Copies of an image that is FAILED."""
     smaller_copy: Literal["refuse", "accept"] = "refuse"
     """A copy that asks for a smaller disk than its source's."""
-    dual_regions: Literal["refuse", "accept"] = "refuse"
+    dual_regions: Literal["refuse", "accept"] = "accept"
     """Dual regions such as `nam4` as storage locations."""
     patched_fields: Literal["refuse", "ignore"] = "refuse"
     """Other values in a patch for fields that cannot be patched."""
+    patched_deprecation: Literal["ignore", "apply"] = "ignore"
+    """Whether a patch changes the deprecation, as the API's description says; users found that it doesn't."""
+    inserted_deprecation: Literal["apply", "ignore"] = "apply"
+    """Whether an insert's deprecation counts."""
+    first_answers: Literal["mixed", "running"] = "mixed"
+    """Whether the first answer about an insert is PENDING, or RUNNING like those about other changes."""
+    family_by_image_policy: Literal["allow", "refuse"] = "allow"
+    """Whether an image's own policy lets people resolve the family that it heads."""
     pending_changes: Literal["accept", "refuse"] = "accept"
     """Changing or deleting an image that is PENDING; refused with `resourceNotReady`."""
     changes_visible: Literal["at_once", "when_done"] = "at_once"
     """Whether a patch, a deprecation or a deletion shows before its operation has ended."""
+    deleted_images: Literal["deleting", "gone"] = "deleting"
+    """Whether an image is DELETING and its name taken until its deletion has ended, or is gone at once."""
     filter_case: Literal["mind", "ignore"] = "mind"
     """Whether `=` in a filter minds capitals."""
     filter_has: Literal["part", "whole"] = "part"
     """Whether `:` in a filter finds a part of a text, or wants the whole of it."""
+
+
+class CustomConstraint(Strict):
+    """A rule of the organisation's own."""
+
+    method: Annotated[str, Field(min_length=1)]
+    """What it forbids: `compute.images.setLabels`, or several as `compute.images.*`."""
+    constraint: Annotated[str, Field(pattern=r"^customConstraints/")] = "customConstraints/custom.images"
+    """Its name."""
+    message: str = "Not allowed here."
+    """What the organisation says about it."""
+
+
+class OrgPolicy(core.OrgPolicy):
+    """Organisation policies."""
+
+    custom: tuple[CustomConstraint, ...] = ()
+    """Custom constraints; what they forbid is 412 `conditionNotMet`."""
 
 
 class Contents(core.Strict):
@@ -121,6 +165,8 @@ class Contents(core.Strict):
 
     images: tuple[PlacedImage, ...] = ()
     """Images that exist from the beginning, the oldest first."""
+    project_numbers: dict[Project, Annotated[str, Field(pattern=r"^[0-9]+$")]] = Field(default_factory=dict)
+    """Project → its number, by which requests and references may name it, too."""
     copy_seconds: Seconds | dict[Location, Seconds] | None = None
     """How long a copy takes: a number, or location → number. Left out, and for other locations: `--copy-seconds`."""
 
@@ -130,5 +176,7 @@ class Scenario(core.Scenario, Contents):
 
     quotas: Quotas = Quotas()
     """How many requests, images and copies are allowed."""
+    org_policy: OrgPolicy = OrgPolicy()
+    """What the organisation forbids in every project."""
     switches: Switches = Switches()
     """Unconfirmed behaviour."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from emulator.core.guard import Meter, Need
 
 # What a stale read can see.
-REMEMBERED = ("compute.images.", "compute.imageFamilyViews.")
+REMEMBERED = ("compute.images.", "compute.imageFamilyViews.", "compute.imageViews.")
 
 
 class Compute(service.Service[Call]):
@@ -44,7 +44,11 @@ class Compute(service.Service[Call]):
         seed = self.rules.seed
         self._first_id = None if seed is None else 10**18 + seed * 10**12
         first_id = self._first_id or int(setting.clock.now()) * 10**9
-        self.state = State(first_id=first_id, pending_heads=self.rules.switches.pending_heads_family)
+        self.state = State(
+            first_id=first_id,
+            pending_heads=self.rules.switches.pending_heads_family,
+            numbers=self.rules.project_numbers,
+        )
         self.timing = Timing.around(setting.copy_seconds, wait=setting.wait_seconds, said=self.rules.copy_seconds)
 
     def reset(self) -> None:
@@ -65,7 +69,8 @@ class Compute(service.Service[Call]):
     def call(self, request: service.Call, *, stale: bool) -> Call:
         """The request with what exists and how long things take."""
         state = (stale and self._earlier(request.method, request.parameters)) or self.state
-        return Call(**vars(request), state=state, timing=self.timing)
+        given = {**vars(request), "project": self.state.project(request.project)}
+        return Call(**given, state=state, timing=self.timing)
 
     def needs(self, call: Call, target: str) -> Iterator[Need]:
         """The permissions that a request needs, in the order in which they are looked at."""
@@ -89,8 +94,9 @@ class Compute(service.Service[Call]):
         """What a stale read sees; None for other requests, and for images that never changed."""
         if not method.startswith(REMEMBERED):
             return None
-        name = parameters.get("image") or parameters.get("resource") or ""
-        return self.state.earlier(parameters["project"], name=name, family=parameters.get("family", ""))
+        name = next(filter(None, map(parameters.get, permissions.NAMES)), "")
+        project = self.state.project(parameters["project"])
+        return self.state.earlier(project, name=name, family=parameters.get("family", ""))
 
     def check_query(self, query: Mapping[str, Any]) -> None:
         """Raises ApiError 400 for a request id that isn't a valid UUID."""
@@ -113,7 +119,8 @@ class Compute(service.Service[Call]):
     def moments(self, now: float) -> Iterator[float]:
         """When operations end and images settle."""
         yield from (operation.ends for operation in self.state.operations(None))
-        yield from (image.settles for image in self.state.images(None, now))
+        for image in self.state.images(None, now):
+            yield image.settles if image.gone is None else image.gone
 
     def show(self, now: float) -> dict[str, Any]:
         """All images with project and policy, PENDING ones too, and all operations; oldest first."""

@@ -29,7 +29,8 @@ class Image:
     """An image.
 
     `created` is in milliseconds since 1970; `settles` (seconds since 1970) is when it stops being PENDING and becomes
-    READY or FAILED, or with "" vanishes; `fields` are those of the API that need no computing.
+    READY or FAILED, or with "" vanishes; `gone` (likewise) is when its deletion ends; `fields` are those of the API
+    that need no computing.
     """
 
     project: str
@@ -38,6 +39,7 @@ class Image:
     created: int
     settles: float = 0.0
     becomes: str = "READY"
+    gone: float | None = None
     fields: Mapping[str, Any] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     policy: Policy = field(default_factory=Policy)
@@ -48,7 +50,9 @@ class Image:
         return f"projects/{self.project}/global/images/{self.name}"
 
     def status(self, now: float) -> str:
-        """PENDING, READY or FAILED; "" once it has vanished."""
+        """PENDING, READY, FAILED or DELETING; "" once it has vanished."""
+        if self.gone is not None:
+            return "DELETING" if now < self.gone else ""
         return "PENDING" if now < self.settles else self.becomes
 
 
@@ -117,7 +121,10 @@ def updated(image: Image, update: Update) -> Change:
 class State:
     """Images and operations of every project."""
 
-    def __init__(self, *, first_id: int = 10**18, pending_heads: bool = False) -> None:
+    def __init__(
+        self, *, first_id: int = 10**18, pending_heads: bool = False, numbers: Mapping[str, str] | None = None
+    ) -> None:
+        self._ids = {number: project for project, number in (numbers or {}).items()}
         self._serial = itertools.count(first_id)
         self._newest = 0
         self._pending_heads = pending_heads
@@ -179,8 +186,13 @@ class State:
         """Milliseconds since 1970, later than every image's so far."""
         return max(int(now * 1000), self._newest + 1)
 
+    def project(self, name: str) -> str:
+        """The id of the project that has this id, or this number."""
+        return self._ids.get(name, name)
+
     def image(self, project: str, key: str, now: float) -> Image | None:
         """An image by name or by numeric id; None if there is none or it has vanished."""
+        project = self.project(project)
         self._catch_up(now)
         image = self._images.get((project, key))
         if image is None and key.isdecimal():
@@ -201,7 +213,7 @@ class State:
         """
         members = (
             image
-            for image in self.images(project, now)
+            for image in self.images(self.project(project), now)
             if image.fields.get("family") == family
             and (image.status(now) == "READY" or (self._pending_heads and image.status(now) == "PENDING"))
             and image.fields.get("deprecated", {}).get("state", "ACTIVE") == "ACTIVE"

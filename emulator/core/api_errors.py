@@ -34,12 +34,17 @@ class ApiError(Exception):
     details: Sequence[Mapping[str, Any]] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
     others: Sequence[str] = ()
+    location: str = ""
+    """What of the request was wrong, and of which type that is: `If-Match`, a `header`."""
+    location_type: str = ""
 
     def body(self) -> dict[str, Any]:
         """The JSON answer."""
         domain = "usageLimits" if self.reason in {"rateLimitExceeded", "quotaExceeded"} else "global"
+        place = {"locationType": self.location_type, "location": self.location} if self.location else {}
         errors = [
-            {"message": message, "domain": domain, "reason": self.reason} for message in (self.message, *self.others)
+            {"message": message, "domain": domain, "reason": self.reason, **place}
+            for message in (self.message, *self.others)
         ]
         error: dict[str, Any] = {"code": self.code, "message": self.message, "errors": errors}
         if self.details:

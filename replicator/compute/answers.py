@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import re
 from datetime import datetime
@@ -11,7 +13,7 @@ from urllib.parse import unquote
 
 from replicator.compute.refusals import Refusal
 from replicator.core import names
-from replicator.core.images import CUSTOMER_SUPPLIED, Binding, Image, ImageRef, Operation, Policy, Problem
+from replicator.core.images import CUSTOMER_SUPPLIED, Binding, Image, ImageRef, Operation, Policy, Problem, ShieldedKey
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -59,7 +61,26 @@ def image(answer: Any) -> Image:
         licenses=frozenset(_from_projects(uri) for uri in answer.licenses),
         deprecated="" if answer.deprecated.state == "ACTIVE" else answer.deprecated.state,
         encryption=_encryption(answer),
+        license_codes=frozenset(str(code) for code in answer.license_codes),
+        shielded_keys=frozenset(_shielded_keys(answer.shielded_instance_initial_state)),
+        confidential=answer.enable_confidential_compute,
     )
+
+
+def _shielded_keys(state: Any) -> Iterator[ShieldedKey]:
+    platform = [state.pk] if "pk" in state else []
+    for database, files in {"pk": platform, "keks": state.keks, "dbs": state.dbs, "dbxs": state.dbxs}.items():
+        for file in files:
+            yield ShieldedKey(database, f"{file.file_type or 'UNDEFINED'} {_digest(file.content)}")
+
+
+def _digest(content: str) -> str:
+    """The SHA-256 of what the text encodes, in whichever of the two alphabets of base64."""
+    try:
+        data = base64.b64decode(content.translate(str.maketrans("-_", "+/")) + "==")
+    except ValueError:
+        data = content.encode()
+    return hashlib.sha256(data).hexdigest()
 
 
 def _time(text: str) -> datetime:

@@ -56,6 +56,7 @@ class Compute:
         options = ClientOptions(api_endpoint=endpoint) if endpoint else None
         self._host = urlsplit(endpoint).netloc or compute_v1.ImagesClient.DEFAULT_ENDPOINT
         self._encrypted = not endpoint.startswith("http://")
+        self.credentials = credentials
         self._images = compute_v1.ImagesClient(credentials=credentials, client_options=options)
         self._operations = compute_v1.GlobalOperationsClient(credentials=credentials, client_options=options)
 
@@ -99,6 +100,15 @@ class Compute:
             "options_requested_policy_version": _POLICY_VERSION,
         }
         return self._request("compute.images.getIamPolicy", self._images.get_iam_policy, request, answers.policy)
+
+    def test_permissions(self, ref: ImageRef, permissions: Sequence[str]) -> Request[frozenset[str]]:
+        """Those of the permissions that the caller has on an image."""
+        asked = compute_v1.TestPermissionsRequest(permissions=list(permissions))
+        request = {"project": ref.project, "resource": ref.name, "test_permissions_request_resource": asked}
+        test = self._images.test_iam_permissions
+        return self._request(
+            "compute.images.testIamPermissions", test, request, lambda answer: frozenset(answer.permissions)
+        )
 
     def set_policy(self, ref: ImageRef, policy: Policy) -> Request[Policy]:
         """Replace the image's own access policy, guarded by the policy's etag; the answer is the new policy."""

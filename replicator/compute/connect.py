@@ -42,11 +42,11 @@ def connect(endpoint: str, env: Mapping[str, str], *, anonymous: bool) -> Comput
             raise wrong from error
         raise
     for transport in compute.transports:
-        _set_up(transport._session, local=endpoint.startswith("http://"))  # noqa: SLF001 - no public way to it
+        set_up(transport._session, local=endpoint.startswith("http://"))  # noqa: SLF001 - no public way to it
     return compute
 
 
-def _set_up(session: Any, *, local: bool) -> None:
+def set_up(session: Any, *, local: bool) -> None:
     """Let a session of google-auth's sign in with our TokenRequest; `local` means that it talks to loopback only.
 
     A refused token is renewed once, and the request repeated with the new one.

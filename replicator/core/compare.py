@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from replicator.core import access
+from replicator.core import access, image_fields
 from replicator.core.images import Difference, Image
 from replicator.core.replicas import Lineage
 
@@ -13,9 +13,6 @@ if TYPE_CHECKING:
 
     from replicator.core.images import Binding, Policy
     from replicator.core.replicas import Replica
-
-
-_UNKNOWN_ARCHITECTURE = {"", "ARCHITECTURE_UNSPECIFIED"}
 
 
 def lineage(source_id: str, image: Image, parents: Iterable[Image]) -> Lineage:
@@ -42,30 +39,25 @@ def content(source: Image, replica: Replica, image: Image) -> tuple[Difference, 
 
     A copy may have more guest OS features and licences than the source: Compute Engine may add its own.
     """
-    differences = [
+    placed = (
         _unless(
             image.storage_locations == (replica.location,),
             "storageLocations",
             replica.location,
             image.storage_locations,
         ),
-        _unless(image.disk_size_gb == source.disk_size_gb, "diskSizeGb", source.disk_size_gb, image.disk_size_gb),
-        _unless(
-            source.architecture in _UNKNOWN_ARCHITECTURE or image.architecture == source.architecture,
-            "architecture",
-            source.architecture,
-            image.architecture,
-        ),
-        _unless(
-            image.guest_os_features >= source.guest_os_features,
-            "guestOsFeatures",
-            sorted(source.guest_os_features),
-            sorted(image.guest_os_features),
-        ),
         _unless(image.encryption == replica.kms_key, "kmsKeyName", replica.kms_key, image.encryption),
-        _unless(image.licenses >= source.licenses, "licenses", sorted(source.licenses), sorted(image.licenses)),
-    ]
-    return tuple(difference for difference in differences if difference)
+    )
+    return (*(difference for difference in placed if difference), *shared(source, image))
+
+
+def shared(source: Image, image: Image) -> tuple[Difference, ...]:
+    """What differs in fields that a copy must share with its source, by the table of fields."""
+    return tuple(
+        Difference(field.name, _shown(sorted(field.of(source))), _shown(sorted(field.of(image))))
+        for field in image_fields.SHARED
+        if field.of and not field.right(source, image)
+    )
 
 
 def description(replica: Replica, image: Image) -> tuple[Difference, ...]:

@@ -30,6 +30,16 @@ class ImageRef:
         return self.uri
 
 
+@dataclass(frozen=True, slots=True)
+class ShieldedKey:
+    """A key of Secure Boot that the image brings along."""
+
+    database: str
+    """pk, keks, dbs or dbxs: whose key it is, and whether what it has signed is trusted or refused."""
+    digest: str
+    """The type of its file, and the SHA-256 of its content."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
     """An image as the API returned it."""
@@ -57,6 +67,10 @@ class Image:
     """DEPRECATED, OBSOLETE, DELETED or empty."""
     encryption: str
     """Its Cloud KMS key, without a version, or CUSTOMER_SUPPLIED; empty if Google's own key is used."""
+    license_codes: frozenset[str] = frozenset()
+    shielded_keys: frozenset[ShieldedKey] = frozenset()
+    confidential: bool = False
+    """Whether its disks are confidential ones."""
 
     @property
     def home(self) -> str:

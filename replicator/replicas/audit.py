@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from replicator.compute.retry import Calls
     from replicator.core.images import Policy
     from replicator.core.replicas import Existing, Plan, Replica, Step
-    from replicator.index.image_index import Entry, Index, IndexedSource, Served
+    from replicator.index.image_index import Entry, Index, Served
 
 
 class State(StrEnum):
@@ -117,9 +117,10 @@ def of_entry(
     image: Image | errors.ReplicaError | None,
     policy: Policy | None,
     *,
+    source: Image | None = None,
     compare_access: bool = True,
 ) -> Finding:
-    """Compare one location of an index entry with the live image of that name."""
+    """Compare one location of an index entry with the live image of that name, and with its source if that exists."""
     found = partial(Finding, location=location, uri=served.uri, architecture=entry.architecture)
     if image is None:
         return found(state=State.MISSING)
@@ -145,6 +146,8 @@ def of_entry(
     )
     if differences:
         return found(state=State.DRIFTED, differences=differences)
+    if source and (unlike := compare.shared(source, image)):
+        return found(state=State.DRIFTED, differences=unlike)
     if served.family and image.family != served.family:
         return found(state=State.NOT_PROMOTED, differences=(Difference("family", served.family, image.family),))
     return found(state=State.CORRECT)
@@ -173,14 +176,7 @@ async def check(calls: Calls, read: Index) -> list[Seen]:
     found = await asyncio.gather(*(_read_one(calls, ref) for ref in foreign))
     read_one = {**images, **dict(zip(foreign, found, strict=True))}
     known = {ref: image for ref, image in read_one.items() if image is not None}
-    seen = await look(calls, read.images, known, foreign=foreign)
-    return [replace(item, source=_very(known, item.entry.source)) for item in seen]
-
-
-def _very(images: Mapping[ImageRef, Image | errors.ReplicaError], wanted: IndexedSource) -> Image | None:
-    """The very image, by its id, if it could be read."""
-    image = images.get(wanted.ref)
-    return image if isinstance(image, Image) and image.id == wanted.id else None
+    return await look(calls, read.images, known, foreign=foreign)
 
 
 def lacking(read: Index) -> list[Finding]:
@@ -227,7 +223,13 @@ class Seen:
     def finding(self) -> Finding:
         """The finding from the comparison of the two."""
         found = of_entry(
-            self.entry, self.location, self.served, self.image, self.policy, compare_access=not self.foreign
+            self.entry,
+            self.location,
+            self.served,
+            self.image,
+            self.policy,
+            source=self.source,
+            compare_access=not self.foreign,
         )
         if self.foreign and found.state is State.CORRECT:
             return replace(found, message="who else may use it can't be read")
@@ -248,9 +250,12 @@ async def look(
 
     async def one(entry: Entry, location: str, served: Served) -> Seen:
         if served.ref not in foreign:
-            return await _look_at(calls, entry, location, served, images)
-        image = images.get(served.ref)
-        return Seen(entry=entry, location=location, served=served, image=image, policy=None, foreign=True)
+            seen = await _look_at(calls, entry, location, served, images)
+        else:
+            image = images.get(served.ref)
+            seen = Seen(entry=entry, location=location, served=served, image=image, policy=None, foreign=True)
+        source = images.get(entry.source.ref)
+        return replace(seen, source=source) if isinstance(source, Image) and source.id == entry.source.id else seen
 
     served = [(entry, location, image) for entry in entries for location, image in sorted(entry.locations.items())]
     return await asyncio.gather(*(one(*item) for item in served))

@@ -107,6 +107,8 @@ def step_for(
     if isinstance(found, errors.ReplicaError):
         return Step(replica=replica, action=Action.REFUSE, error=found)
     image = found.image
+    if image.status == "DELETING":
+        return Step(replica=replica, action=Action.WAIT, existing=found)
     refused = _refusal(source, replica, found, replace_failed=replace_failed)
     if refused:
         return Step(replica=replica, action=Action.REFUSE, existing=found, error=refused)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import get_args
 
-from emulator.core.scenario import Switches
+from emulator.compute.scenario import Switches
 
 ANSWERS = [
     (name, answer)

@@ -76,7 +76,7 @@ class TestTagPush:
         source = pusher.image("web-20261122")
         assert (source["family"], source["labels"]) == ("web", {"team": "infra"})
         touched = {entry["method"] for entry in pusher.emulator.journal() if entry["target"] == SOURCE}
-        assert touched == {"compute.images.get", "compute.images.getIamPolicy"}
+        assert touched == {f"compute.images.{verb}" for verb in ("get", "getIamPolicy", "testIamPermissions")}
 
     def test_index_and_its_digest(self, pusher: Caller, pushed: Run) -> None:
         path = Path(pushed.outputs["index_path"])

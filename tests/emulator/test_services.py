@@ -46,12 +46,12 @@ def client(greeter: None) -> Iterator[Client]:
         yield client
 
 
-def test_compute_alone_is_found() -> None:
-    assert [service.__name__ for service in assembly.services()] == ["Compute"]
+def test_those_that_there_are_are_found() -> None:
+    assert [service.__name__ for service in assembly.services()] == ["Compute", "ResourceManager"]
 
 
 def test_a_folder_is_found(greeter: None) -> None:
-    assert [service.__name__ for service in assembly.services()] == ["Compute", "Greeter"]
+    assert [service.__name__ for service in assembly.services()] == ["Compute", "Greeter", "ResourceManager"]
 
 
 def test_both_answer_and_stand_in_one_journal(client: Client) -> None:

@@ -16,6 +16,8 @@ KEPT = frozenset(
         "compute.globalOperations.list",
         "compute.globalOperations.wait",
         "compute.imageFamilyViews.get",
+        "compute.imageViews.get",
+        "compute.imageViews.list",
         "compute.images.delete",
         "compute.images.deprecate",
         "compute.images.get",

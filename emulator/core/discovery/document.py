@@ -52,9 +52,12 @@ class Route:
         """The path from `projects/` to the last thing named, without a verb behind it."""
         segments = self.method.path.split("/")
         named = [index for index, segment in enumerate(segments) if segment.startswith("{")]
+        if named and segments[named[-1]].startswith("{project}:"):
+            # A verb behind a project: `v3/projects/{project}:testIamPermissions`.
+            return f"projects/{self.project}"
         whole = not named or segments[named[-1]] == "{project}"
         kept = segments if whole else segments[: named[-1] + 1]
-        return "/".join(self.parameters.get(segment[1:-1], segment) for segment in kept)
+        return "/".join(self.parameters.get(_parameter_in(segment), segment) for segment in kept)
 
 
 class Api:
@@ -104,7 +107,7 @@ class Api:
         if found is None:
             return None
         method, values = found
-        names = [segment[1:-1] for segment in method.path.split("/") if segment.startswith("{")]
+        names = [_parameter_in(segment) for segment in method.path.split("/") if segment.startswith("{")]
         return Route(method=method, parameters=dict(zip(names, values, strict=True)))
 
     def check_parameters(self, route: Route, query_string: str) -> dict[str, Any]:
@@ -177,7 +180,7 @@ class Api:
         self.methods[method.id] = method
         node = self._tree
         for segment in method.path.split("/"):
-            node = node.setdefault("{}" if segment.startswith("{") else segment, {})
+            node = node.setdefault(f"{{}}{segment.partition('}')[2]}" if segment.startswith("{") else segment, {})
         node.setdefault("", {})[method.verb] = method
 
     def _request(self, method: Method) -> Check:
@@ -204,10 +207,18 @@ def _walk(node: Mapping[str, Any], segments: list[str], verb: str) -> tuple[Meth
     first, rest = segments[0], segments[1:]
     if first and first in node and (found := _walk(node[first], rest, verb)):
         return found
-    if first and "{}" in node and (found := _walk(node["{}"], rest, verb)):
-        method, values = found
-        return method, [first, *values]
+    for key in sorted((key for key in node if key.startswith("{}")), key=len, reverse=True):
+        # A verb may stand behind the last name: `{project}:testIamPermissions`.
+        value = first.removesuffix(key[2:]) if first.endswith(key[2:]) else ""
+        if value and (found := _walk(node[key], rest, verb)):
+            method, values = found
+            return method, [value, *values]
     return None
+
+
+def _parameter_in(segment: str) -> str:
+    """The name of the parameter that a segment of a path is."""
+    return segment[1:].partition("}")[0]
 
 
 def _parameter(name: str, definition: Mapping[str, Any], value: str) -> Any:

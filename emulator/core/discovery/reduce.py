@@ -32,7 +32,9 @@ def installed(name: str) -> dict[str, Any]:
 def reduce(whole: dict[str, Any], kept_methods: Collection[str]) -> dict[str, Any]:
     """The reduced document. Raises KeyError if a kept method is gone from `whole`."""
     methods = {
-        method["id"]: method for resource in whole["resources"].values() for method in resource["methods"].values()
+        method["id"]: method
+        for resource in whole["resources"].values()
+        for method in resource.get("methods", {}).values()
     }
     kept = {name: _method(methods[name]) for name in sorted(kept_methods)}
     names = {method[key] for method in kept.values() for key in ("request", "response") if key in method}

@@ -217,6 +217,10 @@ async def _look(session: Session, work: Work, schedule: Schedule) -> Image | Non
 
 async def _await_theirs(session: Session, work: Work) -> Image | None:
     """Wait for a copy that someone else began; None if it came to nothing, so that we have to make it."""
+    existing = work.step.existing
+    if existing and existing.image.status == "DELETING":
+        await _await_gone(session, work, existing.image)
+        return None
     image = await session.read_back(work)
     try:
         return await _await_ready(session, work, image)
@@ -228,11 +232,31 @@ async def _await_theirs(session: Session, work: Work) -> Image | None:
         return None
 
 
+async def _await_gone(session: Session, work: Work, leaving: Image) -> None:
+    """Wait until an image that is being deleted is gone, or was left after all, or another one has its name."""
+    ref, work.image, pause = leaving.ref, None, _SHORTEST_PAUSE
+    session.say(work, "being deleted", f"{ref.name} is DELETING; waiting until it is gone")
+    while True:
+        try:
+            image = await session.calls(
+                session.calls.compute.get(ref), doing=f"Reading {ref}", where=work.replica.location
+            )
+        except Refusal as refusal:
+            if refusal.status != 404:
+                raise
+            return
+        if image.id != leaving.id or image.status != "DELETING":
+            return
+        await session.calls.pause(pause, where=work.replica.location)
+        pause = min(2 * pause, _LONGEST_PAUSE)
+
+
 async def _await_ready(session: Session, work: Work, image: Image) -> Image:
     pause = _SHORTEST_PAUSE
-    while image.status == "PENDING":
-        if work.state != "being made":
-            session.say(work, "being made", f"{image.ref.name} is PENDING: someone else is making it; waiting")
+    while image.status in {"PENDING", "DELETING"}:
+        state = "being made" if image.status == "PENDING" else "being deleted"
+        if work.state != state:
+            session.say(work, state, f"{image.ref.name} is {image.status}; waiting for the end of that")
         await session.calls.pause(pause, where=work.replica.location)
         pause = min(2 * pause, _LONGEST_PAUSE)
         image = await session.read(work)
@@ -245,6 +269,9 @@ async def _remove_failed(session: Session, work: Work) -> None:
     """Delete a FAILED copy of ours, if it is still what the plan saw."""
     existing = work.step.existing
     image = await session.read(work)
+    if image.status == "DELETING":
+        await _await_gone(session, work, image)
+        return
     if existing is None or image != existing.image:
         raise errors.ImageFailed(
             f"{image.ref} changed since the plan was made, so it was not replaced", remedy="Run this again."

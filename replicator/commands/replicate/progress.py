@@ -13,6 +13,7 @@ from replicator.runtime.markdown import size
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from replicator.commands.replicate.preflight import Findings
     from replicator.core.replicas import Plan, Step
     from replicator.inputs.source_reference import SourceRef
     from replicator.replicas.settings import Settings
@@ -36,8 +37,8 @@ def show_head(runner: Runner, source: SourceRef, wanted: Settings) -> None:
     runner.line(f"{source} is wanted in {named}; reading what exists")
 
 
-def show_plan(runner: Runner, plan: Plan) -> None:
-    """Print what will be done, and what it will store."""
+def show_plan(runner: Runner, plan: Plan, found: Findings) -> None:
+    """Print what will be done, what it will store, and what is known of the permissions that it needs."""
     source = plan.source
     with runner.group(f"Plan for {source.ref} (id {source.id})"):
         runner.line(
@@ -57,6 +58,8 @@ def show_plan(runner: Runner, plan: Plan) -> None:
             runner.line(line, indent=2)
         for note in plan.notes:
             runner.line(f"note: {note}", indent=2)
+        for line in found.lines():
+            runner.line(line, indent=2)
         for warning in plan.warnings:
             runner.line(f"warning: {warning}", indent=2)
 
@@ -96,6 +99,8 @@ def _plan_row(plan: Plan, step: Step) -> list[str]:
     word = _WORDS[step.action]
     if step.action is Action.CHECK and step.changes:
         word = "repair     " + ", ".join(difference.field for difference in step.changes)
+    if step.existing and step.existing.image.status == "DELETING":
+        word = "copy       once the image that is being deleted is gone"
     if step.error:
         word = f"refuse     {step.error.reason}: {step.error.what}"
     family = f"family {replica.family}" if replica.family else "no family"

@@ -8,9 +8,9 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
+from replicator.commands.replicate.stale import until_fresh
 from replicator.compute import refusals
 from replicator.compute.refusals import Refusal
-from replicator.compute.stale import until_fresh
 from replicator.core import access, compare, errors
 from replicator.core.images import Policy
 from replicator.replicas import plan as planning

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from replicator.commands.replicate import live_table, progress
+from replicator.commands.replicate import live_table, preflight, progress
 from replicator.commands.replicate.execute import replicate
 from replicator.compute import lookup, waits
 from replicator.compute.connect import connected
@@ -97,10 +97,14 @@ class Replication(RecordedRun):
         self.source = await lookup.read_source(calls, inputs.source)
         if odd := manifest_age.doubt(inputs.built, self.source.created, waits.now()):
             self.notes.append(Annotation("warning", "Input packer_manifest", odd))
-        plan = self.plan = await survey(calls, wanted, self.source)
+        plan = await survey(calls, wanted, self.source)
+        plan, found = await preflight.check(calls, plan, wanted.compute_endpoint, self.env)
+        self.plan = plan
         self.notes += [Annotation("warning", "Plan", warning) for warning in plan.warnings]
         self.notes += [Annotation("notice", "Plan", note) for note in plan.notes]
-        progress.show_plan(self.runner, plan)
+        if found.missing:
+            self.notes.append(Annotation("warning", "Permissions", "; ".join(str(each) for each in found.missing)))
+        progress.show_plan(self.runner, plan, found)
         return calls, plan
 
     async def _seal(self) -> bool:

@@ -116,7 +116,7 @@ def check_replicated(runner: Runner, ran: Ran, outputs: dict[str, str]) -> None:
     inserted = [entry["target"] for entry in journal if entry["method"] == "compute.images.insert"]
     assert sorted(inserted) == sorted([WHOLE["eu"], WHOLE["asia"]])
     touched = {entry["method"] for entry in journal if entry["target"] == SOURCE}
-    assert touched == {"compute.images.get", "compute.images.getIamPolicy"}
+    assert touched == {f"compute.images.{verb}" for verb in ("get", "getIamPolicy", "testIamPermissions")}
 
 
 def check_skipped(runner: Runner, ran: Ran, outputs: dict[str, str]) -> None:

@@ -82,7 +82,7 @@ def test_policy_with_conditions(clients: tuple[Any, Any]) -> None:
     assert changed.bindings[0].condition.title == "t"
     with pytest.raises(GoogleAPICallError) as caught:
         images.set_iam_policy(project="p1", resource="web", global_set_policy_request_resource=resource)
-    assert caught.value.code == 412
+    assert caught.value.code == 409
 
 
 def test_failures(clients: tuple[Any, Any], emulator: Running) -> None:

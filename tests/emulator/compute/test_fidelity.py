@@ -33,8 +33,10 @@ def test_every_behaviour_says_where_it_is_from_and_every_switch_stands_by_one() 
 
 
 @pytest.mark.parametrize("behaviour", BEHAVIOURS, ids=lambda each: each.text)
-def test_what_is_guessed_is_a_switch_and_nothing_else_is(behaviour: Behaviour) -> None:
-    assert (behaviour.tag == "guessed") is (behaviour.switch in Switches.model_fields)
+def test_what_is_guessed_is_a_switch_and_any_other_switch_has_its_evidence(behaviour: Behaviour) -> None:
+    assert (behaviour.switch in Switches.model_fields) is bool(behaviour.switch)
+    assert behaviour.switch or behaviour.tag != "guessed"
+    assert behaviour.tag == "guessed" or not behaviour.switch or behaviour.evidence
 
 
 def test_the_readme_names_every_switch() -> None:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from emulator.compute.images import label_fingerprint
 from emulator.core.discovery.checks import decoded
-
-if TYPE_CHECKING:
-    from testkit.client import Client
+from emulator.testing import running
+from testkit.client import Client
 
 CANONICAL = "https://www.googleapis.com/compute/v1/projects/p1/global/images/"
 
@@ -35,7 +34,7 @@ CANONICAL = "https://www.googleapis.com/compute/v1/projects/p1/global/images/"
 def test_an_image_of_a_disk_is_ready_within_a_second_and_stored_in_us(
     still: Client, source: dict[str, Any], shown: dict[str, Any]
 ) -> None:
-    assert still.insert("new", "", **source).json["status"] == "RUNNING"
+    assert still.insert("new", "", **source).json["status"] == "PENDING"
     assert still.get("/images/new").json["status"] == "PENDING"
     still.advance(1.0)
     image = still.get("/images/new").json
@@ -48,7 +47,7 @@ def test_an_image_of_a_disk_is_ready_within_a_second_and_stored_in_us(
 
 def test_a_copy_takes_its_time_and_shows_progress(still: Client) -> None:
     operation = still.insert("web-eu", storageLocations=["eu"]).json
-    assert (operation["status"], operation["progress"]) == ("RUNNING", 0)
+    assert (operation["status"], operation["progress"]) == ("PENDING", 0)
     still.advance(6.0)
     half = still.get(f"/operations/{operation['name']}").json
     assert (half["status"], half["progress"]) == ("RUNNING", 60)
@@ -217,12 +216,13 @@ def test_moving_a_family_back_does_not_make_an_older_image_its_head(still: Clien
     assert still.get("/images/family/web").json["name"] == "newer"
 
 
-def test_patch_changes_family_description_and_deprecation_only(still: Client) -> None:
+def test_patch_changes_family_and_description_only(still: Client) -> None:
     answer = still.patch("/images/web", {"family": "fam", "description": "d", "deprecated": {"state": "OBSOLETE"}})
     assert answer.json["status"] == "RUNNING"
     assert still.wait(answer)["operationType"] == "patch"
-    wanted = {"family": "fam", "description": "d", "deprecated": {"state": "OBSOLETE"}}
+    wanted = {"family": "fam", "description": "d"}
     assert still.get("/images/web").json.items() >= wanted.items()
+    assert "deprecated" not in still.get("/images/web").json
     still.wait(still.patch("/images/web", {"family": "", "description": None}))
     assert not {"family", "description"} & still.get("/images/web").json.keys()
     for body in ({"labels": {"a": "b"}}, {"name": "other"}, {"family": "Bad"}, {"status": "READY"}):
@@ -293,3 +293,102 @@ def test_projects_are_apart_and_may_be_domain_scoped(still: Client) -> None:
     still.advance(10.0)
     assert still.send("POST", path, again).status == 200
     assert still.emulator.journal()[0]["project"] == "example.com:p"
+
+
+STATE = {"pk": {"content": "cGs=", "fileType": "X509"}, "dbxs": [{"content": "ZGJ4", "fileType": "BIN"}]}
+
+
+def test_a_copy_inherits_keys_codes_and_confidentiality(still: Client) -> None:
+    still.emulator.add_image(
+        project="p1", name="sealed", license_codes=["42"], shielded_instance_initial_state=STATE, confidential=True
+    )
+    still.wait(still.insert("copy", "sealed"))
+    copy = still.get("/images/copy").json
+    assert copy["licenseCodes"] == ["42"]
+    assert copy["shieldedInstanceInitialState"] == STATE
+    assert copy["enableConfidentialCompute"] is True
+
+
+def test_an_image_in_several_locations(still: Client) -> None:
+    still.emulator.add_image(project="p1", name="wide", locations=["asia", "eu", "us"])
+    assert still.get("/images/wide").json["storageLocations"] == ["asia", "eu", "us"]
+    still.insert("copy", "wide")
+    assert still.get("/images/copy").json["storageLocations"] == ["asia"]
+
+
+class TestDeleting:
+    def test_the_name_is_taken_until_it_is_done(self, still: Client) -> None:
+        still.wait(still.insert("copy"))
+        answer = still.delete("/images/copy")
+        assert still.get("/images/copy").json["status"] == "DELETING"
+        assert still.insert("copy").reason == "alreadyExists"
+        still.wait(answer)
+        assert still.get("/images/copy").status == 404
+        assert still.insert("copy").status == 200
+
+    def test_nothing_can_be_done_with_it(self, still: Client) -> None:
+        still.delete("/images/web")
+        assert still.insert("copy").reason == "resourceNotReady"
+        assert still.patch("/images/web", {"family": "new"}).reason == "resourceNotReady"
+        assert still.post("/images/web/deprecate", {"state": "OBSOLETE"}).reason == "resourceNotReady"
+        assert still.delete("/images/web").reason == "resourceNotReady"
+
+    def test_it_heads_no_family(self, still: Client) -> None:
+        still.wait(still.insert("copy", family="web"))
+        assert still.get("/images/family/web").json["name"] == "copy"
+        still.delete("/images/copy")
+        assert still.get("/images/family/web").json["name"] == "web"
+
+    def test_a_deletion_that_fails_leaves_the_image(self, still: Client) -> None:
+        still.emulator.faults([{"action": {"kind": "operation", "code": "INTERNAL_ERROR", "leaves": "nothing"}}])
+        assert still.wait(still.delete("/images/web"))["error"]["errors"][0]["code"] == "INTERNAL_ERROR"
+        assert still.get("/images/web").json["status"] == "READY"
+
+    @pytest.mark.parametrize(("status", "then"), [("DELETING", 404), ("PENDING", 200)])
+    def test_for_a_time(self, still: Client, status: Any, then: int) -> None:
+        still.emulator.add_image(project="p1", name="other", status=status, status_seconds=30)
+        still.advance(29)
+        assert still.get("/images/other").json["status"] == status
+        still.advance(1)
+        assert still.get("/images/other").status == then
+
+
+def test_a_deprecated_image_with_a_replacement_heads_no_family(still: Client) -> None:
+    still.wait(still.insert("second", family="web"))
+    for state in ("DEPRECATED", "OBSOLETE", "DELETED"):
+        still.post("/images/second/deprecate", {"state": state, "replacement": "global/images/web"})
+        assert still.get("/images/family/web").json["name"] == "web"
+    dates = {"deprecated": "2026-01-01T00:00:00Z", "replacement": "global/images/web"}
+    still.post("/images/second/deprecate", {"state": "ACTIVE", **dates})
+    assert still.get("/images/family/web").json["name"] == "second"
+
+
+def test_an_image_is_read_in_a_region(still: Client) -> None:
+    root = "/compute/v1/projects/p1/regions/us-east1/imageViews"
+    assert still.send("GET", f"{root}/web").json["image"] == still.get("/images/web").json
+    assert [each["image"]["name"] for each in still.send("GET", root).json["items"]] == ["web"]
+    missing = still.send("GET", f"{root}/none")
+    assert missing.message == "The resource 'projects/p1/regions/us-east1/imageViews/none' was not found"
+
+
+def test_a_family_that_no_zone_sees(still: Client) -> None:
+    missing = still.send("GET", "/compute/v1/projects/p1/zones/us-east1-b/imageFamilyViews/none")
+    assert missing.message == "The resource 'projects/p1/zones/us-east1-b/imageFamilyViews/none' was not found"
+
+
+def test_stale_labels_are_located(still: Client) -> None:
+    stale = still.post("/images/web/setLabels", {"labels": {}, "labelFingerprint": "AAAA"})
+    assert stale.json["error"]["errors"][0]["location"] == "If-Match"
+    assert still.get("/images/web").json["labelFingerprint"] == "42WmSpB8rSM="
+
+
+def test_a_project_is_named_by_its_number_too() -> None:
+    images = [{"project": "p1", "name": "web", "family": "web"}]
+    with running(driven=True, scenario={"images": images, "project_numbers": {"p1": "77"}}) as emulator:
+        client = Client(emulator, emulator.app.clock)  # type: ignore[arg-type]
+        root = "/compute/v1/projects/77/global/images"
+        for path in ("web", "family/web"):
+            assert client.send("GET", f"{root}/{path}").json["selfLink"] == CANONICAL + "web"
+        assert client.send("POST", root, {"name": "copy", "sourceImage": "projects/77/global/images/web"}).status == 200
+        assert client.get("/images/copy").json["sourceImage"] == CANONICAL + "web"
+        assert [each["name"] for each in client.send("GET", root).json["items"]] == ["copy", "web"]

@@ -12,7 +12,7 @@ from emulator.testing import running
 from testkit.client import Client
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 GET = "/compute/v1/projects/p1/global/images"
 WEB = {"project": "p1", "name": "web", "family": "web"}
@@ -190,7 +190,61 @@ def test_members_an_organisation_allows() -> None:
         for member in ("allAuthenticatedUsers", "user:a@badexample.com"):
             answer = client.post(path, policy("user:a@example.com", member))
             assert (answer.status, answer.reason) == (400, "failedPrecondition")
-            assert "constraints/iam.allowedPolicyMemberDomains" in answer.message
+            assert "constraints/iam.allowedPolicyMemberDomains" in str(answer.json["error"]["details"])
         kept = policy("allAuthenticatedUsers", "user:b@example.com")
         assert client.post("/images/open/setIamPolicy", kept).status == 200
         assert "example.com" in json.dumps(client.emulator.policy("p1", "web"))
+
+
+def test_copies_are_counted_for_each_project_that_copies_a_source() -> None:
+    with under(quotas={"copies_per_source": {"count": 1, "minutes": 60}}) as still:
+        client = Client(still.emulator, still.emulator.app.clock)  # type: ignore[arg-type]
+        body = {"name": "copy", "sourceImage": "projects/p1/global/images/web"}
+        assert "error" not in client.wait(client.insert("first"))
+        assert client.send("POST", "/compute/v1/projects/p2/global/images", body).status == 200
+        client.advance(1000)
+        other = client.send("GET", "/compute/v1/projects/p2/global/operations").json["items"][0]
+        assert "error" not in other
+        refused = client.wait(client.insert("second"))["error"]["errors"][0]
+        assert refused["code"] == "RESOURCE_OPERATION_RATE_EXCEEDED"
+        assert "'projects/p1/global/images/web'" in refused["message"]
+
+
+@pytest.mark.parametrize(
+    ("method", "ask"),
+    [
+        ("compute.images.insert", lambda client: client.insert("copy")),
+        ("compute.images.setLabels", lambda client: client.post("/images/web/setLabels", {"labelFingerprint": "AAAA"})),
+        ("compute.images.setIamPolicy", lambda client: client.post("/images/web/setIamPolicy", {"policy": {}})),
+        ("compute.images.patch", lambda client: client.patch("/images/web", {"family": "new"})),
+        ("compute.images.delete", lambda client: client.delete("/images/web")),
+    ],
+)
+def test_what_a_custom_constraint_forbids(method: str, ask: Callable[[Client], Any]) -> None:
+    rule = {"method": method, "constraint": "customConstraints/custom.labels", "message": "Label it."}
+    with under(org_policy={"custom": [rule]}) as client:
+        answer = ask(client)
+        assert (answer.status, answer.reason) == (412, "conditionNotMet")
+        assert (
+            'Operation denied by custom org policies: ["customConstraints/custom.labels": "Label it."]'
+            in answer.message
+        )
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        ("failedPrecondition", "do not belong to a permitted customer."),
+        ("managed", "Operation denied by org policy on resource 'projects/p1'"),
+    ],
+)
+def test_the_words_about_a_foreign_domain(answer: str, says: str) -> None:
+    with under(org_policy={"allowed_member_domains": ["a.b"]}, switches={"foreign_domain": answer}) as client:
+        binding = {"role": "roles/compute.imageUser", "members": ["user:x@c.d"]}
+        refused = client.post("/images/web/setIamPolicy", {"policy": {"bindings": [binding]}})
+        assert (refused.status, refused.reason) == (400, "failedPrecondition")
+        assert says in refused.message
+        if answer == "failedPrecondition":
+            violation = refused.json["error"]["details"][0]["violations"][0]
+            assert violation["type"] == "constraints/iam.allowedPolicyMemberDomains"
+            assert "user:x@c.d" in violation["description"]

@@ -53,8 +53,10 @@ def test_the_shape_as_recorded(still: Client) -> None:
     name = first["name"]
     assert first.keys() == {
         "kind", "id", "name", "operationType", "targetLink", "targetId", "status", "user", "progress", "insertTime",
-        "startTime", "selfLink", "clientOperationId",
+        "selfLink", "clientOperationId",
     }  # fmt: skip
+    assert (first["status"], still.get(f"/operations/{name}").json["status"]) == ("PENDING", "RUNNING")
+    assert "startTime" in still.get(f"/operations/{name}").json
     assert first["kind"] == "compute#operation"
     assert first["operationType"] == "insert"
     assert first["clientOperationId"] == ONE

@@ -116,7 +116,7 @@ def test_a_delay(emulator: Running, client: Client) -> None:
 def test_an_operation_that_fails_shows_it_at_its_end(still: Client, leaves: str, status: str | None) -> None:
     order(still, {**TOO_OFTEN, "leaves": leaves}, method=INSERT, match="images/copy")
     answer = still.insert("copy")
-    assert answer.json["status"] == "RUNNING"
+    assert answer.json["status"] == "PENDING"
     assert still.get("/images/copy").json["status"] == "PENDING"
     done = still.wait(answer)
     assert done["error"]["errors"][0]["code"] == "RESOURCE_OPERATION_RATE_EXCEEDED"
@@ -391,6 +391,6 @@ def test_what_cannot_be_stale_uses_nothing_up(still: Client) -> None:
 
 
 def test_a_deleted_image_is_still_read(still: Client) -> None:
-    still.delete("/images/web")
+    still.wait(still.delete("/images/web"))
     order(still, {"kind": "stale"})
     assert [still.get("/images/web").status for _ in range(2)] == [200, 404]

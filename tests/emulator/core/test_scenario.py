@@ -14,7 +14,7 @@ import jsonschema
 import pytest
 import yaml
 
-from emulator import scenario
+from emulator import assembly, scenario
 from emulator.compute.scenario import Scenario, Switches
 from emulator.core.scenario import BadScenario
 from emulator.testing import running
@@ -86,7 +86,7 @@ def test_every_key_is_described() -> None:
 def test_an_empty_file_is_a_scenario(tmp_path: Path) -> None:
     path = tmp_path / "s.yaml"
     path.write_text("")
-    assert scenario.load(path) == Scenario()
+    assert scenario.load(path).model_dump() == assembly.scenario()().model_dump()
 
 
 @pytest.mark.parametrize(
@@ -240,6 +240,16 @@ def foreigner(client: Client) -> int:
     return client.post("/images/web/setIamPolicy", {"policy": {"bindings": [FOREIGN]}}).status
 
 
+def deprecated_by_patch(client: Client) -> Any:
+    client.patch("/images/web", {"deprecated": {"state": "OBSOLETE"}})
+    return client.get("/images/web").json.get("deprecated", {}).get("state")
+
+
+def deprecated_by_insert(client: Client) -> Any:
+    client.wait(client.insert("copy", deprecated={"state": "OBSOLETE"}))
+    return client.get("/images/copy").json.get("deprecated", {}).get("state")
+
+
 SWITCHED = {
     "unknown_fields": Asked(
         other="ignore",
@@ -269,10 +279,10 @@ SWITCHED = {
     ),
     "pending_heads_family": Asked(other=True, ask=family_of_pending, usual=404, switched=200),
     "stale_etag": Asked(
-        other=409,
+        other=412,
         ask=lambda client: client.post("/images/web/setIamPolicy", {"policy": {"etag": "AAAA"}}).status,
-        usual=412,
-        switched=409,
+        usual=409,
+        switched=412,
     ),
     "foreign_domain": Asked(
         other="conditionNotMet",
@@ -340,10 +350,51 @@ SWITCHED = {
         other="accept", ask=lambda client: client.insert("copy", diskSizeGb="5").status, usual=400, switched=200
     ),
     "dual_regions": Asked(
-        other="accept",
+        other="refuse",
         ask=lambda client: client.insert("copy", storageLocations=["nam4"]).status,
+        usual=200,
+        switched=400,
+    ),
+    "several_locations": Asked(
+        other="accept",
+        ask=lambda client: (
+            client.insert("copy", storageLocations=["eu", "us"]).status,
+            (client.emulator.image("p1", "copy") or {}).get("storageLocations"),
+        ),
+        usual=(400, None),
+        switched=(200, ["eu", "us"]),
+    ),
+    "deleted_members": Asked(
+        other="accept",
+        ask=lambda client: (
+            client.post(
+                "/images/web/setIamPolicy",
+                {"policy": {"bindings": [{**FOREIGN, "members": ["deleted:user:a@example.com?uid=1"]}]}},
+            ).status
+        ),
         usual=400,
         switched=200,
+    ),
+    "deleted_images": Asked(
+        other="gone",
+        ask=lambda client: (client.delete("/images/web").status, client.get("/images/web").status),
+        usual=(200, 200),
+        switched=(200, 404),
+    ),
+    "first_answers": Asked(
+        other="running", ask=lambda client: client.insert("copy").json["status"], usual="PENDING", switched="RUNNING"
+    ),
+    "patched_deprecation": Asked(other="apply", ask=deprecated_by_patch, usual=None, switched="OBSOLETE"),
+    "inserted_deprecation": Asked(other="ignore", ask=deprecated_by_insert, usual="OBSOLETE", switched=None),
+    "family_by_image_policy": Asked(
+        other="refuse",
+        ask=lambda client: [client.get(f"/images/{name}").status for name in ("web", "family/web")],
+        usual=[200, 200],
+        switched=[200, 403],
+        scenario={
+            "principals": {"t": []},
+            "images": [{"project": "p1", "name": "web", "family": "web", "public": True}],
+        },
     ),
     "patched_fields": Asked(
         other="ignore",

@@ -1,0 +1,109 @@
+"""An image that is being deleted is waited for until it is gone; then its location gets a copy."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from emulator.testing import running
+from replicator.__main__ import main
+from testkit.action import Action
+from testkit.conformance.events import stored
+from testkit.faults import meanwhile
+from testkit.make import RIGHT
+from testkit.virtual import JointLoop
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+SOURCE = {"project": "p1", "name": "web-1", "family": "web", "public": True, **RIGHT}
+
+
+@pytest.fixture
+def joint(tmp_path: Path) -> Iterator[Action]:
+    """The action, on one clock with its emulator."""
+    with running(driven=True, copy_seconds=30) as emulator:
+        emulator.add_image(**SOURCE)
+        yield Action(emulator, tmp_path, make_loop=lambda: JointLoop(emulator))
+
+
+def of(action: Action) -> dict[str, Any]:
+    source = action.image("web-1")
+    return {"source_image": source["selfLink"], "source_image_id": source["id"]}
+
+
+@pytest.mark.parametrize("lineage", ["ours", "foreign", "unproven"])
+def test_waits_until_it_is_gone_then_copies(joint: Action, lineage: str) -> None:
+    origin = {
+        "ours": of(joint),
+        "foreign": {},
+        "unproven": {"source_image": "projects/p1/global/images/gone", "source_image_id": "7"},
+    }[lineage]
+    joint.emulator.add_image(
+        project="p1", name="web-1-eu", location="eu", status="DELETING", status_seconds=70, **RIGHT, **origin
+    )
+    done = joint(required_locations="all")
+    assert (done.exit_code, done.result) == (0, "complete"), done.log
+    assert done.replicas["eu"]["outcome"] == "created"
+    assert "web-1-eu is DELETING; waiting until it is gone" in done.log
+    assert len(joint.calls("insert", "-eu")) == 1
+    assert not joint.calls("delete")
+    # The others were not held up.
+    assert done.replicas["asia"]["seconds"] < 70 <= done.replicas["eu"]["seconds"]
+
+
+def test_one_that_stays_so_is_interrupted(joint: Action) -> None:
+    joint.emulator.add_image(project="p1", name="web-1-eu", location="eu", status="DELETING", **RIGHT, **of(joint))
+    done = joint(timeout_minutes="5")
+    assert (done.replicas["eu"]["outcome"], done.replicas["eu"]["reason"]) == ("interrupted", "deadline")
+    assert "being deleted" in done.replicas["eu"]["message"]
+    assert done.column("outcome")["asia"] == "created"
+
+
+@pytest.mark.parametrize("taken", ["ours", "foreign"])
+def test_what_takes_the_name_then_is_looked_at(joint: Action, monkeypatch: pytest.MonkeyPatch, taken: str) -> None:
+    joint.emulator.add_image(project="p1", name="web-1-eu", location="eu", status="DELETING", **RIGHT, **of(joint))
+    origin = of(joint) if taken == "ours" else {}
+
+    def take(_: Any) -> None:
+        joint.emulator.delete_image("p1", "web-1-eu")
+        joint.emulator.add_image(project="p1", name="web-1-eu", location="eu", **RIGHT, **origin)
+
+    meanwhile(monkeypatch, "get", take)
+    row = joint().replicas["eu"]
+    assert (row["outcome"], row["reason"]) == (("repaired", "") if taken == "ours" else ("failed", "conflict"))
+
+
+def test_a_copy_under_way_that_is_deleted_is_made_anew(joint: Action, monkeypatch: pytest.MonkeyPatch) -> None:
+    joint.emulator.add_image(project="p1", name="web-1-eu", location="eu", status="PENDING", **RIGHT, **of(joint))
+
+    def leave(_: Any) -> None:
+        gone = joint.emulator.app.clock.now() + 20
+        stored(joint.emulator, "web-1-eu", lambda image: replace(image, gone=gone))
+
+    meanwhile(monkeypatch, "get", leave)
+    assert joint().replicas["eu"]["outcome"] == "created"
+
+
+def test_a_failed_one_that_is_deleted_already_is_not_deleted_again(
+    joint: Action, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    joint.emulator.add_image(project="p1", name="web-1-eu", location="eu", status="DELETING", status_seconds=9, **RIGHT)
+    assert joint(replace_failed="true").replicas["eu"]["outcome"] == "created"
+    assert not joint.calls("delete")
+
+
+def test_told_as_what_it_is(joint: Action) -> None:
+    joint.emulator.add_image(project="p1", name="web-1-eu", location="eu", status="DELETING", **RIGHT, **of(joint))
+    env = {"CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE": joint.emulator.url, "CLOUDSDK_AUTH_DISABLE_CREDENTIALS": "true"}
+    argv = ["--source-image", "projects/p1/global/images/web-1"]
+    stdout = io.StringIO()
+    assert main(["plan", *argv], env, stdout) == 0
+    assert "once the image that is being deleted is gone" in stdout.getvalue()
+    stdout = io.StringIO()
+    assert main(["verify", *argv], env, stdout) == 1
+    assert "status: wanted READY, found DELETING" in stdout.getvalue()

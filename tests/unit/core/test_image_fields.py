@@ -1,0 +1,89 @@
+"""Each field of Image in the discovery document is classified once, with a reason."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from replicator.core import compare
+from replicator.core.image_fields import DECISIVE_FEATURES, SHARED, TABLE, Rule
+from replicator.core.images import ShieldedKey
+from testkit.make import copy, image, replica
+from testkit.places import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+DOCUMENT = ROOT / "emulator" / "compute" / "discovery" / "compute.v1.json"
+SCHEMAS = json.loads(DOCUMENT.read_text("utf-8"))["schemas"]
+#: Objects whose members are classified one by one, since some of them must be compared.
+OPENED = ("imageEncryptionKey", "shieldedInstanceInitialState")
+#: Of lists of objects, what an answer's reader takes of each: a new member would go unseen.
+MEMBERS = {"GuestOsFeature": {"type"}, "FileContentBuffer": {"content", "fileType"}}
+
+
+def fields(schemas: Mapping[str, Any]) -> Iterator[str]:
+    for name, schema in schemas["Image"]["properties"].items():
+        if name in OPENED:
+            yield from (f"{name}.{member}" for member in schemas[schema["$ref"]]["properties"])
+        else:
+            yield name
+
+
+def unclassified(schemas: Mapping[str, Any]) -> set[str]:
+    return set(fields(schemas)) ^ {field.name for field in TABLE}
+
+
+def test_every_field_is_classified_once_with_a_reason() -> None:
+    assert unclassified(SCHEMAS) == set()
+    assert set(Counter(field.name for field in TABLE).values()) == {1}
+    assert all(field.why for field in TABLE)
+    assert {name: set(SCHEMAS[name]["properties"]) for name in MEMBERS} == MEMBERS
+
+
+@pytest.mark.parametrize("schema", ["Image", "InitialStateConfig"])
+def test_a_new_field_is_noticed(schema: str) -> None:
+    grown = {**SCHEMAS, schema: {"properties": {**SCHEMAS[schema]["properties"], "bootOrder": {"type": "string"}}}}
+    assert [name.rpartition(".")[2] for name in unclassified(grown)] == ["bootOrder"]
+
+
+def test_what_must_be_shared_is_compared_and_nothing_else() -> None:
+    assert {field.name for field in SHARED} == {
+        field.name for field in TABLE if field.rule in {Rule.EQUAL, Rule.AT_LEAST}
+    }
+
+
+KEYS = frozenset({ShieldedKey("pk", "X509 a"), ShieldedKey("dbxs", "BIN b")})
+
+
+@pytest.mark.parametrize(
+    ("of_source", "of_copy", "differing"),
+    [
+        ({"shielded_keys": KEYS}, {}, ["shieldedInstanceInitialState.pk", "shieldedInstanceInitialState.dbxs"]),
+        ({}, {"shielded_keys": KEYS}, ["shieldedInstanceInitialState.pk", "shieldedInstanceInitialState.dbxs"]),
+        (
+            {"shielded_keys": frozenset({ShieldedKey("dbs", "X509 a")})},
+            {"shielded_keys": frozenset({ShieldedKey("keks", "X509 a")})},
+            ["shieldedInstanceInitialState.keks", "shieldedInstanceInitialState.dbs"],
+        ),
+        ({"shielded_keys": KEYS}, {"shielded_keys": KEYS}, []),
+        ({"confidential": True}, {}, ["enableConfidentialCompute"]),
+        ({}, {"confidential": True}, ["enableConfidentialCompute"]),
+        ({"license_codes": frozenset({"1", "2"})}, {"license_codes": frozenset({"2"})}, ["licenseCodes"]),
+        ({"license_codes": frozenset({"1"})}, {"license_codes": frozenset({"1", "2"})}, []),
+        ({"architecture": "ARM64"}, {"architecture": ""}, ["architecture"]),
+        ({"archive_size_bytes": 1}, {"archive_size_bytes": 2}, []),
+        *(
+            ({"guest_os_features": frozenset()}, {"guest_os_features": frozenset({feature})}, ["guestOsFeatures"])
+            for feature in sorted(DECISIVE_FEATURES)
+        ),
+    ],
+)
+def test_what_a_copy_shares_with_its_source(
+    of_source: dict[str, Any], of_copy: dict[str, Any], differing: list[str]
+) -> None:
+    found = compare.content(image(**of_source), replica(), copy(**of_copy))
+    assert [difference.field for difference in found] == differing
