@@ -35,12 +35,13 @@ _ON_REQUEST = frozenset({"push", "workflow_dispatch", "schedule", "release", "re
 
 
 class Decision:
-    """Replicate or skip, the reason in one sentence, and whether the caller should be warned about it."""
+    """Replicate or skip, the reason in one sentence, and whether the caller should be warned about it, or told."""
 
-    def __init__(self, replicate: bool, reason: str, warn: bool = False) -> None:
+    def __init__(self, replicate: bool, reason: str, warn: bool = False, tell: bool = False) -> None:
         self.replicate = replicate
         self.reason = reason
         self.warn = warn
+        self.tell = tell
 
     @property
     def word(self) -> str:
@@ -97,13 +98,14 @@ def decide(event: Event, distribute: str, tag_pattern: str) -> Decision:
         return Decision(False, "distribute is false")
     if name == "push" and event.is_tag:
         tag = event.ref[len("refs/tags/") :]
-        import fnmatch  # brings `re`, which no other skip needs
+        from replicator.bootstrap import filter_patterns  # no other skip needs it
 
-        if any(fnmatch.fnmatchcase(tag, pattern) for pattern in patterns):
+        if tag and filter_patterns.matches([filter_patterns.Pattern(pattern) for pattern in patterns], tag):
             return Decision(True, f"the tag {workflow_commands.plain(tag)} matches tag_pattern")
         if wanted is None:
             listed = workflow_commands.plain(", ".join(patterns))
-            return Decision(False, f"the tag {workflow_commands.plain(tag)} does not match tag_pattern ({listed})")
+            reason = f"the tag {workflow_commands.plain(tag)} does not match tag_pattern ({listed})"
+            return Decision(False, reason, tell=True)
     if wanted:
         return Decision(True, f"distribute is true on {name}")
     return Decision(False, f"{_called(event)} replicates only with distribute: true")
@@ -149,6 +151,9 @@ def report(command: Command, decision: Decision, env: Mapping[str, str], stdout:
     if decision.warn:
         message = f"Nothing was replicated although distribute is true: {decision.reason}."
         workflow_commands.write_line(stdout, workflow_commands.annotation("warning", message, title="Skipped"))
+    elif decision.tell:
+        message = f"Nothing was replicated: {decision.reason}."
+        workflow_commands.write_line(stdout, workflow_commands.annotation("notice", message, title="Skipped"))
     workflow_commands.write_outputs(
         env, dict(command.outputs, decision=decision.word, reason=decision.reason, result="skipped")
     )
@@ -174,23 +179,41 @@ def write_failure(command: Command, env: Mapping[str, str], stdout: TextIO, reas
 
 
 def _read_inputs(distribute: str, tag_pattern: str) -> tuple[bool | None, list[str]]:
-    problems = []
     given = distribute.strip()
+    problems = []
     if given not in _SWITCH and given not in ("", "auto"):
-        problems.append(
-            ("distribute", f"'{workflow_commands.plain(distribute)}' is not one of true, false, auto or empty")
-        )
+        from replicator.bootstrap.quote import quoted  # only what is wrong is quoted
+
+        problems.append(("distribute", f"{quoted(distribute)} is not one of true, false, auto or empty"))
     patterns = tag_pattern.replace(",", " ").split()
+    if patterns and patterns != [DEFAULT_TAG_PATTERN]:
+        problems += _wrong_patterns(tag_pattern, patterns)
+    if problems:
+        raise WrongInput([(name, workflow_commands.plain(text)) for name, text in problems])
+    return _SWITCH.get(given), patterns or [DEFAULT_TAG_PATTERN]
+
+
+def _wrong_patterns(given: str, patterns: list[str]) -> list[tuple[str, str]]:
+    from replicator.bootstrap import filter_patterns
+
+    wrong = []
     for pattern in sorted(set(patterns)):
         if patterns.count(pattern) > 1:
-            problems.append(("tag_pattern", f"'{workflow_commands.plain(pattern)}' is given twice"))
-        if pattern.startswith("refs/"):
-            bare = pattern[len("refs/tags/" if pattern.startswith("refs/tags/") else "refs/") :]
-            advice = f"can match no tag: write the tag's name alone, '{workflow_commands.plain(bare)}'"
-            problems.append(("tag_pattern", f"'{workflow_commands.plain(pattern)}' {advice}"))
-    if problems:
-        raise WrongInput(problems)
-    return _SWITCH.get(given), patterns or [DEFAULT_TAG_PATTERN]
+            wrong.append((pattern, "is given twice"))
+        if pattern.lstrip("!").startswith("refs/"):
+            wrong.append((pattern, "can match no tag: write the tag's name alone"))
+        elif problem := filter_patterns.problem(pattern):
+            wrong.append((pattern, problem))
+    if not wrong and all(pattern.startswith("!") for pattern in patterns):
+        wrong = [(given, "holds nothing but patterns with !: write first what they exclude from, for instance **")]
+    if not wrong:
+        return []
+    from replicator.bootstrap import quote  # brings `re`, which no skip needs
+
+    if quote.is_secret(given):
+        # Its words alone may not look like what they are part of.
+        wrong = [(given, "isn't a list of patterns")]
+    return [("tag_pattern", f"{quote.quoted(text)} {problem}") for text, problem in wrong]
 
 
 def _hint(name: str, wanted: bool | None) -> str:
