@@ -30,6 +30,9 @@ INPUTS = ("distribute", "tag_pattern", "python")
 
 _SWITCH = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 
+#: No token is shorter; a pattern mostly is.
+_LONG = 20
+
 #: Events whose runs replicate only when they are told to.
 _ON_REQUEST = frozenset({"push", "workflow_dispatch", "schedule", "release", "repository_dispatch"})
 
@@ -206,9 +209,9 @@ def _wrong_patterns(given: str, patterns: list[str]) -> list[tuple[str, str]]:
             wrong.append((pattern, problem))
     if not wrong and all(pattern.startswith("!") for pattern in patterns):
         wrong = [(given, "holds nothing but patterns with !: write first what they exclude from, for instance **")]
-    if not wrong:
+    if not wrong and max(map(len, patterns)) < _LONG:
         return []
-    from replicator.bootstrap import quote  # brings `re`, which no skip needs
+    from replicator.bootstrap import quote  # brings `re`, which a skip mostly does without
 
     if quote.is_secret(given):
         # Its words alone may not look like what they are part of.

@@ -29,7 +29,7 @@ _HEX = re.compile(r"[0-9a-f]{32,}|[0-9A-F]{32,}")
 _CHANGE = re.compile(r"(?=[a-z][A-Z0-9]|[A-Z][0-9]|[0-9][A-Za-z])")
 #: Every so many characters of a random text there is such a change; words and numbers have fewer.
 _CHANGES = 5
-_USER = re.compile(r"://[^\s]*@")
+_USER = re.compile(r":/+(?:[^\s/?#]*|[^\s/?#]*:\S*)@")
 _JSON = re.compile(r"\s*[\[{].*[\"']", re.DOTALL)
 
 
@@ -40,6 +40,18 @@ def quoted(value: object) -> str:
     if kind:
         return f"{kind} ({len(text)} characters)"
     return f"'{text}'"
+
+
+def bare(text: str) -> str:
+    """As `quoted`, without the quotation marks: for text that itself says what it quotes."""
+    return text if quoted(text).startswith("'") else quoted(text)
+
+
+def quoted_path(path: str) -> str:
+    """As `quoted`, but of any length: how deep its folders lie is nobody's mistake, so each part counts alone."""
+    if is_secret(path) or any(_kind(part) for part in path.replace("\\", "/").split("/")):
+        return quoted(path)
+    return f"'{path}'"
 
 
 def is_secret(text: str) -> bool:
@@ -66,6 +78,8 @@ def _secret(text: str) -> str:
         return "a key or certificate in PEM"
     if _JSON.match(text):
         return "JSON"
+    if _USER.search(text) and not is_credential(text):
+        return "a URL with a user's name or password"
     if (
         is_credential(text)
         or redacted(text) != text
@@ -73,7 +87,7 @@ def _secret(text: str) -> str:
         or _HEX.fullmatch(text)
     ):
         return "what looks like a key or token"
-    return "a URL with a user's name or password" if _USER.search(text) else ""
+    return ""
 
 
 def _is_random(run: str) -> bool:
