@@ -99,11 +99,12 @@ def labels_problems(labels: dict[str, str]) -> list[str]:
 
 def too_many_labels(source: Mapping[str, str], labels: Mapping[str, str]) -> str:
     """Why a replica can't have all labels of the source and those on top; nothing where it can."""
-    count = len({*source, *labels})
+    more = set(labels) - set(source)
+    count = len(source) + len(more)
     if count <= MOST_LABELS:
         return ""
     return (
-        f"{len(labels)} labels on top of the source's {len(source)} make {count}, and an image can have {MOST_LABELS}: "
+        f"{len(more)} labels on top of the source's {len(source)} make {count}, and an image can have {MOST_LABELS}: "
         "leave some out"
     )
 
