@@ -11,7 +11,7 @@ from replicator import cli
 from replicator.__main__ import main
 from replicator.bootstrap.command import every, load
 from replicator.bootstrap.decide import INPUTS
-from testkit.secrets_misplaced import SECRETS, tells
+from testkit.texts.misplaced import SECRETS, tells
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from replicator.bootstrap.quote import is_credential, quoted, quoted_path
-from testkit.secrets_misplaced import SECRETS
+from testkit.texts.misplaced import SECRETS
 
 TYPOS = [
     *("europ", "EU", "us-central1-a", "tru", "10x", "-1", "web_v1", "Web-Server", "us , eu", "", " ", "ö", "x" * 80),
