@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import re
 import sys
 from typing import TYPE_CHECKING, Any
 
 from replicator import __version__
 from replicator.bootstrap import command as commands
+from replicator.bootstrap.quote import quoted
 from replicator.bootstrap.workflow_commands import plain
 from replicator.inputs.fields import Option
 
@@ -51,10 +53,17 @@ def main(argv: list[str], env: Mapping[str, str], stdout: TextIO) -> int:
     return code
 
 
+#: What argparse quotes of the arguments, behind a colon; the choices that it lists after it are ours.
+_QUOTED = re.compile(r"(.*?(?:choice|arguments|argument|option|value): )(.*?)( \(choose from .*\))?", re.DOTALL)
+
+
 class _Parser(argparse.ArgumentParser):
     """Reports wrong arguments with any text from outside made harmless."""
 
     def error(self, message: str) -> NoReturn:
+        said = _QUOTED.fullmatch(message)
+        if said and any(not quoted(word).startswith("'") for word in (said[2], *re.split(r"[\s='\"]+", said[2]))):
+            message = f"{said[1]}what may hold a secret, or is long ({len(said[2])} characters){said[3] or ''}"
         super().error(plain(message))
 
 

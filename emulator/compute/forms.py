@@ -20,7 +20,7 @@ LABELS_AT_MOST = 64
 LABEL_LENGTH = 63
 
 # Multi-regions and regions. Dual regions such as nam4 are a switch.
-_LOCATION = re.compile(r"us|eu|asia|[a-z]+-[a-z]+[0-9]+")
+_LOCATION = re.compile(r"us|eu|asia|(?:[a-z]-)?[a-z]+-[a-z]+[0-9]+")
 _DUAL = re.compile(r"[a-z]+[0-9]+")
 _UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 

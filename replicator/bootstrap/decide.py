@@ -30,6 +30,9 @@ INPUTS = ("distribute", "tag_pattern", "python")
 
 _SWITCH = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 
+#: No token is shorter; a pattern mostly is.
+_LONG = 20
+
 #: Events whose runs may replicate: on a matching tag, or because `distribute` is true.
 _ON_REQUEST = frozenset({"push", "workflow_dispatch", "schedule", "release", "repository_dispatch"})
 
@@ -98,9 +101,9 @@ def decide(event: Event, distribute: str, tag_pattern: str) -> Decision:
         return Decision(False, "distribute is false")
     if name == "push" and event.is_tag:
         tag = event.ref[len("refs/tags/") :]
-        import fnmatch  # imports `re`, which no other skip needs
+        from replicator.bootstrap import filter_patterns  # no other skip needs it
 
-        if any(fnmatch.fnmatchcase(tag, pattern) for pattern in patterns):
+        if tag and filter_patterns.matches([filter_patterns.Pattern(pattern) for pattern in patterns], tag):
             return Decision(True, f"the tag {workflow_commands.plain(tag)} matches tag_pattern")
         if wanted is None:
             listed = workflow_commands.plain(", ".join(patterns))
@@ -179,23 +182,41 @@ def write_failure(command: Command, env: Mapping[str, str], stdout: TextIO, reas
 
 
 def _read_inputs(distribute: str, tag_pattern: str) -> tuple[bool | None, list[str]]:
-    problems = []
     given = distribute.strip()
+    problems = []
     if given not in _SWITCH and given not in ("", "auto"):
-        problems.append(
-            ("distribute", f"'{workflow_commands.plain(distribute)}' is not one of true, false, auto or empty")
-        )
+        from replicator.bootstrap.quote import quoted  # only what is wrong is quoted
+
+        problems.append(("distribute", f"{quoted(distribute)} is not one of true, false, auto or empty"))
     patterns = tag_pattern.replace(",", " ").split()
+    if patterns and patterns != [DEFAULT_TAG_PATTERN]:
+        problems += _wrong_patterns(tag_pattern, patterns)
+    if problems:
+        raise WrongInput([(name, workflow_commands.plain(text)) for name, text in problems])
+    return _SWITCH.get(given), patterns or [DEFAULT_TAG_PATTERN]
+
+
+def _wrong_patterns(given: str, patterns: list[str]) -> list[tuple[str, str]]:
+    from replicator.bootstrap import filter_patterns
+
+    wrong = []
     for pattern in sorted(set(patterns)):
         if patterns.count(pattern) > 1:
-            problems.append(("tag_pattern", f"'{workflow_commands.plain(pattern)}' is given twice"))
-        if pattern.startswith("refs/"):
-            bare = pattern[len("refs/tags/" if pattern.startswith("refs/tags/") else "refs/") :]
-            advice = f"can match no tag: write the tag's name alone, '{workflow_commands.plain(bare)}'"
-            problems.append(("tag_pattern", f"'{workflow_commands.plain(pattern)}' {advice}"))
-    if problems:
-        raise WrongInput(problems)
-    return _SWITCH.get(given), patterns or [DEFAULT_TAG_PATTERN]
+            wrong.append((pattern, "is given twice"))
+        if pattern.lstrip("!").startswith("refs/"):
+            wrong.append((pattern, "can match no tag: write the tag's name alone"))
+        elif problem := filter_patterns.problem(pattern):
+            wrong.append((pattern, problem))
+    if not wrong and all(pattern.startswith("!") for pattern in patterns):
+        wrong = [(given, "holds nothing but patterns with !: write first what they exclude from, for instance **")]
+    if not wrong and max(map(len, patterns)) < _LONG:
+        return []
+    from replicator.bootstrap import quote  # brings `re`, which a skip mostly does without
+
+    if quote.is_secret(given):
+        # Its words alone may not look like what they are part of.
+        wrong = [(given, "isn't a list of patterns")]
+    return [("tag_pattern", f"{quote.quoted(text)} {problem}") for text, problem in wrong]
 
 
 def _hint(name: str, wanted: bool | None) -> str:

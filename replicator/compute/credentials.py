@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlsplit
 
@@ -21,6 +20,7 @@ from google.auth.credentials import AnonymousCredentials, with_scopes_if_require
 from google.auth.transport.requests import Request as GoogleRequest
 
 from replicator.bootstrap import decide
+from replicator.bootstrap.quote import quoted_path
 from replicator.compute import errors, sign_in_errors
 from replicator.compute.errors import SignInFailed
 from replicator.compute.refusals import NoToken, NoWay
@@ -129,12 +129,13 @@ def failed(error: auth_errors.GoogleAuthError) -> NoReturn:
 def _not_found(error: Exception, env: Mapping[str, str]) -> SignInFailed:
     # google-auth reads the environment of the process, not `env`.
     path = os.environ.get(sign_in_errors.FILE, "")
-    if path and not Path(path).exists():
+    if path and not os.path.exists(path):  # noqa: PTH110 - pathlib raises where the text can be no path
         return sign_in_errors.no_file(path, env)
     file = path or _cloud_sdk.get_application_default_credentials_path()  # type: ignore[no-untyped-call]
-    if path or Path(file).exists():
+    if path or os.path.exists(file):  # noqa: PTH110
         kind = "" if isinstance(error, auth_errors.GoogleAuthError) else f" ({type(error).__name__})"
-        return SignInFailed(errors.CREDENTIALS_FILE_UNUSABLE, f"{file} holds no usable credentials{kind}")
+        shown = quoted_path(str(file)).strip("'")
+        return SignInFailed(errors.CREDENTIALS_FILE_UNUSABLE, f"{shown} holds no usable credentials{kind}")
     return sign_in_errors.nothing_found(env, decide.payload(env.get("GITHUB_EVENT_PATH", "")))
 
 

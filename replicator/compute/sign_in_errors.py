@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from replicator.bootstrap.quote import quoted_path
 from replicator.compute import errors
 from replicator.compute.errors import SignInFailed
 
@@ -86,13 +87,13 @@ def nothing_found(env: Mapping[str, str], event: Mapping[str, Any]) -> SignInFai
 
 def no_file(path: str, env: Mapping[str, str]) -> SignInFailed:
     """Return the failure for an environment that names a credentials file that doesn't exist."""
-    workspace = env.get("GITHUB_WORKSPACE", "").rstrip("/\\")
+    workspace, shown = env.get("GITHUB_WORKSPACE", "").rstrip("/\\"), quoted_path(path).strip("'")
     inside = bool(workspace) and path.startswith((f"{workspace}/", f"{workspace}\\"))
     if path == env.get("GOOGLE_GHA_CREDS_PATH") or inside:
-        return SignInFailed(errors.CREDENTIALS_FILE_GONE, f"{path}, which google-github-actions/auth wrote, is gone")
+        return SignInFailed(errors.CREDENTIALS_FILE_GONE, f"{shown}, which google-github-actions/auth wrote, is gone")
     return SignInFailed(
         errors.NO_CREDENTIALS,
-        f"{FILE} names {path}, which does not exist",
+        f"{FILE} names {shown}, which does not exist",
         remedy=f"Correct or unset {FILE}. {errors.NO_CREDENTIALS.remedy}",
     )
 

@@ -90,7 +90,8 @@ REGIONS = {
     "us-west4": (36.2, -115.1),
 }
 
-_REGION = re.compile(r"[a-z]+-[a-z]+[0-9]+")
+#: Regions of other universes than Google's public one begin with a letter of their own: `u-germany-northeast1`.
+_REGION = re.compile(r"(?:[a-z]-)?[a-z]+-[a-z]+[0-9]+")
 _ZONE = re.compile(rf"({_REGION.pattern})-[a-z]")
 #: The distance, in degrees, of a part of the world that is newer than the table: it could lie anywhere.
 _FARTHEST = 180

@@ -6,6 +6,8 @@ import hashlib
 import re
 import string
 
+from replicator.bootstrap.quote import is_secret, quoted
+
 LONGEST = 63
 _VALID = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
 _HASH_DIGITS = 6
@@ -21,10 +23,11 @@ def check(template: str, allowed: frozenset[str]) -> None:
     try:
         fields = [(name, spec, conversion) for _, name, spec, conversion in string.Formatter().parse(template)]
     except ValueError as error:
-        raise BadTemplate(f"'{template}' isn't a valid template ({error}); placeholders are {listed}") from None
+        raise BadTemplate(f"{quoted(template)} isn't a valid template ({error}); placeholders are {listed}") from None
     for name, spec, conversion in fields:
         if name is not None and (name not in allowed or spec or conversion):
-            raise BadTemplate(f"'{template}' holds {{{name}}}; placeholders are {listed}")
+            held = "is no template" if is_secret(template) else f"holds {{{name}}}"
+            raise BadTemplate(f"{quoted(template)} {held}; placeholders are {listed}")
 
 
 def holds(template: str, placeholder: str) -> bool:
@@ -51,7 +54,8 @@ def make(template: str, stem: str, **values: str) -> str:
         name = next(fitting, full)
     if not _VALID.fullmatch(name):
         raise BadTemplate(
-            f"'{template}' makes '{name}', which isn't a valid name in Compute Engine: at most 63 characters, "
+            f"{quoted(template)} makes {quoted(name)}, which isn't a valid name in Compute Engine: at most 63 "
+            "characters, "
             "lower case letters, digits and hyphens, a letter first and no hyphen at the end"
         )
     return name

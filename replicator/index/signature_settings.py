@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, ConfigDict
 
+from replicator.bootstrap.quote import quoted
 from replicator.inputs.fields import Flag, Option
 
 if TYPE_CHECKING:
@@ -64,4 +65,4 @@ def problems(given: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     try:
         re.compile(given.get(_WHO[0], ""))
     except (re.error, OverflowError, RecursionError) as error:
-        yield _WHO[0], f"'{given[_WHO[0]]}' isn't a valid regular expression: {error}"
+        yield _WHO[0], f"{quoted(given[_WHO[0]])} isn't a valid regular expression: {error}"

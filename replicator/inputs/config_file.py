@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from replicator.bootstrap.quote import bare, quoted
 from replicator.core import names, validation
 from replicator.inputs import files
 from replicator.inputs.fields import Location
@@ -83,7 +84,7 @@ class Place(BaseModel):
     def _kms_key(cls, value: str) -> str:
         if value and not _KMS_KEY.fullmatch(value):
             raise ValueError(
-                f"'{value}' isn't a valid Cloud KMS key; "
+                f"{quoted(value)} isn't a valid Cloud KMS key; "
                 "write projects/P/locations/L/keyRings/R/cryptoKeys/K (no version)"
             )
         return value
@@ -129,9 +130,9 @@ def parse(text: str) -> Config:
         data = _plain(root, (), lines, problems) if root else {}
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 0
-        raise BadConfig([(line, f"isn't valid YAML: {error.problem}")]) from None
+        raise BadConfig([(line, f"isn't valid YAML: {bare(str(error.problem))}")]) from None
     except yaml.YAMLError as error:
-        raise BadConfig([(0, f"isn't valid YAML: {error}")]) from None
+        raise BadConfig([(0, f"isn't valid YAML: {bare(str(error).splitlines()[0])}")]) from None
     config = None
     try:
         config = Config.model_validate(data)
@@ -159,7 +160,7 @@ def _refuse_what_grows(text: str) -> None:
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
             raise BadConfig([(line, "holds an anchor or alias; write the value out")])
         if tag := getattr(event, "tag", None):
-            raise BadConfig([(line, f"holds the tag {tag}; write the plain value")])
+            raise BadConfig([(line, f"holds the tag {bare(tag)}; write the plain value")])
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > _DEEPEST:
             raise BadConfig([(line, "is nested too deeply")])
@@ -174,15 +175,20 @@ def _plain(
     if isinstance(node, yaml.SequenceNode):
         return [_plain(item, (*path, str(number)), lines, problems) for number, item in enumerate(node.value)]
     if node.tag == _BOOLEAN and node.value not in _BOOLEANS:
-        problems.append((node.start_mark.line + 1, f"{'.'.join(path)}: '{node.value}' is not one of true, false"))
+        problems.append((node.start_mark.line + 1, f"{_where(path)}: {quoted(node.value)} is not one of true, false"))
         return False
     if node.tag != _STRING and len(node.value) > _LONGEST_NUMBER:
-        raise BadConfig([(node.start_mark.line + 1, f"{'.'.join(path)}: is too long for a number or a time")])
+        raise BadConfig([(node.start_mark.line + 1, f"{_where(path)}: is too long for a number or a time")])
     loader = yaml.SafeLoader("")
     try:
         return loader.construct_object(node, deep=True)
     except (ValueError, yaml.YAMLError) as error:
-        problems.append((node.start_mark.line + 1, f"{'.'.join(path)}: {error}"))
+        problems.append(
+            (
+                node.start_mark.line + 1,
+                f"{_where(path)}: {bare(str(error))}",
+            )
+        )
         return None
 
 
@@ -197,7 +203,7 @@ def _items(
             continue
         key = key_node.value
         if key in seen:
-            problems.append((line, f"'{key}' is given twice, first in line {seen[key]}"))
+            problems.append((line, f"{quoted(key)} is given twice, first in line {seen[key]}"))
             continue
         seen[key] = line
         lines[*path, key] = line
@@ -208,9 +214,9 @@ def _described(error: ValidationError, lines: dict[tuple[str, ...], int]) -> Ite
     for item in error.errors():
         path = tuple(str(part) for part in item["loc"] if part != "[key]")
         line = next((lines[path[:length]] for length in range(len(path), -1, -1) if path[:length] in lines), 0)
-        where = ".".join(path)
+        where = _where(path)
         if item["type"] == "extra_forbidden":
-            yield line, f"unknown key '{where}'{_nearest(path)}"
+            yield line, f"unknown key {quoted('.'.join(path))}{_nearest(path)}"
         elif item["type"] == "value_error":
             yield line, f"{where}: {item['ctx']['error']}"
         elif item["type"] == "missing":
@@ -219,7 +225,19 @@ def _described(error: ValidationError, lines: dict[tuple[str, ...], int]) -> Ite
             # The file may not be a configuration file at all, so nothing of it is quoted.
             yield line, "holds no keys; `locations` is needed"
         else:
-            yield line, f"{where}: {item['msg'][0].lower()}{item['msg'][1:]}, found {item['input']!r:.60}"
+            yield line, f"{where}: {item['msg'][0].lower()}{item['msg'][1:]}, found {_shown(item['input'])}"
+
+
+def _shown(value: Any) -> str:
+    """A value of the wrong type."""
+    if isinstance(value, (dict, list)):
+        return "a mapping" if isinstance(value, dict) else "a list"
+    return quoted(value) if isinstance(value, str) else repr(value)
+
+
+def _where(path: tuple[str, ...]) -> str:
+    """The keys that lead there, as they are quoted, without quotation marks."""
+    return ".".join(map(bare, path))
 
 
 def _nearest(path: tuple[str, ...]) -> str:

@@ -15,6 +15,7 @@ from pydantic import (
     BeforeValidator,
 )
 
+from replicator.bootstrap.quote import is_credential, is_secret, quoted
 from replicator.core import validation
 from replicator.core.errors import InputProblem
 
@@ -50,7 +51,7 @@ def _boolean(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     if value not in _BOOLEANS:
-        raise ValueError(f"'{value}' is not one of true, false")
+        raise ValueError(f"{quoted(value)} is not one of true, false")
     return _BOOLEANS[value]
 
 
@@ -60,13 +61,13 @@ def _minutes(value: Any) -> float:
     except (TypeError, ValueError):
         minutes = math.nan
     if not 0 < minutes < math.inf:
-        raise ValueError(f"'{value}' isn't a positive number of minutes (0.5 is half a minute)")
+        raise ValueError(f"{quoted(value)} isn't a positive number of minutes (0.5 is half a minute)")
     return minutes
 
 
 def _count(value: Any) -> int:
     if not re.fullmatch("[1-9][0-9]{0,5}", str(value)):
-        raise ValueError(f"'{value}' isn't a valid number of copies; write 1 or more")
+        raise ValueError(f"{quoted(value)} isn't a valid number of copies; write 1 or more")
     return int(value)
 
 
@@ -82,10 +83,10 @@ def _endpoint(value: str) -> str:
     extra = parts.path or parts.query or parts.fragment or parts.username is not None
     if parts.scheme not in {"https", "http"} or not parts.hostname or not port_is_right or extra:
         raise ValueError(
-            f"'{value}' isn't a valid endpoint; write https://HOST, or http://127.0.0.1:PORT for an emulator"
+            f"{quoted(value)} isn't a valid endpoint; write https://HOST, or http://127.0.0.1:PORT for an emulator"
         )
     if parts.scheme == "http" and not _is_loopback(parts.hostname):
-        raise ValueError(f"'{value}' would get credentials unencrypted: use https (http is for loopback only)")
+        raise ValueError(f"{quoted(value)} would get credentials unencrypted: use https (http is for loopback only)")
     return bare
 
 
@@ -129,19 +130,33 @@ def problem_of(item: Any) -> InputProblem:
     if item["type"] == "value_error":
         text = str(item["ctx"]["error"])
     elif item["type"] in {"enum", "literal_error"}:
-        text = f"'{item['input']}' is not one of {item['ctx']['expected'].replace(chr(39), '')}"
+        text = f"{quoted(item['input'])} is not one of {item['ctx']['expected'].replace(chr(39), '')}"
     elif item["type"] == "missing":
         text = "is needed"
     elif item["type"] == "extra_forbidden":
         text = "isn't an input of this version"
     else:
-        text = f"'{item['input']}': {item['msg']}"
+        text = f"{quoted(item['input'])}: {item['msg']}"
     return InputProblem(name, text)
+
+
+def without_secrets(problems: Sequence[InputProblem], given: Mapping[str, Any]) -> list[InputProblem]:
+    """The problems; where they quote parts of what may be a secret, that alone is said: parts may not look like it.
+
+    A key or token that can be told by how it begins is a problem wherever it is, because no input takes one.
+    """
+    texts = {name: value for name, value in given.items() if isinstance(value, str)}
+    quoting = {problem.input for problem in problems if re.search(r"(?<!\w)'", problem.text)}
+    hidden = [name for name, text in texts.items() if is_credential(text) or (name in quoting and is_secret(text))]
+    return [problem for problem in problems if problem.input not in hidden] + [
+        InputProblem(name, f"{quoted(texts[name])} is no value of this input, which is shown in logs and records")
+        for name in hidden
+    ]
 
 
 def duplicates(values: Sequence[str]) -> list[str]:
     """Return a problem for each word that is given twice or more."""
-    return [f"'{word}' is given {count} times" for word, count in Counter(values).items() if count > 1]
+    return [f"{quoted(word)} is given {count} times" for word, count in Counter(values).items() if count > 1]
 
 
 def _is_loopback(host: str) -> bool:

@@ -8,6 +8,8 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from replicator.bootstrap.quote import is_secret, quoted, quoted_path
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
@@ -22,13 +24,14 @@ def given(text: str, env: Mapping[str, str], *, largest: int) -> str:
     In a job, the file must be in the workspace or in RUNNER_TEMP once links are followed. Otherwise a checkout could
     make the log quote any file of the machine.
     """
-    return read(Path(env.get("GITHUB_WORKSPACE", "")) / text, largest=largest, within=_folders(env))
+    with _without_secrets(text):
+        return read(Path(env.get("GITHUB_WORKSPACE", "")) / text, largest=largest, within=_folders(env))
 
 
 def place(text: str, env: Mapping[str, str]) -> Path:
     """Return the path of a file that an input names; where it may be is the same as for `given`. Raises Unfit."""
     path = Path(env.get("GITHUB_WORKSPACE", "")) / text
-    with _unfit(path, "file"):
+    with _without_secrets(text), _unfit(path, "file"):
         _check_place(path, Path(os.path.realpath(path, strict=True)), _folders(env))
     return path
 
@@ -36,11 +39,11 @@ def place(text: str, env: Mapping[str, str]) -> Path:
 def folder(text: str, env: Mapping[str, str]) -> Path:
     """Return the path of a folder that an input names; where it may be is the same as for `given`. Raises Unfit."""
     path = Path(env.get("GITHUB_WORKSPACE", "")) / text
-    with _unfit(path, "folder"):
+    with _without_secrets(text), _unfit(path, "folder"):
         _check_place(path, Path(os.path.realpath(path, strict=True)), _folders(env))
         is_folder = path.is_dir()
     if not is_folder:
-        raise Unfit(f"'{path}' isn't a folder")
+        raise Unfit(f"{_shown(path)} isn't a folder")
     return path
 
 
@@ -51,7 +54,7 @@ def below(folder: Path, *, suffix: str, most: int) -> dict[str, Path]:
     """
 
     def stop(error: OSError) -> None:
-        raise Unfit(f"'{error.filename or folder}' can't be read ({error.strerror or error})")
+        raise Unfit(f"{_shown(error.filename or folder)} can't be read ({error.strerror or error})")
 
     found: dict[str, Path] = {}
     for parent, _, names in os.walk(folder, onerror=stop):
@@ -59,7 +62,7 @@ def below(folder: Path, *, suffix: str, most: int) -> dict[str, Path]:
             (path := Path(parent, name)).relative_to(folder).as_posix(): path for name in names if name.endswith(suffix)
         }
         if len(found) > most:
-            raise Unfit(f"'{folder}' holds more than {most} files *{suffix}")
+            raise Unfit(f"{_shown(folder)} holds more than {most} files *{suffix}")
     return dict(sorted(found.items()))
 
 
@@ -68,10 +71,13 @@ def read(path: Path, *, largest: int, within: Sequence[Path] = ()) -> str:
 
     Raises Unfit.
     """
+    data = read_bytes(path, largest=largest, within=within)
     try:
-        return read_bytes(path, largest=largest, within=within).decode("utf-8-sig")
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise Unfit(f"'{path}' is not UTF-8 text") from None
+        is_utf_16 = data.startswith((b"\xff\xfe", b"\xfe\xff"))
+        hint = " but UTF-16, as PowerShell writes it: save it as UTF-8" if is_utf_16 else ""
+        raise Unfit(f"{_shown(path)} is not UTF-8 text{hint}") from None
 
 
 def read_bytes(path: Path, *, largest: int, within: Sequence[Path] = ()) -> bytes:
@@ -94,12 +100,23 @@ def _unfit(path: Path, kind: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise Unfit(f"'{path}' can't be read ({error.strerror or error})") from None
+        raise Unfit(f"{_shown(path)} can't be read ({error.strerror or error})") from None
     except Unfit:
         raise
     except ValueError:
-        # Python raises ValueError for a path with a NUL or a lone surrogate.
-        raise Unfit(f"'{path}' can't be the path of a {kind}") from None
+        # No path can hold a NUL or half a character.
+        raise Unfit(f"{_shown(path)} can't be the path of a {kind}") from None
+
+
+@contextlib.contextmanager
+def _without_secrets(text: str) -> Iterator[None]:
+    """Within it no Unfit names what was given where that may be a secret: before a folder it may not look like it."""
+    try:
+        yield
+    except Unfit:
+        if is_secret(text):
+            raise Unfit(f"{quoted(text)} isn't the path of a file or folder that can be read") from None
+        raise
 
 
 def _folders(env: Mapping[str, str]) -> list[Path]:
@@ -110,19 +127,23 @@ def _folders(env: Mapping[str, str]) -> list[Path]:
 
 def _check_place(path: Path, real: Path, within: Sequence[Path]) -> None:
     if within and not any(real.is_relative_to(os.path.realpath(folder)) for folder in within):
-        listed = " or ".join(f"'{folder}'" for folder in within)
-        raise Unfit(f"'{path}' lies outside {listed} (links are followed); put the file there")
+        listed = " or ".join(_shown(folder) for folder in within)
+        raise Unfit(f"{_shown(path)} lies outside {listed} (links are followed); put the file there")
 
 
 def _check(path: Path, status: os.stat_result, largest: int) -> None:
     if not stat.S_ISREG(status.st_mode):
-        raise Unfit(f"'{path}' isn't a regular file")
+        raise Unfit(f"{_shown(path)} isn't a regular file")
     _check_size(path, status.st_size, largest)
 
 
 def _check_size(path: Path, size: int, largest: int) -> None:
     if size > largest:
-        raise Unfit(f"'{path}' has {size} bytes or more; at most {largest} are read")
+        raise Unfit(f"{_shown(path)} has {size} bytes or more; at most {largest} are read")
+
+
+def _shown(path: Path | str) -> str:
+    return quoted_path(str(path))
 
 
 def _open(path: str, flags: int) -> int:

@@ -19,7 +19,9 @@ class Gate(BaseModel):
     runs on a pull request.
     """
     tag_pattern: Annotated[str, Option("when", "PATTERNS")] = "v*"
-    """One or several patterns for the tags whose push runs the action; `*` matches `/`, too."""
+    """The tags whose push runs the action: GitHub's filter patterns, as in `on.push.tags`. In order, and `!` excludes;
+    `*` stops at `/`, and `**` does not.
+    """
 
 
 class SetUp(BaseModel):

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
+from replicator.bootstrap.quote import is_secret, quoted
 from replicator.core import names
 from replicator.core.images import ImageRef
 from replicator.core.names import is_project
@@ -65,15 +66,18 @@ def from_reference(text: str, project_id: str, env: Mapping[str, str]) -> Source
     match = _REFERENCE.fullmatch(unquote(text))
     if match is None:
         if not names.is_valid(text):
-            raise BadSource("source_image", f"'{text}' isn't a valid image reference; write {_FORMS}")
+            raise BadSource("source_image", f"{quoted(text)} isn't a valid image reference; write {_FORMS}")
         return ImageRef(_project(project_id, "", env, text), text)
     project, name = match["project"], match["name"]
     for part, valid in ((project, is_project(project)), (name, names.is_valid(name))):
         if not valid:
-            raise BadSource("source_image", f"'{text}' holds '{part}', which Compute Engine can't have; write {_FORMS}")
+            raise BadSource(
+                "source_image", f"{quoted(text)} holds {quoted(part)}, which Compute Engine can't have; write {_FORMS}"
+            )
     if project_id and project_id != project:
         raise BadSource(
-            "project_id", f"'{project_id}' is not the project of source_image ('{project}'): leave one of the two out"
+            "project_id",
+            f"{quoted(project_id)} is not the project of source_image ({quoted(project)}): leave one of the two out",
         )
     return FamilyRef(project, name) if match["family"] else ImageRef(project, name)
 
@@ -84,26 +88,54 @@ def from_manifest(text: str, project_id: str, env: Mapping[str, str]) -> ImageRe
     Packer appends to the file, so builds of earlier runs and of other builders are skipped. `artifact_id` is the bare
     name of the image (Packer 1.16, googlecompute plugin 1.2.8).
     """
-    builds = [
-        build
-        for build in _last_builds(text)
-        if isinstance(build.get("builder_type"), str) and build["builder_type"].split(".")[-1] == "googlecompute"
-    ]
+    last = _last_builds(text)
+    builds = [build for build in last if _builder(build) == "googlecompute"]
     if not builds:
-        raise BadSource("packer_manifest", "its last run holds no build of the googlecompute builder")
-    if len(builds) > 1:
-        listed = ", ".join(str(build.get("artifact_id")) for build in builds)
+        others = ", ".join(sorted({quoted(_builder(build) or "none") for build in last})) or "none"
         raise BadSource(
             "packer_manifest",
-            f"its last run made {len(builds)} images ({listed}), but a run of the action takes one: "
-            "name it with source_image, or run the action in a matrix",
+            f"its last run holds no build of the googlecompute builder (its builders: {others}). Where a "
+            "post-processor such as googlecompute-import made the image, name it with source_image",
         )
-    (build,) = builds
-    name, custom = build.get("artifact_id"), build.get("custom_data")
+    made = list(dict.fromkeys(_image(build, project_id, env) for build in builds))
+    if len(made) > 1:
+        listed = ", ".join(ref.name for ref in made)
+        raise BadSource(
+            "packer_manifest",
+            f"its last run made {len(made)} images ({listed}); one run of the action takes one: "
+            "name it with source_image, or run a matrix of several",
+        )
+    return made[0]
+
+
+def _image(build: Mapping[str, Any], project_id: str, env: Mapping[str, str]) -> ImageRef:
+    name, custom = _artifact(build), _custom_data(build)
+    noted = custom.get("project_id", "")
+    return ImageRef(_project(project_id, noted if isinstance(noted, str) else "", env, name, custom), name)
+
+
+def _custom_data(build: Mapping[str, Any]) -> Mapping[str, Any]:
+    custom = build.get("custom_data")
+    return custom if isinstance(custom, dict) else {}
+
+
+def _builder(build: Mapping[str, Any]) -> str:
+    given = build.get("builder_type")
+    return given.split(".")[-1] if isinstance(given, str) else ""
+
+
+def _artifact(build: Mapping[str, Any]) -> str:
+    name = build.get("artifact_id")
+    if name == "":
+        raise BadSource(
+            "packer_manifest",
+            "its last build names no image (its artifact_id is empty, as after a post-processor that keeps none): name "
+            "the image with source_image",
+        )
     if not isinstance(name, str) or not names.is_valid(name):
-        raise BadSource("packer_manifest", f"the artifact_id {name!r} of its last build isn't a valid image name")
-    noted = custom.get("project_id", "") if isinstance(custom, dict) else ""
-    return ImageRef(_project(project_id, noted if isinstance(noted, str) else "", env, name), name)
+        shown = quoted(name) if isinstance(name, str) else "in it"
+        raise BadSource("packer_manifest", f"the artifact_id {shown} of its last build isn't a valid image name")
+    return name
 
 
 def built_at(text: str) -> datetime | None:
@@ -147,14 +179,43 @@ def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _project(project_id: str, noted: str, env: Mapping[str, str], image: str) -> str:
-    found = project_id or noted or next((env[name] for name in PROJECT_VARIABLES if env.get(name)), "")
+def project_note(project_id: str, reference: str, manifest: str, env: Mapping[str, str]) -> str:
+    """Where the source's project was taken from, where a variable alone says it; nothing where an input does.
+
+    The variable may name another project than the image's: that of the service account.
+    """
+    variable = _project_variable(env)
+    if project_id or not variable or "/" in reference:
+        return ""
+    builds = [build for build in _last_builds(manifest) if _builder(build) == "googlecompute"] if manifest else []
+    custom = _custom_data(builds[0]) if builds else {}
+    if custom.get("project_id"):
+        return ""
+    keys = f"; the manifest's custom_data has {_keys(custom)}, and no project_id" if custom else ""
+    return f"The source's project is taken from the variable {variable}: {quoted(env[variable])}{keys}."
+
+
+def _project(
+    project_id: str, noted: str, env: Mapping[str, str], image: str, custom_data: Mapping[str, Any] | None = None
+) -> str:
+    variable = _project_variable(env)
+    found = project_id or noted or env.get(variable, "")
     if not found:
+        keys = f" (its custom_data has {_keys(custom_data)})" if custom_data else ""
         raise BadSource(
             "project_id",
-            f"is needed, because '{image}' doesn't name its project: set it, or custom_data.project_id in the "
-            f"manifest, or {PROJECT_VARIABLES[0]}",
+            f"is needed, because {quoted(image)} doesn't name its project: set it, or custom_data.project_id in the "
+            f"manifest{keys}, or {PROJECT_VARIABLES[0]}",
         )
-    if not is_project(found):
-        raise BadSource("project_id", f"'{found}' can't be the id of a project")
+    if not is_project(found) or is_secret(found):
+        origin = "" if project_id else f" (from {'custom_data.project_id' if noted else variable})"
+        raise BadSource("project_id", f"{quoted(found)}{origin} can't be the id of a project")
     return found
+
+
+def _project_variable(env: Mapping[str, str]) -> str:
+    return next((name for name in PROJECT_VARIABLES if env.get(name)), "")
+
+
+def _keys(custom_data: Mapping[str, Any]) -> str:
+    return ", ".join(quoted(key) for key in custom_data)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from replicator.compute.errors import SOURCE_UNUSABLE
-from replicator.core import access, compare, errors, held_back, names
+from replicator.core import access, compare, errors, held_back, names, validation
 from replicator.core.images import Image, ImageRef
 from replicator.core.replicas import Access, Action, Existing, Lineage, Plan, Replica, Step
 from replicator.replicas import copy_tree
@@ -72,6 +72,7 @@ def make(
 
     `heads` says what families resolve to, where that was read because the source is held back.
     """
+    _refuse_labels(source, wanted)
     readers = access.readers(settings.access, source_policy)
     steps = [
         Step(replica=replica, action=Action.SERVE)
@@ -312,6 +313,13 @@ def leads(source: Image, steps: Sequence[Step]) -> dict[tuple[str, str], str]:
         for key, locations in groups.items()
         if len(locations) > 1
     }
+
+
+def _refuse_labels(source: Image, wanted: Sequence[Replica]) -> None:
+    """Raise BadSettings where a replica would have more labels than an image can have, before anything is made."""
+    problem = next(filter(None, (validation.too_many_labels(source.labels, replica.labels) for replica in wanted)), "")
+    if problem:
+        raise errors.BadSettings([errors.InputProblem("labels", problem)])
 
 
 def _plan_notes(settings: Settings, source: Image, source_policy: Policy | None, steps: Sequence[Step]) -> list[str]:

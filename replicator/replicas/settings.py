@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
+from replicator.bootstrap.quote import quoted
 from replicator.core import names, validation
 from replicator.core.errors import BadSettings, InputProblem
 from replicator.core.replicas import Access, Revision, Sign
@@ -28,6 +29,7 @@ from replicator.inputs.fields import (
     is_anonymous,
     listed,
     problem_of,
+    without_secrets,
 )
 
 if TYPE_CHECKING:
@@ -139,7 +141,7 @@ class Settings(BaseModel):
             wrong = [problem for word in words if (problem := validation.location_problem(word))]
         else:
             allowed = f"is not among locations ({', '.join(wanted)}); name some of them, or all"
-            wrong = [f"'{word}' {allowed}" for word in words if word not in wanted]
+            wrong = [f"{quoted(word)} {allowed}" for word in words if word not in wanted]
         validation.refuse([*duplicates(value), *wrong])
         return value
 
@@ -151,7 +153,7 @@ class Settings(BaseModel):
             template = _place(info, location).project or value
             project = template.format(project="project", location=location)
             if template and not names.is_project(project):
-                raise ValueError(f"'{template}' makes '{project}', which can't be the id of a project")
+                raise ValueError(f"{quoted(template)} makes {quoted(project)}, which can't be the id of a project")
         return value
 
     @field_validator("name_template")
@@ -167,8 +169,8 @@ class Settings(BaseModel):
             other = taken.setdefault((project, name), location)
             if other != location:
                 raise ValueError(
-                    f"'{place.name or value}' gives {other} and {location} the same name, and names are unique in a "
-                    "project: put {location} into it, or into replica_project"
+                    f"{quoted(place.name or value)} gives {other} and {location} the same name, and names are unique "
+                    "in a project: put {location} into it, or into replica_project"
                 )
         return value
 
@@ -196,7 +198,7 @@ class Settings(BaseModel):
             read = None
         keys = ("repository", "ref", "commit")
         if not isinstance(read, dict) or set(read) != set(keys) or not all(isinstance(read[key], str) for key in keys):
-            raise ValueError(f"'{value}' is neither auto nor a JSON object with the strings {', '.join(keys)}")
+            raise ValueError(f"{quoted(value)} is neither auto nor a JSON object with the strings {', '.join(keys)}")
         if not all(read.values()):
             empty = ", ".join(f"{key} (auto takes {_REVISION[key]})" for key in keys if not read[key])
             raise ValueError(f"leaves out {empty}")
@@ -230,6 +232,8 @@ class Inputs:
     """When the build ended that Packer's manifest tells of; None where none is given or it doesn't say."""
     anonymous: bool
     """Whether to call the API without credentials, as gcloud can be told to."""
+    note: str = ""
+    """For people: where the source's project was taken from, where a variable alone says it."""
 
 
 def load(given: Mapping[str, str], env: Mapping[str, str]) -> Inputs:
@@ -246,15 +250,16 @@ def load(given: Mapping[str, str], env: Mapping[str, str]) -> Inputs:
         settings = Settings.model_validate(values)
     except ValidationError as error:
         problems += [problem_of(item) for item in error.errors()]
-    reference = built = None
+    reference, built, note = None, None, ""
     try:
-        reference, built = _source(values, env)
+        reference, built, note = _source(values, env)
     except source_reference.BadSource as error:
         problems.append(InputProblem(error.input, str(error)))
+    problems = without_secrets(problems, given)
     if settings is None or reference is None or problems:
         order = list(Settings.model_fields)
         raise BadSettings(sorted(problems, key=lambda item: order.index(item.input) if item.input in order else -1))
-    return Inputs(settings=settings, source=reference, built=built, anonymous=is_anonymous(env))
+    return Inputs(settings=settings, source=reference, built=built, anonymous=is_anonymous(env), note=note)
 
 
 def empty_inputs(settings: Settings, env: Mapping[str, str]) -> list[InputProblem]:
@@ -276,17 +281,18 @@ def empty_inputs(settings: Settings, env: Mapping[str, str]) -> list[InputProble
     ]
 
 
-def _source(values: Mapping[str, str], env: Mapping[str, str]) -> tuple[SourceRef, datetime | None]:
-    """The source, and when it was built, if a manifest says so."""
+def _source(values: Mapping[str, str], env: Mapping[str, str]) -> tuple[SourceRef, datetime | None, str]:
+    """The source; when it was built, if a manifest says so; and where its project was taken from, for people."""
     image, manifest = values.get("source_image", ""), values.get("packer_manifest", "")
     project = values.get("project_id", "")
     if bool(image) == bool(manifest):
         given = "it and packer_manifest are both given" if image else "neither it nor packer_manifest is given"
         raise source_reference.BadSource("source_image", f"{given}; exactly one of them says which image to replicate")
+    text = "" if image else source_reference.read_manifest(manifest, env)
+    note = source_reference.project_note(project, image, text, env)
     if image:
-        return source_reference.from_reference(image, project, env), None
-    text = source_reference.read_manifest(manifest, env)
-    return source_reference.from_manifest(text, project, env), source_reference.built_at(text)
+        return source_reference.from_reference(image, project, env), None, note
+    return source_reference.from_manifest(text, project, env), source_reference.built_at(text), note
 
 
 def _take_config(values: dict[str, Any], env: Mapping[str, str]) -> list[InputProblem]:
@@ -316,10 +322,10 @@ def _read_labels(text: str) -> dict[str, str]:
     for item in filter(None, (part.strip() for part in re.split(r"[\n,]", text))):
         key, equals, value = (part.strip() for part in item.partition("="))
         if not equals:
-            problems.append(f"'{item}' has no '='; write key=value, one per line or separated by commas")
+            problems.append(f"{quoted(item)} has no '='; write key=value, one per line or separated by commas")
             continue
         if key in labels:
-            problems.append(f"'{key}' is given twice")
+            problems.append(f"{quoted(key)} is given twice")
         problems += validation.label_problems(key, value)
         labels[key] = value
     if not problems:

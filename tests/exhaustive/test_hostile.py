@@ -160,7 +160,7 @@ def a_tag_that_does_not_match(stage: Stage) -> Left:
     pattern = stage.known("tag_pattern").replace("refs/", "")
     return stage.decide(
         GITHUB_REF="refs/tags/" + stage.known("GITHUB_REF"),
-        INPUT_TAG_PATTERN="never,never" + re.sub(r"[\s,*?]+", "", pattern),
+        INPUT_TAG_PATTERN="never,never" + re.sub(r"[\s,*?+^$(){}|\\[\]\\\\]+", "", pattern),
         GITHUB_ACTOR=stage.known("GITHUB_ACTOR"),
     )
 

@@ -21,6 +21,7 @@ from replicator.inputs.fields import (
     given_values,
     is_anonymous,
     problem_of,
+    without_secrets,
 )
 
 if TYPE_CHECKING:
@@ -97,8 +98,12 @@ class MergeInputs:
 def load(given: Mapping[str, str], env: Mapping[str, str]) -> MergeInputs:
     """Check what was given (input → text; empty means not given). Raises BadSettings with every problem."""
     values: dict[str, Any] = given_values(given, env)
+    problems, settings = [], None
     try:
         settings = MergeSettings.model_validate(values)
     except ValidationError as error:
-        raise BadSettings([problem_of(item) for item in error.errors()]) from None
+        problems = [problem_of(item) for item in error.errors()]
+    problems = without_secrets(problems, given)
+    if settings is None or problems:
+        raise BadSettings(problems)
     return MergeInputs(settings=settings, anonymous=is_anonymous(env))

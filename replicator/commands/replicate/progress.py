@@ -30,11 +30,13 @@ _WORDS = {
 }
 
 
-def show_head(runner: Runner, source: SourceRef, wanted: Settings) -> None:
+def show_head(runner: Runner, source: SourceRef, wanted: Settings, note: str = "") -> None:
     """Print what is asked for, because reading what exists takes a moment."""
     places = wanted.locations
     named = ", ".join(places) if len(places) <= _MOST_NAMED else f"{len(places)} locations"
     runner.line(f"{source} is wanted in {named}; reading what exists")
+    if note:
+        runner.line(note)
 
 
 def show_plan(runner: Runner, plan: Plan, found: Findings) -> None:

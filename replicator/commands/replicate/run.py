@@ -91,7 +91,7 @@ class Replication(RecordedRun):
     async def _plan(self, inputs: Inputs) -> tuple[Calls, Plan]:
         """Read what exists, make the plan, and print it."""
         wanted = inputs.settings
-        progress.show_head(self.runner, inputs.source, wanted)
+        progress.show_head(self.runner, inputs.source, wanted, inputs.note)
         compute = await connected(wanted.compute_endpoint, self.env, anonymous=inputs.anonymous)
         calls = Calls(compute, deadline=self.began + 60 * wanted.timeout_minutes, tell=self._tell)
         self.source = await lookup.read_source(calls, inputs.source)

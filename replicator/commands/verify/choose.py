@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from replicator.bootstrap.quote import quoted
 from replicator.core import errors
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def pick(read: Index, wanted: VerifySettings) -> Served | None:
         raise _wrong("location", f"is needed for an image: {there}")
     if wanted.location not in entry.locations:
         raise _wrong(
-            "location", f"'{wanted.location}' is not served by {_named(entry)} of this index, which is in {there}"
+            "location", f"{quoted(wanted.location)} is not served by {_named(entry)} of this index, which is in {there}"
         )
     return entry.locations[wanted.location]
 
@@ -38,7 +39,9 @@ def _entry(entries: Iterable[Entry], wanted: VerifySettings) -> Entry:
             raise _wrong(name, f"is needed: the index holds {_or(there)}")
         left = [entry for entry in left if getattr(entry, name) == asked or (not asked and len(there) == 1)]
         if not left:
-            raise _wrong(name, f"'{asked}' is not in this index, which holds {_or(filter(None, there)) or 'none'}")
+            raise _wrong(
+                name, f"{quoted(asked)} is not in this index, which holds {_or(filter(None, there)) or 'none'}"
+            )
     if len(left) > 1:
         raise _wrong("index", f"holds {_named(left[0])} more than once")
     return left[0]

@@ -20,6 +20,7 @@ from replicator.inputs.fields import (
     given_values,
     is_anonymous,
     problem_of,
+    without_secrets,
 )
 
 if TYPE_CHECKING:
@@ -71,6 +72,9 @@ def load(given: Mapping[str, str], env: Mapping[str, str]) -> VerifyInputs:
         settings = VerifySettings.model_validate(values)
     except ValidationError as error:
         problems += [problem_of(item) for item in error.errors()]
+    problems = without_secrets(
+        problems, {name: text for name, text in given.items() if name in VerifySettings.model_fields}
+    )
     if settings is None or problems:
         order = list(VerifySettings.model_fields)
         raise BadSettings(sorted(problems, key=lambda item: order.index(item.input)))

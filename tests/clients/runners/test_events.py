@@ -35,18 +35,19 @@ class Verdict:
 
     replicate: bool
     reason: str
-    warns: bool = False
+    tells: str = ""
+    """The level of what people are told."""
 
 
 TAG = Verdict(True, "the tag v1.2.3 matches tag_pattern")
 TOLD = Verdict(True, "distribute is true on")
 UNTOLD = Verdict(False, "replicates only with distribute: true")
 OFF = Verdict(False, "distribute is false")
-OTHER_TAG = Verdict(False, "the tag nightly-1 does not match tag_pattern (v*)")
+OTHER_TAG = Verdict(False, "the tag nightly-1 does not match tag_pattern (v*)", tells="notice")
 DELETED = Verdict(False, "the push deleted refs/tags/v1.2.3")
 PULL = Verdict(False, "a pull request builds the source image only")
 DISTRUSTED = Verdict(False, "is not trusted to replicate")
-WARNED = Verdict(False, "is not trusted to replicate", warns=True)
+WARNED = Verdict(False, "is not trusted to replicate", tells="warning")
 
 TABLE = {
     # event                    nothing     inputs      event's     wrong
@@ -96,7 +97,9 @@ def check(runner: Runner, ran: Ran, verdict: Verdict) -> None:
     else:
         check_skipped(runner, ran, outputs)
         assert verdict.reason in outputs["reason"]
-        assert [(note.level, note.title) for note in ran.annotations] == [("warning", "Skipped")] * verdict.warns
+        assert [(note.level, note.title) for note in ran.annotations] == (
+            [(verdict.tells, "Skipped")] if verdict.tells else []
+        )
 
 
 def check_replicated(runner: Runner, ran: Ran, outputs: dict[str, str]) -> None:

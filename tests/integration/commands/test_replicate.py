@@ -333,3 +333,15 @@ class TestSignals:
         before = signal.getsignal(signal.SIGINT)
         action()
         assert signal.getsignal(signal.SIGINT) is before
+
+
+@pytest.mark.parametrize("dry_run", ["true", "false"])
+def test_more_labels_than_an_image_can_have_are_refused_before_anything_is_made(action: Action, dry_run: str) -> None:
+    action.emulator.add_image(
+        project="p1", name="many", location="us", labels={f"s{number}": "" for number in range(60)}
+    )
+    more = ",".join(f"m{number}=x" for number in range(5))
+    done = action(source_image="projects/p1/global/images/many", locations="us, eu", labels=more, dry_run=dry_run)
+    assert (done.exit_code, done.result) == (2, "failed")
+    assert "make 65, and an image can have 64" in done.log
+    assert action.mutations() == []

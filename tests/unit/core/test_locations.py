@@ -71,9 +71,9 @@ class TestForm:
         assert validation.location_problem(region) == ""
         assert locations.region_prefix(region) == region
 
-    @given(st.text(max_size=20) | st.from_regex(r"[a-z]+-[a-z]+[0-9]+", fullmatch=False))
+    @given(st.text(max_size=20) | st.from_regex(r"([a-z]-)?[a-z]+-[a-z]+[0-9]+", fullmatch=False))
     def test_a_location_is_a_known_name_or_has_the_form_of_a_region(self, text: str) -> None:
-        expected = text in {"us", "eu", "asia"} or bool(re.fullmatch(r"[a-z]+-[a-z]+[0-9]+", text))
+        expected = text in {"us", "eu", "asia"} or bool(re.fullmatch(r"([a-z]-)?[a-z]+-[a-z]+[0-9]+", text))
         assert locations.is_location(text) == expected
         assert (validation.location_problem(text) == "") == expected
 

@@ -34,6 +34,39 @@ def test_hints(location: str, hint: str) -> None:
     assert hint in validation.location_problem(location)
 
 
+@pytest.mark.parametrize("location", ["u-germany-northeast1", "u-france-east1", "s-berlin-west2"])
+def test_regions_of_other_universes(location: str) -> None:
+    assert validation.location_problem(location) == ""
+    assert f"write its region, '{location}'" in validation.location_problem(f"{location}-a")
+
+
+@pytest.mark.parametrize(
+    "location", ["u-germany", "uu-germany-east1", "u--germany-east1", "-germany-east1", "U-germany-east1x"]
+)
+def test_what_is_like_a_region(location: str) -> None:
+    assert validation.location_problem(location)
+
+
+@pytest.mark.parametrize("text", ["diseño", "área", "größe_1", "設計", "ж-ю", "ñ" * 63, "d" * 63])
+def test_labels_of_all_scripts(text: str) -> None:
+    assert validation.labels_problems({text: text}) == []
+
+
+@pytest.mark.parametrize(
+    "text", ["Diseño", "É", "a b", "a.b", "ñ" * 64, "設" * 43, "a\u0301", "\ud800", "glpat-abcdefgh12345678"]
+)
+def test_what_no_label_can_hold(text: str) -> None:
+    assert len(validation.labels_problems({text: text})) == 2
+
+
+def test_the_sum_of_labels() -> None:
+    source, more = {f"s{number}": "" for number in range(60)}, {f"m{number}": "" for number in range(4)}
+    assert validation.too_many_labels(source, more) == ""
+    assert validation.too_many_labels(source, {**more, "s1": "again"}) == ""
+    said = validation.too_many_labels(source, {**source, **more, "one-more": ""})
+    assert said.startswith("5 labels on top of the source's 60 make 65, and an image can have 64")
+
+
 def test_labels() -> None:
     assert validation.labels_problems({"a": "", "b-1_": "x" * 63}) == []
     assert len(validation.labels_problems({"": "b", "1a": "B", "a" * 64: "x" * 64})) == 5

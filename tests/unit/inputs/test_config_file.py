@@ -49,7 +49,7 @@ def test_the_example() -> None:
             "locations:\n  eu: 7\n",
             [(2, "locations.eu: input should be a valid dictionary or instance of Place, found 7")],
         ),
-        ("locations: [eu]\n", [(1, "locations: input should be a valid dictionary, found ['eu']")]),
+        ("locations: [eu]\n", [(1, "locations: input should be a valid dictionary, found a list")]),
         ("locations:\n", [(1, "locations: input should be a valid dictionary, found None")]),
         ("", [(0, "'locations' is missing")]),
         ("locations:\n  EU:\n", [(2, "locations.EU: 'EU' isn't a storage location: write 'eu'")]),
@@ -71,7 +71,7 @@ def test_the_example() -> None:
             [
                 (
                     3,
-                    "locations.eu.labels: 'A' isn't a valid label key: a lower case letter, then at most 62 of a-z, 0-9, _ and -",
+                    "locations.eu.labels: 'A' isn't a valid label key: a lower case letter, then at most 62 lower case letters, digits, _ and -",
                 )
             ],
         ),

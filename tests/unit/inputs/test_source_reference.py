@@ -67,6 +67,64 @@ def test_project_of_a_bare_name() -> None:
         assert caught.value.input == "project_id"
 
 
+RUN = "11111111-2222-3333-4444-555555555555"
+
+
+def written(*builds: dict[str, Any]) -> str:
+    return json.dumps({"builds": [{"packer_run_uuid": RUN, **build} for build in builds], "last_run_uuid": RUN})
+
+
+def built(**fields: Any) -> dict[str, Any]:
+    return {"builder_type": "googlecompute", "artifact_id": "web-1", "custom_data": {"project_id": "p1"}, **fields}
+
+
+def test_an_image_that_is_listed_twice_is_one() -> None:
+    text = written(built(), built(custom_data=None))
+    assert source_reference.from_manifest(text, "p1", {}) == WEB
+    with pytest.raises(BadSource, match=r"made 2 images \(web-1, web-1\)"):
+        source_reference.from_manifest(written(built(), built(custom_data={"project_id": "p2"})), "", {})
+
+
+@pytest.mark.parametrize(
+    ("build", "said"),
+    [
+        (built(builder_type="qemu", artifact_id=""), "its builders: 'qemu'"),
+        (built(builder_type=None), "its builders: 'none'"),
+        (built(artifact_id=""), "its artifact_id is empty"),
+    ],
+)
+def test_a_manifest_without_an_image_leads_on(build: dict[str, Any], said: str) -> None:
+    with pytest.raises(BadSource, match="source_image") as caught:
+        source_reference.from_manifest(written(build), "p1", {})
+    assert said in str(caught.value)
+
+
+def test_a_manifest_of_another_encoding_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "packer-manifest.json"
+    for encoding in ("utf-16", "utf-16-be"):
+        path.write_text("\ufeff" * (encoding == "utf-16-be") + written(built()), encoding=encoding)
+        with pytest.raises(BadSource, match="UTF-16, as PowerShell writes it"):
+            source_reference.read_manifest(str(path), {})
+
+
+def test_a_project_that_a_variable_alone_says_is_told() -> None:
+    env = {"GOOGLE_CLOUD_PROJECT": "acme-ci"}
+    text = written(built(custom_data={"gcp_project": "p1", "commit": "1"}))
+    note = source_reference.project_note("", "", text, env)
+    assert "taken from the variable GOOGLE_CLOUD_PROJECT: 'acme-ci'" in note
+    assert "custom_data has 'gcp_project', 'commit', and no project_id" in note
+    assert "GOOGLE_CLOUD_PROJECT" in source_reference.project_note("", "web-1", "", env)
+    for project, reference, made, variables in (
+        ("p1", "", text, env),
+        ("", "projects/p1/global/images/web-1", "", env),
+        ("", "", written(built()), env),
+        ("", "web-1", "", {}),
+    ):
+        assert source_reference.project_note(project, reference, made, variables) == ""
+    with pytest.raises(BadSource, match=r"custom_data has 'gcp_project', 'commit'"):
+        source_reference.from_manifest(text, "", {})
+
+
 def test_the_manifest_that_packer_wrote() -> None:
     text = source_reference.read_manifest(str(DATA / "packer-manifest.json"), {})
     assert source_reference.from_manifest(text, "", {}) == ImageRef("p1", "web-20261122")
