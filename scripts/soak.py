@@ -1,4 +1,4 @@
-"""`make soak`: the two swarms of faults, one seed after the other, until the time is over or a rule is broken.
+"""`make soak`: the swarms, one seed after the other, until the time is over or a rule is broken.
 
 `make soak MINUTES=60`, or `make soak SEED=7 EXAMPLES=40` to see once more what a seed did.
 """
@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-SWARMS = ("tests/exhaustive/test_swarm.py", "tests/exhaustive/test_tree_swarm.py")
+SWARMS = tuple(f"tests/exhaustive/test_{name}.py" for name in ("swarm", "tree_swarm", "pairs"))
 
 
 def main() -> int:
