@@ -1,13 +1,13 @@
-# Two commands do nearly everything: `make demo` and `make test`. Each sets up what it needs.
+# `make demo` and `make test` are enough for most work. Each installs what it needs.
 
 PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/ready-$(shell cksum < locks/dev.txt | cut -d ' ' -f 1)
-# The few packages that the demo needs; those for development hold them too.
+# The demo needs few packages; the environment for development holds them too.
 READY_DEMO := $(if $(wildcard $(READY)),$(READY),$(VENV)/demo-$(shell cksum < locks/demo.txt | cut -d ' ' -f 1))
 
-# Spread over all cores.
+# Uses all cores.
 RUN := pytest -q -n auto --dist worksteal
 PYTEST := $(PY) -m $(RUN)
 
@@ -15,20 +15,20 @@ PYTEST := $(PY) -m $(RUN)
 
 help:
 	@echo 'make demo    the main job on the embedded emulator: one image in, three locations out'
-	@echo 'make test    unit, integration, docs, emulator, and a slice of the exhaustive tests, within three minutes on two cores'
-	@echo 'make test-all  make test and every other test there is; builds the runners and cosign where Go is'
-	@echo 'make test-rest  what make test leaves out; with make engines before it, all of it'
-	@echo 'make test-runners  action.yml executed by nektos/act and by the engine of Gitea; builds both where Go is'
-	@echo 'make test-signing  signatures, with the Sigstore of @sigstore/mock where Node is and with cosign, built where Go is'
-	@echo 'make soak    any faults anywhere, then none, for MINUTES=10; SEED=N EXAMPLES=N repeats one seed'
-	@echo 'make mutation  one thing wrong at a time in what decides; the tests must notice; ONLY=plan AT=step_for takes some'
-	@echo 'make coverage  branch coverage of replicator/ by all tests but those on real runners, and what is missing'
-	@echo 'make lint    ruff, mypy, zizmor, schema checks, shellcheck, actionlint where present'
-	@echo 'make bench   what holds of the promises about speed, in some minutes; ONLY="skip copying" takes some'
-	@echo 'make docs    the tables of README.md, docs/errors.md and the schema again, from the code'
-	@echo 'make lock    the hashed locks again, from locks/*.in (needs uv)'
-	@echo 'make lock-check                      whether the lock installs on every system and Python (needs a package index)'
-	@echo 'make release-check VERSION=1.0.0     a release, rehearsed in a scratch repository'
+	@echo 'make test    unit, integration, docs and emulator tests, and a slice of the exhaustive ones: three minutes on two cores'
+	@echo 'make test-all  every test; builds the real runners and cosign if Go is installed'
+	@echo 'make test-rest  the tests that make test leaves out; run make engines before it so that none are skipped'
+	@echo 'make test-runners  action.yml run by nektos/act and the engine of Gitea; builds both if Go is installed'
+	@echo 'make test-signing  signatures, with @sigstore/mock if Node is installed, and with cosign, built if Go is'
+	@echo 'make soak    random faults, then a run without any, for MINUTES=10; SEED=N EXAMPLES=N repeats one seed'
+	@echo 'make mutation  one change at a time to code that decides, which the tests must notice; ONLY=plan AT=step_for picks some'
+	@echo 'make coverage  branch coverage of replicator/ by all tests except those on real runners, and the lines not covered'
+	@echo 'make lint    ruff, mypy, zizmor, schema checks, shellcheck, and actionlint if it is built'
+	@echo 'make bench   check the promises about speed, in a few minutes; ONLY="skip copying" picks some'
+	@echo 'make docs    generate the inputs of action.yml, tables of README.md and docs/, and the schema from the code'
+	@echo 'make lock    make the hashed locks from locks/*.in (needs uv)'
+	@echo 'make lock-check  check that the lock installs on every system and Python (needs a package index)'
+	@echo 'make release-check VERSION=1.0.0  rehearse a release in a scratch repository'
 
 setup: $(READY)
 
@@ -46,15 +46,11 @@ demo: $(READY_DEMO)
 test: setup
 	@$(PYTEST) $(ARGS)
 
-# What others call without having waited for the engines: a test whose tool is missing names it.
 test-rest: setup
 	@$(PYTEST) --rest tests/exhaustive tests/e2e tests/clients $(ARGS)
 
-# In this order, whatever -j says: with the engines, `make test` skips less.
 test-all: setup
-	@$(MAKE) --no-print-directory engines
-	@$(MAKE) --no-print-directory test
-	@$(MAKE) --no-print-directory test-rest
+	@MAKE="$(MAKE)" bash scripts/test_all.sh
 
 engines:
 	@bash scripts/engines.sh actionlint act gitea-act cosign

@@ -1,25 +1,25 @@
 #!/usr/bin/env bash
-# Makes the private virtual environment that an action runs in, and outputs its Python: setup.sh VERB.
+# Installs the packages of an action into a private virtual environment, and outputs its Python: setup.sh VERB.
 #
-# It lies under RUNNER_TEMP, is keyed by lock, interpreter and the repository's path, and is used again by later steps of
-# the job. Everything comes from the lock that REPLICATOR_LOCK names (`locks/action.txt`): each wheel is checked by hash,
-# nothing is resolved or built. uv does it, else pip.
+# The environment is in RUNNER_TEMP, keyed by lock, interpreter and the repository's path, and later steps of the job use
+# it again. All packages come from the lock that REPLICATOR_LOCK names (`locks/action.txt`): each wheel is checked by its
+# hash, nothing is resolved or built. uv installs them, or pip if uv fails.
 #
-# Bash 3.2, which macOS has, and no here-documents: they need room in a temporary folder.
+# Written for Bash 3.2, which macOS has, and without here-documents, which need space in a temporary folder.
 set -euo pipefail
 
-# Away from the workspace, which PATH may name by `.`; and whatever is made here, only we may change.
+# PATH may contain `.`, so leave the workspace. Files made here are writable by us only.
 cd /
 umask 022
 action=${GITHUB_ACTION_PATH%/}
 lock=$action/$REPLICATOR_LOCK
 verb=${1:-replicate}
 
-# No program that is started here needs the key that signs.
+# No program started here needs the signing key.
 unset SIGNING_KEY
 
-# The workspace belongs to the caller: nothing in it may steer Python, pip or uv. Index, proxy and certificate settings of
-# the runner stay in force, which the hashes make safe. Upper or lower case is one name on Windows.
+# The workspace belongs to the caller, and nothing in it may steer Python, pip or uv. Index, proxy and certificate settings
+# of the runner stay in force: the hashes make them safe. On Windows, names of variables ignore case.
 shopt -s nocasematch
 for name in $(compgen -e); do
   case $name in
@@ -30,31 +30,31 @@ for name in $(compgen -e); do
 done
 
 candidates=(python3 python)
-# A Python that is named is the only candidate: another one than was asked for would be a surprise.
+# If a Python is named, no other one is tried: using another would be a surprise.
 [ -z "${INPUT_PYTHON:-}" ] || candidates=("$INPUT_PYTHON")
 
 code=3
 fail() {
-  # Any Python can say it. The one that did exits with 3.
+  # Any Python can report it. One that did exits with 3.
   for name in "${candidates[@]}" python3 python; do
     "$name" -I -B -X utf8 "$action/replicator/bootstrap/decide.py" "$verb" --failed "$*" 2>/dev/null || [ "$?" != 3 ] || break
   done
   exit "$code"
 }
 
-# Without a runner a folder that nobody else can have prepared.
+# Without a runner, a new folder that no one else can have prepared.
 temp=${RUNNER_TEMP:-$(mktemp -d 2>/dev/null)} || temp=""
 if [ ! -d "$temp" ] || [ ! -w "$temp" ]; then
-  fail "There is no folder to set the action up in: RUNNER_TEMP is '${RUNNER_TEMP:-}', and nothing can be written there. The runner should set it to a folder of the job's own."
+  fail "The action can't be set up: RUNNER_TEMP is '${RUNNER_TEMP:-}', where nothing can be written. The runner should set it to a writable folder of the job."
 fi
 case $temp$action in
-  *$'\n'*) fail "The path of RUNNER_TEMP or of the action holds a line break, which Python's own files can't hold. Give the runner another folder." ;;
+  *$'\n'*) fail "The path of RUNNER_TEMP or of the action contains a line break, which Python's .pth files can't hold. Give the runner another folder." ;;
 esac
 cd "$temp"
 export TMPDIR=$temp
 
-# In the last line it prints, because an interpreter may greet people first: its version, and what the environment is
-# keyed by, or `old`.
+# Prints the interpreter's version and the environment's key, or `old`, as the last line, because an interpreter may print
+# a greeting first.
 describe='
 import hashlib, pathlib, platform, sys
 lock, action = sys.argv[1:]
@@ -75,7 +75,7 @@ for name in "${candidates[@]}"; do
 done
 if [ -z "$python" ]; then
   [ -n "$seen" ] ||
-    fail "The input python names '${INPUT_PYTHON:-}', which is not on this machine. Name one that is, or leave it empty for the machine's python3."
+    fail "The input python names '${INPUT_PYTHON:-}', which is not on this machine. Name one that is, or leave the input empty for the machine's python3."
   fail "Python 3.11 or newer is needed: ${seen%; }. Put actions/setup-python before this step, or name a newer one with the input python."
 fi
 venv=$temp/replicator-$key
@@ -96,8 +96,8 @@ stop() {
 trap 'stop 130' INT
 trap 'stop 143' TERM
 
-# In the background, because bash answers a signal only between commands, and the runner gives us ten seconds; in a
-# process group of its own (-m), because venv starts another Python, which must not outlive us.
+# Runs a command in the background, because bash handles signals only between commands, and the runner gives us ten
+# seconds; and in its own process group (-m), because venv starts another Python, which must not outlive us.
 run() {
   set -m
   "$@" </dev/null &
@@ -106,15 +106,15 @@ run() {
   wait "$child"
 }
 
-# The environment, while it is unpacked, takes 200 MB.
+# Fails, and says so if the cause is the disk: unpacking the environment takes 200 MB.
 give_up() {
   rm -rf "$venv"
   "$python" -I -c 'import shutil, sys; sys.exit(shutil.disk_usage(sys.argv[1]).free < 200e6)' "$temp" ||
-    fail "There is not enough room to set the action up: it takes 200 MB in RUNNER_TEMP, '$temp'."
+    fail "There is not enough space to set up the action: it takes 200 MB in RUNNER_TEMP, '$temp'."
   fail "$*"
 }
 
-# What others wrote must start no workflow command.
+# Prints output of other programs, which must not start a workflow command.
 show() {
   local said=$1 mark='##['
   said=${said//::/: :}
@@ -122,19 +122,19 @@ show() {
   [ -z "$said" ] || printf '%s\n' "$said"
 }
 
-# The environment itself: make_venv OPTION…
+# Makes the empty environment: make_venv OPTION…
 make_venv() {
   run "$python" -I -m venv "$@" "$venv" ||
-    give_up "This Python can't make a virtual environment (its message stands above). On Debian and Ubuntu install python3-venv, or put actions/setup-python before this step."
+    give_up "This Python can't make a virtual environment (see its message above). On Debian and Ubuntu install python3-venv, or put actions/setup-python before this step."
 }
 
-# Whatever it can't do, it leaves to pip.
+# If uv fails for any reason, pip is tried.
 by_uv() {
   make_venv --without-pip
   local broken="" said
   run "$python" -I -B -X utf8 "$action/replicator/bootstrap/install.py" "$(interpreter)" "$lock" "$action/locks/uv.txt" >"$venv/log" 2>&1 || broken=1
   said=$(<"$venv/log") ||
-    fail "Somebody else removed '$venv' while it was made; two steps of one job can't set the action up at once. Run this again."
+    fail "'$venv' was removed by someone else while it was made; two steps of one job can't set up the action at once. Run this again."
   show "$said"
   [ -z "$broken" ]
 }
@@ -149,25 +149,25 @@ by_pip() {
   [ -n "$broken" ] || return 0
   case $said in
     *"DO NOT MATCH THE HASHES"*)
-      give_up "The package index offers a file that is not the one which the action's lock names by its hash (pip's message stands above). Nothing was installed. Ask whoever runs the index, which PIP_INDEX_URL names, how that file got there."
+      give_up "The package index offers a file whose hash differs from the one in the action's lock (see pip's message above). Nothing was installed. Ask those who run the index, which PIP_INDEX_URL names, how that file got there."
       ;;
   esac
-  give_up "The packages that the action needs could not be installed (pip's message stands above). Check that the runner reaches a Python package index, and that it has the versions of the action's lock as wheels; PIP_INDEX_URL names a mirror."
+  give_up "The packages that the action needs could not be installed (see pip's message above). Check that the runner reaches a Python package index, and that the index has the versions in the action's lock as wheels; PIP_INDEX_URL names a mirror."
 }
 
-# Ours alone: on a machine that several share, somebody else could have put one there.
+# It must be owned by us (-O): on a shared machine someone else could have put one there.
 if [ ! -O "$venv/complete" ]; then
   echo "Setting up with Python ${about% *}, once per job"
-  rm -rf "$venv" || fail "'$venv' is in the way and can't be removed; the action makes its own. Empty RUNNER_TEMP before each job."
+  rm -rf "$venv" || fail "'$venv' exists already and can't be removed, so the action can't make its own. Empty RUNNER_TEMP before each job."
   by_uv || by_pip
-  # A path entry instead of a build: a build would fetch a backend that no lock pins. In ASCII, as a statement, because
-  # Python reads these files in the locale's encoding.
+  # A path entry instead of a build, which would fetch a backend that no lock pins. It is a statement in ASCII, because
+  # Python reads .pth files in the locale's encoding.
   {
     "$(interpreter)" -I -X utf8 -c 'import pathlib, sys, sysconfig
 line = "import sys; sys.path.append(" + ascii(sys.argv[1]) + ")\n"
 pathlib.Path(sysconfig.get_path("purelib"), "replicator.pth").write_text(line, encoding="ascii")' "$action" &&
       : >"$venv/complete"
-  } || give_up "The environment of the action could not be completed in '$temp'."
+  } || give_up "The action's environment could not be completed in '$temp'."
 fi
 
 printf 'python=%s\n' "$(interpreter)" >>"${GITHUB_OUTPUT:-/dev/null}"

@@ -20,6 +20,7 @@ BENCHMARKS = {
     "skip": "What a run that is skipped costs",
     "set_up": "What every user waits for: the set-up of the action",
     "quota": "Every region from one source, quotas enforced",
+    "refusals": "What refusals for rate cost",
     "copying": "How close a run comes to its slowest copy",
     "by_hand": "Against gcloud lines to the same end state",
 }

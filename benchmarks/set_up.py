@@ -85,7 +85,7 @@ def _by_the_action(folder: Path, path: str, spans: list[float], *, cold: bool = 
     env = {**os.environ, **own, "PATH": path, "PIP_CACHE_DIR": str(folder / "cache"), "GITHUB_OUTPUT": os.devnull}
     said = _call(["bash", "-p", str(ROOT / "setup.sh")], env)
     spans.append(time.perf_counter() - began)
-    if "pip sets up" in said:
+    if "Installing with pip" in said:
         raise RuntimeError(said)
     return _bytecode(folder)
 

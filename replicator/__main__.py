@@ -1,4 +1,4 @@
-"""Starts the program: as an action's step, gated by `decide`, or as the command line.
+"""Starts the program: an action's step (gated by `decide`, inputs in INPUT_ variables), or the command line.
 
 `python -m replicator` without arguments is the main action; `python -m replicator action VERB` is the action of that
 verb; anything else is the command line.
@@ -24,7 +24,7 @@ _PREFIX = "INPUT_"
 
 
 def main(argv: list[str], env: Mapping[str, str], stdout: TextIO) -> int:
-    """Run an action's command, or what the command line says. Returns the exit code."""
+    """Run an action's command, or the one that the command line names. Returns the exit code."""
     asked = _of_action(argv)
     if asked is None:
         from replicator import cli
@@ -38,7 +38,7 @@ def main(argv: list[str], env: Mapping[str, str], stdout: TextIO) -> int:
         if not decision.replicate:
             decide.report(asked, decision, env, stdout)
             return 0
-    # Nothing but the standard library is imported before there is something to do.
+    # A skipped run installs nothing, so only the standard library may be imported before this line.
     names = [*command.load(asked.settings).model_fields, *decide.INPUTS]
     run = command.load(asked.run)
     EarlySignals.armed = False
@@ -48,7 +48,7 @@ def main(argv: list[str], env: Mapping[str, str], stdout: TextIO) -> int:
 
 
 def _of_action(argv: list[str]) -> Command | None:
-    """The command whose action is started; None on the command line."""
+    """Return the command whose action is being run; None on the command line."""
     if argv and (argv[0] != "action" or len(argv) != 2):
         return None
     found = command.find(argv[1] if argv else command.MAIN)
@@ -56,9 +56,9 @@ def _of_action(argv: list[str]) -> Command | None:
 
 
 def entry() -> NoReturn:
-    """Run as a process of its own, and leave at once, even while threads wait for answers that nobody needs."""
+    """Run as a process, and exit at once, even while threads still wait for answers that are no longer needed."""
     env = dict(os.environ)
-    # Programs that this one starts (google-auth may run gcloud) inherit what is left.
+    # Programs that this one starts (google-auth may run gcloud) must not inherit the key.
     os.environ.pop("SIGNING_KEY", None)
     asked = _of_action(sys.argv[1:])
     if asked:

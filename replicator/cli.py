@@ -1,4 +1,4 @@
-"""Makes the command line of the commands that are found; options are named as inputs, and the event gates nothing."""
+"""Builds the command line from what the commands declare; options are named as inputs, and no event gates it."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _EPILOG = """{examples}
 
 `replicator COMMAND --help` explains a command's options; they are named as the inputs of the action.
 Credentials: Application Default Credentials (`gcloud auth application-default login`).
-Exit codes: 0 complete, partial, planned or skipped; 1 a required location failed, what was to be merged makes no
-release, or verify found something wrong; 2 wrong arguments; 3 credentials, source or set-up; 4 verify could not read
-something; 5 the signature of an index is wrong; 70 a defect; 130 or 143 a signal.
+Exit codes: 0 complete, partial, planned or skipped; 1 a required location failed, the fragments make no release, or
+verify found something wrong; 2 wrong arguments; 3 credentials, source or set-up; 4 verify could not read something;
+5 the signature of an index is wrong; 70 a defect; 130 or 143 a signal.
 """
 
 
 def main(argv: list[str], env: Mapping[str, str], stdout: TextIO) -> int:
-    """Run the command that the arguments name. Returns the exit code; 2 for arguments that make no sense."""
+    """Run the command that the arguments name. Returns the exit code: 2 for wrong arguments."""
     # With --json nothing else is written to stdout.
     people = sys.stderr if "--json" in argv else stdout
     try:
@@ -52,7 +52,7 @@ def main(argv: list[str], env: Mapping[str, str], stdout: TextIO) -> int:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Quotes wrong arguments harmlessly."""
+    """Reports wrong arguments with any text from outside made harmless."""
 
     def error(self, message: str) -> NoReturn:
         super().error(plain(message))
@@ -87,7 +87,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def settings_of(command: Command) -> dict[str, FieldInfo]:
-    """The settings that are options of a command."""
+    """Return the settings that are options of a command."""
     models = [commands.load(path).model_fields for path in (command.more_settings, command.settings) if path]
     fields = {name: field for model in reversed(models) for name, field in model.items()}
     fields.update(models[-1])
@@ -95,7 +95,7 @@ def settings_of(command: Command) -> dict[str, FieldInfo]:
 
 
 def headed(fields: Mapping[str, FieldInfo]) -> dict[str, dict[str, FieldInfo]]:
-    """The settings under their headings, which stand in the order of the settings; `others` is the last."""
+    """Group the settings by heading, in the order of the settings; the heading `others` comes last."""
     groups: dict[str, dict[str, FieldInfo]] = {}
     for name, field in fields.items():
         groups.setdefault(_option(field).heading, {})[name] = field
@@ -103,7 +103,7 @@ def headed(fields: Mapping[str, FieldInfo]) -> dict[str, dict[str, FieldInfo]]:
 
 
 def _option(field: FieldInfo) -> Option:
-    """How a setting is shown; the last word counts."""
+    """Return how a setting is shown: the last `Option` in its annotation counts."""
     return next((item for item in reversed(field.metadata) if isinstance(item, Option)), Option(_OTHERS))
 
 
@@ -111,7 +111,7 @@ def _add(group: argparse._ArgumentGroup, name: str, field: FieldInfo) -> None:
     usual = None if field.is_required() else field.get_default(call_default_factory=True)
     text = " ".join((field.description or "").split()) + _default(usual)
     metavar = _option(field).metavar or ("true|false" if isinstance(field.default, bool) else "TEXT")
-    # One that is off by default is switched on by its name alone.
+    # So that `--dry-run` without a value means true.
     alone: dict[str, Any] = {"nargs": "?", "const": "true"} if field.default is False else {}
     group.add_argument(
         f"--{name.replace('_', '-')}",

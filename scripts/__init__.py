@@ -1,1 +1,1 @@
-"""What make and the workflows call."""
+"""Holds the scripts that make and the workflows call."""

@@ -1,4 +1,4 @@
-"""Writes the inputs of an action.yml, and the variables that hand them on, from the settings of its command."""
+"""Generates the inputs of an action.yml, and the variables that pass them on, from the settings of its command."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _VARIABLES = re.compile(
 
 
 def filled(command: Command, text: str) -> str:
-    """The command's action.yml with its inputs as they must be. Raises ValueError where they have no place."""
+    """Return a command's action.yml with its inputs filled in. Raises ValueError if the file has no place for them."""
     found = inputs(command)
     for pattern, lines in ((_INPUTS, _described(found)), (_VARIABLES, _variables(found))):
         if len(pattern.findall(text)) != 1:
@@ -33,7 +33,7 @@ def filled(command: Command, text: str) -> str:
 
 
 def inputs(command: Command) -> dict[str, FieldInfo]:
-    """The inputs of a command's action: its settings, those that are required first, then what decides and sets up."""
+    """Return the inputs of a command's action: its settings, required ones first, then those for decide and set-up."""
     settings = commands.load(command.settings).model_fields
     ordered = sorted(settings, key=lambda name: not settings[name].is_required())
     return {
@@ -63,7 +63,7 @@ def _variables(found: dict[str, FieldInfo]) -> list[str]:
 
 
 def default(field: FieldInfo) -> str:
-    """What an input is when it is left out, as text; empty means empty."""
+    """Return the default of an input as text."""
     value: Any = field.get_default(call_default_factory=True)
     if isinstance(value, bool):
         return str(value).lower()

@@ -1,4 +1,4 @@
-"""The table of testkit/conformance for people: what is done about every fault at every call."""
+"""Renders the tables of testkit/conformance for docs/reliability.md: how every fault at every call is handled."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def tables(table: Table) -> str:
-    """All of it, made with a function that makes a table of a head and rows."""
+    """Return all tables. `table` makes one from its head and rows."""
     return f"""\
 {len(CELLS)} pairs of a call and a fault, each with the fault once, twice and for ever: {len(CELLS) * len(OFTEN)} runs,
 each healed by the next one.

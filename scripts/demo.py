@@ -1,8 +1,8 @@
-"""The main job, start to end, on this machine: `make demo`.
+"""Demonstrates the main job from start to end on this machine: `make demo`.
 
-Starts the embedded Compute Engine emulator, lets a build leave one image there, runs the real `action.yml` as a tag
-push would, shows what exists where, and runs it again to show that nothing changes. Ends with 1 if anything is not as
-it should be. The action's set-up asks a Python package index; nothing else leaves this machine.
+Starts the embedded Compute Engine emulator with one image from a build, runs the real `action.yml` as for a pushed tag,
+shows what exists where, and runs it again to show that nothing changes. The exit code is 1 if anything is wrong. Only
+the action's set-up uses the network: it asks a Python package index.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ FAMILIES = {"us": FAMILY, "eu": f"{FAMILY}-eu", "asia": f"{FAMILY}-asia"}
 
 
 def main() -> int:
-    """Show everything. Returns 0 if all is as it should be, else 1."""
+    """Run the demonstration. Returns 0 if everything is right, else 1."""
     sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
     began = time.monotonic()
     say("One image in, three locations out: the whole job, against an emulator of Compute Engine on this machine.")
@@ -53,7 +53,7 @@ def main() -> int:
 
 
 def show(folder: Path, emulator: Backend) -> list[str]:
-    """The story, in five parts. Returns what is not as it should be."""
+    """Show the five parts. Returns everything that is wrong."""
     part("1. A build made an image")
     source = emulator.build_image(PROJECT, SOURCE, FAMILY, {"team": "infra"})
     say(f"{source['name']}: family {source['family']}, public, stored in {source['storageLocations'][0]} only,")
@@ -98,7 +98,7 @@ def show(folder: Path, emulator: Backend) -> list[str]:
 
 
 def use(job: Job, action: Action) -> Run:
-    """Run the action and show its log as it grows, with a heading for each step."""
+    """Run the action and show its log live, with a heading for each step."""
     printed = [""]
 
     def on_step(step: Step) -> None:
@@ -116,7 +116,7 @@ def use(job: Job, action: Action) -> Run:
 
 
 def show_line(line: str) -> None:
-    """A line of the log; workflow commands as the runner shows them."""
+    """Print a line of the log; workflow commands as the runner shows them."""
     if line.startswith("::group::"):
         say(f"   {line.removeprefix('::group::')}")
     elif line.startswith("::") and not line.startswith("::endgroup::"):
@@ -127,7 +127,7 @@ def show_line(line: str) -> None:
 
 
 def show_images(images: Mapping[str, Mapping[str, Any]]) -> None:
-    """A table of all images."""
+    """Print a table of all images."""
     table(
         ("image", "stored in", "status", "family", "who may use it", "copied from"),
         [
@@ -145,7 +145,7 @@ def show_images(images: Mapping[str, Mapping[str, Any]]) -> None:
 
 
 def show_results(run: Run, index: Path) -> None:
-    """Outputs, index and job summary."""
+    """Print outputs, index and job summary."""
     say("Outputs of the step:")
     rows = [(name, value or "(empty)") for name, value in run.outputs.items() if name != "replicas"]
     rows += [("replicas", "a list, one object for each location:")]
@@ -161,7 +161,7 @@ def show_results(run: Run, index: Path) -> None:
 
 
 def wrong_images(images: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """What differs from one public image in each location, each in its family, each of the source."""
+    """Return what differs from one public copy of the source in each location, in its family."""
     problems = []
     if set(images) != set(LOCATIONS.values()):
         problems.append(f"There are the images {', '.join(images)}, not {', '.join(LOCATIONS.values())}")
@@ -187,7 +187,7 @@ def wrong_images(images: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 
 def wrong_outputs(run: Run, what: str) -> list[str]:
-    """What differs from a complete run."""
+    """Return what differs from a complete run."""
     wanted = {location: f"projects/{PROJECT}/global/images/{name}" for location, name in LOCATIONS.items()}
     problems = []
     if run.outputs["result"] != "complete" or run.exit_code:
@@ -198,12 +198,12 @@ def wrong_outputs(run: Run, what: str) -> list[str]:
 
 
 def members(image: Mapping[str, Any]) -> list[str]:
-    """Who may use an image by its own policy."""
+    """Return the members who may use an image by its own policy."""
     return [member for binding in image["policy"].get("bindings", ()) for member in binding["members"]]
 
 
 def part(title: str) -> None:
-    """A part of the story begins."""
+    """Print the heading of a part."""
     say("")
     say(title)
     say("=" * len(title))

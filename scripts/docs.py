@@ -1,8 +1,7 @@
-"""Writes what is generated again, from the code: inputs of each action.yml, tables of README.md and docs/,
-docs/errors.md, the configuration's schema. --check only compares.
+"""Generates from the code: inputs of each action.yml, tables of README.md and docs/, docs/errors.md, the schema.
 
-A table stands between `<!-- BEGIN name -->` and `<!-- END name -->`, so that what people read can't drift from what
-the action does.
+So the documents can't drift from what the action does. A generated table is between `<!-- BEGIN name -->` and
+`<!-- END name -->`. --check compares and writes nothing.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def inputs(action: dict[str, Any]) -> str:
-    """The inputs: name, description, default."""
+    """Return the table of inputs: name, description, default."""
     return _table(
         ["Input", "Description", "Default"],
         (
@@ -51,7 +50,7 @@ def inputs(action: dict[str, Any]) -> str:
 
 
 def outputs(action: dict[str, Any]) -> str:
-    """The outputs: name, description."""
+    """Return the table of outputs: name, description."""
     return _table(
         ["Output", "Description"],
         ([f"`{name}`", given["description"]] for name, given in action["outputs"].items()),
@@ -59,7 +58,7 @@ def outputs(action: dict[str, Any]) -> str:
 
 
 def reasons(_action: dict[str, Any]) -> str:
-    """The reasons for which a replica fails or is interrupted: what each means, and what to do."""
+    """Return the table of reasons why a replica fails or is interrupted: what each means, and what to do."""
     return _table(
         ["Reason", "What it means", "What to do"],
         (
@@ -70,7 +69,7 @@ def reasons(_action: dict[str, Any]) -> str:
 
 
 def replica_errors() -> Iterator[type[errors.ReplicaError]]:
-    """The failures that end one replica, in the order of the code."""
+    """Yield the failures that end one replica, in the order of the code."""
     for value in vars(errors).values():
         if isinstance(value, type) and issubclass(value, errors.ReplicaError) and value is not errors.ReplicaError:
             yield value
@@ -81,7 +80,7 @@ OWNERS = (errors, compute_errors, index_errors, merge_errors)
 
 
 def permissions(_action: dict[str, Any]) -> str:
-    """The permissions as the tests measured them: where each is needed, a role, and what for."""
+    """Return the table of permissions, as the tests measured them: where each is needed, a role, and what for."""
     measured = _measured()
     return _table(
         ["Permission", "On which project", "A predefined role that has it", "Needed for"],
@@ -100,7 +99,7 @@ def permissions(_action: dict[str, Any]) -> str:
 
 
 def _what_for(measured: dict[str, dict[str, list[str]]], where: str, name: str) -> str:
-    """Shortly: for what it is needed, or for what alone it is not."""
+    """Return the cases that need a permission, or, if that is shorter, everything but those that don't."""
     needed = [case for case, row in measured.items() if name in row[where]]
     others = [case for case in measured if case not in needed]
     if not others:
@@ -114,7 +113,7 @@ def _measured() -> dict[str, dict[str, list[str]]]:
 
 
 def conformance(_action: dict[str, Any]) -> str:
-    """What is done about every fault at every call, as testkit/conformance has it."""
+    """Return the tables of testkit/conformance: how every fault at every call is handled."""
     sys.path.insert(0, str(ROOT))
     try:
         from scripts.conformance import tables
@@ -124,7 +123,7 @@ def conformance(_action: dict[str, Any]) -> str:
 
 
 def actions() -> dict[str, Command]:
-    """Each action.yml with its command."""
+    """Map the path of each action.yml to its command."""
     return {
         (Path(command.action) / "action.yml").as_posix(): command for command in every() if command.action is not None
     }
@@ -149,7 +148,7 @@ def pages(root: Path) -> list[str]:
 
 
 def fill(page: str, root: Path, made: Mapping[str, str] = MappingProxyType({})) -> str:
-    """A page with every table as it must be, from the actions that were `made`, else from those that there are.
+    """Return a page with every table filled in, from the actions in `made`, else from those on disk.
 
     Raises ValueError where a mark has no partner, or names no table.
     """
@@ -170,7 +169,7 @@ def fill(page: str, root: Path, made: Mapping[str, str] = MappingProxyType({})) 
 
 
 def main(argv: list[str], stdout: TextIO, root: Path = ROOT) -> int:
-    """Write the pages, or with `--check` only compare. Returns the exit code."""
+    """Write the pages; with `--check` only compare them. Returns the exit code."""
     if argv not in ([], ["--check"]):
         stdout.write("usage: docs.py [--check]\n")
         return 2
@@ -197,7 +196,7 @@ def main(argv: list[str], stdout: TextIO, root: Path = ROOT) -> int:
 
 
 def error_page() -> str:
-    """docs/errors.md: every failure with what happened, why, what to do, and whether it is repeated."""
+    """Return docs/errors.md: for each failure what happened, why, what to do, and whether it is repeated."""
     sections = [
         _ERRORS_HEAD,
         _RUNS_HEAD,
@@ -213,7 +212,7 @@ def error_page() -> str:
 
 
 def run_errors() -> list[errors.Advice]:
-    """The failures that end the run, in the order of the code."""
+    """Yield the failures that end the run, in the order of the code."""
     rows = [value for owner in OWNERS for value in vars(owner).values() if isinstance(value, errors.Advice)]
     # A module may have imported a row of another.
     return list(dict.fromkeys(rows))
@@ -227,9 +226,10 @@ Each message says what happened, why, and what to do. This page lists all of the
 value. [After a failure](after-a-failure.md) says how to go on; the codes are explained in the
 [README](../README.md#outcomes-results-exit-codes).
 
-"While there is time" means: until `timeout_minutes` is over. How long a call may stay unanswered, and when the last try
-is made: [When things go wrong](reliability.md#what-is-repeated-and-for-how-long). Codes count before the HTTP status:
-403 with `rateLimitExceeded` is `rate`, not `forbidden`. An operation that ended in error is repeated by a new request.
+"While there is time" means: until `timeout_minutes` have passed. How long a call may stay unanswered, and when the
+last try is made: [When things go wrong](reliability.md#what-is-repeated-and-for-how-long). Codes count before the HTTP
+status: 403 with `rateLimitExceeded` is `rate`, not `forbidden`. An operation that ended in error is repeated by a new
+request.
 
 What Compute Engine answers was taken from its documentation, its discovery document and public reports. It was tried
 against an emulator, never against the real cloud."""
@@ -237,18 +237,19 @@ against an emulator, never against the real cloud."""
 
 _RUNS_HEAD = """## Errors that end the run
 
-The run ends with the exit code, and nothing more is made. Each heading is the title of the annotation; wrong inputs
-have an annotation each, titled with the input."""
+The run ends with the exit code given, and nothing more is made. Each heading is the title of the annotation; each wrong
+input has its own annotation, titled with the input."""
 
 
 _REPLICAS_HEAD = """## Reasons of a replica
 
-One replica ends so; the others go on. The reason stands in its row of the output `replicas`. Reasons why a verified
-replica has no family are no errors: see [After a failure](after-a-failure.md#verified-but-without-its-family)."""
+One replica ends with this reason; the others go on. The reason is in its row of the output `replicas`. Reasons why a
+verified replica has no family aren't errors:
+see [After a failure](after-a-failure.md#verified-but-without-its-family)."""
 
 
 def title(error: errors.Advice | type[errors.ReplicaError]) -> str:
-    """The heading of a failure's section."""
+    """Return the heading of a failure's section."""
     return error.title if isinstance(error, errors.Advice) else f"`{error.reason}`"
 
 
@@ -282,7 +283,7 @@ def _effect(error: type[errors.ReplicaError]) -> str:
 def _answers(error: type[errors.ReplicaError]) -> str:
     rows = [fault for fault in refusals.TABLE if fault.error is error]
     if not rows:
-        return "- **Repeated:** no; it is no answer of Compute Engine's: the run itself finds it."
+        return "- **Repeated:** no; it isn't an answer of Compute Engine: the run itself finds it."
     if len(rows) == 1:
         return f"- **Repeated:** {_then(rows[0])}\n- **Compute Engine's answer:** {_signal(rows[0])}"
     told = (f"  - {_signal(row)}: {_then(row)}" for row in rows)
@@ -291,7 +292,7 @@ def _answers(error: type[errors.ReplicaError]) -> str:
 
 def _then(fault: refusals.Fault) -> str:
     if fault.then is Then.LOOK:
-        return "no; what stands under the name is read, and adopted if it is a copy of the source"
+        return "no; the image of that name is read, and adopted if it is a copy of the source"
     if fault.then is Then.GIVE_UP:
         return "no"
     again = "the same request" if fault.then is Then.REPEAT else "read again, then a new request"
@@ -345,11 +346,11 @@ def _permissions() -> str:
 
 
 def _cases(error: errors.Advice | type[errors.ReplicaError]) -> list[tuple[str, str]]:
-    """What is said, and what to do, wherever the code makes this error with a remedy of its own."""
+    """Return message and remedy wherever the code makes this error with its own remedy."""
     found = []
     for _, node in _calls():
         args = node.args
-        # A row is what the call is first given; a class is what is called.
+        # A row is the first argument of the call; a class is the thing called.
         if isinstance(error, errors.Advice):
             about, args = args[0] if args else None, args[1:]
         else:
@@ -363,7 +364,7 @@ def _cases(error: errors.Advice | type[errors.ReplicaError]) -> list[tuple[str, 
 
 
 def _name(error: errors.Advice | type[errors.ReplicaError]) -> str:
-    """What the code calls it."""
+    """Return the name by which the code refers to it."""
     if not isinstance(error, errors.Advice):
         return error.__name__
     return next(name for owner in OWNERS for name, value in vars(owner).items() if value is error)
@@ -375,7 +376,7 @@ def _last(node: ast.expr) -> str:
 
 @functools.cache
 def _calls() -> list[tuple[str, ast.Call]]:
-    """Every call in the code, each with its module."""
+    """Yield every call in the code, with its module."""
     return [
         (path.stem, node)
         for path in sorted((ROOT / "replicator").rglob("*.py"))
@@ -385,7 +386,7 @@ def _calls() -> list[tuple[str, ast.Call]]:
 
 
 def _inputs_said() -> Iterator[str]:
-    """What can be said of an input, wherever the code finds one wrong."""
+    """Return every message about a wrong input in the code."""
     yield "- **The message** names the input, then says, for example:"
     said: dict[str, None] = {}
     for module, node in _calls():
@@ -399,7 +400,7 @@ _PROBLEMS = {"ValueError", "InputProblem", "BadSource", "BadTemplate", "Unfit"}
 
 
 def _text(node: ast.expr) -> str:
-    """A text in the code as it is read, with `…` for what is filled in."""
+    """Return a text of the code as it reads, with `…` for values that are filled in."""
     if isinstance(node, ast.Constant):
         return str(node.value)
     if isinstance(node, ast.JoinedStr):

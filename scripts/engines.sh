@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Builds the real runners that tests/clients/runners/ drives, and actionlint: engines.sh [NAME…], all of them by default.
+# Builds the real runners for tests/clients/runners/, and actionlint or cosign: engines.sh [NAME…].
 #
 # Each is a Go program pinned by scripts/go/NAME/go.mod, with every module's hash in go.sum beside it. The programs are
-# kept in a cache folder under a name that changes with the lock, and linked from build/engines/, where their users look.
-# What can't be built here (no Go, an older one, no module proxy) is skipped and says so; a wrong hash is a failure.
+# kept in a cache folder under a name that changes with the lock, and linked from build/engines/, where they are looked
+# for. A program that can't be built here (no Go, an old Go, no module proxy) is skipped with a line that says so; a wrong
+# hash is a failure.
 set -uo pipefail
 cd "$(dirname -- "${BASH_SOURCE[0]}")/.." || exit 1
 
@@ -11,7 +12,7 @@ cache=${XDG_CACHE_HOME:-$HOME/.cache}/gce-image-replicator/engines
 links=build/engines
 mkdir -p "$cache" "$links" || exit 1
 
-# Go's own caches of a thousand megabytes are of no use afterwards.
+# Go's caches take a gigabyte and are not needed afterwards.
 work=$(mktemp -d "$cache/building.XXXXXX") || exit 1
 trap 'rm -rf -- "$work"' EXIT
 
@@ -25,7 +26,7 @@ package_of() {
   esac
 }
 
-# in_module NAME ARGUMENT…: go, with nothing of this machine's settings but where modules come from.
+# in_module NAME ARGUMENT…: runs go without this machine's settings, except where modules come from.
 in_module() {
   local module=$PWD/scripts/go/$1
   shift
@@ -52,12 +53,12 @@ build() {
       skip "$name" "Go builds it, and there is no go on PATH"
       return
     fi
-    # Listing brings the modules without compiling: what fails here is the machine's Go or its network, or a hash.
+    # Listing fetches the modules without compiling, so a failure here is due to the machine's Go, its network, or a hash.
     if ! said=$(in_module "$name" list -deps "$package" 2>&1 >/dev/null); then
       case $said in
         *"SECURITY ERROR"* | *"checksum mismatch"* | *"missing go.sum entry"*) fail "$name" "$said" ;;
         *"requires go >="*) skip "$name" "$(tail -n 1 <<<"$said")" ;;
-        *) skip "$name" "its modules could not be had: $(tail -n 1 <<<"$said")" ;;
+        *) skip "$name" "its modules could not be fetched: $(tail -n 1 <<<"$said")" ;;
       esac
       return
     fi

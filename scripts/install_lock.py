@@ -1,8 +1,8 @@
-"""Installs a lock into the virtual environment whose Python runs this, as the action does it: by uv, else by pip.
+"""Installs a lock into the virtual environment whose Python runs this, as the action does: with uv, else pip.
 
     .venv/bin/python -I scripts/install_lock.py LOCK
 
-Unlike the action it shows what is fetched while it is fetched, and keeps the cache for the next time.
+Unlike the action it shows progress, and keeps the cache for the next time.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from replicator.bootstrap import install  # noqa: E402
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: Everything by its hash, nothing resolved or built.
+#: Everything is checked by its hash; nothing is resolved or built.
 AS_LOCKED = ("--no-deps", "--require-hashes", "--only-binary", ":all:", "--requirement")
 
 
@@ -35,7 +35,7 @@ def main(lock: str) -> int:
         say(str(why))
         code = 1
     if code:
-        say("uv could not do it (see above); pip does, which takes about a minute")
+        say("uv failed (see above); trying pip, which takes about a minute")
         code = shown(
             [sys.executable, "-I", "-m", "pip", "--no-input", "install", "--progress-bar", "off", *AS_LOCKED, lock],
             os.environ,
@@ -44,7 +44,7 @@ def main(lock: str) -> int:
 
 
 def by_uv(lock: str) -> int:
-    """Install by the machine's uv, else by the one that our own lock names. Returns uv's exit code."""
+    """Install with the machine's uv, else with the one in our own lock. Returns uv's exit code."""
     with tempfile.TemporaryDirectory() as name:
         uv = install.on_path(Path(name)) or install.fetched(ROOT / "locks" / "uv.txt", Path(name))
         pips = install.settings(os.environ)
@@ -53,7 +53,7 @@ def by_uv(lock: str) -> int:
 
 
 def shown(command: list[str], env: Mapping[str, str]) -> int:
-    """Run an installer and show what is fetched and done, without the list of all packages. Returns its exit code."""
+    """Run an installer and show its progress, without the list of all packages. Returns its exit code."""
     with subprocess.Popen(
         command, env=dict(env), text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     ) as process:
@@ -65,7 +65,7 @@ def shown(command: list[str], env: Mapping[str, str]) -> int:
 
 
 def say(line: str) -> None:
-    """A line of progress, at once."""
+    """Print a line of progress at once."""
     print(f"  {line}", flush=True)
 
 

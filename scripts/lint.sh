@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# All checks that need no network: lint.sh VENV. Runs every one, then says which failed and which were skipped.
+# Runs all checks that need no network, then says which failed and which were skipped: lint.sh VENV.
 set -uo pipefail
 cd "$(dirname -- "${BASH_SOURCE[0]}")/.." || exit 1
 
@@ -8,8 +8,8 @@ venv=${1:-.venv}
 
 failed=() skipped=()
 
-# check NAME PROGRAM ARGUMENT…: a program of the virtual environment, else one that scripts/engines.sh built, else one of
-# the machine; skipped where there is none.
+# check NAME PROGRAM ARGUMENT…: runs a program of the virtual environment, else one that scripts/engines.sh built, else one
+# on PATH; skips the check if there is none.
 check() {
   local name=$1 program=$2 found
   shift 2
@@ -62,7 +62,7 @@ check "schema of issue forms" check-jsonschema --builtin-schema vendor.github-is
 check "schema of the issue forms' config" check-jsonschema --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
 check "timeouts of workflows" check-jsonschema --builtin-schema custom.github-workflows-require-timeout "${workflows[@]}"
 check "shellcheck" shellcheck "${shells[@]}"
-# It hands the `run:` parts of workflows to the shellcheck that it finds.
+# actionlint passes the `run:` parts of workflows to the shellcheck on PATH.
 PATH=$venv/bin:$PATH check "actionlint" actionlint "${workflows[@]}"
 check "tables of README.md" python -I scripts/docs.py --check
 

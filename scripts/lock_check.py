@@ -1,7 +1,7 @@
-"""Whether what users install can be installed, wheels only and by its hashes, wherever the action may run.
+"""Checks that the locks install (wheels only, by hash) on every system and Python on which the action may run.
 
 Asks pip for each system and each Python in turn, with the options of setup.sh and those of the other system; installs
-nothing. Needs a package index. Prints a table; the exit code is 1 where some cell fails.
+nothing. Needs a package index. Prints a table; the exit code is 1 if any cell fails.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-#: What everybody installs, and what is installed instead by whoever signs or verifies keyless.
+#: The lock that all runs install, and the one for runs that sign or verify keyless.
 LOCKS = (ROOT / "locks/action.txt", ROOT / "locks/sign.txt")
-#: What installs either.
+#: The lock of uv, which installs either.
 UV = ROOT / "locks/uv.txt"
 
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 
 
 def _glibc(machine: str) -> list[str]:
-    # 2.28 is that of RHEL 8 and Debian 10: older ones have no Python 3.11 of their own, and no runner.
+    # 2.28 is that of RHEL 8 and Debian 10: older ones have neither a Python 3.11 nor a runner.
     return [f"manylinux_2_{minor}_{machine}" for minor in range(28, 4, -1)] + [f"manylinux2014_{machine}"]
 
 
-#: System → the tags of wheels that it takes.
+#: System → the tags of the wheels that it accepts.
 SYSTEMS = {
     "Linux x86_64, glibc": _glibc("x86_64"),
     "Linux aarch64, glibc": _glibc("aarch64"),
@@ -36,7 +36,7 @@ SYSTEMS = {
 }
 
 
-#: Those that it can't serve, and why. That one could be served again is told, too.
+#: Systems where a lock can't be installed, and why. If one can be after all, that is reported too.
 NOT_SERVED = {"macOS x86_64": ["macosx_13_0_x86_64"]}
 WHY = "cryptography makes no wheels for Intel Macs any more: its last with some was 48"
 
@@ -49,7 +49,7 @@ def main() -> int:
 
 
 def table(lock: Path) -> list[str]:
-    """Print where a lock can be installed. Returns what is otherwise than it is known to be."""
+    """Print where a lock can be installed. Returns everything that differs from what is known."""
     surprises = []
     width = max(len(name) for name in (*SYSTEMS, lock.name))
     print(f"{lock.name:{width}}", *(f"{python:>7}" for python in PYTHONS))
@@ -65,7 +65,7 @@ def table(lock: Path) -> list[str]:
 
 
 def refusal(lock: Path, python: str, platforms: list[str]) -> str:
-    """What pip says against installing a lock there; nothing where it can be installed."""
+    """Return why pip can't install a lock there; empty if it can."""
     with tempfile.TemporaryDirectory() as folder:
         command = [
             *(sys.executable, "-I", "-m", "pip", "--quiet", "--disable-pip-version-check", "--no-input"),

@@ -1,9 +1,9 @@
-"""`make mutation`: whether the tests see it when one place of the code that decides is wrong.
+"""Checks that the tests notice when one place of the code that decides is wrong: `make mutation`.
 
 Each mutant has one change in one place; the tests of its module must fail. Everything happens in copies of the tree,
 one for each worker. A mutant is a fork of a process that has imported pytest and the big libraries, so it costs what
-its tests cost. Survivors must be argued in tests/mutants.toml, or this fails; so it does where fewer than 90 % of a
-module's mutants are killed. `ONLY=plan` takes some modules; `AT=step_for` some places.
+its tests cost. It fails if a survivor is not argued in tests/mutants.toml, or if fewer than 90 % of a module's mutants
+are killed. `ONLY=plan` picks modules; `AT=step_for` picks places.
 """
 
 from __future__ import annotations
@@ -46,16 +46,16 @@ COPIED = ("replicator", "emulator", "testkit", "tests", "scripts", "schemas", "d
 #: Percent of a module's mutants that must be killed.
 LEAST = 90
 WORKERS = 2
-#: Seconds of CPU for the tests of one mutant, and on the wall: the machine may be busy.
+#: Seconds of CPU time for the tests of one mutant, and of wall time, since the machine may be busy.
 MOST_WORK, LONGEST = 120, 900
-#: Imported before the forks: nothing that is changed, or imports what is.
+#: Imported before the forks: only modules that neither are mutated nor import a mutated one.
 LIBRARIES = ("google.cloud.compute_v1", "google.auth.transport.requests", "rich.live", "jsonschema", "tenacity",
              "uvicorn.protocols.http.h11_impl", "emulator.testing")  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Module:
-    """A module with the tests that must notice, the quickest first, and its parts if not all of it is meant."""
+    """A module with the tests that must notice, quickest first, and its parts if only some are mutated."""
 
     path: str
     """Below replicator/."""
@@ -65,7 +65,7 @@ class Module:
 
     @property
     def name(self) -> str:
-        """What ONLY and tests/mutants.toml call it."""
+        """The name of the module in ONLY and tests/mutants.toml."""
         return self.path.rpartition("/")[2]
 
 
@@ -127,7 +127,7 @@ MODULES = (
 
 @dataclass(frozen=True)
 class Mutant:
-    """A module's text with one change: where, and what became of what."""
+    """A module's text with one change: the place, the old code and the new."""
 
     module: Module
     line: int
@@ -138,7 +138,7 @@ class Mutant:
 
     @property
     def title(self) -> str:
-        """What tests/mutants.toml calls it: no line number, so that it lasts."""
+        """The title of the mutant in tests/mutants.toml, without a line number, so that it stays valid."""
         return f"{self.place}: {self.old} → {self.new}".lstrip(": ")
 
 
@@ -153,12 +153,12 @@ SWAPS: dict[type[ast.AST], tuple[Any, ...]] = {
     ast.Add: (ast.Sub,), ast.Sub: (ast.Add,), ast.Mult: (ast.Add,), ast.Div: (ast.Mult,), ast.Pow: (ast.Mult,),
     ast.BitOr: (ast.BitAnd,), ast.Break: (ast.Continue,), ast.Continue: (ast.Break,),
 }  # fmt: skip
-#: What a regular expression is made of, as far as leaving one of it out can be meant.
+#: The parts of a regular expression that a mutant may leave out.
 TOKENS = re.compile(r"\\.|\(\?[:=!<a-z]+|[A-Za-z]+|.", re.DOTALL)
 
 
 def others(node: Any) -> Iterator[ast.AST]:  # noqa: C901 - a table
-    """What else could stand in a node's place."""
+    """Yield what could replace a node."""
     match node:
         case ast.Compare(ops=[op]) if type(op) in SWAPS:
             yield from (ast.Compare(node.left, [swap()], node.comparators) for swap in SWAPS[type(op)])
@@ -189,7 +189,7 @@ def others(node: Any) -> Iterator[ast.AST]:  # noqa: C901 - a table
 
 
 def looser(pattern: str) -> Iterator[tuple[str, str, ast.AST]]:
-    """A regular expression without one of its parts: the part with what stands around it, what is left of that."""
+    """Yield a regular expression without one of its parts: the part with its surroundings, and what is left."""
     tokens = {pattern[: token.start()] + pattern[token.end() :]: token for token in TOKENS.finditer(pattern)}
     for token in tokens.values():
         before, after = pattern[: token.start()], pattern[token.end() :]
@@ -203,7 +203,7 @@ def looser(pattern: str) -> Iterator[tuple[str, str, ast.AST]]:
 
 
 def shorter(node: ast.AST) -> Iterator[tuple[str, str, ast.AST]]:
-    """A node without one of its elements, or with a row of a table moved: what goes, what comes, and the node."""
+    """Yield a node without one of its elements, or with a table's row moved: old text, new text, and the node."""
     lists = {ast.BoolOp: "values", ast.Tuple: "elts", ast.List: "elts", ast.Set: "elts", ast.Dict: "values",
              ast.Call: "keywords", ast.comprehension: "ifs"}  # fmt: skip
     items = lists.get(type(node))
@@ -226,9 +226,9 @@ def shorter(node: ast.AST) -> Iterator[tuple[str, str, ast.AST]]:
 
 
 def mutants(module: Module) -> Iterator[Mutant]:
-    """All of a module's mutants; the first is the module as it is, which its tests must like.
+    """Yield all mutants of a module; the first is the unchanged module, which must pass its tests.
 
-    Raises LookupError where the module has no such part any more.
+    Raises LookupError if the module has no such part any more.
     """
     tree = ast.parse((ROOT / "replicator" / f"{module.path}.py").read_text(encoding="utf-8"))
     know_scopes(tree)
@@ -330,7 +330,7 @@ def put(parent: ast.AST, field: str, index: int | None, node: ast.AST) -> None:
 
 
 def is_pattern(parent: ast.AST, node: Any) -> bool:
-    """Whether a node is a regular expression."""
+    """Return whether a node is a regular expression."""
     match parent:
         case ast.Call(func=ast.Attribute(value=ast.Name(id="re")), args=[first, *_]):
             return first is node and isinstance(first, ast.Constant)
@@ -340,17 +340,17 @@ def is_pattern(parent: ast.AST, node: Any) -> bool:
 
 
 def node_line(node: ast.AST, parent: ast.AST) -> int:
-    """Where a node stands; a comprehension has no line of its own."""
+    """Return the line of a node; a comprehension has none itself."""
     return int(getattr(node, "lineno", getattr(parent, "lineno", 0)))
 
 
 def brief(node: ast.AST) -> str:
-    """A node as one line; of a compound statement its head."""
+    """Return a node as one line; for a compound statement, its head."""
     return ast.unparse(node).partition("\n")[0]
 
 
 def places(node: ast.AST, place: str) -> Iterator[tuple[ast.AST, str, int | None, str]]:
-    """Where something can be changed, with the function or the name that it belongs to: no types, no docstrings."""
+    """Yield the nodes to change, with their function or name, without types and docstrings."""
     for name, value in ast.iter_fields(node):
         if name in {"annotation", "returns", "decorator_list", "ctx", "op", "ops", "format_spec"}:
             continue
@@ -363,7 +363,7 @@ def places(node: ast.AST, place: str) -> Iterator[tuple[ast.AST, str, int | None
 
 
 def is_left_alone(node: ast.AST) -> bool:
-    """Imports, docstrings and what only a type checker reads."""
+    """Return whether a node is an import, a docstring or code for type checkers only."""
     match node:
         case ast.Import() | ast.ImportFrom() | ast.Expr(value=ast.Constant()):
             return True
@@ -373,7 +373,7 @@ def is_left_alone(node: ast.AST) -> bool:
 
 
 def named(node: ast.AST, place: str) -> str:
-    """The place that a node makes, else the one that it is in."""
+    """Return the place that a node defines, else the one that it is in."""
     match node:
         case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
             return f"{place}.{name}".lstrip(".")
@@ -383,7 +383,7 @@ def named(node: ast.AST, place: str) -> str:
 
 
 def start(folder: str) -> None:
-    """In a new worker: make its copy of the tree, and go there."""
+    """Set up a new worker: make its copy of the tree, and change to it."""
     tree = Path(folder, str(os.getpid()))
     for name in COPIED:
         source = ROOT / name
@@ -395,7 +395,7 @@ def start(folder: str) -> None:
 
 
 def trial(mutant: Mutant) -> Trial:
-    """Whether a mutant's tests fail, and after how many seconds; in a process of its own, which may hang."""
+    """Return whether a mutant's tests fail, and after how many seconds, in a separate process, which may hang."""
     file = Path("replicator", f"{mutant.module.path}.py")
     kept = file.read_text(encoding="utf-8")
     write(file, mutant.text)
@@ -413,13 +413,13 @@ def trial(mutant: Mutant) -> Trial:
 
 
 def write(file: Path, text: str) -> None:
-    """Write a module, and forget what was compiled of it: two mutants may have the same size and second."""
+    """Write a module and delete its bytecode, since two mutants may have the same size and time of change."""
     Path(cache_from_source(str(file))).unlink(missing_ok=True)
     file.write_text(text, encoding="utf-8")
 
 
 def run_tests(mutant: Mutant) -> None:
-    """In the fork: run the tests until one fails, and end."""
+    """Run the tests in the fork until one fails, then exit."""
     code: int = pytest.ExitCode.INTERNAL_ERROR
     try:
         os.setsid()
@@ -442,31 +442,31 @@ def run_tests(mutant: Mutant) -> None:
 
 
 def load_argued() -> Argued:
-    """Module and title of each survivor that is argued."""
+    """Return module and title of each argued survivor."""
     groups = tomllib.loads(ARGUED.read_text(encoding="utf-8")).get("argued", [])
     return {(group["module"], title) for group in groups for title in group["mutants"] if group["because"]}
 
 
 @dataclass
 class Score:
-    """What became of a module's mutants."""
+    """The results of a module's mutants."""
 
     module: Module
     broken: bool = False
-    """Its tests fail without a change."""
+    """Whether the tests fail without a change."""
     left: list[Mutant] = field(default_factory=list)
     new: list[Mutant] = field(default_factory=list)
-    """Survivors that nobody argues."""
+    """Survivors that are not argued."""
     tried: int = 0
     seconds: float = 0.0
 
     @property
     def share(self) -> float:
-        """Mutants killed of a hundred."""
+        """Percentage of mutants that were killed."""
         return 100 * (1 - len(self.left) / max(self.tried, 1))
 
     def take(self, mutant: Mutant, killed: bool, seconds: float, argued: Argued) -> None:
-        """Count one; a survivor that nobody argues is shown at once."""
+        """Count a mutant; a survivor that is not argued is shown at once."""
         if not mutant.line:
             self.broken = killed
             return
@@ -481,27 +481,27 @@ class Score:
             print(f"survived: {where}\n  - {mutant.old}\n  + {mutant.new}", flush=True)
 
     def wrong(self, argued: Argued, *, whole: bool) -> Iterator[str]:
-        """What is wrong, in sentences; some of it can be said only where the whole module was changed."""
+        """Return what is wrong, as sentences; some can be told only if the whole module was mutated."""
         if self.broken:
             yield f"{self.module.name}: its tests fail without any change."
         if self.new:
-            yield f"{self.module.name}: {len(self.new)} survivors that nobody argues."
+            yield f"{self.module.name}: {len(self.new)} survivors that are not argued."
         if whole and self.share < LEAST:
             yield f"{self.module.name}: {self.share:.1f} % killed, less than {LEAST} %."
         left = {mutant.title for mutant in self.left}
         for title in (title for name, title in argued if whole and name == self.module.name and title not in left):
-            yield f"{self.module.name}: argued in tests/mutants.toml, but no survivor: {title}"
+            yield f"{self.module.name}: argued in tests/mutants.toml, but not a survivor: {title}"
 
     def row(self) -> str:
-        """Its line of the table."""
+        """Return its line of the table."""
         counts = (self.tried, self.tried - len(self.left), len(self.left) - len(self.new), len(self.new))
         return f"{self.module.name:<18}" + "".join(f"{count:>10}" for count in counts) + f"{self.share:>9.1f} %"
 
 
 def main() -> int:
-    """Returns 1 where a survivor is not argued, or too many survive."""
+    """Run the mutants. Returns 1 if a survivor is not argued, or too many survive."""
     parser = argparse.ArgumentParser(description="Change the code in one place at a time; the tests must notice.")
-    parser.add_argument("--only", default="", help="modules, with commas; all by default")
+    parser.add_argument("--only", default="", help="modules, separated by commas; all by default")
     parser.add_argument("--at", default="", help="only places that begin with this")
     asked = parser.parse_args()
     sys.path.insert(0, str(ROOT))

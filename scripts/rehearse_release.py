@@ -1,7 +1,7 @@
 """Rehearses a release of this work tree: rehearse_release.py VERSION
 
-In a scratch repository whose remote is a bare repository beside it, `release.py` does what the workflow has it do: once
-with everything in its way, each alone, and once with nothing. Nothing outside the scratch folder changes.
+In a scratch repository with a bare repository as its remote, `release.py` runs as in the workflow: once with each
+obstacle alone, and once with none. Nothing outside the scratch folder changes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 CODE = "replicator/__init__.py"
 
-#: Nothing of the machine's or the caller's git settings; and nobody's name.
+#: Ignores the git settings of the machine and the caller, and their names.
 ENV = {
     "PATH": os.environ.get("PATH", os.defpath),
     "GIT_CONFIG_GLOBAL": os.devnull,
@@ -32,7 +32,7 @@ ENV = {
 
 
 class Failed(Exception):
-    """The rehearsal went otherwise than a release should."""
+    """The rehearsal did not go as a release should."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Scratch:
         return self.folder / "remote.git"
 
     def run(self, *words: str, code: int = 0) -> str:
-        """A command in the clone; answers all that it said. Raises Failed where it ends otherwise."""
+        """Run a command in the clone and return its output. Raises Failed if it exits with another code."""
         done = subprocess.run(words, cwd=self.work, env=ENV, capture_output=True, text=True, check=False)
         if done.returncode != code:
             raise Failed(f"{' '.join(words)} ended with {done.returncode}, not {code}:\n{done.stdout}{done.stderr}")
@@ -147,7 +147,7 @@ def _other_code(scratch: Scratch) -> None:
     scratch.commit("Another version")
 
 
-#: What is in the way: how it comes there, and a part of what is said.
+#: Name of an obstacle → the function that makes it, and a part of the message.
 OBSTACLES: dict[str, tuple[Callable[[Scratch], None], str]] = {
     "the tag exists": (lambda it: _tag(it, f"v{it.version}"), "exists, and a release never changes"),
     "the version goes backwards": (lambda it: _tag(it, f"v{_later(it.version)}"), "which is released"),
@@ -161,7 +161,7 @@ OBSTACLES: dict[str, tuple[Callable[[Scratch], None], str]] = {
 
 
 def refusals(folder: Path, version: str) -> None:
-    """Each obstacle alone: refused for that reason alone, and no tag is pushed."""
+    """Check that each obstacle alone is refused for that reason only, and no tag is pushed."""
     for number, (name, (arrange, said)) in enumerate(OBSTACLES.items()):
         it = scratch(folder / str(number), version)
         arrange(it)
@@ -175,7 +175,7 @@ def refusals(folder: Path, version: str) -> None:
         _refused(it, "the tests passed on", *words)
     print("ok  refused: the tests did not pass on this commit")
     it.release("publish", version="1.2", code=2)
-    print("ok  refused: what is no version")
+    print("ok  refused: an invalid version")
 
 
 def _refused(it: Scratch, said: str, *words: str) -> None:
@@ -185,12 +185,12 @@ def _refused(it: Scratch, said: str, *words: str) -> None:
 
 
 def success(folder: Path, version: str) -> None:
-    """Nothing is in the way; then a pre-release, and one after it."""
+    """Release with no obstacle, then a pre-release, then a later release."""
     it = scratch(folder / "good", version)
     released = it.head()
     notes = it.release("notes")
     if "- " not in notes or "## [" in notes:
-        raise Failed(f"these are no release notes:\n{notes}")
+        raise Failed(f"these aren't release notes:\n{notes}")
     print(f"ok  notes of {version}: {len(notes.splitlines())} lines of the CHANGELOG")
     digests = {
         hashlib.sha256(Path(it.release("archive", str(folder / name))).read_bytes()).hexdigest() for name in ("a", "b")
@@ -230,7 +230,7 @@ def _expect(it: Scratch, wanted: dict[str, str]) -> None:
 def main(argv: list[str]) -> int:
     """Rehearse. Returns the exit code."""
     if len(argv) != 1 or not argv[0]:
-        print("say which: make release-check VERSION=1.0.0", file=sys.stderr)
+        print("give the version: make release-check VERSION=1.0.0", file=sys.stderr)
         return 2
     with tempfile.TemporaryDirectory() as folder:
         try:

@@ -1,12 +1,12 @@
-"""Makes a release: what the workflow `release.yml` and the rehearsal `make release-check` both run.
+"""Makes a release; the workflow `release.yml` and the rehearsal `make release-check` both run it.
 
     release.py prepare VERSION              write the version and the CHANGELOG's heading, for a pull request
-    release.py check   VERSION --tested SHA say all that stands in the way of a release
+    release.py check   VERSION --tested SHA list everything that prevents a release
     release.py notes   VERSION              print the CHANGELOG's section
-    release.py archive VERSION FOLDER       write what is released as one file, for its attestation
+    release.py archive VERSION FOLDER       write the released tree as one file, for its attestation
     release.py publish VERSION --tested SHA check, then push the tag `vX.Y.Z` and the moving tag `vX`, both or neither
 
-The version stands in one place, `replicator/__init__.py`. `vX.Y.Z` never changes; `vX` only moves forward, and never
+The version is in one place, `replicator/__init__.py`. `vX.Y.Z` never changes; `vX` only moves forward, and never
 to a pre-release. Standard library and git only.
 """
 
@@ -40,10 +40,10 @@ class Version:
 
     @classmethod
     def parse(cls, text: str) -> Version:
-        """Raises argparse's ArgumentTypeError where it is none."""
+        """Read a version. Raises argparse's ArgumentTypeError if the text isn't one."""
         match = _VERSION.fullmatch(text)
         if not match:
-            raise argparse.ArgumentTypeError(f"'{text}' is no version: write 1.2.3, or 1.2.3-rc.1, without v")
+            raise argparse.ArgumentTypeError(f"'{text}' isn't a valid version: write 1.2.3, or 1.2.3-rc.1, without v")
         first, second, third, candidate = match.groups()
         return cls((int(first), int(second), int(third)), int(candidate) if candidate else float("inf"))
 
@@ -58,7 +58,7 @@ class Version:
 
     @property
     def tag(self) -> str:
-        """Its own tag, which never changes."""
+        """The tag of this version, which never changes."""
         return f"v{self}"
 
     @property
@@ -68,7 +68,7 @@ class Version:
 
 
 class Refused(Exception):
-    """The release can't be made; `reasons` are all of them."""
+    """The release can't be made; `reasons` lists every reason."""
 
     def __init__(self, *reasons: str) -> None:
         super().__init__("\n".join(reasons))
@@ -84,23 +84,23 @@ class Repository:
     branch: str = "main"
 
     def git(self, *words: str) -> str:
-        """What git says. Raises Refused where it fails."""
+        """Run git and return its output. Raises Refused if it fails."""
         done = subprocess.run(["git", *words], cwd=self.root, capture_output=True, text=True, check=False)
         if done.returncode:
             raise Refused(f"git {words[0]}: {done.stderr.strip()}")
         return done.stdout.strip()
 
     def read(self, path: Path) -> str:
-        """A file's text."""
+        """Return a file's text."""
         return (self.root / path).read_text(encoding="utf-8")
 
     def version(self) -> str:
-        """The version that the code has."""
+        """Return the version in the code."""
         match = _LINE.search(self.read(CODE))
         return match[1] if match else ""
 
     def tags(self) -> dict[str, str]:
-        """The remote's tags, and the commits that they stand for."""
+        """Map the remote's tags to their commits."""
         found = {}
         for line in self.git("ls-remote", "--tags", self.remote).splitlines():
             commit, _, ref = line.partition("\t")
@@ -109,11 +109,11 @@ class Repository:
         return found
 
     def releases(self) -> list[Version]:
-        """The versions that the remote has tags of, the newest last."""
+        """Return the versions that have a tag on the remote, the newest last."""
         return sorted(Version.parse(tag[1:]) for tag in self.tags() if tag[:1] == "v" and _VERSION.fullmatch(tag[1:]))
 
     def notes(self, version: Version) -> str:
-        """The CHANGELOG's section. Raises Refused where there is none, or nothing in it."""
+        """Return the CHANGELOG's section. Raises Refused if it is missing or empty."""
         text = self.read(CHANGELOG)
         heading = rf"^## \[{re.escape(str(version))}\] - \d{{4}}-\d\d-\d\d\n"
         match = re.search(heading + r"(.*?)(?=^## \[|\Z)", text, re.MULTILINE | re.DOTALL)
@@ -122,13 +122,13 @@ class Repository:
         return match[1].strip() + "\n"
 
     def obstacles(self, version: Version, tested: str) -> list[str]:
-        """All that stands in the way of releasing the commit that is checked out."""
+        """Return every reason not to release the commit that is checked out."""
         head = self.git("rev-parse", "HEAD")
         found = []
         if self.git("status", "--porcelain"):
             found.append("the work tree is dirty: what is released must be a commit")
         if tested != head:
-            found.append(f"the tests passed on '{tested}', and what would be released is {head}")
+            found.append(f"the tests passed on '{tested}', but the commit to release is {head}")
         if self.git("ls-remote", self.remote, f"refs/heads/{self.branch}").partition("\t")[0] != head:
             found.append(f"{head} is not the head of {self.branch} on {self.remote}")
         if self.version() != str(version):
@@ -145,7 +145,7 @@ class Repository:
         return found
 
     def check(self, version: Version, tested: str) -> None:
-        """Raises Refused where something stands in the way."""
+        """Raise Refused if anything prevents the release."""
         found = self.obstacles(version, tested)
         if found:
             raise Refused(*found)
@@ -154,7 +154,7 @@ class Repository:
         """Write the version, and give the CHANGELOG's unreleased entries their heading."""
         text = self.read(CHANGELOG)
         if text.count(_UNRELEASED) != 1:
-            raise Refused(f"CHANGELOG.md has not one heading '{_UNRELEASED}'")
+            raise Refused(f"CHANGELOG.md must have exactly one heading '{_UNRELEASED}'")
         code = _LINE.sub(f'__version__ = "{version}"', self.read(CODE))
         self._write(CODE, code)
         self._write(CHANGELOG, text.replace(_UNRELEASED, f"{_UNRELEASED}\n\n## [{version}] - {date}"))
@@ -163,20 +163,20 @@ class Repository:
         (self.root / path).write_text(text, encoding="utf-8", newline="\n")
 
     def archive(self, version: Version, folder: Path) -> Path:
-        """The tree that is released, as one file: the same bytes each time."""
+        """Write the released tree as one file, with the same bytes each time, and return its path."""
         folder.mkdir(parents=True, exist_ok=True)
         path = folder.resolve() / f"{NAME}-{version}.tar.gz"
         self.git("archive", "--format=tar.gz", f"--prefix={NAME}-{version}/", f"--output={path}", "HEAD")
         return path
 
     def publish(self, version: Version, tested: str) -> list[str]:
-        """Make the tags and push them, all or none; answers which."""
+        """Make the tags and push them, all or none. Returns their names."""
         self.check(version, tested)
         tags = [version.tag] if version.is_candidate else [version.tag, version.moving_tag]
         before = self.git("ls-remote", self.remote, f"refs/tags/{version.moving_tag}").partition("\t")[0]
         for tag in tags:
             self.git("tag", "--annotate", "--force", "--message", f"{NAME} {version}", tag, "HEAD")
-        # The release's own tag without force; the moving one from where it was just seen, or not at all.
+        # The release's own tag is pushed without force; the moving one only if it is still where it was just seen.
         moving = [f"--force-with-lease=refs/tags/{tag}:{before}" for tag in tags[1:]]
         self.git("push", "--atomic", "--quiet", *moving, self.remote, *(f"refs/tags/{tag}" for tag in tags))
         return tags

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Installs the stand-in for Sigstore that the tests sign with: the Sigstore project's own @sigstore/mock.
 #
-# Pinned by scripts/node/sigstore/lock.json: every package's version and hash, from whatever registry npm is set to. Kept
-# in a cache folder under a name that changes with the lock, and linked from build/engines/sigstore.
-# What can't be had here (no Node, no registry) is skipped and says so; a wrong hash is a failure.
+# scripts/node/sigstore/lock.json pins the version and hash of every package; npm's settings name the registry. The
+# packages are kept in a cache folder under a name that changes with the lock, and linked from build/engines/sigstore.
+# Without Node or a registry it is skipped with a line that says so; a wrong hash is a failure.
 set -uo pipefail
 cd "$(dirname -- "${BASH_SOURCE[0]}")/.." || exit 1
 
@@ -31,7 +31,7 @@ if [ ! -d "$place" ]; then
         exit 1
         ;;
     esac
-    echo "skipped: sigstore: its packages could not be had: $(head -n 1 <<<"$said")"
+    echo "skipped: sigstore: its packages could not be fetched: $(head -n 1 <<<"$said")"
     exit 0
   fi
   mv -f -- "$work" "$place"

@@ -1,6 +1,6 @@
-"""`make soak`: the swarms, one seed after the other, until the time is over or a rule is broken.
+"""Runs the swarms, seed after seed, until the time is over or a rule is broken: `make soak`.
 
-`make soak MINUTES=60`, or `make soak SEED=7 EXAMPLES=40` to see once more what a seed did.
+`make soak MINUTES=60`, or `make soak SEED=7 EXAMPLES=40` to repeat what a seed did.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ SWARMS = tuple(f"tests/exhaustive/test_{name}.py" for name in ("swarm", "tree_sw
 
 
 def main() -> int:
-    """Returns 1 where a rule was broken."""
+    """Run the swarms. Returns 1 if a rule was broken."""
     parser = argparse.ArgumentParser(description="Run the swarm of faults at length.")
     parser.add_argument("--minutes", type=float, default=10.0)
-    parser.add_argument("--seed", type=int, help="this one, once")
+    parser.add_argument("--seed", type=int, help="run this seed once")
     parser.add_argument("--examples", type=int, default=100, help="trials of each swarm with each seed")
     asked = parser.parse_args()
     began, trials = time.monotonic(), 0

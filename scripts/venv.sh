@@ -8,7 +8,7 @@ fail() {
   exit 1
 }
 
-command -v "$python" >/dev/null || fail "'$python' was not found. Install Python 3.11 or newer, or say which: make PYTHON=/path/to/python3.12 …"
+command -v "$python" >/dev/null || fail "'$python' was not found. Install Python 3.11 or newer, or name one: make PYTHON=/path/to/python3.12 …"
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
   fail "$("$python" --version) is too old; Python 3.11 or newer is needed: make PYTHON=/path/to/python3.12 …"
 
@@ -17,6 +17,6 @@ rm -rf "$folder"
 "$python" -m venv "$folder" ||
   fail "this Python cannot make a virtual environment. On Debian and Ubuntu: apt-get install python3-venv"
 "$folder/bin/python" -I scripts/install_lock.py "$lock"
-# A path entry and no build: a build would fetch a backend that no lock pins.
+# A path entry instead of a build, which would fetch a backend that no lock pins.
 "$folder/bin/python" -I -c 'import pathlib, sysconfig
 pathlib.Path(sysconfig.get_path("purelib"), "checkout.pth").write_text(f"{pathlib.Path.cwd()}\n", encoding="utf-8")'

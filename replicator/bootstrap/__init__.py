@@ -1,4 +1,4 @@
-"""What runs before anything is installed: decide, workflow commands, redaction, installation.
+"""Runs before anything is installed: the decision whether to run, workflow commands, redaction, installation.
 
-Standard library only, and Python 3.8, because the machine's own `python3` runs it.
+Uses the standard library only and runs on Python 3.8, because the machine's own `python3` runs it.
 """

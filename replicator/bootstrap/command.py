@@ -1,7 +1,7 @@
-"""Describes a command by strings, and finds the commands, without importing what carries them out.
+"""Describes each command (verb, help, settings, outputs) by strings, and finds the commands without importing them.
 
-Each folder of `replicator/commands` is one capability; its `command.py` lists its `COMMANDS`. They are found there and
-listed nowhere else, so that a new capability is a new folder.
+Each folder of `replicator/commands` is one capability; its `command.py` lists its `COMMANDS`. No other file lists them,
+so a new capability is a new folder.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _FOLDER = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 
 
 class Command:
-    """One verb, as the command line and, where it has one, its action offer it."""
+    """One verb of the command line, and of its action if it has one."""
 
     def __init__(
         self,
@@ -38,42 +38,42 @@ class Command:
     ) -> None:
         self.verb = verb
         self.help = help
-        """What it does, as a clause that begins with a verb."""
+        """What the command does, as a clause that begins with a verb."""
         self.run = run
-        """`module:function` below `replicator` that carries it out; called as `runtime.lifecycle.execute` says."""
+        """`module:function` below `replicator` that runs the command; called as `runtime.lifecycle.execute` says."""
         self.settings = settings
         """`module:Class` of the pydantic model whose fields are the action's inputs and the command line's options."""
         self.more_settings = more_settings
-        """Another such model, whose fields are options only."""
+        """Another such model, whose fields are options of the command line only."""
         self.preset = dict(preset or {})
-        """Settings that this verb itself decides: no options."""
+        """Values of the settings that this verb fixes; they are no options."""
         self.without = frozenset(without).union(self.preset)
-        """Settings that mean nothing for this verb: no options."""
+        """Settings that this verb doesn't use; they are no options."""
         self.examples = examples
-        """What can be typed after the program's name."""
+        """Example arguments, as typed after the program's name."""
         self.action = action
-        """The folder of its `action.yml`, from the repository's root (`.`); None where it has none."""
+        """The folder of its `action.yml`, relative to the repository's root (`.`); None if it has none."""
         self.gated = gated
         """Whether the event decides whether its action runs."""
         self.outputs = dict(outputs or {})
-        """Every output of its action with the value that it has when there is nothing to say: JSON, if it is JSON."""
+        """Every output of its action with its empty value: `[]` or `{}` for an output that holds JSON."""
 
 
 def find(verb: str) -> Command | None:
-    """The command of that name; None where there is none."""
-    # Most verbs are called as their folders: a skip imports one module instead of all.
+    """Return the command with this verb; None if there is none."""
+    # Most verbs have the name of their folder, so a skip imports one module instead of all.
     own = _of_folder(verb) if verb.isidentifier() and _holds_commands(verb) else []
     return next((command for command in own or every() if command.verb == verb), None)
 
 
 def every() -> list[Command]:
-    """All commands, folder by folder; that of the main action first."""
+    """Return all commands, folder by folder; the main action's comes first."""
     folders = filter(_holds_commands, sorted(os.listdir(_FOLDER), key=lambda name: (name != MAIN, name)))  # noqa: PTH208
     return [command for folder in folders for command in _of_folder(folder)]
 
 
 def load(path: str) -> Any:
-    """What `module:name` below `replicator` names; the module is imported."""
+    """Import the module of `module:name` below `replicator`, and return what the name refers to."""
     module, _, name = path.partition(":")
     return getattr(_imported(f"replicator.{module}"), name)
 
@@ -88,5 +88,5 @@ def _of_folder(folder: str) -> list[Command]:
 
 
 def _imported(module: str) -> Any:
-    # As `importlib.import_module`, which itself would be one more module on the way to a skip.
+    # `importlib.import_module` would do the same, but a skip would import one more module.
     return __import__(module, fromlist=["_"])

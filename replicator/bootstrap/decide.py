@@ -1,7 +1,7 @@
-"""Whether to replicate, from the event and two inputs, and why.
+"""Decides from the event, `distribute` and `tag_pattern` whether the action runs or skips, and gives the reason.
 
-Runs before anything is installed, as a script, on whatever `python3` the machine has: standard library only,
-Python 3.8. A skipped run ends here: it installs nothing, needs no credentials and contacts nobody.
+Runs as a script before anything is installed, on the machine's own `python3`: standard library only, Python 3.8.
+A skipped run ends here: it installs nothing, needs no credentials and contacts no service.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import os
 import sys
 
 if not __package__:
-    # Run as a script and isolated (`-I`): the caller's folder and PYTHONPATH must not reach us, our own parent must.
+    # Run as an isolated script (`-I`), which keeps out the caller's folder and PYTHONPATH, and our own parent as well.
     sys.path.insert(0, os.path.abspath(__file__).rsplit(os.sep, 3)[0])  # noqa: PTH100
 
 from replicator.bootstrap import workflow_commands
@@ -25,17 +25,17 @@ if TYPE_CHECKING:
 
 
 DEFAULT_TAG_PATTERN = "v*"
-#: The inputs of every gated action, and of every set-up; settings know nothing of them.
+#: The inputs of every gated action, and of every set-up; the commands' settings don't have them.
 INPUTS = ("distribute", "tag_pattern", "python")
 
 _SWITCH = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 
-#: Events whose runs replicate only when they are told to.
+#: Events whose runs may replicate: on a matching tag, or because `distribute` is true.
 _ON_REQUEST = frozenset({"push", "workflow_dispatch", "schedule", "release", "repository_dispatch"})
 
 
 class Decision:
-    """Replicate or skip, the reason in one sentence, and whether the caller should be warned about it."""
+    """Replicate or skip, the reason as a clause, and whether to warn the caller about it."""
 
     def __init__(self, replicate: bool, reason: str, warn: bool = False) -> None:
         self.replicate = replicate
@@ -44,12 +44,12 @@ class Decision:
 
     @property
     def word(self) -> str:
-        """The output `decision`."""
+        """The value of the output `decision`."""
         return "replicate" if self.replicate else "skip"
 
 
 class WrongInput(Exception):
-    """An input that this module reads has a value that it cannot have; `problems` are (input, message) pairs."""
+    """An invalid value of an input that this module reads; `problems` are (input, message) pairs."""
 
     def __init__(self, problems: list[tuple[str, str]]) -> None:
         super().__init__("; ".join("{}: {}".format(*problem) for problem in problems))
@@ -57,7 +57,7 @@ class WrongInput(Exception):
 
 
 class Event:
-    """What the runner says of the event that started the run."""
+    """The event that started the run, as the runner describes it."""
 
     def __init__(self, *, name: str, ref: str, is_tag: bool, deleted: bool) -> None:
         self.name = name
@@ -67,9 +67,9 @@ class Event:
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> Event:
-        """Read it from the runner's variables and, for a push, from the event's payload."""
+        """Read the event from the runner's variables and, for a push, from its payload."""
         name, ref = env.get("GITHUB_EVENT_NAME", ""), env.get("GITHUB_REF", "")
-        # act and Gitea leave GITHUB_REF_TYPE empty on some events: the full ref, where given, says it everywhere.
+        # act and Gitea leave GITHUB_REF_TYPE empty on some events; the full ref, if given, always shows the type.
         if not ref and env.get("GITHUB_REF_TYPE") == "tag":
             ref = "refs/tags/" + env.get("GITHUB_REF_NAME", "")
         is_tag = ref.startswith("refs/tags/")
@@ -82,7 +82,7 @@ class Event:
 def decide(event: Event, distribute: str, tag_pattern: str) -> Decision:
     """Decide by the event first, then by the ref.
 
-    Raises WrongInput when `distribute` or `tag_pattern` has a value that it cannot have.
+    Raises WrongInput if `distribute` or `tag_pattern` has an invalid value.
     """
     wanted, patterns = _read_inputs(distribute, tag_pattern)
     name = event.name
@@ -97,7 +97,7 @@ def decide(event: Event, distribute: str, tag_pattern: str) -> Decision:
         return Decision(False, "distribute is false")
     if name == "push" and event.is_tag:
         tag = event.ref[len("refs/tags/") :]
-        import fnmatch  # brings `re`, which no other skip needs
+        import fnmatch  # imports `re`, which no other skip needs
 
         if any(fnmatch.fnmatchcase(tag, pattern) for pattern in patterns):
             return Decision(True, f"the tag {workflow_commands.plain(tag)} matches tag_pattern")
@@ -110,10 +110,10 @@ def decide(event: Event, distribute: str, tag_pattern: str) -> Decision:
 
 
 def main(argv: list[str], env: Mapping[str, str], stdout: TextIO) -> int:
-    """The first step of an action: say the decision, write it as outputs. Returns the exit code.
+    """Run the first step of an action: print the decision and write it as outputs. Returns the exit code.
 
-    The first argument is the action's verb; without one it is the main action's. With `--failed REASON` behind it the
-    outputs of a set-up that could not be made are written instead (`setup.sh` calls it).
+    The first argument is the action's verb; the default is the main action's. With `--failed REASON` after the verb,
+    writes the outputs of a run whose set-up failed instead (`setup.sh` calls it that way).
     """
     verb = argv.pop(0) if argv and argv[0] != "--failed" else MAIN
     command = find(verb)
@@ -121,7 +121,7 @@ def main(argv: list[str], env: Mapping[str, str], stdout: TextIO) -> int:
         raise ValueError(f"{verb!r} isn't a command")
     if argv[:1] == ["--failed"]:
         write_failure(command, env, stdout, " ".join(argv[1:]), title="Set-up")
-        from replicator.bootstrap import exit_codes  # no skip needs it
+        from replicator.bootstrap import exit_codes  # a skip doesn't need it
 
         return exit_codes.SETUP
     try:
@@ -133,17 +133,17 @@ def main(argv: list[str], env: Mapping[str, str], stdout: TextIO) -> int:
 
 
 def from_env(env: Mapping[str, str]) -> Decision:
-    """The decision for this run. Raises WrongInput."""
+    """Return the decision for this run. Raises WrongInput."""
     return decide(Event.from_env(env), env.get("INPUT_DISTRIBUTE", ""), env.get("INPUT_TAG_PATTERN", ""))
 
 
 def report(command: Command, decision: Decision, env: Mapping[str, str], stdout: TextIO) -> None:
-    """Say the decision, and write every output of the command's action when the run ends here."""
+    """Print the decision and, if the run ends here, write every output of the command's action."""
     workflow_commands.write_line(
         stdout, "{}: {}.".format("Replicating" if decision.replicate else "Skipped", decision.reason)
     )
     if decision.replicate:
-        # The step that replicates writes the rest, and may leave it empty: nothing here may stand in its way.
+        # The step that replicates writes the other outputs. A value written here would win where it leaves one empty.
         workflow_commands.write_outputs(env, {"decision": decision.word})
         return
     if decision.warn:
@@ -155,8 +155,8 @@ def report(command: Command, decision: Decision, env: Mapping[str, str], stdout:
 
 
 def report_wrong_input(command: Command, error: WrongInput, env: Mapping[str, str], stdout: TextIO) -> int:
-    """Annotate each wrong input and write the outputs of a run that was not made. Returns the exit code."""
-    from replicator.bootstrap import exit_codes  # no skip needs it
+    """Annotate each wrong input and write the outputs of a run that was refused. Returns the exit code."""
+    from replicator.bootstrap import exit_codes  # a skip doesn't need it
 
     for name, message in error.problems:
         text = f"{name}: {message}"
@@ -167,7 +167,7 @@ def report_wrong_input(command: Command, error: WrongInput, env: Mapping[str, st
 
 
 def write_failure(command: Command, env: Mapping[str, str], stdout: TextIO, reason: str, title: str) -> None:
-    """Annotate, and write the outputs of a run that failed before it could begin."""
+    """Annotate the reason, and write the outputs of a run that failed before it began."""
     workflow_commands.write_line(stdout, workflow_commands.annotation("error", reason, title=title))
     reason = workflow_commands.plain(reason)
     workflow_commands.write_outputs(env, dict(command.outputs, decision="replicate", reason=reason, result="failed"))
@@ -206,8 +206,8 @@ def _called(event: Event) -> str:
 
 
 def payload(path: str) -> dict[str, object]:
-    """What the event file holds; nothing where it can't be read."""
-    import json  # most skips do not need it
+    """Return the payload of the event, as its file holds it; empty if the file can't be read."""
+    import json  # most skips don't need it
 
     try:
         with open(path, "rb") as file:  # noqa: PTH123 - pathlib costs the skip path a third of its time

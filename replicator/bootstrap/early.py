@@ -1,4 +1,4 @@
-"""Answers a stop signal while the run is still being imported: results are due then, too."""
+"""Handles SIGINT and SIGTERM while the run is still being imported, so that results are written even then."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
 
 
 def stop_signals() -> list[signal.Signals]:
-    """The signals by which a runner ends a step: Ctrl-C, then after some seconds SIGTERM, or Ctrl-Break on Windows."""
+    """Return the signals that end a step: SIGINT (Ctrl-C), some seconds later SIGTERM; Ctrl-Break on Windows."""
     names = ("SIGINT", "SIGTERM", "SIGBREAK")
     return [getattr(signal, name) for name in names if hasattr(signal, name)]
 
 
 class EarlySignals:
-    """Writes the results of a run that a signal ends before the run itself listens: imports take a moment."""
+    """Writes the results if a signal comes while the run is still being imported and has no handlers yet."""
 
     armed = True
-    """Until the run is imported: from then on it answers signals itself."""
+    """True until the run is imported; from then on the run handles signals itself."""
 
     def __init__(self, command: Command, env: Mapping[str, str], stdout: TextIO) -> None:
         self._command = command

@@ -1,4 +1,4 @@
-"""Numbers the exit codes of every command; `core.errors.ExitCode` is what installed code uses."""
+"""Numbers the exit codes: which kind of failure ends a run with which code."""
 
 DONE = 0
 FAILED = 1

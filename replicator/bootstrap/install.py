@@ -1,12 +1,13 @@
-"""Installs a lock into a virtual environment by uv, in a fraction of the time that pip takes.
+"""Installs the packages of a lock file into a virtual environment with uv, in a fraction of the time that pip takes.
 
     python -I -B install.py INTERPRETER LOCK UV_LOCK
 
-`setup.sh` runs it before anything is installed: standard library only. It gives up where uv can't be had or can't do
-it, says why in one line and exits with 1; then pip does it, which every Python brings. So nothing here has to work.
+`setup.sh` runs this script before anything is installed, so it uses the standard library only. If uv can't be found,
+fetched or used, the script prints the reason in one line and exits with 1; `setup.sh` then installs with pip, which
+comes with every Python. So a failure here never fails the run.
 
-uv is the machine's, else the one that our own lock names by hash, which pip fetches. It obeys no configuration but
-pip's: index, proxy and certificates are the same for both. Every package is checked by hash.
+The machine's uv is used if there is one, else pip fetches the uv that our own lock names by hash. uv reads no
+configuration but pip's, so index, proxy and certificates are the same for both. Every package is checked by hash.
 """
 
 from __future__ import annotations
@@ -29,14 +30,14 @@ if TYPE_CHECKING:
     from typing import TextIO
 
 
-#: The first uv that knows all the options used here.
+#: The oldest uv that has all the options used here.
 OLDEST = (0, 5)
-#: Seconds that the machine's uv may take to say its version: a shim may hang.
+#: Seconds that the machine's uv may take to print its version; a shim may hang.
 PATIENCE = 10
-#: Seconds that one program may take for all the rest; a step of a composite action has no time limit of its own.
+#: Seconds that any other program may take; a step of a composite action can't have a time limit.
 LONGEST = 300
 
-#: What both are told, in the same words: everything by its hash, nothing resolved or built.
+#: Options for both pip and uv: check every hash, resolve nothing, build nothing.
 _AS_LOCKED = ("--no-deps", "--require-hashes", "--only-binary", ":all:", "--requirement")
 
 #: A setting of pip → the environment variables in which uv looks for it.
@@ -50,19 +51,19 @@ _VARIABLES = {
     "client-cert": ("SSL_CLIENT_CERT",),
     "proxy": ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"),
 }
-#: What pip understands as no.
+#: The spellings that pip reads as "no".
 _NO = {"", "0", "n", "no", "f", "false", "off"}
 
 
 class GiveUp(Exception):
-    """It is not possible by uv; says why."""
+    """uv can't install the packages; the message says why."""
 
 
 def main(argv: Sequence[str], env: Mapping[str, str], stdout: TextIO) -> int:
-    """Install. Returns the exit code: 1 where pip has to do it."""
+    """Install the packages. Returns the exit code: 1 if pip must install them instead."""
     interpreter, lock, uv_lock = argv
     try:
-        # In the environment: packages are linked instead of copied, and who removes the one removes the other.
+        # A cache inside the environment lets uv link packages instead of copying them, and is removed together with it.
         venv = Path(interpreter).parents[1]
         with tempfile.TemporaryDirectory(dir=venv) as name:
             folder = Path(name)
@@ -72,22 +73,22 @@ def main(argv: Sequence[str], env: Mapping[str, str], stdout: TextIO) -> int:
             command += ["--python", interpreter, "--compile-bytecode", *options(pips)]
             run([*command, *_AS_LOCKED, lock], environment(env, pips))
             check(venv, Path(lock))
-        # uv leaves it behind, for everybody to write.
+        # uv leaves this file behind, writable for every user.
         (venv / ".lock").unlink(missing_ok=True)
     except (GiveUp, OSError, RuntimeError, ValueError, configparser.Error, zipfile.BadZipFile) as why:
-        # An address may hold a password, which older ones of uv quote.
+        # A URL may hold a password, and older versions of uv quote it.
         said = re.sub(r"(?<=://)[^/\s]+(?=@)", "(secret)", " ".join(str(why).split()))
-        stdout.write(f"pip sets up, which takes longer, because uv can't: {said[-500:]}\n")
+        stdout.write(f"Installing with pip, which takes longer, because uv can't: {said[-500:]}\n")
         return 1
     return 0
 
 
 def on_path(folder: Path) -> str | None:
-    """The machine's uv; None where there is none that starts and is new enough."""
+    """Return the machine's uv; None if there is none that starts and is new enough."""
     found = shutil.which("uv")
     if not found:
         return None
-    # A file, because what a shim started may hold a pipe open for ever.
+    # Output goes to a file, because a process that a shim started may hold a pipe open for ever.
     with tempfile.TemporaryFile(dir=folder) as said:
         try:
             subprocess.run([found, "--version"], stdin=subprocess.DEVNULL, stdout=said, timeout=PATIENCE, check=True)
@@ -99,7 +100,7 @@ def on_path(folder: Path) -> str | None:
 
 
 def fetched(lock: Path, folder: Path) -> str:
-    """The uv of our lock, fetched by pip. Raises GiveUp."""
+    """Fetch the uv of our lock with pip, and return its path. Raises GiveUp."""
     command = [sys.executable, "-I", *pip(), "--quiet", "--disable-pip-version-check", "--no-input", "download"]
     run([*command, "--dest", str(folder), *_AS_LOCKED, str(lock)])
     (wheel,) = folder.glob("*.whl")
@@ -111,31 +112,31 @@ def fetched(lock: Path, folder: Path) -> str:
 
 
 def pip() -> list[str]:
-    """What starts this Python's own pip, or the one that it has for its virtual environments. Raises GiveUp."""
+    """Return the arguments that start this Python's pip, or the bundled pip of ensurepip. Raises GiveUp."""
     if find_spec("pip"):
         return ["-m", "pip"]
     # Linux distributions keep the wheels of all Pythons in one folder.
     for folder in (sysconfig.get_config_var("WHEEL_PKG_DIR"), Path(sysconfig.get_path("stdlib"), "ensurepip/_bundled")):
         for wheel in Path(folder or "/nowhere").glob("pip-*.whl"):
             return [str(wheel / "pip")]
-    raise GiveUp("there is no pip that could fetch it")
+    raise GiveUp("this Python has no pip to fetch it with")
 
 
 def settings(env: Mapping[str, str]) -> dict[str, str]:
-    """pip's settings as pip reads them: from its files, and above these from its variables.
+    """Return pip's settings as pip reads them: from its files, overridden by its environment variables.
 
-    Raises configparser.Error, and RuntimeError where there is no home.
+    Raises configparser.Error, and RuntimeError if there is no home folder.
     """
     files = configparser.RawConfigParser(strict=False)
     files.read(pips_files(env), "utf-8")
     pairs = [pair for section in ("global", "install") if section in files for pair in files[section].items()]
     pairs += [(name[4:], value) for name, value in env.items() if name.startswith("PIP_")]
-    # A list in a file has its lines, where a variable has blanks.
+    # A list is separated by line breaks in a file, by blanks in a variable.
     return {name.lower().replace("_", "-"): value.replace("\n", " ").strip() for name, value in pairs if value}
 
 
 def pips_files(env: Mapping[str, str]) -> list[Path]:
-    """Where pip may have files of settings: for everybody, then this user's, which override those."""
+    """Return the paths of pip's configuration files: those for all users, then this user's, which override them."""
     home = Path("~").expanduser()
     folders = [
         *(Path(folder, "pip") for folder in (env.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(os.pathsep)),
@@ -152,7 +153,7 @@ def pips_files(env: Mapping[str, str]) -> list[Path]:
 
 
 def options(pips: Mapping[str, str]) -> list[str]:
-    """pip's settings as uv's options, where it has no variables for them."""
+    """Return the options of uv for those settings of pip that uv has no variables for."""
     told = [] if pips.get("no-index", "").lower() in _NO else ["--no-index"]
     for host in pips.get("trusted-host", "").split():
         told += ["--allow-insecure-host", host]
@@ -160,9 +161,9 @@ def options(pips: Mapping[str, str]) -> list[str]:
 
 
 def environment(env: Mapping[str, str], pips: Mapping[str, str]) -> dict[str, str]:
-    """The variables that uv runs with. Credentials in an address are no matter for a command line."""
+    """Return the environment for uv. It holds the URLs, whose credentials must not be on a command line."""
     bundle = env.get("REQUESTS_CA_BUNDLE") or env.get("CURL_CA_BUNDLE")
-    # What is not there, pip passes over.
+    # pip ignores a folder that doesn't exist.
     links = [
         place for place in pips.get("find-links", "").split() if "://" in place or Path(place).expanduser().exists()
     ]
@@ -171,7 +172,7 @@ def environment(env: Mapping[str, str], pips: Mapping[str, str]) -> dict[str, st
         **({"SSL_CERT_FILE": bundle} if bundle else {}),
         **({"UV_FIND_LINKS": ",".join(links)} if links else {}),
         **{variable: value for name, value in pips.items() for variable in _VARIABLES.get(name, ())},
-        # Of several indexes pip takes the best file, whichever has it.
+        # As pip does: take the best file that any of the indexes has.
         "UV_INDEX_STRATEGY": "unsafe-best-match",
         "UV_PYTHON_DOWNLOADS": "never",
         "UV_SYSTEM_CERTS": "true",
@@ -179,8 +180,8 @@ def environment(env: Mapping[str, str], pips: Mapping[str, str]) -> dict[str, st
 
 
 def run(command: Sequence[str], env: Mapping[str, str] | None = None) -> None:
-    """Run a program to its end. Raises GiveUp with what it said."""
-    # Into a file, because what it started may hold a pipe open for ever.
+    """Run a program to its end. Raises GiveUp with the program's output."""
+    # Output goes to a file, because a process that the program started may hold a pipe open for ever.
     with tempfile.TemporaryFile() as said:
         try:
             code = subprocess.run(
@@ -200,12 +201,15 @@ def run(command: Sequence[str], env: Mapping[str, str] | None = None) -> None:
 
 
 def check(venv: Path, lock: Path) -> None:
-    """Whether those packages of the lock are there that every platform needs. Raises GiveUp: uv's word won't do."""
+    """Check that every package that the lock names for all platforms is installed. Raises GiveUp.
+
+    uv's exit code alone is not trusted.
+    """
     places = [*venv.glob("lib/*/site-packages"), *venv.glob("Lib/site-packages")]
     there = {_normal(path.name.partition("-")[0]) for place in places for path in place.glob("*.dist-info")}
     wanted = re.findall(r"(?m)^([\w.-]+)==[^ ]+ \\$", lock.read_text(encoding="utf-8"))
     if missing := [name for name in wanted if _normal(name) not in there]:
-        raise GiveUp(f"it says that it did, and {', '.join(missing)} can't be found")
+        raise GiveUp(f"it reported success, but {', '.join(missing)} can't be found")
 
 
 def _normal(name: str) -> str:

@@ -1,18 +1,19 @@
-"""Removes what looks like a credential from text, before anything is printed or kept."""
+"""Removes credentials (tokens, keys, passwords in URLs) from text before it is printed or stored."""
 
 from __future__ import annotations
 
 TYPE_CHECKING = False
 
 
-#: One of them stands, in any case, in every text that `redacted` finds anything in; looking for them is far quicker.
+#: Every match of the regex contains one of these substrings (in any case); checking them first is much faster.
 _HINTS = ("bearer ", "basic ", "ya29.", "eyj", "private key", "://", "_token", "secret")
 
 
 def redacted(text: str) -> str:
-    """The text without what looks like a credential: an answer may quote the request, an error its configuration.
+    """Return the text with everything that looks like a credential replaced by `(secret)`.
 
-    Tokens of Google's and of OAuth, keys, passwords in URLs: no text may tell them, wherever it comes from.
+    Covers Google's and OAuth's tokens, private keys, and passwords in URLs. Any text may hold one: an answer may quote
+    the request, an error its configuration.
     """
     lower = text.lower()
     if not any(hint in lower for hint in _HINTS):

@@ -1,10 +1,10 @@
-"""The runner's language: workflow commands, output records, and text from outside made harmless.
+"""Writes workflow commands, annotations and output records for the runner, and escapes untrusted text for them.
 
-Standard library only and Python 3.8, because `decide` uses it before anything is installed.
-A skipped run is little more than the start of Python: `re` alone would add half of that, so it is imported where it is
-needed, and most texts have nothing that needs it.
-Source of the escaping rules: actions/toolkit `command.ts` and actions/runner `ActionCommand.cs`, which
-reads `::name::` at the start of a line, blanks before it allowed, and the older `##[name]` anywhere in it.
+Uses the standard library only and runs on Python 3.8, because `decide` needs it before anything is installed.
+A skipped run takes little longer than Python's start, and importing `re` would add half of that time. So `re` is
+imported only where it is needed, and most texts don't need it.
+The escaping rules are those of actions/toolkit `command.ts` and actions/runner `ActionCommand.cs`. The runner reads
+`::name::` at the start of a line, after any blanks, and the older `##[name]` anywhere in a line.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _LONGEST_MESSAGE = 3500
 
 
 def plain(text: object) -> str:
-    """Text from outside as one harmless line: no control, format or line-breaking character, no workflow command.
+    """Return untrusted text as one harmless line: no control, format or line-breaking character, no workflow command.
 
     Escape sequences, bidirectional controls and lone surrogates become visible as `\\x1b` or `\\u202e`.
     """
@@ -39,14 +39,14 @@ def plain(text: object) -> str:
 
 
 def command(name: str, message: str, **properties: str) -> str:
-    """One workflow command as a line without its end; properties that are empty are left out."""
+    """Return a workflow command as one line without a line break; empty properties are left out."""
     listed = ",".join(f"{key}={_property(value)}" for key, value in properties.items() if value)
     return "::{}{}{}::{}".format(name, " " if listed else "", listed, _data(message))
 
 
 def annotation(level: str, message: str, *, title: str, file: str = "", line: str = "") -> str:
-    """An annotation (`notice`, `warning` or `error`) as a line without its end."""
-    # Escaping shortens nothing, so what is cut here would be cut below.
+    """Return an annotation (`notice`, `warning` or `error`) as one line without a line break."""
+    # Escaping never shortens a text, so anything cut here would be cut below anyway.
     text = "\n".join(plain(part) for part in message[: _LONGEST_MESSAGE + 1].splitlines())
     if len(text) > _LONGEST_MESSAGE:
         text = text[: _LONGEST_MESSAGE - 2] + " …"
@@ -54,9 +54,9 @@ def annotation(level: str, message: str, *, title: str, file: str = "", line: st
 
 
 def output_record(name: str, value: str) -> str:
-    """One record of the runner's output file.
+    """Return one record of the runner's output file.
 
-    Raises ValueError where name or value could forge a second record.
+    Raises ValueError if the name or the value could forge a second record.
     """
     delimiter = "ghadelimiter_" + os.urandom(16).hex()
     if not (name.isascii() and name.replace("-", "_").isidentifier() and name[0] != "-") or delimiter in value:
@@ -65,19 +65,19 @@ def output_record(name: str, value: str) -> str:
 
 
 def write_outputs(env: Mapping[str, str], values: Mapping[str, str]) -> None:
-    """Append the outputs to the runner's file; where there is none (no runner), nothing happens."""
+    """Append the outputs to the runner's file; does nothing if there is no such file (no runner)."""
     append(env.get("GITHUB_OUTPUT", ""), "".join(output_record(name, value) for name, value in values.items()))
 
 
 def append(path: str, text: str) -> None:
-    """Append to one of the runner's command files, in one write; no path means no such file here."""
+    """Append to one of the runner's command files, in one write; does nothing if the path is empty."""
     if path:
         with open(path, "ab", opener=_at_once) as file:
             file.write(text.encode("utf-8", "backslashreplace"))
 
 
 def _at_once(path: str, flags: int) -> int:
-    # A FIFO that nobody reads would take the results of the whole run with it; opened so, it is an OSError.
+    # Opening a FIFO without a reader would block for ever and lose the results; with O_NONBLOCK it is an OSError.
     file = os.open(path, flags | getattr(os, "O_NONBLOCK", 0), 0o666)
     if hasattr(os, "O_NONBLOCK"):
         os.set_blocking(file, True)
@@ -85,9 +85,9 @@ def _at_once(path: str, flags: int) -> int:
 
 
 def write_line(stdout: TextIO, line: str) -> None:
-    """Print a line whatever the stream's encoding; what it lacks is shown escaped.
+    """Print a line in the stream's encoding; characters that the encoding lacks are escaped.
 
-    A log that nobody reads any more, or a full disk, is no reason to lose results: then nothing is printed.
+    Prints nothing if the log was closed or the disk is full: results must not be lost because of the log.
     """
     encoding = getattr(stdout, "encoding", None) or "utf-8"
     try:

@@ -1,1 +1,1 @@
-"""One folder for each capability; no command imports another one."""
+"""Holds one folder for each capability; no command imports another."""

@@ -1,1 +1,1 @@
-"""The door to Compute Engine: connection, sign-in, what refusals mean, retries, rate, look-up."""
+"""Talks to Compute Engine: connection, sign-in, what refusals mean, retries, rate limits, look-up."""

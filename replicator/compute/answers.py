@@ -1,10 +1,11 @@
-"""Reads the answers of Compute Engine: each becomes a value of our own, or is refused as garbled. Pure."""
+"""Parses the answers of Compute Engine (images, policies, operations, errors) into our own values."""
 
 from __future__ import annotations
 
 import json
 import re
 from datetime import datetime
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -15,26 +16,27 @@ from replicator.core.images import CUSTOMER_SUPPLIED, Binding, Image, ImageRef, 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-#: A proxy's page may stand where the API's sentence is expected.
+#: Characters; a proxy's error page may come in place of the API's sentence.
 _LONGEST_MESSAGE = 600
 _LONGEST_CODE = 100
+_MOST_DETAILS, _LONGEST_DETAIL = 30, 300
 _REF = re.compile(r"(?:^|/)projects/(?P<project>[^/]+)/global/images/(?P<name>[^/]+)$")
 
 _OPERATION = re.compile(r"/projects/(?P<project>[^/]+)/global/operations/")
 
 
 class Garbled(ValueError):
-    """An answer that lacks what every answer of Compute Engine has."""
+    """An answer lacks what every answer of Compute Engine has."""
 
 
 def parse_ref(uri: str) -> ImageRef | None:
-    """The image that a URL or partial URI names, whatever its host; None where it names none."""
+    """Return the image that a URL (with any host) or a partial URI names; None if it names none."""
     match = _REF.search(unquote(uri))
     return ImageRef(match["project"], match["name"]) if match else None
 
 
 def image(answer: Any) -> Image:
-    """One image, whole."""
+    """Parse one image. Raises Garbled."""
     own = parse_ref(answer.self_link)
     if own is None or not names.is_valid(own.name) or not names.is_project(own.project):
         raise Garbled("an image without a selfLink that names it")
@@ -70,20 +72,20 @@ def _time(text: str) -> datetime:
 def _encryption(answer: Any) -> str:
     if "image_encryption_key" not in answer:
         return ""
-    # The key's version is the service's choice: what is wanted names none.
+    # The service chooses the key's version, and a wanted key names none.
     return answer.image_encryption_key.kms_key_name.partition("/cryptoKeyVersions/")[0] or CUSTOMER_SUPPLIED
 
 
 def page(pager: Any) -> tuple[list[Image], str]:
-    """The images of one page of a list, and the token of the next."""
+    """Parse one page of a list into its images and the token of the next page. Raises Garbled."""
     page = next(pager.pages)
     return [image(item) for item in page.items], page.next_page_token
 
 
 def policy(answer: Any) -> Policy:
-    """An image's own access policy."""
+    """Parse an image's own access policy. Raises Garbled."""
     if not answer.etag:
-        # Without it a change would overwrite whatever somebody else granted meanwhile.
+        # Without an etag, a change would overwrite what somebody else granted meanwhile.
         raise Garbled("a policy without an etag")
     return Policy(tuple(_bindings(answer.bindings)), answer.etag)
 
@@ -98,17 +100,20 @@ def _bindings(bindings: Iterable[Any]) -> Iterator[Binding]:
 
 
 def operation(answer: Any) -> Operation:
-    """An operation, and why it failed, where it did."""
+    """Parse an operation and, if it failed, its error. Raises Garbled."""
     place = _OPERATION.search(answer.self_link)
     if place is None:
         raise Garbled("an operation without a selfLink")
     problem = None
     first = next(iter(answer.error.errors), None)
     if first is not None or answer.http_error_status_code >= 400:
+        infos = [detail.error_info for detail in first.error_details if "error_info" in detail] if first else []
         problem = Problem(
             code=first.code[:_LONGEST_CODE] if first is not None else "",
             message=((first.message if first is not None else "") or answer.http_error_message)[:_LONGEST_MESSAGE],
             http_status=answer.http_error_status_code,
+            reasons=tuple(info.reason[:_LONGEST_CODE] for info in infos if info.reason),
+            details=tuple(_listed(value for info in infos for value in dict(info.metadatas).items())),
         )
     return Operation(
         project=unquote(place["project"]),
@@ -120,7 +125,7 @@ def operation(answer: Any) -> Operation:
 
 
 def refusal(method: str, project: str, error: Any) -> Refusal:
-    """An answer that is an error."""
+    """Convert an error of the library's to a Refusal, with the seconds that Retry-After asks for."""
     listed: list[Mapping[str, Any]] = [item for item in error.errors if isinstance(item, dict)]
     details: list[Mapping[str, Any]] = [item for item in error.details if isinstance(item, dict)]
     codes = [str(item.get("reason", "")) for item in (*listed, *details)]
@@ -133,8 +138,24 @@ def refusal(method: str, project: str, error: Any) -> Refusal:
         codes=tuple(code for code in codes if code),
         # The library puts the method and the whole URL, request id included, before the API's own words.
         message=re.sub(r"^[A-Z]+ https?://\S+: ", "", error.message or "")[:_LONGEST_MESSAGE],
+        details=tuple(_listed(value for item in details for value in _named(item))),
         retry_after=float(after) if re.fullmatch(r"\d{1,6}", after) else 0.0,
     )
+
+
+def _named(detail: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """What a detail of an error names: the metadata of an ErrorInfo, the violations of a PreconditionFailure."""
+    metadata, violations = (detail.get(key) for key in ("metadata", "violations"))
+    if isinstance(metadata, dict):
+        yield from metadata.items()
+    for violation in violations if isinstance(violations, list) else ():
+        if isinstance(violation, dict):
+            yield from violation.items()
+
+
+def _listed(values: Iterable[tuple[Any, Any]]) -> Iterator[str]:
+    for key, value in islice(values, _MOST_DETAILS):
+        yield f"{key}={value}"[:_LONGEST_DETAIL]
 
 
 def _from_projects(uri: str) -> str:

@@ -1,8 +1,9 @@
-"""Makes the requests of the Compute Engine API: the only module that imports google.cloud.compute.
+"""Makes the requests of the Compute Engine API; the only module that imports google.cloud.compute.
 
-`retry` sends each request in its turn, and again as the table in `refusals` says: the library's own retries are off.
-`insert().result()` of the library is not used: it asks the public endpoint whatever endpoint was given, and answers
-with success for an operation that failed without an HTTP status (measured with google-cloud-compute 1.56).
+`retry` sends the requests, paced by quotas, and repeats them as the table in `refusals` says; the library's own
+retries are off. The library's `insert().result()` is not used: it asks the public endpoint even if another one was
+given, and reports success for an operation that failed without an HTTP status (measured with google-cloud-compute
+1.56).
 """
 
 from __future__ import annotations
@@ -34,20 +35,20 @@ if TYPE_CHECKING:
 
 _Answer = TypeVar("_Answer")
 
-#: Seconds for a request that answers at once; globalOperations.wait holds its answer back for two minutes.
+#: Timeouts in seconds: for most requests, and for globalOperations.wait, which answers after up to two minutes.
 _ANSWER_SECONDS = 60.0
 _WAIT_SECONDS = 150.0
 
 _POLICY_VERSION = 3
 
-#: The longest names make a URL of 8 KiB then; longer ones are refused (414) by many servers and proxies.
+#: With the longest names these make a URL of 8 KiB; many servers and proxies refuse longer ones (414).
 _MOST_NAMES = 90
 
 
 class Compute:
     """The calls of the Compute Engine API that replication needs.
 
-    Every request raises Refusal when it is refused or not answered, and SignInFailed where no token is given.
+    Every request raises Refusal if it is refused or not answered, and SignInFailed if no token can be got.
     """
 
     def __init__(self, endpoint: str, credentials: Any) -> None:
@@ -58,7 +59,7 @@ class Compute:
 
     @property
     def transports(self) -> tuple[Any, ...]:
-        """What the library sends requests by."""
+        """The transports by which the library sends requests."""
         return self._images.transport, self._operations.transport
 
     def get(self, ref: ImageRef) -> Request[Image]:
@@ -68,7 +69,7 @@ class Compute:
         )
 
     def find(self, project: str, names: Iterable[str]) -> Request[dict[ImageRef, Image]]:
-        """Read those of the named images that exist, in one list call (several for very many, or for many pages)."""
+        """Read those of the named images that exist, in one list call (several for many names or many pages)."""
         return Request("compute.images.list", project, partial(self._find, project, tuple(names)))
 
     def _find(self, project: str, names: Sequence[str]) -> dict[ImageRef, Image]:
@@ -79,12 +80,12 @@ class Compute:
             while token != "":
                 request = {"project": project, "filter": wanted, "page_token": token or ""}
                 images, token = self._send("compute.images.list", self._images.list, request, answers.page)
-                # Keyed as asked for: the answer may call the project by another of its names.
+                # Keyed by the project as it was asked for: the answer may name it by its number, for instance.
                 found.update((ImageRef(project, image.ref.name), image) for image in images)
         return found
 
     def family_head(self, project: str, family: str) -> Request[Image]:
-        """The image that a family resolves to; a family without one is a Refusal with status 404."""
+        """Read the image that a family resolves to; a family without one is a Refusal with status 404."""
         request = {"project": project, "family": family}
         return self._request("compute.images.getFromFamily", self._images.get_from_family, request, answers.image)
 
@@ -98,7 +99,7 @@ class Compute:
         return self._request("compute.images.getIamPolicy", self._images.get_iam_policy, request, answers.policy)
 
     def set_policy(self, ref: ImageRef, policy: Policy) -> Request[Policy]:
-        """Replace the image's own access policy, guarded by the policy's etag; answers with the one now in force."""
+        """Replace the image's own access policy, guarded by the policy's etag; the answer is the new policy."""
         body = compute_v1.Policy(
             version=_POLICY_VERSION,
             etag=policy.etag,
@@ -129,7 +130,7 @@ class Compute:
         kms_key: str,
         request_id: str,
     ) -> Request[Operation]:
-        """Begin to copy an image into a location. The copy has no family yet and nobody may use it."""
+        """Start copying an image into a location. The copy has no family yet, and nobody may use it."""
         body = compute_v1.Image(
             name=ref.name,
             source_image=source.uri,
@@ -166,12 +167,12 @@ class Compute:
         return self._request("compute.images.setLabels", self._images.set_labels_unary, request, answers.operation)
 
     def delete(self, ref: ImageRef, *, request_id: str) -> Request[Operation]:
-        """Begin to delete an image."""
+        """Start deleting an image."""
         request = {"project": ref.project, "image": ref.name, "request_id": request_id}
         return self._request("compute.images.delete", self._images.delete_unary, request, answers.operation)
 
     def wait(self, operation: Operation) -> Request[Operation]:
-        """Wait for an operation, two minutes at most: the answer may still be under way."""
+        """Wait for an operation, at most two minutes; it may not be done when the answer comes."""
         request = {"project": operation.project, "operation": operation.name}
         wait = self._operations.wait
         return self._request("compute.globalOperations.wait", wait, request, answers.operation, _WAIT_SECONDS)
@@ -201,7 +202,7 @@ class Compute:
         except auth_errors.GoogleAuthError as error:
             sign_in.failed(error)
         except (ParseError, answers.Garbled, AttributeError) as error:
-            # AttributeError: the library takes for granted that the JSON of an error has the usual shape.
+            # AttributeError: the library assumes that the JSON of an error has the usual shape.
             message = f"the answer of {self._host} is not Compute Engine's (a proxy's page?): {_first_line(error)}"
             raise Refusal(method, message=message) from error
         except (requests.RequestException, OSError) as error:

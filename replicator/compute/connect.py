@@ -1,6 +1,6 @@
 """Opens the connection to the Compute Engine API: imports the library once, finds the credentials, sets up sessions.
 
-Only here are private attributes of Google's libraries touched.
+This is the only module that touches private attributes of Google's libraries.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from replicator.compute.client import Compute
 
 
-#: Every location waits in a connection of its own.
+#: The size of the connection pool; each location waits in its own connection.
 _CONNECTIONS = 64
 
 
 def connect(endpoint: str, env: Mapping[str, str], *, anonymous: bool) -> Compute:
-    """The way to the API. Raises SignInFailed."""
+    """Connect to the API: sign in and set up the sessions. Raises SignInFailed."""
     _import_library()
     from replicator.compute import credentials
     from replicator.compute.client import Compute
@@ -36,15 +36,15 @@ def connect(endpoint: str, env: Mapping[str, str], *, anonymous: bool) -> Comput
 
 
 def _set_up(session: Any, *, local: bool) -> None:
-    """Let a session of google-auth's sign in by our requests; `local`: it speaks with loopback only.
+    """Let a session of google-auth's sign in with our TokenRequest; `local` means that it talks to loopback only.
 
-    A token that is refused is renewed once, and the request repeated with the new one.
+    A refused token is renewed once, and the request repeated with the new one.
     """
     from requests.adapters import HTTPAdapter
 
     from replicator.compute.credentials import TokenRequest
 
-    # A proxy from the environment must not see what is meant for loopback.
+    # A proxy from the environment must not see requests to loopback.
     session.trust_env = not local
     session._auth_request = TokenRequest(local=local)  # noqa: SLF001 - the library makes the session itself
     session._max_refresh_attempts = 1  # noqa: SLF001
@@ -54,10 +54,10 @@ def _set_up(session: Any, *, local: bool) -> None:
 
 @functools.cache
 def _import_library() -> None:
-    """Costs a second and 150 MB: paid once, after the settings are known to be right.
+    """Import the library once, after the settings are known to be right: it costs a second and 150 MB.
 
-    An import leaves next to no garbage, and looking for it again and again would double its time. What was imported
-    stays, and need not be looked at later on either.
+    The garbage collector is off meanwhile: an import leaves almost no garbage, and collecting would double its time.
+    Imported objects stay, so later collections skip them, too.
     """
     gc.disable()
     try:
@@ -68,6 +68,6 @@ def _import_library() -> None:
 
 
 async def connected(endpoint: str, env: Mapping[str, str], *, anonymous: bool) -> Compute:
-    """As `connect`, in a thread: a signal must be answered while the library is imported and credentials looked up."""
+    """Connect in a thread, so that signals are handled while the library is imported and credentials are looked up."""
     way = partial(connect, endpoint, env, anonymous=anonymous)
     return await asyncio.get_running_loop().run_in_executor(DaemonThreads(), way)

@@ -1,7 +1,7 @@
-"""Signs in: finds Application Default Credentials and asks for tokens, by google-auth, with failures of our own words.
+"""Signs in: finds Application Default Credentials and requests tokens with google-auth.
 
-Only here and in `client` is google-auth imported. Texts of its exceptions are never shown: they quote whole answers,
-which may hold tokens.
+Only this module and `client` import google-auth. The texts of its exceptions are never shown, because they quote whole
+answers, which may hold tokens.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _SCOPES = ["https://www.googleapis.com/auth/cloud-platform"]
 _UNIVERSE = "googleapis.com"
 
-#: A token service answers in a second; the API call that waits for it may take much longer.
+#: Seconds. A token service answers in a second, but the API call that waits for it may have a much longer timeout.
 _LONGEST_ANSWER = 30.0
 
 _EXCHANGE = b"token-exchange"
@@ -41,16 +41,16 @@ _BOUNDARY = "/allowedLocations"
 
 
 def find(env: Mapping[str, str], *, endpoint: str) -> Any:
-    """The credentials for an endpoint (empty: Google's), not yet used. Raises SignInFailed."""
-    # Without a handler Python prints what google-auth logs for its developers, URLs and answers included.
+    """Find the credentials for an endpoint (empty: Google's), without using them yet. Raises SignInFailed."""
+    # Without a handler Python prints google-auth's debug logs, including URLs and answers.
     logging.getLogger("google").addHandler(logging.NullHandler())
     try:
-        # Asked with scopes, it would sign in at once and look for the project with Resource Manager.
+        # With scopes it would sign in at once and ask Resource Manager for the project.
         found, _ = google.auth.default()
-    except Exception as error:  # noqa: BLE001 - it takes for granted that a file has one of the usual shapes
+    except Exception as error:  # noqa: BLE001 - it assumes a file of the usual shape
         raise _not_found(error, env) from None
     credentials = with_scopes_if_required(found, _SCOPES)  # type: ignore[no-untyped-call]
-    # Asking a machine for its universe is a request, and its endpoint is that of its own universe.
+    # A machine's universe would cost a request, and its endpoint is always that of its own universe.
     universe = _UNIVERSE if isinstance(credentials, MachineCredentials) else credentials.universe_domain
     if universe != _UNIVERSE and not endpoint:
         raise SignInFailed(
@@ -60,14 +60,14 @@ def find(env: Mapping[str, str], *, endpoint: str) -> Any:
 
 
 def anonymous() -> Any:
-    """No credentials, for an emulator."""
+    """Return anonymous credentials, for an emulator."""
     return AnonymousCredentials()  # type: ignore[no-untyped-call]
 
 
 class TokenRequest(GoogleRequest):
     """A request for a token.
 
-    Raises NoToken where another try may help, and SignInFailed where none will.
+    Raises NoToken if another try may help, else SignInFailed.
     """
 
     def __init__(self, *, local: bool) -> None:
@@ -83,18 +83,18 @@ class TokenRequest(GoogleRequest):
         timeout: float | None = None,
         **kwargs: Any,
     ) -> Any:
-        """Send it; the answer is a usable one."""
+        """Send the request and return its answer, which is usable. Raises NoToken or SignInFailed."""
         if self._local and url.endswith(_BOUNDARY):
-            # google-auth asks the public IAM API, beside every first call, where an account may be used from.
+            # Before its first call google-auth asks the public IAM API where an account may be used from.
             raise auth_errors.TransportError("there is no such service on loopback")  # type: ignore[no-untyped-call]
         if _METADATA in (headers or {}) or url.endswith(_BOUNDARY):
-            # google-auth repeats these itself, and tells from their failures what it needs to know.
+            # google-auth repeats these requests itself, and needs their failures as they are.
             return super().__call__(url, method, body, headers, timeout, **kwargs)  # type: ignore[no-untyped-call]
         service = _service(url, method, body)
         try:
             timeout = min(timeout or _LONGEST_ANSWER, _LONGEST_ANSWER)
             if method == "POST":
-                # A redirect would take the token along to the host that it names.
+                # A redirect would send the token to another host.
                 kwargs["allow_redirects"] = False
             answer: Any = super().__call__(url, method, body, headers, timeout, **kwargs)  # type: ignore[no-untyped-call]
         except auth_errors.TransportError:
@@ -105,30 +105,30 @@ class TokenRequest(GoogleRequest):
         if answer.status != requests.codes.ok:
             raise sign_in_errors.refused(service, answer.status, text)
         if not sign_in_errors.is_usable(service, text):
-            raise NoToken(f"{service} answered, but not in its own words (a proxy's page?)")
+            raise NoToken(f"{service} gave an answer that isn't its own (a proxy's page?)")
         return answer
 
 
 def failed(error: auth_errors.GoogleAuthError) -> NoReturn:
-    """Raise what an error of google-auth's means that did not come from our requests: metadata server, own checks."""
+    """Raise NoToken or SignInFailed for an error from google-auth itself (metadata server, its own checks)."""
     causes = (error, *error.args)
     if error.retryable or any(isinstance(cause, auth_errors.TransportError) for cause in causes):
         raise NoToken("the sign-in got no answer") from None
     if isinstance(error, auth_errors.InvalidOperation):
-        # What anonymous credentials say when they are to be renewed.
+        # Anonymous credentials raise this when they are asked to renew themselves.
         raise SignInFailed(errors.CREDENTIALS_REFUSED, "The API asks for credentials, and none are sent") from None
     raise SignInFailed(errors.CREDENTIALS_REFUSED, f"google-auth can't sign in ({type(error).__name__})") from None
 
 
 def _not_found(error: Exception, env: Mapping[str, str]) -> SignInFailed:
-    # google-auth reads the process's own environment.
+    # google-auth reads the environment of the process, not `env`.
     path = os.environ.get(sign_in_errors.FILE, "")
     if path and not Path(path).exists():
         return sign_in_errors.no_file(path, env)
     file = path or _cloud_sdk.get_application_default_credentials_path()  # type: ignore[no-untyped-call]
     if path or Path(file).exists():
         kind = "" if isinstance(error, auth_errors.GoogleAuthError) else f" ({type(error).__name__})"
-        return SignInFailed(errors.CREDENTIALS_FILE_UNUSABLE, f"{file} holds no credentials that can be used{kind}")
+        return SignInFailed(errors.CREDENTIALS_FILE_UNUSABLE, f"{file} holds no usable credentials{kind}")
     return sign_in_errors.nothing_found(env, decide.payload(env.get("GITHUB_EVENT_PATH", "")))
 
 

@@ -1,4 +1,4 @@
-"""Lists the failures of signing in, of reaching Compute Engine and of reading the source; each ends the run."""
+"""Holds the texts (title, cause, remedy) of failures of sign-in, of reaching Compute Engine, of reading the source."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from replicator.core.errors import Advice, ReplicatorError
 
 
 class EndpointUnreachable(ReplicatorError):
-    """The API did not answer; `verify` has an exit code of its own for it."""
+    """The API did not answer; `verify` exits with UNREACHABLE for it."""
 
     def __init__(self, what: str) -> None:
         super().__init__(ENDPOINT_UNREACHABLE, what)
 
 
 class SignInFailed(ReplicatorError):
-    """The sign-in failed for good; which failure it is, one of the rows below says.
+    """The sign-in failed for good; its advice is one of the rows below.
 
-    Before there is a plan it ends the run; later it ends the replica whose call it met.
+    It ends the run if there is no plan yet, else the replica whose call failed.
     """
 
 
@@ -28,13 +28,13 @@ SOURCE_MISSING = Advice(
 
 SOURCE_UNREADABLE = Advice(
     title="Source image can't be read",
-    meaning="The source image, or its policy, may not be read.",
+    meaning="This step's identity may not read the source image, or its policy.",
     remedy="Grant the identity of this step a role that allows it on the source's project.",
 )
 
 SOURCE_UNUSABLE = Advice(
     title="Source image can't be used",
-    meaning="The source exists and can't be copied as it is.",
+    meaning="The source exists, but can't be copied as it is.",
 )
 
 ENDPOINT_UNREACHABLE = Advice(
@@ -71,8 +71,8 @@ NOT_SIGNED_IN = Advice(
 
 NO_ID_TOKEN = Advice(
     title="No identity token",
-    meaning="The job has no right to a token that it could sign in with.",
-    why="Without `id-token: write` GitHub gives the job nothing that Google Cloud would trust.",
+    meaning="The job may not get an identity token to sign in with.",
+    why="Without `id-token: write` GitHub gives the job no token that Google Cloud trusts.",
     remedy="Add `id-token: write` to the permissions of the job, and google-github-actions/auth before this step.",
     lines="permissions:\n  contents: read\n  id-token: write",
 )
@@ -80,8 +80,8 @@ NO_ID_TOKEN = Advice(
 FORK_PULL_REQUEST = Advice(
     title="Pull request from a fork",
     meaning="The job belongs to a pull request from a fork, which may not sign in.",
-    why="GitHub gives such a job neither `id-token: write` nor secrets, whatever its permissions say.",
-    remedy="Nothing is wrong with the set-up: leave the job out for forks, with this `if:` line.",
+    why="GitHub never gives such a job `id-token: write` or secrets, even if its permissions ask for them.",
+    remedy="The set-up is right: leave the job out for forks, with this `if:` line.",
     lines="if: github.event.pull_request.head.repo.full_name == github.repository",
 )
 
@@ -89,8 +89,8 @@ CREDENTIALS_FILE_GONE = Advice(
     title="Credentials file is gone",
     meaning="GOOGLE_APPLICATION_CREDENTIALS names a file that does not exist.",
     why=(
-        "google-github-actions/auth writes its file into the workspace, and actions/checkout empties the workspace: "
-        "after it the file is gone."
+        "google-github-actions/auth writes its file into the workspace, and a later actions/checkout deletes the file, "
+        "because it empties the workspace."
     ),
     remedy="Put actions/checkout before google-github-actions/auth, once, and this step after both.",
     lines=f"{CHECKOUT}\n{AUTH}\n{THIS}",
@@ -99,17 +99,17 @@ CREDENTIALS_FILE_GONE = Advice(
 CREDENTIALS_FILE_UNUSABLE = Advice(
     title="Credentials file can't be used",
     meaning="The credentials file can't be read, or isn't valid.",
-    why="It must be the JSON that google-github-actions/auth or gcloud wrote, unchanged.",
+    why="The file must be the unchanged JSON that google-github-actions/auth or gcloud wrote.",
     remedy=(
-        "Let google-github-actions/auth write it, or `gcloud auth application-default login`. A key kept as a secret "
-        "belongs in the input `credentials_json` of google-github-actions/auth, whole."
+        "Let google-github-actions/auth or `gcloud auth application-default login` write it. If a key is kept as a "
+        "secret, give the whole key to the input `credentials_json` of google-github-actions/auth."
     ),
 )
 
 OTHER_UNIVERSE = Advice(
     title="Credentials of another universe",
-    meaning="The credentials belong to another universe than the endpoint.",
-    why="Credentials work in their own universe only, so they were sent nowhere.",
+    meaning="The credentials and the endpoint belong to different universes.",
+    why="Credentials work in their own universe only, so they were not sent.",
     remedy=(
         "Set compute_endpoint to the Compute Engine API of that universe, or take `universe` out of the step "
         "google-github-actions/auth."
@@ -118,14 +118,14 @@ OTHER_UNIVERSE = Advice(
 
 SIGN_IN_EXPIRED = Advice(
     title="Sign-in has expired",
-    meaning="What the sign-in starts from has expired, or was revoked.",
+    meaning="The token, key or user's sign-in that the credentials are based on has expired, or was revoked.",
     why=(
-        "The file that google-github-actions/auth writes is good for its own job only; keys and a user's sign-in can "
+        "The file that google-github-actions/auth writes is valid in its own job only; keys and a user's sign-in can "
         "be revoked."
     ),
     remedy=(
         "Run google-github-actions/auth in this job, after checkout; on your machine run "
-        "`gcloud auth application-default login` again. A key that was deleted has to be replaced."
+        "`gcloud auth application-default login` again. A deleted key must be replaced."
     ),
     lines=AUTH,
 )
@@ -133,10 +133,10 @@ SIGN_IN_EXPIRED = Advice(
 WRONG_AUDIENCE = Advice(
     title="Wrong audience",
     meaning="The identity token was made for another audience than the provider expects.",
-    why="The provider of the workload identity pool allows certain audiences; by default its own full name.",
+    why="The provider of the workload identity pool allows certain audiences; the default is its own full name.",
     remedy=(
-        "Give google-github-actions/auth the provider's full name, with the project's number, and no `audience`; or "
-        "one that the provider allows."
+        "Give google-github-actions/auth the provider's full name, with the project's number, and no `audience`, or "
+        "an audience that the provider allows."
     ),
     lines="workload_identity_provider: projects/NUMBER/locations/global/workloadIdentityPools/POOL/providers/PROVIDER",
 )
@@ -146,15 +146,15 @@ PROVIDER_MISSING = Advice(
     meaning="The workload identity pool, or its provider, does not exist or is disabled.",
     why="A new provider takes a few minutes to work. Its name must hold the project's number, not the project's id.",
     remedy=(
-        WRONG_AUDIENCE.remedy + " `gcloud iam workload-identity-pools providers describe` shows whether it is there."
+        WRONG_AUDIENCE.remedy + " `gcloud iam workload-identity-pools providers describe` shows whether it exists."
     ),
     lines=WRONG_AUDIENCE.lines,
 )
 
 CONDITION_REJECTS = Advice(
     title="Identity provider rejects this job",
-    meaning="The provider's attribute condition does not let this job in.",
-    why="The condition compares repository, ref or the like with this job's identity token, capital letters included.",
+    meaning="The provider's attribute condition rejects this job.",
+    why="The condition checks the repository, the ref or the like in this job's identity token, and case matters.",
     remedy=(
         "Run the job from a ref that the condition allows (often tags and the default branch only), or change the "
         "condition: `gcloud iam workload-identity-pools providers update-oidc`."
@@ -166,8 +166,8 @@ IMPERSONATION_DENIED = Advice(
     meaning="The identity signed in, but may not act as the service account.",
     why="It lacks iam.serviceAccounts.getAccessToken, which roles/iam.workloadIdentityUser holds.",
     remedy=(
-        "Check the input `service_account` of google-github-actions/auth, and grant the role to the repository by this "
-        "command; it works after some minutes."
+        "Check the input `service_account` of google-github-actions/auth, and grant the role to the repository with "
+        "this command; it takes effect after some minutes."
     ),
     lines=(
         "gcloud iam service-accounts add-iam-policy-binding ACCOUNT --role=roles/iam.workloadIdentityUser \\\n"
@@ -179,16 +179,16 @@ IMPERSONATION_DENIED = Advice(
 CREDENTIALS_REFUSED = Advice(
     title="Credentials are refused",
     meaning="The credentials are refused, for a reason that has no section here.",
-    why="What the service says is not quoted, because it may hold parts of tokens.",
+    why="The service's answer is not quoted, because it may hold parts of tokens.",
     remedy=(
-        "Check workload identity provider and service account (docs/permissions.md), on a machine of your own its "
-        "clock, too; the step google-github-actions/auth with debug logging shows the whole answer."
+        "Check the workload identity provider and the service account (docs/permissions.md), and on your own machine "
+        "its clock, too. The step google-github-actions/auth with debug logging shows the whole answer."
     ),
 )
 
 TOKEN_SERVICE_SILENT = Advice(
     title="Token service doesn't answer",
-    meaning="A service that the sign-in needs did not answer for a minute, or not in its own words.",
+    meaning="A service that the sign-in needs did not answer for a minute, or its answers were garbled.",
     remedy=(
         "Run this again later. Behind a proxy or firewall let the job reach sts.googleapis.com, "
         "iamcredentials.googleapis.com and the runner's own token service; on a machine of Compute Engine, its "

@@ -1,4 +1,4 @@
-"""Reads what exists: the source, its policy, and the images that have the replicas' names."""
+"""Reads the source, its policy, and the existing images that have the replicas' names, with their lineage."""
 
 from __future__ import annotations
 
@@ -27,14 +27,15 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
-#: The run's own calls are given up when nobody answers for this many seconds.
+#: The run's own calls are given up after this many seconds without an answer.
 PATIENCE = 60.0
-#: One image that can't be read delays the plan, and with it every other replica, so it is given up after these
-#: seconds, or after this part of the time that is left.
+#: One image that can't be read delays the plan and so every other replica, so its reads are given up after this many
+#: seconds, or after this part of the remaining time, whichever is less.
 _LONGEST_DELAY, _LARGEST_PART = 180.0, 1 / 3
-#: A source that is still being made is read again after these seconds.
+#: Seconds between two reads of a source that is still PENDING.
 _SOURCE_PAUSE = 10.0
-#: Copies of copies: with `copies_per_source: 1` one chain goes through all locations, of which there are half as many.
+#: The most ancestors that are followed. With `copies_per_source: 1` one chain goes through all locations, and there are
+#: half as many of those.
 _LONGEST_CHAIN = 100
 _NOTHING: Mapping[ImageRef, Image | ReplicaError] = {}
 
@@ -42,7 +43,7 @@ _NOTHING: Mapping[ImageRef, Image | ReplicaError] = {}
 async def read_source(calls: Calls, reference: SourceRef) -> Image:
     """Read the source and wait until it is READY.
 
-    Raises a ReplicatorError with exit code 3 where it is missing, may not be read, or can't be copied.
+    Raises a ReplicatorError with exit code 3 if it is missing, may not be read, or can't be copied.
     """
     image = await _own(calls, _find(calls, reference), doing=f"Reading the source {reference}")
     if isinstance(reference, FamilyRef):
@@ -61,7 +62,7 @@ async def read_source(calls: Calls, reference: SourceRef) -> Image:
     if image.deprecated in {"OBSOLETE", "DELETED"}:
         raise ReplicatorError(
             SOURCE_UNUSABLE,
-            f"The source {image.ref} is marked {image.deprecated}, and Compute Engine copies no such image",
+            f"The source {image.ref} is marked {image.deprecated}, and Compute Engine doesn't copy such an image",
             remedy=f"`gcloud compute images deprecate {image.ref.name} --project {image.ref.project} --state ACTIVE` "
             "makes it usable again.",
         )
@@ -75,7 +76,7 @@ async def read_source(calls: Calls, reference: SourceRef) -> Image:
 
 
 async def _original(calls: Calls, head: Image) -> Image:
-    """What a family's head was copied from within the family: a home copy leads the family that it was made for."""
+    """Return the image that a family's head was copied from within the family, because the head may be a home copy."""
     original = head
     with ending_the_run(f"Reading what {head.ref} was copied from"):
         try:
@@ -84,16 +85,16 @@ async def _original(calls: Calls, head: Image) -> Image:
                     break
                 original = older
         except Refusal as refusal:
-            # A parent that may not be read is mostly in another project: then the head itself is replicated.
+            # A parent that may not be read is usually in another project: then the head itself is replicated.
             if refusal.status != 403:
                 raise
     return original
 
 
 async def read_source_policy(calls: Calls, source: Image, access: Access) -> Policy | None:
-    """The source's own access policy; None where it may not be read and `access` does not need it.
+    """Read the source's own access policy; None if it may not be read and `access` doesn't need it.
 
-    Raises a ReplicatorError with exit code 3 where it is needed.
+    Raises a ReplicatorError with exit code 3 if it can't be read but is needed.
     """
     try:
         doing = f"Reading who may use {source.ref}"
@@ -103,16 +104,16 @@ async def read_source_policy(calls: Calls, source: Image, access: Access) -> Pol
             raise
         if access is not Access.SOURCE:
             return None
-        remedy = f"{error.todo} Or set access to public or private, which do without."
+        remedy = f"{error.todo} Or set access to public or private, which don't need it."
         raise ReplicatorError(SOURCE_UNREADABLE, error.what, remedy=remedy) from error
 
 
 async def read_existing(
     calls: Calls, source: Image, refs: Iterable[ImageRef]
 ) -> dict[ImageRef, Existing | ReplicaError]:
-    """The images that have these names, or why they can't be read.
+    """Read the existing images at these addresses with their lineage and policy, or the errors of reading them.
 
-    Raises a ReplicatorError with exit code 3 where nobody answers.
+    Raises a ReplicatorError with exit code 3 if no request is answered.
     """
 
     async def examined(found: Image | ReplicaError) -> Existing | ReplicaError:
@@ -128,7 +129,7 @@ async def read_existing(
 
 
 async def read_images(calls: Calls, refs: Iterable[ImageRef]) -> dict[ImageRef, Image | ReplicaError]:
-    """Those images that exist, by one list request for each project; or why that was refused."""
+    """Read those of the images that exist, or the errors of reading them, with one list request for each project."""
     by_project: dict[str, list[str]] = {}
     for ref in refs:
         by_project.setdefault(ref.project, []).append(ref.name)
@@ -151,9 +152,9 @@ async def read_images(calls: Calls, refs: Iterable[ImageRef]) -> dict[ImageRef, 
 async def examine(
     calls: Calls, source: Image, image: Image, *, known: Mapping[ImageRef, Image | ReplicaError] = _NOTHING
 ) -> Existing | ReplicaError:
-    """Where an existing image comes from and, if it is our own and READY, who may use it.
+    """Read an existing image's lineage and, if it is ours and READY, its access policy.
 
-    Images that are `known` are not read again: most replicas that are no copies of the source are copies of each other.
+    Images in `known` are not read again: most replicas that aren't copies of the source are copies of each other.
     """
     doing = f"Examining {image.ref}"
     try:
@@ -171,7 +172,7 @@ async def examine(
 async def lineage_of(
     calls: Calls, source: Image, image: Image, *, known: Mapping[ImageRef, Image | ReplicaError] = _NOTHING
 ) -> Lineage:
-    """Whether an image was made from the source; its parents are read only where its own word is not enough.
+    """Return whether an image was made from the source; its parents are read only if its own fields don't decide.
 
     Raises Refusal as `ancestors` does.
     """
@@ -187,9 +188,9 @@ async def lineage_of(
 async def ancestors(
     calls: Calls, image: Image, *, known: Mapping[ImageRef, Image | ReplicaError] = _NOTHING
 ) -> AsyncIterator[Image]:
-    """The images that this one was copied from, nearest first, as far as they still exist under their names.
+    """Yield the images that this one was copied from, nearest first, as far as they still exist under their names.
 
-    Raises Refusal where one can't be read for another reason than that it is gone.
+    Raises Refusal if one can't be read, unless it is gone.
     """
     child = image
     for _ in range(_LONGEST_CHAIN):
@@ -222,7 +223,7 @@ async def _in_passing(calls: Calls, request: Request[_T], *, doing: str, image: 
 
 
 def _longest_delay(calls: Calls) -> float:
-    """Seconds for what only some replicas need while all others wait for the plan."""
+    """Return the most seconds for a call that only some replicas need while all others wait for the plan."""
     left = calls.deadline - asyncio.get_running_loop().time()
     return min(_LONGEST_DELAY, left * _LARGEST_PART)
 
@@ -234,7 +235,7 @@ async def _own(calls: Calls, request: Request[_T], *, doing: str) -> _T:
 
 @contextlib.contextmanager
 def ending_the_run(doing: str) -> Iterator[None]:
-    """What goes wrong before there is a plan ends the run, with exit code 3: the table of refusals says as what."""
+    """Turn Refusal and Deadline into the failure that ends the run, by the table of refusals: there is no plan yet."""
     try:
         yield
     except errors.Deadline as error:

@@ -1,4 +1,4 @@
-"""Waits until an operation is DONE, by long polls."""
+"""Waits until an operation is DONE: long polls, and the pauses between them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from replicator.compute.retry import Calls
     from replicator.core.images import Operation
 
-#: `globalOperations.wait` is best effort and may answer at once; then we wait these seconds, doubled each time.
+#: `globalOperations.wait` is best effort and may answer at once; then we pause this many seconds, doubled each time.
 _SHORTEST_PAUSE = 1.0
 _LONGEST_PAUSE = 15.0
 
@@ -19,9 +19,9 @@ _LONGEST_PAUSE = 15.0
 async def finish(
     calls: Calls, operation: Operation, *, doing: str, where: str, progress: Callable[[int], None] | None = None
 ) -> Operation:
-    """The operation when it is DONE. Its `problem` says whether it failed.
+    """Return the operation once it is DONE. Its `problem` says whether it failed.
 
-    Raises Refusal with status 404 where the operation is gone.
+    Raises Refusal with status 404 if the operation is gone.
     """
     loop = asyncio.get_running_loop()
     pause = _SHORTEST_PAUSE

@@ -1,8 +1,10 @@
-"""Names the permissions that each call needs, and a predefined role that holds each."""
+"""Lists the IAM permissions that each call needs, and a predefined role that holds each permission."""
 
 from __future__ import annotations
 
 import re
+
+from replicator.compute.trouble import named
 
 #: The permission that each call needs (Compute Engine's reference of each method), for messages about a 403.
 PERMISSIONS = {
@@ -36,14 +38,34 @@ ROLES = {
     "compute.images.update": "roles/compute.storageAdmin",
     "compute.images.delete": "roles/compute.storageAdmin",
 }
-_PERMISSION = re.compile(r"\bcompute\.\w+\.\w+")
+_OF_COMPUTE = re.compile(r"\bcompute\.\w+\.\w+")
+#: As answers name what is missing: `Required 'P' permission`, `Permission 'P' denied`, `permission=P` in the details.
+_NAMED = re.compile(r"(?i)\b(?:required|permissions?)\W{1,3}(\w+(?:\.\w+){2,3})(?=\W|$)")
+_ROLE = re.compile(r"\broles/[\w.]+\w")
+#: These hold far more than any call needs.
+_BROAD = {"roles/owner", "roles/editor"}
 
 
-def lacking(method: str, message: str) -> str:
-    """The permission that is missing, as Compute Engine names it, else those that the call needs; each with a role."""
-    needed = PERMISSIONS.get(method, method)
-    named = [name for name in _PERMISSION.findall(message) if name in ROLES]
-    return _PERMISSION.sub(
+def remedy(method: str, said: str) -> str:
+    """What to grant to whom: what the answer names, else the permissions that the call needs; each with a role."""
+    who = named.agent(said)
+    roles = [role for role in _ROLE.findall(said) if role not in _BROAD]
+    what = lacking(method, said)
+    if roles and not _missing(said):
+        what = roles[0]
+    if who:
+        return f"Grant {who}, an agent of Google's, {what}: it is not this step's identity that lacks it."
+    return f"Grant this step's identity {what}: the README's section on IAM roles shows how."
+
+
+def lacking(method: str, said: str) -> str:
+    """The permissions that are missing, as the answer names them, else those that the call needs; each with a role."""
+    missing = ", ".join(dict.fromkeys(_missing(said)))
+    return _OF_COMPUTE.sub(
         lambda match: f"{match[0]} ({ROLES[match[0]]} has it)" if match[0] in ROLES else match[0],
-        named[0] if named else needed,
+        missing or PERMISSIONS.get(method, method),
     )
+
+
+def _missing(said: str) -> list[str]:
+    return [name for name in (*_NAMED.findall(said), *_OF_COMPUTE.findall(said)) if not name.endswith(".com")]

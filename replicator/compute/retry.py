@@ -1,6 +1,6 @@
-"""Repeats calls of the API: waits as Retry-After and the table of refusals say, at the pace of the projects' quotas.
+"""Sends and repeats calls of the API: honours Retry-After and the table of refusals, and keeps to the rate limits.
 
-Calls are sent beside each other, each in a thread of its own, and none is repeated beyond the deadline.
+Calls run at the same time, each in its own thread, and none is repeated after the deadline.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
-from replicator.compute.rate_limit import CHANGES_A_MINUTE, READS_A_MINUTE, Budget
+from replicator.compute.rate_limit import CHANGES_A_MINUTE, READS_A_MINUTE, Pace
 from replicator.compute.refusals import Fault, Refusal, Then
 from replicator.compute.threads import DaemonThreads
 from replicator.compute.waits import LONG_WAIT, Waits
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
-#: How long one replica's call stays unanswered, in seconds, before the replica is given up.
+#: Seconds without an answer to one replica's call before the replica is given up.
 PATIENCE = 600.0
 
 
 class Calls(Waits):
-    """Sends requests without stopping the others, and repeats those that are worth repeating."""
+    """Sends requests without blocking each other, and repeats those that are worth repeating."""
 
     def __init__(
         self, compute: Compute, *, deadline: float, tell: Callable[[str, str], None], within: str = "timeout_minutes"
@@ -38,7 +38,7 @@ class Calls(Waits):
         super().__init__(deadline=deadline, tell=tell, within=within)
         self.compute = compute
         self._threads = DaemonThreads()
-        self._budgets: dict[tuple[str, bool], Budget] = {}
+        self._paces: dict[tuple[str, bool], Pace] = {}
 
     async def __call__(
         self,
@@ -50,22 +50,14 @@ class Calls(Waits):
         limit: float = math.inf,
         before_wait: Callable[[], None] | None = None,
     ) -> _T:
-        """Send a request in its turn, the same again while its fault says so and there is time.
+        """Send a request when its project's rate limit allows, and repeat it while its fault says so and there is time.
 
-        `before_wait` is called before a wait that others need not share.
-        `doing` and `where` are for people: what is being done, for which location. Raises Refusal for a fault that
-        is not repeated, that stayed unanswered for `patience` seconds or would be repeated beyond `limit` seconds,
-        and Deadline where the next try would come too late.
+        `before_wait` is called before a long wait, so that the caller can let others go first. `doing` and `where` are
+        for people: what is being done, for which location. Raises Refusal if the fault isn't repeated, if there was no
+        answer for `patience` seconds, or if the next try would come after `limit` seconds. Raises Deadline if the next
+        try would come after the deadline.
         """
         tries = _Tries(self, doing=doing, where=where, patience=patience, limit=limit, before_wait=before_wait)
-
-        async def send() -> _T:
-            await self._turn(request, where)
-            try:
-                return await asyncio.get_running_loop().run_in_executor(self._threads, request.send)
-            except Refusal as refusal:
-                self._slow_down(request, refusal)
-                raise
 
         retrying = AsyncRetrying(
             retry=retry_if_exception(_is_repeated),
@@ -76,35 +68,44 @@ class Calls(Waits):
             reraise=True,
         )
         try:
-            return await retrying(send)
+            return await retrying(self._send, request, tries, where)
         except Refusal as refusal:
+            refusal.doing = doing
             if tries.too_late:
                 said = f"{refusal.fault.error.reason}: {refusal.message}"
                 raise errors.Deadline(f"{doing}: {self.within} would pass before the next try ({said})") from refusal
             raise
 
-    def _budget(self, request: Request[Any]) -> Budget:
+    async def _send(self, request: Request[_T], call: object, where: str) -> _T:
+        """Send a request once, in its turn."""
+        pace, loop = self._pace(request), asyncio.get_running_loop()
+        sent = await self._turn(request, where)
+        try:
+            answer = await loop.run_in_executor(self._threads, request.send)
+        except Refusal as refusal:
+            if refusal.fault.error is errors.Rate:
+                pace.refused(call, sent, loop.time(), seconds=refusal.retry_after)
+            raise
+        pace.accepted(sent)
+        return answer
+
+    def _pace(self, request: Request[Any]) -> Pace:
         most = CHANGES_A_MINUTE if request.changes else READS_A_MINUTE
-        return self._budgets.setdefault((request.project, request.changes), Budget(most))
+        return self._paces.setdefault((request.project, request.changes), Pace(most))
 
-    async def _turn(self, request: Request[Any], where: str) -> None:
-        """Wait until the project may be sent another request. Raises Deadline where that is too late."""
-        budget, clock = self._budget(request), asyncio.get_running_loop().time
-        while (seconds := budget.opens(now := clock()) - now) > 0:
+    async def _turn(self, request: Request[Any], where: str) -> float:
+        """Wait until the project may be sent another request, and say when. Raises Deadline where that is too late."""
+        pace, clock = self._pace(request), asyncio.get_running_loop().time
+        while (seconds := pace.opens(now := clock()) - now) > 0:
             kind = "changes" if request.changes else "reads"
-            because = f"{request.project} is sent {budget.allowed} {kind} a minute at most, to stay within its quota."
+            because = f"{request.project} is sent {pace.allowed} {kind} a minute at most, to stay within its quota."
             await self.pause(seconds, at_least=seconds, where=where, because=because if seconds >= LONG_WAIT else "")
-        budget.spend(now)
-
-    def _slow_down(self, request: Request[Any], refusal: Refusal) -> None:
-        fault = refusal.fault
-        if fault.error is errors.Rate:
-            seconds = max(fault.wait, refusal.retry_after)
-            self._budget(request).refused(asyncio.get_running_loop().time(), seconds)
+        pace.spend(now)
+        return now
 
 
 class _Tries:
-    """How one call is repeated: how long to wait, when to give it up, what to tell."""
+    """Decides how one call is repeated: how long to wait, when to give up, what to tell people."""
 
     def __init__(
         self,
@@ -117,7 +118,7 @@ class _Tries:
         before_wait: Callable[[], None] | None,
     ) -> None:
         self.too_late = False
-        """Whether it was given up because the next try would come after the deadline."""
+        """Whether the call was given up because the next try would come after the deadline."""
         self._calls, self._doing, self._where = calls, doing, where
         self._patience, self._before_wait = patience, before_wait
         self._clock = asyncio.get_running_loop().time
@@ -126,13 +127,13 @@ class _Tries:
         self._because = ""
 
     def wait(self, state: RetryCallState) -> float:
-        """Seconds until the next try."""
+        """Return the seconds until the next try."""
         fault, asked = _fault(state), _refusal(state).retry_after
         usual = max(fault.seconds(state.attempt_number), asked)
         return self._calls.fitting(usual, at_least=max(fault.wait, asked))
 
     def stop(self, state: RetryCallState) -> bool:
-        """Whether there is no next try."""
+        """Return whether to give up."""
         then = self._clock() + state.upcoming_sleep
         if _fault(state).error is not errors.Unreachable:
             self._lost_since = None
@@ -143,7 +144,7 @@ class _Tries:
         return self.too_late or impatient
 
     def note(self, state: RetryCallState) -> None:
-        """Keep for people why there is a next try."""
+        """Keep the reason for the next try, for people."""
         refusal, fault = _refusal(state), _fault(state)
         self._because = errors.because(self._doing, refusal.message, fault.error.why)
 

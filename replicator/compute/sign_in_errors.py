@@ -1,7 +1,7 @@
-"""Tells which failure of signing in it is: from what the runner set, or from what a token service answered. Pure.
+"""Recognises which sign-in failure it is, by the environment and the service's answer; `errors` has its text.
 
-An answer is looked at and never quoted: it may hold tokens. The wordings are those of Google's services as users
-report them, and of google-github-actions/auth's page on troubleshooting.
+Answers are never quoted, because they may hold tokens. The wordings are those of Google's services as users report
+them, and those on google-github-actions/auth's troubleshooting page.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 #: The variable that names the credentials file.
 FILE = "GOOGLE_APPLICATION_CREDENTIALS"
 
-#: Answers that another try may better.
+#: HTTP statuses after which another try may succeed.
 PASSING = frozenset({408, 429, 500, 502, 503, 504})
 
 _LARGEST = 10**6
 
 
 class Service(StrEnum):
-    """A service that takes part in a sign-in; the value is its name for people."""
+    """A service that a sign-in uses; the value is its name for people."""
 
     OIDC = "the service that gives identity tokens"
     STS = "Google's Security Token Service"
@@ -38,7 +38,7 @@ class Service(StrEnum):
     OAUTH = "Google's OAuth token service"
 
 
-#: What a usable answer holds at least.
+#: The fields that a usable answer must have.
 _HELD = {
     Service.OIDC: (),
     Service.STS: ("access_token", "expires_in"),
@@ -48,7 +48,7 @@ _HELD = {
 
 
 def nothing_found(env: Mapping[str, str], event: Mapping[str, Any]) -> SignInFailed:
-    """Why there are no credentials, where the environment names no file; `event` is the payload of the event."""
+    """Return why there are no credentials, if the environment names no file; `event` is the event's payload."""
     if env.get("GITHUB_ACTIONS") != "true":
         return SignInFailed(errors.NO_CREDENTIALS, "No Application Default Credentials were found")
     if env.get("GITEA_ACTIONS") == "true" and not _forgejo(env):
@@ -77,7 +77,7 @@ def nothing_found(env: Mapping[str, str], event: Mapping[str, Any]) -> SignInFai
 
 
 def no_file(path: str, env: Mapping[str, str]) -> SignInFailed:
-    """The environment names a credentials file that does not exist."""
+    """Return the failure for an environment that names a credentials file that doesn't exist."""
     workspace = env.get("GITHUB_WORKSPACE", "").rstrip("/\\")
     inside = bool(workspace) and path.startswith((f"{workspace}/", f"{workspace}\\"))
     if path == env.get("GOOGLE_GHA_CREDS_PATH") or inside:
@@ -91,7 +91,7 @@ def no_file(path: str, env: Mapping[str, str]) -> SignInFailed:
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """One row of the table: what an answer of a service means."""
+    """One row of the table: the meaning of a service's answer."""
 
     service: Service
     words: str
@@ -101,7 +101,7 @@ class _Row:
     lines: str | None = None
 
 
-#: The first row that matches counts. Words are searched in `STATUS BODY`.
+#: The first row that matches decides. Words are searched in `STATUS BODY`.
 _REFUSALS = (
     _Row(Service.OIDC, "", errors.SIGN_IN_EXPIRED, "The runner gives this job no identity token (any more)"),
     _Row(
@@ -156,7 +156,7 @@ _REFUSALS = (
 
 
 def refused(service: Service, status: int, body: str) -> SignInFailed:
-    """What a token service's refusal means."""
+    """Return the failure that a token service's refusal means."""
     answer = f"{status} {body[:_LARGEST]}"
     for row in _REFUSALS:
         if row.service is service and re.search(row.words, answer):
@@ -169,7 +169,7 @@ def refused(service: Service, status: int, body: str) -> SignInFailed:
 
 
 def is_usable(service: Service, body: str) -> bool:
-    """Whether an answer with status 200 is the service's own, and not a proxy's page."""
+    """Return whether an answer with status 200 is the service's own, and not a proxy's page."""
     try:
         answer = json.loads(body)
     except (ValueError, RecursionError):
@@ -188,7 +188,7 @@ def _of_fork(env: Mapping[str, str], event: Mapping[str, Any]) -> bool:
     if env.get("GITHUB_EVENT_NAME") != "pull_request":
         return False
     try:
-        # A fork that was deleted meanwhile is null.
+        # The repository is null if the fork was deleted meanwhile.
         head = event["pull_request"]["head"]["repo"]
         return bool(head is None or head["full_name"] != env.get("GITHUB_REPOSITORY"))
     except (KeyError, TypeError):

@@ -1,4 +1,4 @@
-"""Repeats a change whose fingerprint or etag was stale: reads again, then asks for it anew."""
+"""Repeats a change (setLabels, setIamPolicy) that was refused for a stale fingerprint or etag, after reading again."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from replicator.core.images import ImageRef
 
 
-#: How often a fingerprint or etag may be found stale before we stop competing with whoever changes the image.
+#: How often a fingerprint or etag may be stale before we give up, because somebody else keeps changing the image.
 _STALE_READS = 5
 
 
@@ -26,9 +26,9 @@ async def until_fresh(
     *,
     where: str,
 ) -> None:
-    """Do something to an image that is guarded by a fingerprint or etag; when that is stale, read again and repeat.
+    """Make a change that is guarded by a fingerprint or etag; if that is stale, read again and repeat the change.
 
-    Raises Drift where somebody else keeps changing the image.
+    Raises Drift if somebody else keeps changing the image.
     """
     for attempt in range(1, _STALE_READS + 1):
         try:

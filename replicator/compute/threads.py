@@ -1,4 +1,4 @@
-"""Runs each call in a thread of its own that ends with the process."""
+"""Runs each blocking call in its own daemon thread, which never keeps the process from ending."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ _T = TypeVar("_T")
 
 
 class DaemonThreads(Executor):
-    """A thread for each call that ends with the process.
+    """An executor with one daemon thread for each call.
 
-    The standard library's pool joins its threads at exit, where one of them may sit in a wait of two minutes.
+    The standard library's pool joins its threads at exit, and one of them may be in a wait of two minutes.
     """
 
     def submit(self, fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
-        """Run it in a thread of its own."""
+        """Run the function in its own thread."""
         future: Future[_T] = Future()
 
         def run() -> None:
-            # From here on a cancelled wait lets go of the answer instead of taking it from the thread.
+            # From here on the future can't be cancelled, so setting its result can't fail; a cancelled wait ignores it.
             if not future.set_running_or_notify_cancel():
                 return
             try:
                 answer = fn(*args, **kwargs)
-            except BaseException as error:  # noqa: BLE001 - it is handed on with the answer
+            except BaseException as error:  # noqa: BLE001 - the future passes it on
                 future.set_exception(error)
             else:
                 future.set_result(answer)

@@ -1,4 +1,4 @@
-"""Whether an image is the replica that is wanted: lineage, and every field that counts, wanted against found."""
+"""Compares an image with the wanted replica field by field; its lineage must show that it is a copy of the source."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _UNKNOWN_ARCHITECTURE = {"", "ARCHITECTURE_UNSPECIFIED"}
 
 
 def lineage(source_id: str, image: Image, parents: Iterable[Image]) -> Lineage:
-    """Whether an image was made from the source with that id.
+    """Return whether an image was made from the source with this id.
 
-    `parents` are the images that it was copied from, nearest first, as far as they still exist: each must be the
-    very image (by id) that its child names, or the chain ends there.
+    `parents` are the images that it was copied from, nearest first, as far as they still exist. The chain ends at the
+    first parent whose id isn't the one that its child names.
     """
     child = image
     for parent in (None, *parents):
@@ -38,9 +38,9 @@ def lineage(source_id: str, image: Image, parents: Iterable[Image]) -> Lineage:
 
 
 def content(source: Image, replica: Replica, image: Image) -> tuple[Difference, ...]:
-    """What differs in fields that can never be changed: a replica with one of these can't be repaired.
+    """Return the differences in fields that can't be changed; a replica with such a difference can't be repaired.
 
-    Features and licences that a copy has beside the source's are allowed: Compute Engine may add its own.
+    A copy may have more guest OS features and licences than the source: Compute Engine may add its own.
     """
     differences = [
         _unless(
@@ -69,13 +69,13 @@ def content(source: Image, replica: Replica, image: Image) -> tuple[Difference, 
 
 
 def description(replica: Replica, image: Image) -> tuple[Difference, ...]:
-    """Whether the description must be set."""
+    """Return the difference in the description, if there is one."""
     found = _unless(image.description == replica.description, "description", replica.description, image.description)
     return (found,) if found else ()
 
 
 def labels(replica: Replica, image: Image) -> tuple[Difference, ...]:
-    """The labels that are missing or have another value; labels that others put there are left alone."""
+    """Return the labels that are missing or have another value. Labels that others set are ignored."""
     return tuple(
         Difference(f"labels.{key}", value or "(empty)", image.labels.get(key, "") or "nothing")
         for key, value in sorted(replica.labels.items())
@@ -84,7 +84,7 @@ def labels(replica: Replica, image: Image) -> tuple[Difference, ...]:
 
 
 def readers(wanted: Iterable[Binding], policy: Policy) -> tuple[Difference, ...]:
-    """Whether members must be added to the image's own policy."""
+    """Return the difference in access, if the image's own policy lacks wanted members."""
     asked = tuple(wanted)
     lacking = access.missing(policy, asked)
     found = (binding for binding in policy.bindings if binding.role == access.READER_ROLE)
@@ -92,7 +92,7 @@ def readers(wanted: Iterable[Binding], policy: Policy) -> tuple[Difference, ...]
 
 
 def family(replica: Replica, image: Image) -> tuple[Difference, ...]:
-    """Whether the image must still be given its family."""
+    """Return the difference in the family, if the replica wants a family that the image doesn't have."""
     if not replica.family or image.family == replica.family:
         return ()
     return (Difference("family", replica.family, image.family or "nothing"),)

@@ -1,7 +1,7 @@
-"""Defines the exit codes, and what every failure has: what happened, why, what to do.
+"""Defines the base of all failures (what happened, why, what to do), and the failures of one replica.
 
-`ReplicatorError`s end the run: a row of `Advice` says which failure it is. `ReplicaError`s end one replica, and the
-others go on: each class is one reason of the closed list that a replica's row shows.
+A `ReplicatorError` ends the run; its row of `Advice` says which failure it is. A `ReplicaError` ends one replica while
+the others go on; each class is one reason of the closed list that a replica's row shows.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ REPORT_TO = "https://github.com/gce-image-replicator/gce-image-replicator/issues
 
 
 class ExitCode(IntEnum):
-    """The exit codes of every command; where several fit: a signal, DEFECT, SETUP, FAILED, DONE, in this order."""
+    """The exit codes of all commands. If several fit, the first of: a signal, DEFECT, SETUP, FAILED, DONE."""
 
     DONE = exit_codes.DONE
     FAILED = exit_codes.FAILED
-    """A required replica failed, or what was verified is wrong."""
+    """A required replica failed, or verification found something wrong."""
     BAD_SETTINGS = exit_codes.BAD_SETTINGS
     SETUP = exit_codes.SETUP
-    """Credentials, permissions, the source or the network: nothing was made."""
+    """Credentials, permissions, the source or the network prevented the run: nothing was made."""
     UNREACHABLE = exit_codes.UNREACHABLE
-    """Of commands that change nothing: what they look at could not be read."""
+    """A read-only command could not read what it had to check."""
     SIGNATURE_WRONG = exit_codes.SIGNATURE_WRONG
     DEFECT = exit_codes.DEFECT
     SIGINT = exit_codes.SIGINT
@@ -38,16 +38,16 @@ class ExitCode(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Advice:
-    """What is always true of one failure that ends the run."""
+    """The texts and the exit code of one kind of failure that ends the run."""
 
     title: str
-    """Stable words for people: the title of the annotation, and of the section in docs/errors.md."""
+    """The title of the annotation, and of the section in docs/errors.md: words that stay the same."""
     meaning: str
-    """What happened, whatever the case."""
+    """What happened, in general."""
     why: str = ""
     remedy: str = ""
     lines: str = ""
-    """Lines to add to a workflow, or to type, that the remedy speaks of; empty where a sentence says it all."""
+    """The lines that the remedy says to add to a workflow or to type; empty if it names none."""
     exit_code: ExitCode = ExitCode.SETUP
 
 
@@ -66,12 +66,12 @@ class Failure(Exception):
 
     @property
     def message(self) -> str:
-        """The three sentences that a person needs, in one paragraph."""
+        """What happened, why, and what to do, as one paragraph."""
         return " ".join(part for part in (sentence(self.what), self.why, self.todo) if part)
 
 
 class ReplicatorError(Failure):
-    """A failure that ends the run before, or instead of, its replicas."""
+    """A failure that ends the whole run."""
 
     def __init__(self, advice: Advice, what: str, *, remedy: str = "", lines: str | None = None) -> None:
         self.advice = advice
@@ -85,19 +85,20 @@ class ReplicatorError(Failure):
 
     @property
     def exit_code(self) -> int:
-        """What the process ends with."""
+        """The exit code of the process."""
         return self.advice.exit_code
 
 
 @dataclass(frozen=True, slots=True)
 class InputProblem:
-    """An input whose value can't be carried out: what is wrong, what is allowed, what to do."""
+    """A problem with the value of an input: what is wrong, what is allowed, what to do."""
 
     input: str
     text: str
     file: str = ""
-    """The file that the input names, where the problem lies in it, and the line, counted from 1."""
+    """The file that the input names, if the problem is in that file."""
     line: int = 0
+    """The line in that file, counted from 1; 0 if there is none."""
 
     def __str__(self) -> str:
         where = f"{self.file}, line {self.line}: " if self.line else ""
@@ -106,42 +107,42 @@ class InputProblem:
 
 BAD_SETTINGS = Advice(
     title="Bad settings",
-    meaning="Inputs that can't be carried out; nothing was called or changed.",
+    meaning="Inputs are invalid; nothing was called or changed.",
     exit_code=ExitCode.BAD_SETTINGS,
 )
 
 INTERRUPTED = Advice(
     title="Interrupted",
-    meaning="SIGINT or SIGTERM.",
+    meaning="SIGINT or SIGTERM ended the run.",
     remedy="Copies that were under way go on in Compute Engine: run this again and it takes them over.",
     exit_code=ExitCode.SIGTERM,
 )
 
 UNFORESEEN = Advice(
     title="Defect of the replicator",
-    meaning="A defect of this program.",
+    meaning="A defect of this program ended the run.",
     remedy=f"This is a defect of the replicator. Please report it with the lines above: {REPORT_TO}",
     exit_code=ExitCode.DEFECT,
 )
 
 
 class BadSettings(ReplicatorError):
-    """Inputs that can't be carried out; nothing was called or changed."""
+    """Inputs are invalid; nothing was called or changed."""
 
     def __init__(self, problems: Sequence[InputProblem], *, advice: Advice = BAD_SETTINGS) -> None:
         super().__init__(advice, "; ".join(map(str, problems)))
         self.problems = problems
-        """In the order of the inputs."""
+        """The problems, in the order of the inputs."""
 
     @property
     def headline(self) -> str:
-        """What happened, without each problem."""
+        """What happened, without the single problems."""
         count = len(self.problems)
         return f"{'An input is' if count == 1 else f'{count} inputs are'} wrong, so nothing was called or changed"
 
 
 class Interrupted(ReplicatorError):
-    """SIGINT or SIGTERM."""
+    """SIGINT or SIGTERM ended the run."""
 
     def __init__(self, name: str, exit_code: int) -> None:
         super().__init__(INTERRUPTED, f"The run was interrupted by {name}")
@@ -149,12 +150,12 @@ class Interrupted(ReplicatorError):
 
     @property
     def exit_code(self) -> int:
-        """128 and the signal's number."""
+        """128 plus the signal's number."""
         return self._exit_code
 
 
 class Unforeseen(ReplicatorError):
-    """A defect of this program."""
+    """A defect of this program ended the run."""
 
     def __init__(self, what: str) -> None:
         super().__init__(UNFORESEEN, what)
@@ -169,35 +170,50 @@ class ReplicaError(Failure):
     reason: ClassVar[str]
     interrupts: ClassVar[bool] = False
     """Whether the replica may yet come to be by itself: outcome `interrupted` instead of `failed`."""
-    of_setup: ClassVar[bool] = False
+    of_setup: bool = False
     """Whether, where it meets every replica, the set-up is at fault and the run exits with 3."""
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        remedy: str = "",
+        lines: str | None = None,
+        why: str | None = None,
+        of_setup: bool | None = None,
+    ) -> None:
+        super().__init__(what, remedy=remedy, lines=lines)
+        if why is not None:
+            self.why = why
+        if of_setup is not None:
+            self.of_setup = of_setup
 
 
 class Conflict(ReplicaError):
-    """Someone else's image stands under the replica's name."""
+    """Another image already has the replica's name."""
 
     reason = "conflict"
-    why = "A name is not an identity: this image is not a copy of the source in this location, so it is left alone."
+    why = "The name alone proves nothing: this image isn't a copy of the source in this location, so it is left alone."
     remedy = "Remove that image if nobody needs it, or choose another name_template."
 
 
 class Unproven(ReplicaError):
-    """An image under the replica's name whose parent is gone."""
+    """An image has the replica's name, and its parent is gone."""
 
     reason = "unproven"
-    why = "Without its parent nobody can tell whether it holds this source."
-    remedy = "Look at it; if it can go, delete it and run this again, or choose another name_template."
+    why = "Without its parent nobody can tell whether it is a copy of this source."
+    remedy = "Look at it. If it isn't needed, delete it and run this again; else choose another name_template."
 
 
 class Drift(ReplicaError):
-    """A replica that differs from what is wanted and can't be repaired."""
+    """A replica differs from what is wanted and can't be repaired."""
 
     reason = "drift"
-    remedy = "Delete the image and run this again to make it anew."
+    remedy = "Delete the image and run this again, which makes a new one."
 
 
 class ImageFailed(ReplicaError):
-    """A copy that Compute Engine marked FAILED."""
+    """Compute Engine marked a copy FAILED."""
 
     reason = "image_failed"
     why = "Compute Engine could not make this copy, and its name stays taken."
@@ -205,24 +221,28 @@ class ImageFailed(ReplicaError):
 
 
 class OperationFailed(ReplicaError):
-    """Compute Engine refused or could not do what was asked, for a reason that has no word of its own here."""
+    """Compute Engine refused or could not do what was asked, for a reason that isn't listed here."""
 
     reason = "operation_failed"
     remedy = "Read the message of Compute Engine; then run this again."
 
 
 class OrgPolicy(ReplicaError):
-    """An organisation's policy forbids the location."""
+    """An organisation's policy forbids the copy."""
 
     reason = "org_policy"
     why = "Waiting does not help."
-    remedy = "Take the location out of `locations`, or ask for an exception to the constraint that is named."
+    remedy = (
+        "Look which policy it is: one about locations: take the location out of `locations`; any other: ask an "
+        "administrator of the organisation for an exception."
+    )
 
 
 class AccessBlocked(ReplicaError):
-    """An organisation's policy forbids the access asked for."""
+    """An organisation's policy forbids the requested access."""
 
     reason = "access_blocked"
+    of_setup = True
     why = "Domain-restricted sharing (constraints/iam.allowedPolicyMemberDomains) forbids these members."
     remedy = (
         "Set access: private, or ask for an exception to that constraint for the project (public images "
@@ -235,7 +255,7 @@ class Forbidden(ReplicaError):
 
     reason = "forbidden"
     of_setup = True
-    remedy = "Grant it the permission that is named; the README's section on IAM roles shows how."
+    remedy = "Grant it the named permission; the README's section on IAM roles shows how."
 
 
 class ApiDisabled(ReplicaError):
@@ -247,7 +267,7 @@ class ApiDisabled(ReplicaError):
 
 
 class ProjectNotFound(ReplicaError):
-    """There is no such project, or it is not to be seen."""
+    """The project doesn't exist, or this step's identity may not see it."""
 
     reason = "project_not_found"
     of_setup = True
@@ -262,14 +282,14 @@ class Quota(ReplicaError):
 
 
 class Rate(ReplicaError):
-    """Too many requests a minute; repeated while there is time."""
+    """Too many requests were sent in a minute; they are repeated while there is time."""
 
     reason = "rate"
     remedy = "Run this again later, or raise timeout_minutes."
 
 
 class SourceRate(ReplicaError):
-    """Too many copies of one image; verified replicas are copied instead, and it is repeated while there is time."""
+    """One image was copied too often; verified replicas are copied instead, or it is tried again while time is left."""
 
     reason = "source_rate"
     why = "An image may be copied about six times an hour."
@@ -277,29 +297,29 @@ class SourceRate(ReplicaError):
 
 
 class SourceChanged(ReplicaError):
-    """The source was deleted or replaced while the run went on."""
+    """The source was deleted or replaced during the run."""
 
     reason = "source_changed"
-    why = "Another image stands under the source's name now, or none."
-    remedy = "Run this again with the source that is meant; delete the replica if it holds the wrong image."
+    why = "The source's name now belongs to another image, or to none."
+    remedy = "Run this again with the right source; delete the replica if it is a copy of the wrong image."
 
 
 class NotReady(ReplicaError):
-    """The source, or something that it needs, is not ready; repeated while there is time."""
+    """The source, or something that it needs, is not ready; the call is repeated while there is time."""
 
     reason = "not_ready"
     remedy = "Run this again when the source is READY, or raise timeout_minutes."
 
 
 class Unreachable(ReplicaError):
-    """The API could not be reached or did not answer in its own words; repeated while there is time."""
+    """The API could not be reached, or its answer was garbled; the call is repeated while there is time."""
 
     reason = "unreachable"
     remedy = "Check the network and the input compute_endpoint; then run this again."
 
 
 class Deadline(ReplicaError):
-    """timeout_minutes passed."""
+    """timeout_minutes passed before the replica was ready."""
 
     reason = "deadline"
     interrupts = True
@@ -307,7 +327,7 @@ class Deadline(ReplicaError):
 
 
 class Signalled(ReplicaError):
-    """SIGINT or SIGTERM reached the run."""
+    """SIGINT or SIGTERM ended the run."""
 
     reason = "signal"
     interrupts = True
@@ -315,22 +335,22 @@ class Signalled(ReplicaError):
 
 
 class Internal(ReplicaError):
-    """A defect of this program met one replica."""
+    """A defect of this program ended one replica."""
 
     reason = "internal"
     remedy = f"This is a defect of the replicator. Please report it with the log: {REPORT_TO}"
 
 
 def language(lines: str) -> str:
-    """What the lines to add of a failure are written in: `sh` or `yaml`."""
+    """Return the language of a failure's lines to add: `sh` or `yaml`."""
     return "sh" if lines.startswith(("gcloud ", "openssl ", "pip ")) else "yaml"
 
 
 def because(doing: str, said: str, why: str) -> str:
-    """For people: what the API said to what was being done, and what that means."""
+    """Return, for people, what was being done, the API's answer to it, and why."""
     return f"{sentence(f'{doing}: {said}')} {why}".strip()
 
 
 def sentence(text: str) -> str:
-    """The text with what ends a sentence."""
+    """Return the text with a full stop, if it has no end of a sentence yet."""
     return text if not text or text.endswith((".", "!", "?")) else f"{text}."

@@ -1,4 +1,4 @@
-"""Images and what belongs to them, as plain frozen values. No clock, no network, no environment."""
+"""Defines images, their policies and operations as plain frozen values."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 
-#: Stands for a key that its owner sends with each request: nobody else can copy an image that has one.
+#: A key that its owner sends with each request; nobody else can copy an image that is encrypted with one.
 CUSTOMER_SUPPLIED = "customer-supplied"
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class ImageRef:
-    """The place of an image: its project and its name, which is unique in the project."""
+    """The address of an image: its project and its name, which is unique in the project."""
 
     project: str
     name: str
 
     @property
     def uri(self) -> str:
-        """`projects/P/global/images/N`, whatever the endpoint."""
+        """`projects/P/global/images/N`, the same for every endpoint."""
         return f"projects/{self.project}/global/images/{self.name}"
 
     def __str__(self) -> str:
@@ -32,7 +32,7 @@ class ImageRef:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
-    """An image as the API answered it."""
+    """An image as the API returned it."""
 
     ref: ImageRef
     id: str
@@ -41,7 +41,7 @@ class Image:
     created: datetime
     storage_locations: tuple[str, ...]
     source_image: ImageRef | None
-    """What it was copied from, if it is a copy. The image under that name may be another one by now."""
+    """The image that it was copied from, if it is a copy. The name may belong to another image by now."""
     source_image_id: str
     family: str
     description: str
@@ -49,24 +49,24 @@ class Image:
     label_fingerprint: str
     disk_size_gb: int
     archive_size_bytes: int
-    """What its storage is billed by; 0 while it is unknown."""
+    """The size that its storage is billed by; 0 while it is unknown."""
     architecture: str
     guest_os_features: frozenset[str]
     licenses: frozenset[str]
     deprecated: str
-    """DEPRECATED, OBSOLETE, DELETED or nothing."""
+    """DEPRECATED, OBSOLETE, DELETED or empty."""
     encryption: str
-    """Its Cloud KMS key, without a version, or CUSTOMER_SUPPLIED; nothing where Google's own key is used."""
+    """Its Cloud KMS key, without a version, or CUSTOMER_SUPPLIED; empty if Google's own key is used."""
 
     @property
     def home(self) -> str:
-        """The location that it is stored in; nothing where that is not exactly one."""
+        """The location that it is stored in; empty unless it is exactly one."""
         return self.storage_locations[0] if len(self.storage_locations) == 1 else ""
 
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """Members that have a role, under a condition (as canonical JSON) or none."""
+    """The members that have a role, perhaps under a condition (canonical JSON)."""
 
     role: str
     members: frozenset[str]
@@ -75,7 +75,7 @@ class Binding:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """An image's own access policy. Access inherited from the project can't be seen in it."""
+    """An image's own access policy. It doesn't show access that is inherited from the project."""
 
     bindings: tuple[Binding, ...] = ()
     etag: str = ""
@@ -83,16 +83,20 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What an operation that ended in error says of itself."""
+    """The error that an operation ended with."""
 
     code: str
     message: str
     http_status: int = 0
+    reasons: tuple[str, ...] = ()
+    """The reasons that its details give beside the code."""
+    details: tuple[str, ...] = ()
+    """What else its details name, as `key=value`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """A change that Compute Engine carries out: DONE says that it ended, `problem` whether it failed."""
+    """A change that Compute Engine carries out. `done` says that it ended; `problem` says whether it failed."""
 
     project: str
     name: str

@@ -1,6 +1,6 @@
-"""Knows the storage locations of images: how their names look, what part of the world each is in, where it lies. Pure.
+"""Lists the storage locations: regions and coordinates, which multi-region or part of the world each belongs to.
 
-This is the one table of places. Regions that are newer than it are accepted by their form.
+This is the one table of places. Regions that are newer than the table are accepted by the form of their names.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ class MultiRegion:
     """A storage location that spans several regions."""
 
     part: str
-    """The part of the world that it is in: the first word of its regions' names."""
+    """The part of the world that it covers: the first word of its regions' names."""
     anchor: str
-    """The region that stands for all of it, in examples and on the globe."""
+    """The region that represents it in examples and on the globe."""
     aliases: frozenset[str] = field(default_factory=frozenset)
-    """What people write instead, in lower case."""
+    """Other names that people use for it, in lower case."""
 
 
 MULTI_REGIONS = {
@@ -30,7 +30,7 @@ MULTI_REGIONS = {
 #: Cloud Storage has these too; images can't be stored in them.
 DUAL_REGIONS = frozenset({"nam4", "eur4", "asia1"})
 
-#: Part of the world, the first word of its regions' names → how far east its middle lies, roughly, in degrees.
+#: Part of the world (the first word of its regions' names) → longitude of its middle, roughly, in degrees east.
 PARTS = {
     "us": -95,
     "northamerica": -85,
@@ -42,8 +42,8 @@ PARTS = {
     "australia": 145,
 }
 
-#: Region → latitude and longitude of its city, to 0.1 degree. They are the regions that Compute's v1 discovery document
-#: had an endpoint for in November 2026.
+#: Region → latitude and longitude of its city, to 0.1 degree. These regions had an endpoint in Compute's v1 discovery
+#: document in November 2026.
 REGIONS = {
     "africa-south1": (-26.2, 28.0),
     "asia-east1": (24.1, 120.5),
@@ -92,45 +92,45 @@ REGIONS = {
 
 _REGION = re.compile(r"[a-z]+-[a-z]+[0-9]+")
 _ZONE = re.compile(rf"({_REGION.pattern})-[a-z]")
-#: A part of the world that is newer than the table could lie anywhere.
+#: The distance, in degrees, of a part of the world that is newer than the table: it could lie anywhere.
 _FARTHEST = 180
 
 
 def is_location(text: str) -> bool:
-    """Whether an image can be stored there: a multi-region, or anything that looks like a region."""
+    """Return whether the text is a multi-region, or looks like a region."""
     return text in MULTI_REGIONS or bool(_REGION.fullmatch(text))
 
 
 def region_of_zone(text: str) -> str | None:
-    """The region of a zone; None if the text doesn't look like a zone."""
+    """Return the region of a zone; None if the text doesn't look like a zone."""
     zone = _ZONE.fullmatch(text)
     return zone[1] if zone else None
 
 
 def multi_region_meant(text: str) -> str | None:
-    """The multi-region that people mean by another name, in lower case; None if there is none."""
+    """Return the multi-region that an alias (in lower case) means; None if it isn't an alias."""
     return next((name for name, multi in MULTI_REGIONS.items() if text in multi.aliases), None)
 
 
 def part(location: str) -> str:
-    """The part of the world that a location is in: `us`, `europe`, `asia` …"""
+    """Return the part of the world that a location is in: `us`, `europe`, `asia` …"""
     name = location.partition("-")[0]
     return MULTI_REGIONS[name].part if name in MULTI_REGIONS else name
 
 
 def region_prefix(location: str) -> str:
-    """What the names of all regions in a location begin with: `europe` for `eu`, the region itself for a region."""
+    """Return the common prefix of the names of all regions in a location: `europe` for `eu`, a region's own name."""
     return MULTI_REGIONS[location].part if location in MULTI_REGIONS else location
 
 
 def example_zone(location: str) -> str:
-    """A zone in a location, for examples. Every region has a zone `b`; not every one has an `a`."""
+    """Return a zone in a location, for examples. Every region has a zone `b`; not every region has a zone `a`."""
     region = MULTI_REGIONS[location].anchor if location in MULTI_REGIONS else location
     return f"{region}-b"
 
 
 def distance(one: str, other: str) -> int:
-    """How far two locations are from each other, in degrees of longitude; 0 within one part of the world."""
+    """Return the distance of two locations in degrees of longitude; 0 within one part of the world."""
     if part(one) == part(other):
         return 0
     here, there = PARTS.get(part(one)), PARTS.get(part(other))

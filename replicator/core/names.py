@@ -1,4 +1,4 @@
-"""Names made from templates: RFC 1035, 63 characters at most, and never two that meet by being cut."""
+"""Makes names from templates: cuts names that are too long to 63 characters, so that two never become the same."""
 
 from __future__ import annotations
 
@@ -12,26 +12,32 @@ _HASH_DIGITS = 6
 
 
 class BadTemplate(ValueError):
-    """A template with a placeholder that is not known, or that cannot become a name."""
+    """A template has an unknown placeholder, or can't become a name."""
 
 
 def check(template: str, allowed: frozenset[str]) -> None:
-    """Raise BadTemplate where the template holds a placeholder beside the allowed ones, or a stray brace."""
+    """Raise BadTemplate if the template has a placeholder that isn't allowed, or a stray brace."""
     listed = " and ".join(f"{{{name}}}" for name in sorted(allowed))
     try:
         fields = [(name, spec, conversion) for _, name, spec, conversion in string.Formatter().parse(template)]
     except ValueError as error:
-        raise BadTemplate(f"'{template}' is no template ({error}); placeholders are {listed}") from None
+        raise BadTemplate(f"'{template}' isn't a valid template ({error}); placeholders are {listed}") from None
     for name, spec, conversion in fields:
         if name is not None and (name not in allowed or spec or conversion):
             raise BadTemplate(f"'{template}' holds {{{name}}}; placeholders are {listed}")
 
 
-def make(template: str, stem: str, **values: str) -> str:
-    """Fill a template: the first of `{name}` and `{family}` that it holds takes the stem, the others their values.
+def holds(template: str, placeholder: str) -> bool:
+    """Whether the template holds the placeholder, so that it needs its value."""
+    return any(name == placeholder for _, name, _, _ in string.Formatter().parse(template))
 
-    When the result is too long the stem is cut, and six hex digits of the SHA-256 of the full result are put behind
-    it: two long names never meet, and the suffix is never cut. Raises BadTemplate when no valid name can come of it.
+
+def make(template: str, stem: str, **values: str) -> str:
+    """Fill a template: `{name}` and `{family}` are replaced by the stem, other placeholders by their values.
+
+    If the result is too long, the stem is cut, and six hex digits of the SHA-256 of the full result are put after it.
+    So two long names never become the same, and the suffix is never cut. Raises BadTemplate if the result can't be a
+    valid name.
     """
     full = _fill(template, stem, values)
     name = full
@@ -45,14 +51,14 @@ def make(template: str, stem: str, **values: str) -> str:
         name = next(fitting, full)
     if not _VALID.fullmatch(name):
         raise BadTemplate(
-            f"'{template}' makes '{name}', which is no name in Compute Engine: at most 63 characters, "
+            f"'{template}' makes '{name}', which isn't a valid name in Compute Engine: at most 63 characters, "
             "lower case letters, digits and hyphens, a letter first and no hyphen at the end"
         )
     return name
 
 
 def is_valid(name: str) -> bool:
-    """Whether Compute Engine takes it as the name of an image or a family (RFC 1035)."""
+    """Return whether the text is a valid name of an image or a family (RFC 1035)."""
     return bool(_VALID.fullmatch(name))
 
 
@@ -69,5 +75,5 @@ _PROJECT = re.compile(r"([a-z0-9.-]+:)?[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
 def is_project(text: str) -> bool:
-    """Whether it can be the id of a project (domain-scoped `example.com:p` and numbers too)."""
+    """Return whether the text can be the id of a project (domain-scoped `example.com:p` and numbers, too)."""
     return bool(_PROJECT.fullmatch(text))

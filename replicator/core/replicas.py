@@ -1,4 +1,4 @@
-"""The words of the product as plain frozen values (README, "Words"). No clock, no network, no environment."""
+"""Defines replicas, the plan, outcomes and results as plain frozen values: the product's words."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Outcome(StrEnum):
-    """What became of one replica."""
+    """The outcome of one replica."""
 
     SOURCE = "source"
     CREATED = "created"
@@ -31,7 +31,7 @@ class Outcome(StrEnum):
 
 
 class Result(StrEnum):
-    """What became of the run."""
+    """The result of the run."""
 
     COMPLETE = "complete"
     PARTIAL = "partial"
@@ -57,7 +57,7 @@ class Sign(StrEnum):
 
 
 class Held(StrEnum):
-    """A verified replica that does not carry its family, and why: the reasons that are no failure."""
+    """Why a verified replica doesn't carry its family; these reasons are no failures."""
 
     FAMILY_IS_NEWER = "family_is_newer"
     WOULD_TAKE_FAMILY = "would_take_family"
@@ -65,6 +65,7 @@ class Held(StrEnum):
     PROMOTE_OFF = "promote_off"
     UNSIGNED = "unsigned"
     SIGNAL = "signal"
+    SOURCE_DEPRECATED = "source_deprecated"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +79,7 @@ class Replica:
     description: str
     required: bool
     kms_key: str = ""
-    """The Cloud KMS key that it is encrypted with; nothing for Google's own."""
+    """The Cloud KMS key that encrypts it; empty for Google's own key."""
 
 
 class Lineage(StrEnum):
@@ -87,21 +88,21 @@ class Lineage(StrEnum):
     OURS = "ours"
     FOREIGN = "foreign"
     UNPROVEN = "unproven"
-    """It was copied from an image that is gone, so nobody can tell."""
+    """The image was copied from one that is gone, so nobody can tell."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Existing:
-    """What stands already under a replica's name."""
+    """An image that already has a replica's name."""
 
     image: Image
     lineage: Lineage
     policy: Policy | None = None
-    """Read where the image is ours and READY."""
+    """The image's own policy; read only if the image is ours and READY."""
 
 
 class Action(StrEnum):
-    """What a step of the plan does; the value is the word that people read."""
+    """What a step of the plan does; the value is the word for people."""
 
     SERVE = "source"
     COPY = "copy"
@@ -119,13 +120,13 @@ class Step:
     action: Action
     existing: Existing | None = None
     changes: tuple[Difference, ...] = ()
-    """What a check will repair."""
+    """The differences that a check will repair."""
     error: ReplicaError | None = None
-    """Why it is refused."""
+    """Why the replica is refused."""
 
     @property
     def copies(self) -> bool:
-        """Whether it makes a copy."""
+        """Whether the step makes a copy."""
         return self.action in {Action.COPY, Action.REPLACE}
 
 
@@ -135,63 +136,74 @@ class Plan:
 
     source: Image
     source_policy: Policy | None
-    """None where it could not be read and is not needed."""
+    """None if it could not be read and is not needed."""
     readers: tuple[Binding, ...]
-    """Who must be able to use each replica."""
+    """The members that must be able to use each replica."""
     steps: tuple[Step, ...]
     leads: Mapping[tuple[str, str], str]
-    """(project, family) that several images share → the location whose replica must stay its head."""
+    """For each (project, family) that several images share: the location whose replica must stay its head."""
     promote: bool
     copies_per_source: int | None = None
-    """How often one image may be copied in an hour; None where that is not known."""
+    """How often one image may be copied in an hour; None if that is not known."""
     warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What people should know although nothing is wrong with it."""
+    heads: Mapping[tuple[str, str], ImageRef | None] = field(default_factory=dict)
+    """(project, family) → what it resolves to; read only where the source is held back."""
+
+    @property
+    def hold(self) -> Held | None:
+        """Why no family moves, whatever becomes of the replicas; None where they may."""
+        if self.source.deprecated:
+            return Held.SOURCE_DEPRECATED
+        return None if self.promote else Held.PROMOTE_OFF
 
     def location_of(self, ref: ImageRef | None) -> str:
-        """The location whose replica stands there; nothing for the source, and for what is no replica."""
+        """Return the location whose replica has this address; empty for the source and for any other image."""
         places = {step.replica.ref: step.replica.location for step in self.steps if step.action is not Action.SERVE}
         return places.get(ref, "") if ref else ""
 
     def lead_of(self, replica: Replica) -> str:
-        """The location whose replica leads this one's family; nothing where the family is its own."""
+        """Return the location whose replica leads this replica's family; empty if no other image has that family."""
         return self.leads.get((replica.ref.project, replica.family), "")
 
     def is_lead(self, replica: Replica) -> bool:
-        """Whether it leads a family that others carry, too."""
+        """Return whether the replica leads a family that others carry, too."""
         return self.lead_of(replica) == replica.location
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplicaResult:
-    """What became of one replica: a row of the output `replicas`, with the image that it speaks of."""
+    """The result of one replica: a row of the output `replicas`, with its image."""
 
     replica: Replica
     outcome: Outcome
     image: Image | None = None
     promoted: bool = False
     access: str = ""
-    """`public` or `private` as found in its own policy; nothing where that was not read."""
+    """`public` or `private` as found in its own policy; empty if that was not read."""
     error: ReplicaError | None = None
     held: Held | None = None
     operation: str = ""
     seconds: float = 0.0
-    """How long it took since the plan was made."""
+    """Seconds from the plan to the end of this replica."""
     began: float | None = None
-    """Seconds between the plan and the beginning of its copy; None where none was begun."""
+    """Seconds from the plan to the start of its copy; None if no copy was started."""
     notes: tuple[str, ...] = field(default=())
-    """What people should know although nothing is wrong with it: members that we did not add, for instance."""
+    """Remarks for people although nothing is wrong, for instance about members that we did not add."""
     origin: str = ""
-    """What it is a copy of, or will be: the location of another replica; nothing where that is the source."""
+    """The location of the replica that it is or will be copied from; empty if it is copied from the source."""
     key: str = ""
-    """Which image of a release it belongs to, where the run is about several: `ARM64`, or `ARM64/VARIANT`."""
+    """The image of a release that it belongs to, if the run is about several: `ARM64`, or `ARM64/VARIANT`."""
 
     @property
     def where(self) -> str:
-        """The location, and of which image where that must be said."""
+        """The location, after the image's key if the run is about several images."""
         return f"{self.key} {self.replica.location}".strip()
 
     @property
     def reason(self) -> str:
-        """The word of design's closed list; nothing where all is well."""
+        """The reason from the closed list; empty if all is well."""
         if self.error:
             return self.error.reason
         return self.held or ""
@@ -199,7 +211,7 @@ class ReplicaResult:
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """What the image was built from."""
+    """The commit that the image was built from."""
 
     repository: str
     ref: str

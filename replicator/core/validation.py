@@ -1,4 +1,4 @@
-"""Checks the form of locations, architectures, variants and labels, and says what was probably meant. Pure."""
+"""Checks the form of locations, architectures, variants and labels, and suggests what was probably meant."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _VARIANT = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 _LABEL_KEY = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 _LABEL_VALUE = re.compile(r"[a-z0-9_-]{0,63}")
 
-#: Compute Engine allows an image this many labels.
+#: The most labels that Compute Engine allows an image to have.
 MOST_LABELS = 64
 
 
 def location_problem(location: str) -> str:
-    """Why a text isn't a storage location, with what was probably meant; nothing where it is one.
+    """Return why the text isn't a storage location, with what was probably meant; empty if it is one.
 
-    Its form decides, not a list: regions appear more often than releases of this program.
+    The form decides, not a list, because new regions appear more often than releases of this program.
     """
     if locations.is_location(location):
         return ""
@@ -39,34 +39,34 @@ def location_problem(location: str) -> str:
 
 
 def architecture_problem(architecture: str) -> str:
-    """Why a text is no architecture of Compute Engine's, with what was probably meant; nothing where it is one."""
+    """Return why the text isn't a valid architecture, with what was probably meant; empty if it is one."""
     upper = architecture.upper()
     meant = _ARCHITECTURES.get(upper, upper)
     if _ARCHITECTURE.fullmatch(architecture) and meant == architecture:
         return ""
     hint = f"write '{meant}'" if _ARCHITECTURE.fullmatch(meant) else "write X86_64 or ARM64"
-    return f"'{architecture}' is no architecture: {hint}"
+    return f"'{architecture}' isn't a valid architecture: {hint}"
 
 
 def variant_problem(variant: str) -> str:
-    """Why a text can't tell images of one release apart; nothing where it can."""
+    """Return why the text isn't a valid variant, which tells images of one release apart; empty if it is one."""
     if _VARIANT.fullmatch(variant):
         return ""
-    return f"'{variant}' is no variant: at most 63 of a-z, 0-9, '.', '_' and '-', a letter or digit first"
+    return f"'{variant}' isn't a valid variant: at most 63 of a-z, 0-9, '.', '_' and '-', a letter or digit first"
 
 
 def label_problems(key: str, value: str) -> list[str]:
-    """Why key and value are no label, if they are none."""
+    """Return the reasons why a key and a value aren't a valid label."""
     problems = []
     if not _LABEL_KEY.fullmatch(key):
-        problems.append(f"'{key}' is no label key: a lower case letter, then at most 62 of a-z, 0-9, _ and -")
+        problems.append(f"'{key}' isn't a valid label key: a lower case letter, then at most 62 of a-z, 0-9, _ and -")
     if not _LABEL_VALUE.fullmatch(value):
-        problems.append(f"'{value}' (of '{key}') is no label value: at most 63 of a-z, 0-9, _ and -")
+        problems.append(f"'{value}' (of '{key}') isn't a valid label value: at most 63 of a-z, 0-9, _ and -")
     return problems
 
 
 def labels_problems(labels: dict[str, str]) -> list[str]:
-    """Why these are no labels of one image, if they are none."""
+    """Return the reasons why these aren't valid labels of one image."""
     problems = [problem for key, value in labels.items() for problem in label_problems(key, value)]
     if len(labels) > MOST_LABELS:
         problems.append(f"{len(labels)} labels are given; an image can have {MOST_LABELS}")
@@ -74,6 +74,6 @@ def labels_problems(labels: dict[str, str]) -> list[str]:
 
 
 def refuse(problems: list[str]) -> None:
-    """Raise ValueError with all the problems, if there are any."""
+    """Raise ValueError with all problems, if there are any."""
     if problems:
         raise ValueError("; ".join(problems))

@@ -1,1 +1,1 @@
-"""`image-index.json` and what proves it: the document, provenance, bundles, signing, verification of signatures."""
+"""Builds, signs and verifies `image-index.json`: the document, provenance, bundles, signatures."""

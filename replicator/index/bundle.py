@@ -1,6 +1,7 @@
-"""Sigstore's bundle: a signature over a file's bytes, or over a statement about it, with what it takes to verify it.
+"""Reads and writes Sigstore bundles: a signature over a file or a statement, with the material to verify it.
 
-Written as version 0.3, which cosign and sigstore-python read; of what others wrote only what we use is looked at.
+Bundles are written as version 0.3, which cosign and sigstore-python read. Of other tools' bundles, only the fields
+that we use are read.
 """
 
 from __future__ import annotations
@@ -26,35 +27,35 @@ if TYPE_CHECKING:
 MEDIA_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 STATEMENT_TYPE = "application/vnd.in-toto+json"
 
-#: A statement about an index of all regions has some hundred kilobytes, and stands in Base64.
+#: Bytes. A statement about an index of all regions has some hundred kilobytes, and is in Base64.
 _LARGEST = 64 * 2**20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bundle:
-    """A bundle as it was read; nothing of it is verified."""
+    """A bundle as it was read; nothing in it is verified yet."""
 
     path: Path
     text: str
     signature: bytes
     signed: str
-    """The SHA-256 of the file whose bytes it signs, in hexadecimal; nothing where it signs a statement."""
+    """The SHA-256 of the file that it signs, in hexadecimal; empty if it signs a statement."""
     statement: bytes
-    """The statement that it signs, as bytes; nothing where it signs a file."""
+    """The bytes of the statement that it signs; empty if it signs a file."""
     by_key: bool
     """Whether it names a key instead of holding a certificate."""
     logged: datetime | None
-    """When the log says that it was signed."""
+    """The time of the signature in the log; None if there is no log entry."""
 
 
 def pae(payload: bytes) -> bytes:
-    """What is signed of a statement: DSSE's pre-authentication encoding."""
+    """Return the bytes to sign for a statement: DSSE's pre-authentication encoding."""
     kind = STATEMENT_TYPE.encode()
     return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
 
 
 def of_file(data: bytes, sign: Callable[[bytes], bytes], hint: str) -> bytes:
-    """A bundle over a file's bytes, made with the key that the hint names."""
+    """Return a bundle over a file's bytes, made with the key that the hint names."""
     digest = hashlib.sha256(data).digest()
     content = {
         "messageDigest": {"algorithm": "SHA2_256", "digest": _encoded(digest)},
@@ -64,14 +65,14 @@ def of_file(data: bytes, sign: Callable[[bytes], bytes], hint: str) -> bytes:
 
 
 def of_statement(payload: bytes, sign: Callable[[bytes], bytes], hint: str) -> bytes:
-    """A bundle over a statement."""
+    """Return a bundle over a statement, made with the key that the hint names."""
     signatures = [{"sig": _encoded(sign(pae(payload))), "keyid": ""}]
     envelope = {"payload": _encoded(payload), "payloadType": STATEMENT_TYPE, "signatures": signatures}
     return _document(hint, dsseEnvelope=envelope)
 
 
 def read(path: Path, given_as: str) -> Bundle:
-    """Read the one that an input names. Raises BadSettings where it can't be read, SignatureWrong where it is none."""
+    """Read the bundle that an input names. Raises BadSettings if it can't be read, SignatureWrong if it isn't valid."""
     try:
         text = files.read(path, largest=_LARGEST)
     except files.Unfit as error:
@@ -79,7 +80,7 @@ def read(path: Path, given_as: str) -> Bundle:
     try:
         return _parsed(path, text, json.loads(text))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError, OSError):
-        # The last two for a time that no calendar has.
+        # OverflowError and OSError come from a time that no calendar has.
         raise SignatureWrong(
             index_errors.BUNDLE_UNUSABLE, f"'{path}' isn't a Sigstore bundle with one signature"
         ) from None

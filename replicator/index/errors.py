@@ -1,4 +1,4 @@
-"""Lists the failures of signing an index and of verifying its signature; each ends the run."""
+"""Lists the failures of signing an index and of verifying its signature, with causes and remedies."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class CannotSign(ReplicatorError):
 
 
 class SignatureWrong(ReplicatorError):
-    """An index is not what the policy asks for, or nobody can tell."""
+    """An index isn't signed as the policy requires, or nobody can tell."""
 
 
 _NEVER_UNSIGNED = "Signing was asked for, and nothing is published unsigned."
@@ -24,7 +24,7 @@ INDEX_UNSIGNED = Advice(
 
 NO_SIGNING_TOKEN = Advice(
     title="No identity token to sign with",
-    meaning="The job has no right to the identity token that a keyless signature is made with.",
+    meaning="The job may not get the identity token that a keyless signature needs.",
     why="A keyless signature is bound to the identity of the job, which GitHub confirms by that token.",
     remedy="Add `id-token: write` to the permissions of the job, or sign with a key (`sign: key`).",
     lines=NO_ID_TOKEN.lines,
@@ -32,7 +32,7 @@ NO_SIGNING_TOKEN = Advice(
 
 SIGNING_KEY_UNUSABLE = Advice(
     title="Signing key can't be used",
-    meaning="There is no key to sign with, or it is of another kind.",
+    meaning="There is no key to sign with, or its kind isn't supported.",
     why=_NEVER_UNSIGNED,
     remedy="Keep an unencrypted P-256 key in PEM (PKCS8) as a secret, and give it to this step in the variable "
     "SIGNING_KEY, or in a file that SIGNING_KEY_FILE names.",
@@ -41,14 +41,14 @@ SIGNING_KEY_UNUSABLE = Advice(
 
 SIGSTORE_MISSING = Advice(
     title="Sigstore is not installed",
-    meaning="The packages that keyless signatures are made and verified with are not installed.",
-    remedy="Install them with the lock that has them, or the package with its extra `sign`.",
+    meaning="The packages that make and verify keyless signatures are not installed.",
+    remedy="Install the lock that has them, or this package with its extra `sign`.",
     lines="pip install --require-hashes --no-deps -r locks/sign.txt",
 )
 
 SIGSTORE_FAILED = Advice(
     title="Sigstore did not sign",
-    meaning="Sigstore, or what it needs of the runner, did not sign.",
+    meaning="Sigstore did not sign, or the runner did not give what it needs.",
     why=_NEVER_UNSIGNED,
     remedy="Run this again later: https://status.sigstore.dev says whether Sigstore works. Behind a firewall let the "
     "job reach fulcio.sigstore.dev, rekor.sigstore.dev and tuf-repo-cdn.sigstore.dev, or sign with a key "
@@ -57,9 +57,9 @@ SIGSTORE_FAILED = Advice(
 
 TRUST_UNUSABLE = Advice(
     title="Root of trust can't be used",
-    meaning="The root of trust, which says what signatures are believed, can't be read or fetched.",
-    remedy="Give a file with a trusted root; without one it is fetched from tuf-repo-cdn.sigstore.dev, which must be "
-    "reachable, and kept in XDG_CACHE_HOME, or in `.cache` of the home folder, which must be writable.",
+    meaning="The root of trust, which decides what signatures are trusted, can't be read or fetched.",
+    remedy="Give a file with a trusted root. Without one it is fetched from tuf-repo-cdn.sigstore.dev, which must be "
+    "reachable, and kept in XDG_CACHE_HOME or in `.cache` of the home folder, which must be writable.",
 )
 
 _DISTRUST = "Don't use the images that it names. Fetch index and bundle again from where they were published."
@@ -67,23 +67,23 @@ _IF_RIGHT = "If that identity is the right one, correct the policy; else don't u
 
 BUNDLE_UNUSABLE = Advice(
     title="Bundle can't be used",
-    meaning="The file that is to hold the signature holds none.",
+    meaning="The file that should hold the signature isn't a valid bundle.",
     remedy=_DISTRUST,
     exit_code=ExitCode.SIGNATURE_WRONG,
 )
 
 OTHER_KIND_OF_BUNDLE = Advice(
     title="Another kind of bundle",
-    meaning="A bundle over a statement was given as one over the file, or the other way round, or one of a key as "
-    "keyless.",
-    remedy="Give the signature over the file (`image-index.json.sigstore.json`) as bundle and the statement about it "
-    "(`image-index.json.intoto.sigstore.json`) as attestation; key for one that was made with a key.",
+    meaning="A bundle over a statement was given instead of one over the file, or one made with a key instead of a "
+    "keyless one; or the other way round.",
+    remedy="Give the signature over the file (`image-index.json.sigstore.json`) as bundle, and the statement about it "
+    "(`image-index.json.intoto.sigstore.json`) as attestation. If they were made with a key, give key.",
     exit_code=ExitCode.SIGNATURE_WRONG,
 )
 
 OTHER_FILE = Advice(
     title="Signature of another file",
-    meaning="The signature belongs to other bytes than the file's.",
+    meaning="The signature is over other bytes than this file's.",
     why="The file was changed after it was signed, or index and bundle are of different releases.",
     remedy=_DISTRUST,
     exit_code=ExitCode.SIGNATURE_WRONG,
@@ -91,16 +91,16 @@ OTHER_FILE = Advice(
 
 OTHER_STATEMENT = Advice(
     title="Another statement",
-    meaning="The statement is signed, and does not say of this file where it comes from.",
-    why="It is another kind of statement than SLSA provenance version 1.",
+    meaning="The statement is signed, but doesn't say where this file comes from.",
+    why="It isn't SLSA provenance version 1, or names other source images than the file.",
     remedy=_DISTRUST,
     exit_code=ExitCode.SIGNATURE_WRONG,
 )
 
 SIGNATURE_BROKEN = Advice(
     title="Signature is broken",
-    meaning="The signature does not fit what it is said to sign.",
-    why="What is signed or the bundle was changed, or another key made it.",
+    meaning="The signature doesn't match the file or the statement.",
+    why="The file, the statement or the bundle was changed, or another key made the signature.",
     remedy=_DISTRUST,
     exit_code=ExitCode.SIGNATURE_WRONG,
 )
@@ -123,8 +123,8 @@ OTHER_ISSUER = Advice(
 
 OUTSIDE_ITS_TIME = Advice(
     title="Certificate used outside its time",
-    meaning="The certificate was used before or after the minutes for which it is good.",
-    why="With the certificate's key, stolen later, anything could be signed; the log's time tells.",
+    meaning="The certificate was used before or after the minutes in which it is valid.",
+    why="Anybody who stole the certificate's key later could sign anything; the time in the log shows that.",
     remedy=_DISTRUST,
     exit_code=ExitCode.SIGNATURE_WRONG,
 )
@@ -132,7 +132,7 @@ OUTSIDE_ITS_TIME = Advice(
 UNTRUSTED = Advice(
     title="Signature isn't trusted",
     meaning="Certificate or log entry don't come from the Sigstore that is trusted.",
-    why="Certificate, its log and the signature's log must be those of the trusted root.",
-    remedy="For another Sigstore than the public one give its trusted root; else don't use the images.",
+    why="The certificate, its log and the signature's log must be those of the trusted root.",
+    remedy="If another Sigstore than the public one signed, give its trusted root; else don't use the images.",
     exit_code=ExitCode.SIGNATURE_WRONG,
 )

@@ -1,7 +1,7 @@
-"""`image-index.json`: the canonical record of which image serves which architecture in which location.
+"""Defines the fields of `image-index.json`, which image serves which architecture and location; reads and writes it.
 
-Only what a rerun finds again stands in it: no times, no outcomes, no run. So equal worlds give equal bytes, and the
-SHA-256 of the bytes is the index's identity.
+The index holds only what a rerun finds again: no times, no outcomes, no run. So the same images give the same bytes,
+and the SHA-256 of the bytes is the index's identity.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 FILE_NAME = "image-index.json"
 
-#: An index of all regions and several architectures has some hundred kilobytes.
+#: Bytes. An index of all regions and several architectures has some hundred kilobytes.
 _LARGEST = 16 * 2**20
 
 
@@ -53,7 +53,7 @@ Digits = Annotated[str, Field(pattern="^[0-9]+$")]
 
 
 class Named(BaseModel):
-    """An image by its place and its id."""
+    """An image by its address and its id."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -66,12 +66,12 @@ class Named(BaseModel):
 
     @property
     def ref(self) -> ImageRef:
-        """Its place."""
+        """The address of the image."""
         return ImageRef(self.project, self.name)
 
 
 class Served(Named):
-    """The image that serves one location, as an index names it."""
+    """The image that serves one location."""
 
     source_image_id: str
     copied_from: str | None
@@ -89,7 +89,7 @@ class IndexedSource(Named):
 
 
 class Entry(BaseModel):
-    """One image of an index: its source, and what serves each location."""
+    """One image of an index: its source, and the image that serves each location."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -102,18 +102,18 @@ class Entry(BaseModel):
 
 
 class Index(BaseModel):
-    """An index as it is read from a file."""
+    """An index that was read from a file."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     schema_version: Literal[1] = Field(alias="schema")
-    # The first problem is told, and whoever wants to keep us busy could make millions.
+    # Only the first problem is reported, because a hostile file could have millions.
     images: Annotated[list[Entry], FailFast()] = Field(min_length=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
-    """Where an index was written and what signs it, as outputs; nothing of it where none was."""
+    """The paths of an index and of its signatures, and its digest, as outputs; empty if none was written."""
 
     index_path: str = ""
     index_digest: str = ""
@@ -122,7 +122,7 @@ class Written:
 
 
 class BadIndex(ValueError):
-    """A file that is no index; the message says why."""
+    """A file that isn't a valid index; the message says why."""
 
 
 def build(
@@ -132,7 +132,7 @@ def build(
     revision: Revision | None,
     variant: str = "",
 ) -> dict[str, Any]:
-    """The index of one source and its verified replicas; `wanted` are the locations asked for, made or not."""
+    """Return the index of one source and its verified replicas; `wanted` are all requested locations, made or not."""
     return {
         "schema": SCHEMA_VERSION,
         "images": [
@@ -160,17 +160,17 @@ def build(
 
 
 def to_bytes(index: dict[str, Any]) -> bytes:
-    """The canonical form: UTF-8, sorted keys, no floats, one newline at the end."""
+    """Return the canonical form: UTF-8, sorted keys, no floats, one newline at the end."""
     return (json.dumps(index, ensure_ascii=False, indent=2, sort_keys=True) + "\n").encode()
 
 
 def digest(data: bytes) -> str:
-    """The identity that is signed, attested, released, announced."""
+    """Return the index's identity: the digest that is signed, attested, released and announced."""
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
 def write(data: bytes, folder: Path, name: str = FILE_NAME) -> Path:
-    """Write it whole or not at all. Raises OSError."""
+    """Write the file completely or not at all, and return its path. Raises OSError."""
     path = folder / name
     part = folder / f".{name}.{os.getpid()}"
     part.unlink(missing_ok=True)
@@ -184,9 +184,9 @@ def write(data: bytes, folder: Path, name: str = FILE_NAME) -> Path:
 
 
 def read_bytes(path: Path, within: Sequence[Path] = ()) -> bytes:
-    """The bytes of what may be an index, from one of the folders if some are named: what is signed.
+    """Return a file's bytes, unparsed, because these are what is signed; it must be in one of the folders, if any.
 
-    Raises BadIndex where the file can't be read.
+    Raises BadIndex if the file can't be read.
     """
     try:
         return files.read_bytes(path, largest=_LARGEST, within=within)
@@ -195,12 +195,12 @@ def read_bytes(path: Path, within: Sequence[Path] = ()) -> bytes:
 
 
 def read(path: Path, within: Sequence[Path] = ()) -> Index:
-    """Read an index. Raises BadIndex where the file can't be read or is none."""
+    """Read an index. Raises BadIndex if the file can't be read or isn't a valid index."""
     return parse(read_bytes(path, within), path)
 
 
 def parse(data: bytes, path: Path) -> Index:
-    """The index that bytes hold, which were read from that path. Raises BadIndex where they hold none."""
+    """Parse an index from bytes that were read from this path. Raises BadIndex."""
     try:
         return Index.model_validate_json(data.decode("utf-8-sig"))
     except UnicodeDecodeError:

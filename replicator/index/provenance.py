@@ -1,4 +1,4 @@
-"""The statement about an index: what it was made from, by which workflow, and its parts. SLSA provenance v1; pure."""
+"""Writes and reads the statement about an index: its sources, its workflow and its parts, as SLSA provenance v1."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ if TYPE_CHECKING:
 
 
 HOME = "https://github.com/gce-image-replicator/gce-image-replicator"
-#: What the fields below mean is written there.
+#: This page explains the fields below.
 BUILD_TYPE = f"{HOME}/blob/main/docs/signing.md#build-type"
 PREDICATE_TYPE = "https://slsa.dev/provenance/v1"
-#: cosign's `attest-blob --predicate` writes the older one.
+#: cosign's `attest-blob --predicate` writes the older type.
 STATEMENT_TYPES = ("https://in-toto.io/Statement/v1", "https://in-toto.io/Statement/v0.1")
 _COMPUTE = "https://compute.googleapis.com/compute/v1"
 
 
 def statement(document: dict[str, Any], env: Mapping[str, str]) -> bytes:
-    """The statement about an index, which was made in that environment, as canonical JSON."""
+    """Return the statement about an index that was made in this environment, as canonical JSON."""
     subject = {"name": image_index.FILE_NAME, "digest": {"sha256": _sha256(document)}}
     predicate = {
         "buildDefinition": {
@@ -47,7 +47,7 @@ def statement(document: dict[str, Any], env: Mapping[str, str]) -> bytes:
 
 
 def child(document: dict[str, Any], architecture: str, variant: str = "") -> bytes:
-    """The index of one architecture out of an index of several: what someone pins who needs that one only."""
+    """Return the index of one architecture from an index of several, for users who pin that architecture only."""
     entries = [
         entry for entry in document["images"] if (entry["architecture"], entry["variant"]) == (architecture, variant)
     ]
@@ -55,16 +55,16 @@ def child(document: dict[str, Any], architecture: str, variant: str = "") -> byt
 
 
 def digests(payload: bytes) -> list[str]:
-    """The SHA-256 of each file that a statement of ours speaks of: the index's, then its children's.
+    """Return the SHA-256 of each file that a statement is about: the index's, then its children's.
 
-    Raises ValueError where the statement is none of ours.
+    Raises ValueError if it isn't a valid statement of SLSA provenance.
     """
     try:
         read = json.loads(payload)
         if read["_type"] not in STATEMENT_TYPES or read["predicateType"] != PREDICATE_TYPE:
             raise ValueError("another kind of statement")
         predicate = read["predicate"]
-        # By-products of another kind of build may be anything.
+        # The by-products of other build types may be anything.
         ours = predicate["buildDefinition"]["buildType"] == BUILD_TYPE
         children = predicate["runDetails"]["byproducts"] if ours else []
         return [str(item["digest"]["sha256"]) for item in [*read["subject"], *children]]
@@ -75,7 +75,7 @@ def digests(payload: bytes) -> list[str]:
 
 
 def sources(payload: bytes) -> set[tuple[str, str]] | None:
-    """URI and id of each source image that a statement of ours names; None where it is of another kind of build."""
+    """Return URI and id of each source image that a statement names; None if its build type isn't ours."""
     predicate = json.loads(payload)["predicate"]["buildDefinition"]
     if predicate["buildType"] != BUILD_TYPE:
         return None
@@ -119,7 +119,7 @@ def _repository(env: Mapping[str, str]) -> str:
 
 
 def _workflow(env: Mapping[str, str]) -> dict[str, str]:
-    """The file that ran, as GitHub's own attestations name it; nothing on a machine of one's own."""
+    """Return the workflow file that ran, as GitHub's own attestations name it; empty outside a workflow."""
     whole, _, ref = env.get("GITHUB_WORKFLOW_REF", "").partition("@")
     if not whole:
         return {}

@@ -1,4 +1,4 @@
-"""Writes an index, together with what signs it: an index that is to be signed is never written without."""
+"""Writes an index together with its signatures; an index that must be signed is never written unsigned."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ LONGEST = 180.0
 
 
 def signer(how: Sign, env: Mapping[str, str]) -> Signer | None:
-    """The signer that `sign` asks for, found before anything is made. Raises CannotSign or SigstoreMissing."""
+    """Return the signer that `sign` asks for, before anything is made. Raises CannotSign, or ReplicatorError."""
     if how is Sign.OFF:
         return None
-    # A run that signs nothing doesn't pay for its import.
+    # A run that signs nothing shouldn't pay for this import.
     from replicator.index import sign
 
     return sign.signer(how, env)
 
 
 def disclosure(how: Sign, env: Mapping[str, str]) -> str:
-    """What a keyless signature will tell the world of a private repository; nothing where it tells no secret."""
+    """Return a warning about what a keyless signature makes public of a private repository; empty if nothing."""
     if how is not Sign.KEYLESS:
         return ""
     from replicator.index import sign
@@ -54,18 +54,18 @@ def write(document: dict[str, Any], folder: Path) -> image_index.Written:
 
 
 async def seal(signer: Signer, document: dict[str, Any], folder: Path, env: Mapping[str, str]) -> image_index.Written:
-    """Sign an index and write it, its signature, and the signed statement about it. Raises CannotSign."""
+    """Sign an index; write it, its signature and the signed statement about it. Raises CannotSign."""
     from replicator.index import provenance, sign
 
     data = image_index.to_bytes(document)
-    # In a thread, because a signal must be answered while services are asked, some of them without a time limit.
+    # In a thread, so that signals are handled while services are asked, some of them without a time limit.
     signs = asyncio.get_running_loop().run_in_executor(
         DaemonThreads(), signer.sign, data, provenance.statement(document, env)
     )
     kept: list[Path] = []
     try:
         blob, about = await asyncio.wait_for(signs, LONGEST)
-        # The index last: where it is, what signs it is, too.
+        # The index is written last, so that an index never exists without its signatures.
         files = ((sign.BUNDLE_NAME, blob), (sign.ATTESTATION_NAME, about), (image_index.FILE_NAME, data))
         for name, content in files:
             kept.append(image_index.write(content, folder, name))

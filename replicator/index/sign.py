@@ -1,6 +1,6 @@
-"""Signs an index: a bundle over its bytes, and a bundle over the statement about it; keyless or with a key.
+"""Signs an index, keyless or with a key: a bundle over its bytes, and a bundle over the statement about it.
 
-What can be known to fail is known before anything is made: there is a `Signer` or an error.
+Failures that can be foreseen are raised before anything is made: `signer` returns a `Signer` or raises.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 KEY_VARIABLE = "SIGNING_KEY"
 KEY_FILE_VARIABLE = "SIGNING_KEY_FILE"
-#: A Sigstore of one's own.
+#: Names the client trust config of a private Sigstore.
 TRUST_VARIABLE = "SIGSTORE_TRUST_CONFIG"
 
 BUNDLE_NAME = f"{image_index.FILE_NAME}.sigstore.json"
@@ -39,7 +39,7 @@ ATTESTATION_NAME = f"{image_index.FILE_NAME}.intoto.sigstore.json"
 _AUDIENCE = "sigstore"
 _LARGEST_KEY = 2**16
 _LARGEST_TRUST = 2**20
-#: Seconds that the runner's token service may take.
+#: The timeout in seconds of the runner's token service.
 _PATIENCE = 30.0
 
 
@@ -47,24 +47,24 @@ class Signer(Protocol):
     """Signs with a key, or keyless."""
 
     def sign(self, data: bytes, statement: bytes) -> tuple[bytes, bytes]:
-        """A bundle over a file's bytes, and one over a statement. Raises CannotSign."""
+        """Return a bundle over a file's bytes and one over a statement. Raises CannotSign."""
 
 
 def signer(how: Sign, env: Mapping[str, str]) -> Signer | None:
-    """The signer that the input asks for. Raises CannotSign, or ReplicatorError without Sigstore."""
+    """Return the signer that the input asks for. Raises CannotSign, or ReplicatorError without Sigstore."""
     if how is Sign.OFF:
         return None
     return KeySigner(_key(env)) if how is Sign.KEY else KeylessSigner(env)
 
 
 def hint(key: ec.EllipticCurvePublicKey) -> str:
-    """By which a bundle names its key: the SHA-256 of the key's DER form."""
+    """Return the hint by which a bundle names its key: the SHA-256 of the key's DER form, in Base64."""
     der = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     return base64.b64encode(hashlib.sha256(der).digest()).decode()
 
 
 def trust_config(env: Mapping[str, str]) -> str:
-    """The client trust config of a Sigstore of one's own; nothing for the public one. Raises ReplicatorError."""
+    """Return the client trust config of a private Sigstore; empty for the public one. Raises ReplicatorError."""
     named = env.get(TRUST_VARIABLE, "")
     try:
         return files.read(Path(named), largest=_LARGEST_TRUST) if named else ""
@@ -75,14 +75,14 @@ def trust_config(env: Mapping[str, str]) -> str:
 
 
 class KeySigner:
-    """Signs with a P-256 key; cosign verifies with `--key` and without a log."""
+    """Signs with a P-256 key; cosign verifies the bundles with `--key` and without a log."""
 
     def __init__(self, key: ec.EllipticCurvePrivateKey) -> None:
         self._key = key
         self._hint = hint(key.public_key())
 
     def sign(self, data: bytes, statement: bytes) -> tuple[bytes, bytes]:
-        """A bundle over a file's bytes, and one over a statement."""
+        """Return a bundle over a file's bytes and one over a statement."""
         return bundle.of_file(data, self._sign, self._hint), bundle.of_statement(statement, self._sign, self._hint)
 
     def _sign(self, data: bytes) -> bytes:
@@ -101,7 +101,7 @@ class KeylessSigner:
         _sigstore()
 
     def sign(self, data: bytes, statement: bytes) -> tuple[bytes, bytes]:
-        """A bundle over a file's bytes, and one over a statement. Raises CannotSign."""
+        """Return a bundle over a file's bytes and one over a statement. Raises CannotSign."""
         models, oidc, dsse, sign = _sigstore()
         token = self._identity_token()
         try:
@@ -111,14 +111,14 @@ class KeylessSigner:
             with context.signer(oidc.IdentityToken(token)) as signer:
                 blob, about = signer.sign_artifact(data), signer.sign_dsse(dsse.Statement(statement))
         except Exception as error:
-            # Its exceptions quote whole answers, and come from many libraries.
+            # Sigstore's exceptions quote whole answers, and come from many libraries.
             raise CannotSign(
                 index_errors.SIGSTORE_FAILED, f"Sigstore could not sign the index ({_kind(error)})"
             ) from error
         return blob.to_json().encode() + b"\n", about.to_json().encode() + b"\n"
 
     def _identity_token(self) -> str:
-        """A fresh one: it is good for some minutes only, and copies take longer."""
+        """Return a fresh token, because a token is valid for some minutes only, and copies take longer."""
         try:
             answer = requests.get(
                 self._url,
@@ -190,7 +190,7 @@ def _key(env: Mapping[str, str]) -> ec.EllipticCurvePrivateKey:
     except TypeError:
         raise CannotSign(index_errors.SIGNING_KEY_UNUSABLE, f"The key in {where} is encrypted") from None
     except (ValueError, UnsupportedAlgorithm):
-        # What the library says may quote the key.
+        # The library's message may quote the key.
         raise CannotSign(index_errors.SIGNING_KEY_UNUSABLE, f"{where} holds no private key in PEM") from None
     if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
         raise CannotSign(index_errors.SIGNING_KEY_UNUSABLE, f"The key in {where} is not of the kind P-256")

@@ -1,4 +1,4 @@
-"""The settings that say what signs an index and whose signature it must be, for every command that verifies one."""
+"""Declares the settings by which commands verify an index: its signatures, and who must have signed."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ from replicator.inputs.fields import Flag, Option
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-#: What says whose a keyless signature must be.
+#: The inputs that name the signer of a keyless signature.
 _WHO = ("certificate_identity_regexp", "certificate_oidc_issuer")
 _SIGNED = "who signed the index"
 
 
 class SignatureSettings(BaseModel):
-    """Signatures and the policy that they must meet."""
+    """The signatures, and the policy that they must meet."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     bundle: Annotated[str, Option(_SIGNED, "FILE")] = ""
-    """The signature over the index, `image-index.json.sigstore.json`. It needs a policy: whose it must be, by
-    `certificate_identity_regexp` and `certificate_oidc_issuer`, or by `key`.
+    """The signature over the index, `image-index.json.sigstore.json`. It needs a policy that says who must have signed:
+    `certificate_identity_regexp` and `certificate_oidc_issuer`, or `key`.
     """
     attestation: Annotated[str, Option(_SIGNED, "FILE")] = ""
     """The signed statement about the index, `image-index.json.intoto.sigstore.json`. It needs a policy, too."""
     certificate_identity_regexp: Annotated[str, Option(_SIGNED, "REGEXP")] = ""
-    """Who must have signed, keyless: a regular expression for the whole identity."""
+    """The identity that must have signed keyless: a regular expression that matches the whole identity."""
     certificate_oidc_issuer: Annotated[str, Option(_SIGNED, "URL")] = ""
-    """Who must have confirmed that identity: `https://token.actions.githubusercontent.com` for GitHub."""
+    """The issuer that must have confirmed that identity: `https://token.actions.githubusercontent.com` for GitHub."""
     key: Annotated[str, Option(_SIGNED, "FILE")] = ""
-    """A file with the public key, in PEM, that must have signed."""
+    """A file with the public key (PEM) whose private key must have signed."""
     trusted_root: Annotated[str, Option(_SIGNED, "FILE")] = ""
-    """A file with a trusted root of Sigstore, for verifying offline, or for another Sigstore than the public one."""
+    """A file with a trusted root of Sigstore, to verify offline or with another Sigstore than the public one."""
     offline_only: Annotated[Flag, Option(_SIGNED)] = False
-    """Whether to verify the signature alone, and ask no API."""
+    """Whether to verify only the signature, without calling an API."""
 
     @property
     def signatures(self) -> dict[str, str]:
@@ -46,22 +46,22 @@ class SignatureSettings(BaseModel):
 
 
 def problems(given: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """What is wrong with signatures and policy together, as (input, text); before anything is converted."""
+    """Yield what is wrong with the signatures and the policy together, as (input, text), from unconverted inputs."""
     named = [name for name in (*_WHO, "key", "trusted_root") if given.get(name)]
     if not given.get("bundle") and not given.get("attestation"):
         yield from ((name, "is a policy for a signature: give bundle or attestation as well") for name in named)
         if given.get("offline_only", "false").lower() == "true":
-            yield "offline_only", "leaves the signature alone to verify: give bundle or attestation"
+            yield "offline_only", "verifies only the signature: give bundle or attestation"
         return
     if given.get("key"):
         yield from ((name, "is for keyless signatures; leave it out beside key") for name in named if name != "key")
         return
     yield from (
-        (name, "is missing: a signature says nothing until it is said whose it must be; or give key")
+        (name, "is required with bundle or attestation: say who must have signed, or give key")
         for name in _WHO
         if not given.get(name)
     )
     try:
         re.compile(given.get(_WHO[0], ""))
     except (re.error, OverflowError, RecursionError) as error:
-        yield _WHO[0], f"'{given[_WHO[0]]}' is no regular expression: {error}"
+        yield _WHO[0], f"'{given[_WHO[0]]}' isn't a valid regular expression: {error}"

@@ -1,6 +1,7 @@
-"""Verifies who signed an index: the file's bytes, the statement about it, and the policy that both must meet.
+"""Verifies an index's signatures: the signer's identity or key against the policy, and that the signed bytes match.
 
-Own checks say what is wrong in own words; that a certificate and its log entry are Sigstore's, sigstore-python says.
+Our own checks come first, so that the messages are our own; sigstore-python then checks that the certificate and its
+log entry are Sigstore's.
 """
 
 from __future__ import annotations
@@ -36,21 +37,21 @@ _LARGEST_KEY = 2**16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignerIdentity:
-    """Believe who signed keyless with an identity that the whole pattern matches, confirmed by the issuer."""
+    """Trusts a keyless signer whose whole identity matches the pattern and was confirmed by the issuer."""
 
     pattern: re.Pattern[str]
     issuer: str
     trusted_root: Path | None
-    """None: that of `config`, or the public Sigstore's."""
+    """None means the root of `config`, or the public Sigstore's."""
     config: str
-    """The client trust config of a Sigstore of one's own; nothing for the public one."""
+    """The client trust config of a private Sigstore; empty for the public one."""
     offline: bool
-    """Whether a public trusted root that was fetched earlier will do."""
+    """Whether to use a public trusted root that was fetched earlier."""
 
 
 @dataclass(frozen=True, slots=True)
 class SignerKey:
-    """Believe who has the key."""
+    """Trusts a signer who has the private key."""
 
     public: ec.EllipticCurvePublicKey
 
@@ -60,7 +61,7 @@ SignerPolicy = SignerIdentity | SignerKey
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """What was signed, who signed it, and who confirmed that."""
+    """The digest that was signed, the signer, and the issuer that confirmed the signer's identity."""
 
     digest: str
     by: str
@@ -68,7 +69,7 @@ class Signed:
 
 
 def policy(wanted: SignatureSettings, env: Mapping[str, str]) -> SignerPolicy:
-    """The policy that the settings name. Raises BadSettings and TrustUnusable."""
+    """Return the policy that the settings describe. Raises BadSettings, and ReplicatorError for a bad trust config."""
     if wanted.key:
         return SignerKey(_public_key(Path(wanted.key)))
     return SignerIdentity(
@@ -81,7 +82,10 @@ def policy(wanted: SignatureSettings, env: Mapping[str, str]) -> SignerPolicy:
 
 
 def verify(data: bytes, signatures: Mapping[str, str], policy: SignerPolicy) -> Signed:
-    """Hold a file's bytes against its bundle, its statement, or both. Raises SignatureWrong, and TrustUnusable."""
+    """Verify a file's bytes against its bundle, its signed statement, or both.
+
+    Raises SignatureWrong, and ReplicatorError without Sigstore or a usable trust root.
+    """
     digest = hashlib.sha256(data).hexdigest()
     signed = Signed("", "nobody")
     for option, file in signatures.items():
@@ -89,7 +93,7 @@ def verify(data: bytes, signatures: Mapping[str, str], policy: SignerPolicy) -> 
         if bool(read.statement) != (option == "attestation"):
             kind = "a statement about a file" if read.statement else "a file"
             raise SignatureWrong(
-                index_errors.OTHER_KIND_OF_BUNDLE, f"'{read.path}' signs {kind}, and was given as {option}"
+                index_errors.OTHER_KIND_OF_BUNDLE, f"'{read.path}' signs {kind}, but was given as {option}"
             )
         signed = _verify(data, digest, read, policy)
     return signed
@@ -99,11 +103,11 @@ def _verify(data: bytes, digest: str, read: Bundle, policy: SignerPolicy) -> Sig
     if not read.statement and read.signed != digest:
         raise SignatureWrong(
             index_errors.OTHER_FILE,
-            f"'{read.path}' signs a file of sha256:{read.signed}, and this one is sha256:{digest}",
+            f"'{read.path}' signs a file of sha256:{read.signed}, but this one is sha256:{digest}",
         )
     if isinstance(policy, SignerKey) is not read.by_key:
         held = (
-            "names a key, and the policy an identity" if read.by_key else "holds a certificate, and the policy is a key"
+            "names a key, but the policy an identity" if read.by_key else "holds a certificate, but the policy is a key"
         )
         raise SignatureWrong(index_errors.OTHER_KIND_OF_BUNDLE, f"'{read.path}' {held}")
     message = bundle.pae(read.statement) if read.statement else data
@@ -118,7 +122,7 @@ def _verify(data: bytes, digest: str, read: Bundle, policy: SignerPolicy) -> Sig
 
 
 def _verify_keyless(data: bytes, read: Bundle, message: bytes, policy: SignerIdentity) -> tuple[str, str]:
-    """Who signed, and who confirmed that."""
+    """Verify a keyless signature, and return the signer's identity and its issuer."""
     try:
         from sigstore.errors import Error
         from sigstore.models import Bundle as SigstoreBundle
@@ -147,14 +151,14 @@ def _verify_keyless(data: bytes, read: Bundle, message: bytes, policy: SignerIde
 
 
 class _Who:
-    """What sigstore-python calls a policy: it is shown the certificate when that is known to be Fulcio's."""
+    """A policy for sigstore-python, which calls it with the certificate once that is known to be Fulcio's."""
 
     def __init__(self, policy: SignerIdentity) -> None:
         self._policy = policy
         self.by = self.issuer = ""
 
     def verify(self, cert: x509.Certificate) -> None:
-        """Raise SignatureWrong unless the certificate is what the policy asks for."""
+        """Raise SignatureWrong unless the certificate meets the policy."""
         names = cert.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         found = [name.value for name in names if isinstance(name, x509.UniformResourceIdentifier | x509.RFC822Name)]
         self.by, self.issuer = ", ".join(found) or "nobody", _issuer(cert)
@@ -169,7 +173,7 @@ class _Who:
             )
 
 
-#: Where Fulcio notes the issuer: as a DER string, and before that as bare text.
+#: The extensions in which Fulcio writes the issuer: as a DER string, and in older certificates as bare text.
 _ISSUER = x509.ObjectIdentifier("1.3.6.1.4.1.57264.1.8")
 _OLD_ISSUER = x509.ObjectIdentifier("1.3.6.1.4.1.57264.1.1")
 
@@ -197,7 +201,7 @@ def _check_time(certificate: x509.Certificate, read: Bundle) -> None:
     if read.logged and not first <= read.logged <= last:
         raise SignatureWrong(
             index_errors.OUTSIDE_ITS_TIME,
-            f"The certificate is good from {first} to {last}, and was used at {read.logged}",
+            f"The certificate is valid from {first} to {last}, but was used at {read.logged}",
         )
 
 
@@ -229,7 +233,7 @@ def _trusted_root(policy: SignerIdentity) -> Any:
             return ClientTrustConfig.from_json(policy.config).trusted_root
         return ClientTrustConfig.production(offline=policy.offline).trusted_root
     except Exception as error:
-        # From a file or from the network, by way of several libraries.
+        # The root comes from a file or the network, through several libraries with their own exceptions.
         own = f"That of {sign.TRUST_VARIABLE}" if policy.config else "The public trusted root"
         where = f"'{policy.trusted_root}'" if policy.trusted_root else own
         raise ReplicatorError(

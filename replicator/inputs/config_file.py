@@ -1,7 +1,7 @@
-"""Reads the configuration file: what is wanted in each location, where that differs between locations.
+"""Reads the configuration file (YAML): the settings of single locations.
 
-YAML, read strictly: an unknown or doubled key, a wrong type or an alias is an error with its line. The JSON Schema
-that editors use is made from the classes here (`schemas/replicate-config.schema.json`).
+The file is read strictly: an unknown or repeated key, a wrong type or an alias is an error with its line. The JSON
+Schema for editors is made from the classes here (`schemas/replicate-config.schema.json`).
 """
 
 from __future__ import annotations
@@ -21,36 +21,36 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 
-#: A file for all regions has a few kilobytes; the parser takes a second for so many.
+#: Bytes. A file for all regions has a few kilobytes; the parser takes a second for this many.
 _LARGEST = 2**17
-#: No key of ours lies deeper than a label; what does is an attack on the parser or a mistake.
+#: No key of ours is nested deeper than a label; anything deeper is an attack on the parser or a mistake.
 _DEEPEST = 8
 _KMS_KEY = re.compile(r"projects/[^/\s]+/locations/[^/\s]+/keyRings/[^/\s]+/cryptoKeys/[^/\s]+")
 
 
 _STRING = "tag:yaml.org,2002:str"
-#: What is no text (a number, a time) and longer than this is an attack: YAML 1.1 reads `1:1:1:…` as a number.
+#: A number or a time that is longer than this is an attack: YAML 1.1 reads `1:1:1:…` as a number.
 _LONGEST_NUMBER = 64
 _BOOLEAN = "tag:yaml.org,2002:bool"
-#: YAML 1.2's; the library reads YAML 1.1, where `no` is false.
+#: The booleans of YAML 1.2; the library reads YAML 1.1, where `no` is false.
 _BOOLEANS = {"true", "True", "TRUE", "false", "False", "FALSE"}
 
 
 class Place(BaseModel):
-    """What is wanted in one location beside what the inputs say for all."""
+    """What is wanted in one location, in addition to what the inputs say for all locations."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
 
     required: bool = False
-    """Whether the failure of this location fails the run and keeps every family where it was."""
+    """Whether a failure in this location fails the run and keeps every family where it was."""
     project: str = ""
-    """The project of the replica; `{project}` and `{location}` are filled in. Instead of the input replica_project."""
+    """The project of the replica; `{project}` and `{location}` are filled in. Replaces the input replica_project."""
     name: str = ""
-    """The name of the replica; `{name}` and `{location}` are filled in. Instead of the input name_template."""
+    """The name of the replica; `{name}` and `{location}` are filled in. Replaces the input name_template."""
     family: str = ""
-    """The family of the replica; `{family}` and `{location}` are filled in. Instead of the input family_template."""
+    """The family of the replica; `{family}` and `{location}` are filled in. Replaces the input family_template."""
     labels: dict[str, str] = Field(default_factory=dict)
-    """Labels on top of the source's and of the input labels."""
+    """Labels added to the source's labels and to those of the input labels."""
     kms_key: str = ""
     """The Cloud KMS key that encrypts the replica: `projects/P/locations/L/keyRings/R/cryptoKeys/K`."""
 
@@ -90,20 +90,20 @@ class Place(BaseModel):
 
 
 class Config(BaseModel):
-    """Configuration of gce-image-replicator: which locations are wanted, and what is special about each."""
+    """Configuration of gce-image-replicator: the wanted locations, and the settings of each."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
 
     locations: Annotated[dict[Location, Place | None], Field(min_length=1)]
-    """Storage location (`us`, `eu`, `asia` or a region) → what is special about it; empty where nothing is."""
+    """The settings of each storage location (`us`, `eu`, `asia` or a region); empty if it needs none."""
 
     def place(self, location: str) -> Place:
-        """What is special about a location."""
+        """Return the settings of a location."""
         return self.locations.get(location) or Place()
 
 
 class BadConfig(ValueError):
-    """A file that can't be carried out; `problems` are (line, text), line 0 for the file as a whole."""
+    """An invalid configuration file; `problems` are (line, text), with line 0 for the file as a whole."""
 
     def __init__(self, problems: list[tuple[int, str]]) -> None:
         super().__init__("; ".join(text for _, text in problems))
@@ -120,7 +120,7 @@ def read(given: str, env: Mapping[str, str]) -> Config:
 
 
 def parse(text: str) -> Config:
-    """Check the text of a file. Raises BadConfig with every problem."""
+    """Parse and check the text of a file. Raises BadConfig with every problem."""
     lines: dict[tuple[str, ...], int] = {}
     problems: list[tuple[int, str]] = []
     try:
@@ -143,7 +143,7 @@ def parse(text: str) -> Config:
 
 
 def schema() -> dict[str, Any]:
-    """The JSON Schema of the file, for editors."""
+    """Return the JSON Schema of the file, for editors."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **Config.model_json_schema(),
@@ -152,7 +152,7 @@ def schema() -> dict[str, Any]:
 
 
 def _refuse_what_grows(text: str) -> None:
-    """Aliases make a small file huge, and deep nesting ends the parser: neither has a use here."""
+    """Raise BadConfig for aliases, which can make a small file huge, and for nesting that crashes the parser."""
     depth = 0
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
         line = event.start_mark.line + 1 if event.start_mark else 0
@@ -177,7 +177,7 @@ def _plain(
         problems.append((node.start_mark.line + 1, f"{'.'.join(path)}: '{node.value}' is not one of true, false"))
         return False
     if node.tag != _STRING and len(node.value) > _LONGEST_NUMBER:
-        raise BadConfig([(node.start_mark.line + 1, f"{'.'.join(path)}: no number or time is that long")])
+        raise BadConfig([(node.start_mark.line + 1, f"{'.'.join(path)}: is too long for a number or a time")])
     loader = yaml.SafeLoader("")
     try:
         return loader.construct_object(node, deep=True)
@@ -216,7 +216,7 @@ def _described(error: ValidationError, lines: dict[tuple[str, ...], int]) -> Ite
         elif item["type"] == "missing":
             yield line, f"'{where}' is missing"
         elif not path:
-            # Nothing of a file that was never meant to be ours is quoted.
+            # The file may not be a configuration file at all, so nothing of it is quoted.
             yield line, "holds no keys; `locations` is needed"
         else:
             yield line, f"{where}: {item['msg'][0].lower()}{item['msg'][1:]}, found {item['input']!r:.60}"

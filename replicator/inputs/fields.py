@@ -1,4 +1,4 @@
-"""Field types that the settings of every command share: booleans, lists, minutes, counts, endpoints."""
+"""Parses the field types that all settings share: booleans, lists, minutes, counts, locations, endpoints."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """How the command line shows a setting: as `Annotated[str, Option("where", "LOCATIONS")]`."""
+    """How the command line's help shows a setting, as in `Annotated[str, Option("where", "LOCATIONS")]`."""
 
     heading: str
-    """What its group of options is about."""
+    """The heading of the setting's group of options."""
     metavar: str = ""
 
 
 _BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 
-#: Inputs that other parts of the action read: `decide` and `setup.sh`.
+#: Inputs that only `decide` and `setup.sh` read.
 READ_ELSEWHERE = frozenset({"distribute", "tag_pattern", "python"})
 
-#: Points gcloud, and this tool, at another endpoint with one variable.
+#: This variable points both gcloud and this tool at another endpoint.
 ENDPOINT_VARIABLE = "CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE"
 ANONYMOUS_VARIABLE = "CLOUDSDK_AUTH_DISABLE_CREDENTIALS"
 
 
 def listed(value: Any) -> Any:
-    """The words of a text, which commas, blanks and line breaks separate."""
+    """Split a text into its words, at commas, blanks and line breaks; return any other value as it is."""
     return re.split(r"[\s,]+", value.strip(" \t\r\n,")) if isinstance(value, str) else value
 
 
@@ -90,7 +90,7 @@ def _endpoint(value: str) -> str:
 
 
 def _refusing(problem: Callable[[str], str]) -> AfterValidator:
-    """A validator that refuses a text for which there is a problem."""
+    """Return a validator that refuses each text for which `problem` returns a reason."""
 
     def check(value: str) -> str:
         validation.refuse([found] if (found := problem(value)) else [])
@@ -110,7 +110,7 @@ Endpoint = Annotated[str, AfterValidator(_endpoint), Option("others", "URL")]
 
 
 def given_values(given: Mapping[str, str], env: Mapping[str, str]) -> dict[str, Any]:
-    """What was really given, of inputs as text: empty means not given, and gcloud's endpoint stands in for ours."""
+    """Return the inputs that were given: empty ones are left out, and gcloud's endpoint is the default of ours."""
     own = {name: text.strip() for name, text in given.items() if name not in READ_ELSEWHERE}
     values: dict[str, Any] = {name: text for name, text in own.items() if text}
     if not values.get("compute_endpoint") and env.get(ENDPOINT_VARIABLE):
@@ -119,12 +119,12 @@ def given_values(given: Mapping[str, str], env: Mapping[str, str]) -> dict[str, 
 
 
 def is_anonymous(env: Mapping[str, str]) -> bool:
-    """Whether to call the API without credentials, as gcloud can be told to."""
+    """Return whether to call the API without credentials, by the variable that tells gcloud so, too."""
     return env.get(ANONYMOUS_VARIABLE, "").lower() in {"true", "1", "yes", "on"}
 
 
 def problem_of(item: Any) -> InputProblem:
-    """What pydantic found, as a problem of an input."""
+    """Convert an error of pydantic's to a problem of an input."""
     name = str(item["loc"][0]) if item["loc"] else "settings"
     if item["type"] == "value_error":
         text = str(item["ctx"]["error"])
@@ -140,7 +140,7 @@ def problem_of(item: Any) -> InputProblem:
 
 
 def duplicates(values: Sequence[str]) -> list[str]:
-    """A problem for each word that is given twice or more."""
+    """Return a problem for each word that is given twice or more."""
     return [f"'{word}' is given {count} times" for word, count in Counter(values).items() if count > 1]
 
 

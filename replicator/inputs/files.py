@@ -13,20 +13,20 @@ if TYPE_CHECKING:
 
 
 class Unfit(ValueError):
-    """A file that is not read. The message names the path and says why; it quotes nothing of the file."""
+    """A file that can't be read safely. The message names the path and the reason; it quotes nothing of the file."""
 
 
 def given(text: str, env: Mapping[str, str], *, largest: int) -> str:
-    """The text of a file that an input names, relative to the workspace. Raises Unfit.
+    """Return the text of a file that an input names, relative to the workspace. Raises Unfit.
 
-    Inside a job it must lie, links followed, in the workspace or in RUNNER_TEMP: what a checkout holds must not make
-    the log quote any other file of the machine.
+    In a job, the file must be in the workspace or in RUNNER_TEMP once links are followed. Otherwise a checkout could
+    make the log quote any file of the machine.
     """
     return read(Path(env.get("GITHUB_WORKSPACE", "")) / text, largest=largest, within=_folders(env))
 
 
 def place(text: str, env: Mapping[str, str]) -> Path:
-    """Where the file lies that an input names; it is taken, and must lie, as `given` says. Raises Unfit."""
+    """Return the path of a file that an input names; where it may be is the same as for `given`. Raises Unfit."""
     path = Path(env.get("GITHUB_WORKSPACE", "")) / text
     with _unfit(path, "file"):
         _check_place(path, Path(os.path.realpath(path, strict=True)), _folders(env))
@@ -34,7 +34,7 @@ def place(text: str, env: Mapping[str, str]) -> Path:
 
 
 def folder(text: str, env: Mapping[str, str]) -> Path:
-    """The folder that an input names; it is taken, and must lie, as `given` says of files. Raises Unfit."""
+    """Return the path of a folder that an input names; where it may be is the same as for `given`. Raises Unfit."""
     path = Path(env.get("GITHUB_WORKSPACE", "")) / text
     with _unfit(path, "folder"):
         _check_place(path, Path(os.path.realpath(path, strict=True)), _folders(env))
@@ -45,9 +45,9 @@ def folder(text: str, env: Mapping[str, str]) -> Path:
 
 
 def below(folder: Path, *, suffix: str, most: int) -> dict[str, Path]:
-    """The files below a folder, by their paths in it; links to folders are not followed.
+    """Return the files below a folder, by their relative paths; links to folders are not followed.
 
-    Raises Unfit, also for more files than `most`.
+    Raises Unfit if a folder can't be read or there are more files than `most`.
     """
 
     def stop(error: OSError) -> None:
@@ -64,7 +64,7 @@ def below(folder: Path, *, suffix: str, most: int) -> dict[str, Path]:
 
 
 def read(path: Path, *, largest: int, within: Sequence[Path] = ()) -> str:
-    """The text of a regular UTF-8 file of at most so many bytes, in one of the folders if some are named.
+    """Return the text of a regular UTF-8 file of at most `largest` bytes, in one of the folders `within` if any.
 
     Raises Unfit.
     """
@@ -75,7 +75,7 @@ def read(path: Path, *, largest: int, within: Sequence[Path] = ()) -> str:
 
 
 def read_bytes(path: Path, *, largest: int, within: Sequence[Path] = ()) -> bytes:
-    """What a regular file holds, as `read`."""
+    """Return the bytes of a regular file, under the same conditions as `read`. Raises Unfit."""
     with _unfit(path, "file"):
         real = Path(os.path.realpath(path, strict=True))
         _check_place(path, real, within)
@@ -90,7 +90,7 @@ def read_bytes(path: Path, *, largest: int, within: Sequence[Path] = ()) -> byte
 
 @contextlib.contextmanager
 def _unfit(path: Path, kind: str) -> Iterator[None]:
-    """Within it every error of the system about a path is Unfit."""
+    """Turn every system error about the path into Unfit."""
     try:
         yield
     except OSError as error:
@@ -98,12 +98,12 @@ def _unfit(path: Path, kind: str) -> Iterator[None]:
     except Unfit:
         raise
     except ValueError:
-        # No path can hold a NUL or half a character.
+        # Python raises ValueError for a path with a NUL or a lone surrogate.
         raise Unfit(f"'{path}' can't be the path of a {kind}") from None
 
 
 def _folders(env: Mapping[str, str]) -> list[Path]:
-    """Where files of the caller's may lie; anywhere outside of a job."""
+    """Return the folders that the caller's files must be in; empty outside a job, where they may be anywhere."""
     workspace = env.get("GITHUB_WORKSPACE", "")
     return [Path(place) for place in (workspace, env.get("RUNNER_TEMP", "")) if place] if workspace else []
 
@@ -126,5 +126,5 @@ def _check_size(path: Path, size: int, largest: int) -> None:
 
 
 def _open(path: str, flags: int) -> int:
-    # A FIFO that came there meanwhile must not hold the run up until somebody writes to it.
+    # The file may have been replaced by a FIFO, which must not block the run until somebody writes to it.
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0))

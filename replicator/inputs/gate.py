@@ -1,4 +1,4 @@
-"""The inputs that decide whether an action runs at all, and with which Python, as `bootstrap.decide` reads them."""
+"""Declares the inputs `distribute`, `tag_pattern` and `python`, which are read before anything is installed."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from replicator.inputs.fields import Option
 
 
 class Gate(BaseModel):
-    """The inputs of every gated action; read by `bootstrap.decide`, before anything is installed."""
+    """The inputs of every gated action. `bootstrap.decide` reads them before anything is installed."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     distribute: Annotated[str, Option("when", "true|false|auto")] = ""
     """`true`, `false`, or empty (`auto`): run on a push of a tag that matches `tag_pattern`, and on nothing else. Never
-    on a pull request.
+    runs on a pull request.
     """
     tag_pattern: Annotated[str, Option("when", "PATTERNS")] = "v*"
-    """One or several patterns (`*` matches `/` too) for the tags whose push runs the action."""
+    """One or several patterns for the tags whose push runs the action; `*` matches `/`, too."""
 
 
 class SetUp(BaseModel):
-    """The input of every action that its set-up reads."""
+    """The input of every action that `setup.sh` reads."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     python: str = ""
-    """The Python (3.11 or newer) to set the action up with. Empty: the machine's `python3` or `python`."""
+    """The Python (3.11 or newer) that runs the action. Empty: the machine's `python3` or `python`."""

@@ -1,4 +1,4 @@
-"""Finds out which image is the source: from a reference in one of its forms, or from Packer's manifest."""
+"""Parses which image is the source, from `source_image` or from a Packer manifest."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from replicator.inputs import files
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: What google-github-actions/auth and setup-gcloud export, in the order in which it is asked.
+#: The project variables that google-github-actions/auth and setup-gcloud export, in the order of precedence.
 PROJECT_VARIABLES = (
     "GOOGLE_CLOUD_PROJECT",
     "GCLOUD_PROJECT",
@@ -25,7 +25,7 @@ PROJECT_VARIABLES = (
     "CLOUDSDK_PROJECT",
 )
 
-#: Packer's manifests are a few kilobytes; they grow with every build that is appended.
+#: Bytes. Packer's manifests have a few kilobytes; they grow with every build that is appended.
 _LARGEST_MANIFEST = 10 * 2**20
 _REFERENCE = re.compile(
     r"(?:https?://[^/]+/(?:compute/[^/]+/)?|/?compute/[^/]+/|/)?"
@@ -52,7 +52,7 @@ SourceRef = ImageRef | FamilyRef
 
 
 class BadSource(ValueError):
-    """The source can't be told from the inputs; `input` is the one that is wrong."""
+    """The inputs don't name one source; `input` is the one that is wrong."""
 
     def __init__(self, name: str, text: str) -> None:
         super().__init__(text)
@@ -60,7 +60,7 @@ class BadSource(ValueError):
 
 
 def from_reference(text: str, project_id: str, env: Mapping[str, str]) -> SourceRef:
-    """The source that a reference names; `project_id`, or the environment, completes a bare name. Raises BadSource."""
+    """Parse a reference to the source; `project_id` or the environment completes a bare name. Raises BadSource."""
     match = _REFERENCE.fullmatch(unquote(text))
     if match is None:
         if not names.is_valid(text):
@@ -78,10 +78,10 @@ def from_reference(text: str, project_id: str, env: Mapping[str, str]) -> Source
 
 
 def from_manifest(text: str, project_id: str, env: Mapping[str, str]) -> ImageRef:
-    """The one googlecompute build of the manifest's last run. Raises BadSource.
+    """Return the image of the one googlecompute build in the manifest's last run. Raises BadSource.
 
-    Packer appends to the file, so builds of earlier runs, and of other builders, are passed over. `artifact_id` is
-    the bare name of the image (Packer 1.16, googlecompute plugin 1.2.8).
+    Packer appends to the file, so builds of earlier runs and of other builders are skipped. `artifact_id` is the bare
+    name of the image (Packer 1.16, googlecompute plugin 1.2.8).
     """
     builds = [
         build
@@ -94,8 +94,8 @@ def from_manifest(text: str, project_id: str, env: Mapping[str, str]) -> ImageRe
         listed = ", ".join(str(build.get("artifact_id")) for build in builds)
         raise BadSource(
             "packer_manifest",
-            f"its last run made {len(builds)} images ({listed}); one run of the action takes one: "
-            "name it with source_image, or run a matrix of several",
+            f"its last run made {len(builds)} images ({listed}), but a run of the action takes one: "
+            "name it with source_image, or run the action in a matrix",
         )
     (build,) = builds
     name, custom = build.get("artifact_id"), build.get("custom_data")
@@ -106,7 +106,7 @@ def from_manifest(text: str, project_id: str, env: Mapping[str, str]) -> ImageRe
 
 
 def read_manifest(given: str, env: Mapping[str, str]) -> str:
-    """The text of the manifest that the input names. Raises BadSource where it can't be one that Packer wrote."""
+    """Return the text of the manifest that the input names. Raises BadSource if the file can't be read."""
     try:
         return files.given(given, env, largest=_LARGEST_MANIFEST)
     except files.Unfit as error:
@@ -143,7 +143,7 @@ def _project(project_id: str, noted: str, env: Mapping[str, str], image: str) ->
     if not found:
         raise BadSource(
             "project_id",
-            f"is needed, because '{image}' does not say its project: set it, or custom_data.project_id in the "
+            f"is needed, because '{image}' doesn't name its project: set it, or custom_data.project_id in the "
             f"manifest, or {PROJECT_VARIABLES[0]}",
         )
     if not is_project(found):

@@ -1,1 +1,1 @@
-"""A set of replicas: settings, survey, plan, copy tree, work, families, audit, results, report, summary."""
+"""Serves commands that deal with a set of replicas: settings, plan, copy queue, families, audit, results, summary."""

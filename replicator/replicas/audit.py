@@ -1,4 +1,4 @@
-"""What exists, held against an index, or against what a plan wants. Changes nothing."""
+"""Compares live images with an index, or with a plan, and lists what differs. Changes nothing."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ if TYPE_CHECKING:
 
 
 class State(StrEnum):
-    """How one location was found."""
+    """The state in which a location was found."""
 
     CORRECT = "correct"
     DRIFTED = "drifted"
     MISSING = "missing"
     UNREACHABLE = "unreachable"
-    """It could not be read, which says nothing about it."""
+    """The image could not be read, so nothing is known about it."""
     UNPROVEN = "unproven"
     NOT_PROMOTED = "not_promoted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One location of one architecture: how it was found, and each difference by field."""
+    """The finding on one location of one architecture: its state, and each difference by field."""
 
     location: str
     uri: str
@@ -49,7 +49,7 @@ class Finding:
 
 
 def exit_code(findings: Iterable[Finding]) -> ExitCode:
-    """What is known to be wrong counts before what could not be read."""
+    """Return the exit code: anything known to be wrong counts before images that could not be read."""
     states = {item.state for item in findings}
     if states & {State.DRIFTED, State.MISSING, State.UNPROVEN, State.NOT_PROMOTED}:
         return ExitCode.FAILED
@@ -57,7 +57,7 @@ def exit_code(findings: Iterable[Finding]) -> ExitCode:
 
 
 def as_dict(finding: Finding) -> dict[str, Any]:
-    """One finding for machines."""
+    """Return one finding for machines."""
     return {
         "location": finding.location,
         "architecture": finding.architecture,
@@ -71,7 +71,7 @@ def as_dict(finding: Finding) -> dict[str, Any]:
 
 
 def of_step(plan: Plan, step: Step) -> Finding:
-    """What a plan's step says of its location: whatever the plan would do is what is wrong."""
+    """Make the finding from a plan's step: anything that the plan would do is something wrong."""
     found = partial(
         Finding, location=step.replica.location, uri=step.replica.ref.uri, architecture=plan.source.architecture
     )
@@ -90,7 +90,7 @@ def of_step(plan: Plan, step: Step) -> Finding:
 
 
 def unfit(source: Image, replica: Replica, existing: Existing) -> tuple[Difference, ...]:
-    """Why an image can't be the replica as it is: another origin, another place, its state, or what it holds."""
+    """Return why an image can't serve as the replica: its origin, location, state or content differ."""
     image, ours = existing.image, existing.lineage is Lineage.OURS
     basic = _different(
         ("sourceImageId", source.id, image.source_image_id) if not ours else ("", "", ""),
@@ -111,7 +111,7 @@ def of_entry(
     *,
     compare_access: bool = True,
 ) -> Finding:
-    """One entry of an index against the image under its name."""
+    """Compare one location of an index entry with the live image of that name."""
     found = partial(Finding, location=location, uri=served.uri, architecture=entry.architecture)
     if image is None:
         return found(state=State.MISSING)
@@ -136,7 +136,7 @@ def of_entry(
 
 
 def _different(*compared: tuple[str, str, str | None]) -> tuple[Difference, ...]:
-    """Those of (field, wanted, found) that differ."""
+    """Return a difference for each (field, wanted, found) whose two values differ."""
     return tuple(
         Difference(field, wanted or "(empty)", found or "nothing")
         for field, wanted, found in compared
@@ -145,15 +145,15 @@ def _different(*compared: tuple[str, str, str | None]) -> tuple[Difference, ...]
 
 
 def _deprecated(image: Image) -> tuple[str, str, str]:
-    """An image that is DEPRECATED can still be used."""
+    """Return (field, wanted, found); DEPRECATED counts as nothing, because such an image can still be used."""
     return ("deprecated", "", "" if image.deprecated == "DEPRECATED" else image.deprecated)
 
 
 async def check(calls: Calls, read: Index) -> list[Finding]:
-    """Each location that an index says is served, held against the live API."""
+    """Compare each location that an index serves with the live image."""
     refs = named(read.images)
     images = await lookup.read_images(calls, refs)
-    # Whoever may use a public image may mostly neither list the publisher's project nor read who may use it.
+    # Users of a public image usually can't list the publisher's project or read the image's policy.
     foreign = frozenset(ref for ref in refs if isinstance(images.get(ref), errors.Forbidden))
     found = await asyncio.gather(*(_read_one(calls, ref) for ref in foreign))
     known = {**images, **dict(zip(foreign, found, strict=True))}
@@ -164,7 +164,7 @@ async def check(calls: Calls, read: Index) -> list[Finding]:
 
 
 def lacking(read: Index) -> list[Finding]:
-    """Each location that an index wants, and does not say is served."""
+    """Return a finding for each location that an index wants but doesn't serve."""
     return [
         Finding(location=location, uri="", state=State.MISSING, architecture=entry.architecture)
         for entry in read.images
@@ -174,7 +174,7 @@ def lacking(read: Index) -> list[Finding]:
 
 
 async def _read_one(calls: Calls, ref: ImageRef) -> Image | errors.ReplicaError | None:
-    """The image of that name; None where there is none."""
+    """Read the image of that name; None if there is none."""
     doing = f"Reading {ref}"
     try:
         image = await calls(calls.compute.get(ref), doing=doing, where=ref.name, patience=lookup.PATIENCE)
@@ -184,26 +184,26 @@ async def _read_one(calls: Calls, ref: ImageRef) -> Image | errors.ReplicaError 
 
 
 def named(entries: Iterable[Entry]) -> list[ImageRef]:
-    """The images that entries of an index name as serving a location."""
+    """Return the references of all images that serve a location in these entries."""
     return [served.ref for entry in entries for served in entry.locations.values()]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """What an index says of one location, and what was found."""
+    """What an index says about one location, and what was found there."""
 
     entry: Entry
     location: str
     served: Served
     image: Image | errors.ReplicaError | None
     policy: Policy | None
-    """Read where the index says that the image is public."""
+    """The image's policy, read only if the index says that the image is public."""
     foreign: bool = False
-    """Whether its project is none of ours: that it can be read is all that is known of who may use it."""
+    """Whether its project isn't ours: all that is known about access is that we can read the image."""
 
     @property
     def finding(self) -> Finding:
-        """The one held against the other."""
+        """The finding from the comparison of the two."""
         found = of_entry(
             self.entry, self.location, self.served, self.image, self.policy, compare_access=not self.foreign
         )
@@ -219,9 +219,9 @@ async def look(
     *,
     foreign: Collection[ImageRef] = (),
 ) -> list[Seen]:
-    """Each location of each entry beside its image, with the policy of those that are said to be public.
+    """Pair each location of each entry with its image, and read the policies of images that should be public.
 
-    Nobody is asked for the policies of `foreign` images.
+    Policies of `foreign` images are not read.
     """
 
     async def one(entry: Entry, location: str, served: Served) -> Seen:

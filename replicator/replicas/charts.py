@@ -1,4 +1,4 @@
-"""The copies of a run as Mermaid diagrams: when each was begun and how long it took, and what it is a copy of. Pure."""
+"""Draws the copies of a run as Mermaid diagrams: when each began, how long it took, what it was copied from. Pure."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ if TYPE_CHECKING:
     from replicator.core.replicas import ReplicaResult
 
 
-#: Mermaid draws no text of more than 50,000 characters.
+#: Keeps a diagram below 50,000 characters, the most that Mermaid draws.
 _MOST_BARS = 200
 
 
 def gantt(rows: Sequence[ReplicaResult]) -> list[str]:
-    """The lines of the diagram; none where nothing was copied.
+    """Return the lines of the timeline; none if nothing was copied.
 
-    Nothing but locations is named, because few signs are safe in Mermaid. Milliseconds (`x`), because Mermaid reads
-    the beginnings of `X` as milliseconds and the ends as seconds; `%s` shows seconds in every time zone.
+    Only locations are named, because few characters are safe in Mermaid. Times are in milliseconds (`x`), because with
+    `X` Mermaid reads the start as milliseconds and the end as seconds; `%s` shows seconds in every time zone.
     """
     bars = [(_safe(row.replica.location), row) for row in rows if row.began is not None]
     if not bars:
         return []
-    # About seven pixels a sign: the names stand left of the bars.
+    # The names are left of the bars and take about seven pixels per character.
     margin = 30 + 7 * max(len(name) for name, _ in bars)
     lines = [
         f'%%{{init: {{"gantt": {{"leftPadding": {margin}, "rightPadding": 80, "barHeight": 16}}}}}}%%',
@@ -45,9 +45,9 @@ def gantt(rows: Sequence[ReplicaResult]) -> list[str]:
 
 
 def lineage(rows: Sequence[ReplicaResult]) -> list[str]:
-    """The lines of the diagram; none where every copy is one of the source.
+    """Return the lines of the tree of copies; none if every copy was made from the source.
 
-    Copies of one image that were not copied in turn share a node: 43 regions are a dozen nodes so.
+    Copies of one image that were not copied in turn share a node, so 43 regions take only a dozen nodes.
     """
     parents = {(row.key, row.origin) for row in rows if row.origin}
     if not parents:

@@ -1,4 +1,4 @@
-"""Decides which location is copied from which image, and when, within the copies that an image allows an hour. Pure."""
+"""Decides which image each location is copied from, and when: origins, hourly limits, leads last. Pure."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
 
-#: Seconds in which Compute Engine counts the copies of an image; a few more, because its clock is not ours.
+#: Seconds in which Compute Engine counts the copies of an image, and 5 more because its clock differs from ours.
 HOUR = 3605.0
 
 
 class Reason(Enum):
-    """Why a location that asked for a copy was dealt none yet."""
+    """Why a location that asked for a copy was not dealt one yet."""
 
     FAMILY = auto()
     """It leads a family, and the copies of the other members come first."""
     REPLICA = auto()
     """A replica is under way that may become an origin."""
     LIMIT = auto()
-    """Every origin was copied as often as it may be within an hour."""
+    """Every origin has reached its limit of copies within an hour."""
     TOO_LATE = auto()
     """As LIMIT, and no origin is free again before the deadline."""
 
@@ -41,7 +41,7 @@ class Wait:
     location: str
     reason: Reason
     until: float
-    """The next time to look, when an origin is free again; infinite where only an event can change anything."""
+    """When an origin is free again, so that dealing again may help; infinite if only an event can help."""
 
 
 class CopyQueue:
@@ -52,9 +52,9 @@ class CopyQueue:
         queue.begun("eu", now)   # it was accepted only now, so it counts from this moment
         queue.ended("eu", is_origin=True)
 
-    While no limit is known the source serves all; from then on verified replicas serve as well. A copy is placed when
-    its insert was accepted or has to wait for long. The lead of a family is dealt its copy when all other members are
-    placed. The caller hands in every moment, in seconds; nothing here waits.
+    While no limit is known the source serves all; from then on verified replicas serve as well. A copy is placed once
+    its insert was accepted or has to wait for long. The lead of a family is dealt its copy once all other members are
+    placed. The caller passes in the time, in seconds; nothing here waits.
     """
 
     def __init__(
@@ -66,52 +66,52 @@ class CopyQueue:
         most: float = math.inf,
         deadline: float = math.inf,
     ) -> None:
-        """`leads`: each location that is under way, in the order of the plan → the lead of its family, "" if none.
+        """Make a queue. `leads` maps each location under way, in the plan's order, to its family's lead or "".
 
         `home` is the source's location; `expected` are the locations that will ask for a copy unless they end before.
         """
         self.most = most
-        """Copies of one image within an hour; infinite while no limit is known."""
+        """How many copies of one image are allowed within an hour; infinite while no limit is known."""
         self._home = home
         self._leads = leads
         self._deadline = deadline
         self._running = set(leads)
         self._unplaced = set(expected)
         self._asking: dict[str, bool] = {}
-        """Locations that were dealt nothing yet → whether only the source will do."""
+        """Location that was dealt nothing yet → whether it must be copied from the source."""
         self._counted: dict[str, tuple[str, float]] = {}
-        """Location → the origin that its last copy counts against, and since when."""
+        """Location → the origin that its last copy counts against, and the time since which it counts."""
         self._budgets = {SOURCE: Budget(most, within=HOUR)}
-        """By origin."""
+        """Origin → its budget of copies."""
 
     def ask(self, location: str, *, of_source: bool = False) -> None:
-        """A location wants a copy, of any origin or `of_source` only."""
+        """Ask for a copy for a location, from any origin, or from the source only with `of_source`."""
         self._asking[location] = of_source
         self._unplaced.add(location)
 
     def withdraw(self, location: str) -> None:
-        """A location wants its copy no more."""
+        """Take back a location's request for a copy."""
         self._asking.pop(location, None)
 
     def give_back(self, location: str) -> None:
-        """The copy that was dealt last was not made, so it doesn't count."""
+        """Uncount the copy that this location was dealt last, because it was not made."""
         origin, since = self._counted.pop(location, ("", 0.0))
         if origin in self._budgets:
             self._budgets[origin].unspend(since)
 
     def begun(self, location: str, now: float) -> None:
-        """The insert was accepted: Compute Engine counts the copy from now on, however long ago it was dealt."""
+        """Count the copy from `now`, when its insert was accepted, as Compute Engine does."""
         origin, _ = self._counted[location]
         self.give_back(location)
         self._count(location, origin, now)
         self.place(location)
 
     def place(self, location: str) -> None:
-        """The lead of this location's family need not wait for it any longer."""
+        """Mark a location as placed: the lead of its family need not wait for it any longer."""
         self._unplaced.discard(location)
 
     def exhausted(self, origin: str, now: float, seconds: float) -> None:
-        """Compute Engine makes no copy of this origin for so many seconds. Copies are limited from now on."""
+        """Close an origin that Compute Engine refuses to copy, for that many seconds; limit all from now on."""
         self.most = min(self.most, COPIES_AN_HOUR)
         for budget in self._budgets.values():
             budget.allowed = self.most
@@ -119,12 +119,12 @@ class CopyQueue:
             self._budgets[origin].close(now, seconds)
 
     def lost(self, origin: str) -> None:
-        """An image is gone, or isn't what was verified. Whether the source is lost, each refusal says anew."""
+        """Drop an origin that is gone or replaced. The source always stays: each refusal is judged anew."""
         if origin != SOURCE:
             self._budgets.pop(origin, None)
 
     def ended(self, location: str, *, is_origin: bool) -> None:
-        """A location came to its end; `is_origin` says whether its replica was verified, and can be copied."""
+        """End a location; `is_origin` says whether its replica was verified and can be copied."""
         self.withdraw(location)
         self.place(location)
         self._running.discard(location)
@@ -132,11 +132,11 @@ class CopyQueue:
             self._budgets[location] = Budget(self.most, within=HOUR)
 
     def deal(self, now: float) -> list[tuple[str, str]]:
-        """Say which locations are copied now, each with its origin: leads last, those who need the source first."""
+        """Return (location, origin) of each copy to begin now: first those that need the source, leads last."""
         dealt: list[tuple[str, str]] = []
         while True:
             for is_lead, of_source in itertools.product((False, True), (True, False)):
-                # Members that were dealt a copy just now hold their lead up again, so its turn is looked up anew.
+                # Members that were just dealt a copy block their lead again, so turns are computed anew each time.
                 group = [
                     location
                     for location in self._turns()
@@ -153,7 +153,7 @@ class CopyQueue:
             self._unplaced -= waiting_long
 
     def waits(self, now: float) -> list[Wait]:
-        """Say what each location that was dealt nothing waits for, in the order of the plan."""
+        """Return what each location that was dealt nothing waits for, in the order of the plan."""
         turns = self._turns()
         coming = bool(self._running - self._asking.keys())
         found = []
@@ -168,7 +168,7 @@ class CopyQueue:
         return found
 
     def _turns(self) -> list[str]:
-        """Locations that may be dealt a copy, in the order of the plan: all that ask but leads that are held up."""
+        """Return the asking locations that may be dealt a copy, in the order of the plan: all but blocked leads."""
         held_up = {lead for location, lead in self._leads.items() if location != lead and location in self._unplaced}
         return [location for location in self._leads if location in self._asking and location not in held_up]
 

@@ -1,6 +1,6 @@
-"""Assigns an origin (the source, or a verified replica) to each copy, where copies of one image are limited. Pure.
+"""Computes the distances behind the queue's choices, and the waves of copies that the plan forecasts. Pure.
 
-Replicas that are origins themselves let many locations take a few waves instead of many hours.
+Because replicas become origins themselves, many locations take a few waves instead of many hours.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ SOURCE = "source"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
-    """An origin, and how often it may be copied now."""
+    """An origin, and how many copies of it may be begun now."""
 
     name: str
     """SOURCE, or the location of a replica."""
     location: str
     free: float
-    """Copies of it that may be begun now; infinite while no limit is known."""
+    """How many copies; infinite while no limit is known."""
 
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """A copy of the plan: its location, its origin, and its wave, counted from 1."""
+    """A planned copy: its location, its origin, and its wave, counted from 1."""
 
     location: str
     origin: str
@@ -40,10 +40,10 @@ class Branch:
 
 
 def assign(waiting: Sequence[str], origins: Sequence[Offer]) -> dict[str, str]:
-    """Assign origins to the copies that are begun now: location → origin. Locations that must wait are left out.
+    """Map each location whose copy begins now to its origin. Locations that must wait are left out.
 
-    No origin is left idle while a location waits. The source serves all if it can, so that chains stay short; else
-    replicas serve the nearest locations, and the source serves where most others will find a replica near them.
+    No origin is idle while a location waits. The source serves all if it can, so that chains stay short; else replicas
+    serve the nearest locations, and the source serves where most others will then find a replica near them.
     """
     free = {origin.name: origin.free for origin in origins}
     if free.get(SOURCE, 0) >= len(waiting):
@@ -99,7 +99,7 @@ def forecast(
 
 
 def _spread(locations: Sequence[str], served: Counter[str]) -> Iterator[str]:
-    """Order locations: the next one is in the part of the world where most wait for each image that is there."""
+    """Order locations: next comes one in the part of the world with the most waiting locations per image there."""
     by_part: dict[str, list[str]] = {}
     for location in locations:
         by_part.setdefault(geography.part(location), []).append(location)

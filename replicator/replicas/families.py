@@ -1,4 +1,4 @@
-"""Move families to verified replicas: set-wise, never backwards, never away from home."""
+"""Moves families to verified replicas: all or none, leads first, never back to an older release, never from home."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def held(
     head_source: Image | None,
     lead: Image | None,
 ) -> Held | None:
-    """Whether giving this verified image its family would take the family back, or away from its lead.
+    """Return why this verified image must not get its family: it would move it back or away from its lead. Else None.
 
-    A family resolves to its youngest image that is not deprecated. `head` is that image now, and `head_source` what
-    that was copied from (itself, where it is no copy or that is gone): releases are told apart by the age of their
-    sources. `lead` is the image that leads a shared family, if that carries the family; it counts only where another
+    A family resolves to its newest image that isn't deprecated. `head` is that image now, and `head_source` is what
+    `head` was copied from (`head` itself if it isn't a copy or its origin is gone): the ages of the sources order the
+    releases. `lead` is the image that leads a shared family, if it carries the family; it counts only if another
     replica leads.
     """
     if head is not None and head_source is not None and head.id != image.id:
@@ -45,9 +45,9 @@ def held(
 
 
 async def families(session: Session, hold: Held | None = None) -> None:
-    """Give every verified replica its family, if every required one is verified and nothing else is a reason to `hold`.
+    """Give every verified replica its family, unless a required one isn't verified or there is a reason to `hold`.
 
-    Leads go first, so that a shared family stays where it leads at every moment.
+    Leads go first, so that a shared family resolves to its lead's location at every moment.
     """
     plan = session.plan
     waiting = [work for work in session.works if wants_family(work)]
@@ -65,8 +65,8 @@ async def families(session: Session, hold: Held | None = None) -> None:
 
 def _reason_to_hold_all(session: Session, hold: Held | None) -> Held | None:
     if any(work.replica.required and not work.outcome.verified for work in session.works):
-        return Held.REQUIRED_FAILED
-    return hold if session.plan.promote else Held.PROMOTE_OFF
+        return session.plan.hold if session.plan.hold is Held.SOURCE_DEPRECATED else Held.REQUIRED_FAILED
+    return session.plan.hold or hold
 
 
 async def _promote(session: Session, work: Work) -> None:
@@ -91,7 +91,7 @@ async def _promote(session: Session, work: Work) -> None:
 
 
 async def _read_back(session: Session, work: Work, image: Image) -> None:
-    """Check that the image carries its family, and note who else leads that: it may have moved meanwhile."""
+    """Check that the image carries its family, and note if the family resolves to a newer image by now."""
     replica, family = work.replica, work.replica.family
     leads = session.plan.lead_of(replica) in {"", replica.location}
     head = await _resolved(session, work) if leads else None
@@ -100,9 +100,9 @@ async def _read_back(session: Session, work: Work, image: Image) -> None:
         return
     if head is not None and head.ref == image.ref:
         raise errors.Drift(
-            f"{image.ref} was replaced by someone else during the run, and it is that image which leads the family "
-            f"{family} now",
-            remedy=f"Unless it is meant to: `gcloud compute images deprecate {image.ref.name} --project "
+            f"{image.ref} was replaced by someone else during the run, and the family {family} resolves to the new "
+            "image",
+            remedy=f"Unless that is intended: `gcloud compute images deprecate {image.ref.name} --project "
             f"{image.ref.project} --state DEPRECATED`; then run this again.",
         )
     image = await session.read_back(work, lambda image: not compare.family(replica, image))
@@ -117,7 +117,7 @@ async def _read_back(session: Session, work: Work, image: Image) -> None:
 
 
 async def _resolved(session: Session, work: Work) -> Image | None:
-    """The family's head; None where nobody carries it."""
+    """Return the family's head; None if no image carries the family."""
     calls, project, family = session.calls, work.replica.ref.project, work.replica.family
     try:
         return await calls(
@@ -132,16 +132,16 @@ async def _resolved(session: Session, work: Work) -> Image | None:
 
 
 async def _head(session: Session, work: Work) -> tuple[Image | None, Image | None]:
-    """The family's head, and the source of its release."""
+    """Return the family's head, and the source of its release."""
     head = await _resolved(session, work)
     return head, await _source_of(session, head) if head else None
 
 
 async def _source_of(session: Session, head: Image) -> Image:
-    """The source of the release that a family's head belongs to; the head itself where nobody can tell.
+    """Return the source of the release that a family's head belongs to; the head itself if that can't be told.
 
-    What the head was copied from is a replica itself if it carries a family of replicas; else it is the source. Further
-    up nobody looks: many releases may be made of the same image.
+    An ancestor of the head that carries a family of replicas is a replica itself; the first one that doesn't is the
+    source. Its own ancestors don't count, because many releases may be made from the same base image.
     """
     plan, found = session.plan, head
     if plan.source.id in {head.id, head.source_image_id}:
@@ -158,7 +158,7 @@ async def _source_of(session: Session, head: Image) -> Image:
 
 
 def _lead(session: Session, replica: Replica) -> Image | None:
-    """The image of the replica that leads this one's family, if that is verified and carries the family."""
+    """Return the image of the replica that leads this one's family, if it is verified and carries the family."""
     where = session.plan.lead_of(replica)
     return next(
         (

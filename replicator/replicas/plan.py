@@ -1,4 +1,4 @@
-"""What will be done, computed from settings and what exists before anything is changed. Pure."""
+"""Plans what happens to each replica before anything changes: copy, adopt, repair, replace if FAILED, or refuse."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from replicator.compute.errors import SOURCE_UNUSABLE
 from replicator.core import access, compare, errors, names
 from replicator.core.images import Image, ImageRef
-from replicator.core.replicas import Action, Existing, Lineage, Plan, Replica, Step
-from replicator.replicas import copy_tree
+from replicator.core.replicas import Access, Action, Existing, Lineage, Plan, Replica, Step
+from replicator.replicas import copy_tree, held_back
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,14 +20,15 @@ if TYPE_CHECKING:
     from replicator.replicas.settings import Settings
 
 
-#: Documented as "at most 6 requests in 60 minutes" for one source; for whom exactly is disputed.
+#: Documented as "at most 6 requests in 60 minutes" for one source; who shares this limit is disputed.
 COPIES_AN_HOUR = 6
 
 
-def replicas(settings: Settings, source: Image) -> tuple[Replica, ...]:
+def replicas(settings: Settings, source: Image, source_policy: Policy | None = None) -> tuple[Replica, ...]:
     """The images wanted, in the order of the input; a home copy that a shared family needs is put first.
 
-    Where the source serves a location itself, the replica is the source.
+    Where the source serves a location itself, the replica is the source. Where replicas must be public, it does so
+    only if it is public itself, by its own policy.
     Raises BadSettings where a template makes no valid name of this source's name or family, or would give a replica
     the source's own place, and ReplicatorError where copies would lose the source's encryption.
     """
@@ -40,11 +41,10 @@ def replicas(settings: Settings, source: Image) -> tuple[Replica, ...]:
         raise errors.BadSettings([errors.InputProblem("family_template", f"{problem}, {remedy}")])
     if shared and source.home not in settings.locations:
         home = _replica(settings, source, source.home)
-        # It belongs to those that are all required, when all are.
+        # If every location is required, so is this one.
         wanted.insert(0, replace(home, required=all(replica.required for replica in wanted)))
-    may_serve = settings.home_copy == "auto" and not shared
-    at_home = (source.home, source.ref.project)
-    serves = [replica for replica in wanted if may_serve and (replica.location, replica.ref.project) == at_home]
+    may_serve = settings.home_copy == "auto" and not shared and not _is_too_closed(settings, source_policy)
+    serves = [replica for replica in wanted if may_serve and _is_home(source, replica)]
     copies = [replica for replica in wanted if replica not in serves]
     _check_places(source, copies)
     _check_encryption(source, copies)
@@ -52,7 +52,7 @@ def replicas(settings: Settings, source: Image) -> tuple[Replica, ...]:
 
 
 def places(source: Image, wanted: Sequence[Replica]) -> list[ImageRef]:
-    """Where replicas will stand: all but what the source serves itself."""
+    """Return the references of all replicas except those that the source serves itself."""
     return [replica.ref for replica in wanted if replica.ref != source.ref]
 
 
@@ -62,8 +62,12 @@ def make(
     source_policy: Policy | None,
     wanted: Sequence[Replica],
     found: Mapping[ImageRef, Existing | errors.ReplicaError],
+    heads: Mapping[tuple[str, str], ImageRef | None] | None = None,
 ) -> Plan:
-    """Say for every wanted replica what will be done, by what stands under its name already."""
+    """Say for every wanted replica what will be done, by what stands under its name already.
+
+    `heads` says what families resolve to, where that was read because the source is held back.
+    """
     readers = access.readers(settings.access, source_policy)
     steps = [
         Step(replica=replica, action=Action.SERVE)
@@ -79,7 +83,9 @@ def make(
         leads=leads(source, steps),
         promote=settings.promote,
         copies_per_source=settings.copies_per_source,
-        warnings=tuple(_warnings(settings, source, steps)),
+        warnings=tuple(_warnings(settings, source, steps, heads or {})),
+        notes=tuple(_plan_notes(settings, source, source_policy, steps)),
+        heads=heads or {},
     )
 
 
@@ -91,7 +97,7 @@ def step_for(
     *,
     replace_failed: bool,
 ) -> Step:
-    """What is done about one replica: the table of what may stand under its name."""
+    """Choose the step for one replica, by the image (or the failure to read one) found under its name."""
     if found is None:
         return Step(replica=replica, action=Action.COPY)
     if isinstance(found, errors.ReplicaError):
@@ -108,18 +114,19 @@ def step_for(
         *compare.description(replica, image),
         *compare.labels(replica, image),
         *(compare.readers(readers, found.policy) if found.policy is not None else ()),
-        *compare.family(replica, image),
+        # What a held-back source gives and moves is nothing.
+        *(() if source.deprecated else compare.family(replica, image)),
     )
     return Step(replica=replica, action=Action.CHECK, existing=found, changes=changes)
 
 
 def removal(ref: ImageRef) -> str:
-    """The command that removes an image."""
+    """Return the command that removes an image."""
     return f"gcloud compute images delete {shlex.quote(ref.name)} --project {shlex.quote(ref.project)}"
 
 
 def _looking(ref: ImageRef) -> str:
-    """What to do about an image that may be somebody's: no command that removes it, for that is copied too easily."""
+    """Say what to do about an image that may be someone else's. No command removes it: that is copied too easily."""
     look = f"gcloud compute images describe {shlex.quote(ref.name)} --project {shlex.quote(ref.project)}"
     return (
         f"Look at it with `{look}`; if nobody needs it, delete it and run this again, or choose another name_template."
@@ -133,7 +140,7 @@ def _refusal(source: Image, replica: Replica, found: Existing, *, replace_failed
         what = f"{image.ref} was copied from {parent} (id {image.source_image_id}), which is gone"
         return errors.Unproven(what, remedy=_looking(image.ref))
     if found.lineage is Lineage.FOREIGN:
-        made_of = f"a copy of the image with id {image.source_image_id}" if image.source_image_id else "no copy"
+        made_of = f"a copy of the image with id {image.source_image_id}" if image.source_image_id else "not a copy"
         what = f"{image.ref} exists already and is {made_of}; the source has id {source.id}"
         return errors.Conflict(what, remedy=_looking(image.ref))
     if image.storage_locations != (replica.location,):
@@ -150,7 +157,7 @@ def _refusal(source: Image, replica: Replica, found: Existing, *, replace_failed
     if image.deprecated in {"OBSOLETE", "DELETED"}:
         return errors.Drift(
             f"{image.ref} is marked {image.deprecated}, so nobody can use it",
-            remedy=f"If that was no intention: `gcloud compute images deprecate {shlex.quote(image.ref.name)} "
+            remedy=f"If that was not intended: `gcloud compute images deprecate {shlex.quote(image.ref.name)} "
             f"--project {shlex.quote(image.ref.project)} --state ACTIVE`.",
         )
     differences = compare.content(source, replica, image) if image.status == "READY" else ()
@@ -158,17 +165,17 @@ def _refusal(source: Image, replica: Replica, found: Existing, *, replace_failed
 
 
 def image_failed(ref: ImageRef, what: str) -> errors.ImageFailed:
-    """The error for a copy that failed, with the command that makes room for the next."""
+    """Make the error for a copy in state FAILED, with the command that removes it."""
     return errors.ImageFailed(
         what, remedy=f"Remove it with `{removal(ref)}` and run this again, or set replace_failed: true."
     )
 
 
 def drift(ref: ImageRef, differences: Sequence[object]) -> errors.Drift:
-    """The error for a replica that differs in what can't be changed."""
+    """Make the error for a replica that differs in fields that can't be changed."""
     listed = "; ".join(str(difference) for difference in differences)
     return errors.Drift(
-        f"{ref} is not as wanted: {listed}", remedy=f"Remove it with `{removal(ref)}` and run this again."
+        f"{ref} differs from what is wanted: {listed}", remedy=f"Remove it with `{removal(ref)}` and run this again."
     )
 
 
@@ -181,7 +188,8 @@ def _replica(settings: Settings, source: Image, location: str) -> Replica:
     except names.BadTemplate as error:
         problems.append(errors.InputProblem("name_template", str(error)))
     try:
-        family = names.make(wanted.family, source.family, location=location) if source.family else ""
+        if source.family or not names.holds(wanted.family, "family"):
+            family = names.make(wanted.family, source.family, location=location)
     except names.BadTemplate as error:
         problems.append(errors.InputProblem("family_template", str(error)))
     if problems:
@@ -198,16 +206,26 @@ def _replica(settings: Settings, source: Image, location: str) -> Replica:
 
 
 def _is_shared(source: Image, wanted: Sequence[Replica]) -> bool:
-    """Whether a replica away from home is to carry the source's own family in the source's project."""
+    """Whether a replica away from home would carry the source's own family in the source's project."""
     return any(
         replica.family and (replica.ref.project, replica.family) == (source.ref.project, source.family)
         for replica in wanted
-        if replica.location != source.home
+        if replica.location not in source.storage_locations
     )
 
 
+def _is_home(source: Image, replica: Replica) -> bool:
+    """Whether the source is stored where the replica is wanted, and in its project."""
+    return replica.location in source.storage_locations and replica.ref.project == source.ref.project
+
+
+def _is_too_closed(settings: Settings, source_policy: Policy | None) -> bool:
+    """Whether replicas must be public and the source is not, or nobody can tell."""
+    return settings.access is Access.PUBLIC and access.found(source_policy) != "public"
+
+
 def _itself(source: Image, replica: Replica) -> Replica:
-    """The source in a replica's place."""
+    """Make the replica that stands for the source itself."""
     return Replica(
         location=replica.location,
         ref=source.ref,
@@ -227,8 +245,8 @@ def _check_places(source: Image, copies: Sequence[Replica]) -> None:
             remedy = "put {location} into the name, or set another project"
             raise errors.BadSettings([errors.InputProblem("name_template", f"{problem}: {remedy}")])
         if replica.ref.project.isdigit() and replica.ref.project != source.ref.project:
-            # A project has two names; Compute Engine answers with the other one, and the source could hide behind it.
-            problem = f"'{replica.ref.project}' is a project's number: write its id"
+            # Compute Engine answers with the id, so a number could hide that this is the source's own project.
+            problem = f"'{replica.ref.project}' is a project number: write the project's id"
             raise errors.BadSettings([errors.InputProblem("replica_project", problem)])
 
 
@@ -237,16 +255,17 @@ def _check_encryption(source: Image, copies: Sequence[Replica]) -> None:
     if source.encryption and without:
         raise errors.ReplicatorError(
             SOURCE_UNUSABLE,
-            f"The source {source.ref} is encrypted with a key of its own ({source.encryption})",
-            remedy="A copy without one would silently fall back to Google's key: give a kms_key in the config file for "
+            f"The source {source.ref} is encrypted with its own key ({source.encryption})",
+            remedy="A copy without a key would silently fall back to Google's: give a kms_key in the config file for "
             f"{', '.join(without)}.",
         )
 
 
 def leads(source: Image, steps: Sequence[Step]) -> dict[tuple[str, str], str]:
-    """(project, family) → who leads it, of families that would otherwise resolve to whichever replica was made last.
+    """Map (project, family) to the location that leads it, for families that several replicas carry.
 
-    In the source's own family, and wherever home's replica is one of them, home leads; else the first location.
+    Without a lead such a family would resolve to the replica made last. Home leads if home's replica carries the family
+    (so it always leads the source's own family); else the first location does.
     """
     groups: dict[tuple[str, str], list[str]] = {}
     for step in steps:
@@ -260,21 +279,45 @@ def leads(source: Image, steps: Sequence[Step]) -> dict[tuple[str, str], str]:
     }
 
 
-def _warnings(settings: Settings, source: Image, steps: Sequence[Step]) -> list[str]:
+def _plan_notes(settings: Settings, source: Image, source_policy: Policy | None, steps: Sequence[Step]) -> list[str]:
+    notes = []
+    away = [step.replica for step in steps if step.action is not Action.SERVE]
+    at_home = [replica.location for replica in away if _is_home(source, replica)]
+    if at_home and _is_too_closed(settings, source_policy):
+        why = "is not public by its own policy" if source_policy else "can't be seen to be public"
+        notes.append(
+            f"The source {source.ref} {why}, and stays as it is: a public copy of it serves {', '.join(at_home)}."
+        )
+    serves = [step.replica.location for step in steps if step.action is Action.SERVE]
+    if serves and not source.family and any(replica.family for replica in away):
+        notes.append(
+            f"The source {source.ref}, which serves {', '.join(serves)} itself, is in no family, and other replicas "
+            "are to be: home_copy: true makes a copy there that carries its family."
+        )
+    return notes
+
+
+def _warnings(
+    settings: Settings,
+    source: Image,
+    steps: Sequence[Step],
+    heads: Mapping[tuple[str, str], ImageRef | None],
+) -> list[str]:
     warnings = []
     if source.deprecated:
-        warnings.append(f"The source {source.ref} is marked {source.deprecated}: its replicas are made all the same.")
+        warnings.append(held_back.warning(source, heads))
     copies = sum(step.copies for step in steps)
     if copies > COPIES_AN_HOUR and not settings.copies_per_source:
         warnings.append(
-            f"{copies} copies of one source are planned; about {COPIES_AN_HOUR} an hour are documented. Where Compute "
-            f"Engine makes no more, verified replicas are copied instead; copies_per_source: {COPIES_AN_HOUR} plans it."
+            f"{copies} copies of one source are planned; the documented limit is about {COPIES_AN_HOUR} an hour. Where "
+            "Compute Engine makes no more, verified replicas are copied instead; copies_per_source: "
+            f"{COPIES_AN_HOUR} plans for that."
         )
     return warnings
 
 
 def tree_of(plan: Plan) -> tuple[Branch, ...]:
-    """Which copy will be made of which image, if all take as long; empty where all are made of the source."""
+    """Foretell which image each copy is made from, if all take equally long; empty if all come from the source."""
     if plan.copies_per_source is None:
         return ()
     ready = [step.replica.location for step in plan.steps if step.action is Action.CHECK]

@@ -1,4 +1,4 @@
-"""Runs that make or promote replicas: what they sign and record, and how they tell what became of each replica."""
+"""Adds to a run what making or promoting replicas needs: signing and writing the index, reporting each replica."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ class RecordedRun(Run):
     """A run whose results are replicas, recorded in an index."""
 
     signer: Signer | None = None
-    """Signs the index, where that was asked for."""
+    """Signs the index, if that was asked for."""
     written: Written = field(default_factory=Written)
-    """The index, as soon as it is written."""
+    """The index and its signatures, once they are written."""
 
     @property
     @abstractmethod
     def results(self) -> Sequence[ReplicaResult]:
-        """What became of each replica so far."""
+        """The results of the replicas so far."""
 
     @property
     def unsigned(self) -> bool:
-        """Whether the index is still to be signed: until then nothing is published."""
+        """Whether the index still has to be signed; until then nothing is published."""
         return self.signer is not None and not self.written.index_path
 
     def prepare_signing(self, how: Sign) -> None:
-        """Find out whether the index can be signed before anything is made. Raises CannotSign or SigstoreMissing."""
+        """Check that the index can be signed before anything is made. Raises CannotSign or SigstoreMissing."""
         self.signer = seal.signer(how, self.env)
         if disclosure := seal.disclosure(how, self.env):
             self.notes.append(Annotation("warning", "Signing", disclosure))
@@ -53,7 +53,7 @@ class RecordedRun(Run):
         self.written = await seal.seal(self.signer, document, self.folder(), self.env)
 
     def annotations(self, verdict: Verdict) -> Sequence[Annotation]:
-        """A remark for each replica, and those about the whole run."""
+        """Return an annotation for each replica, and those about the whole run."""
         return report.remarks(verdict, self.results, self.notes, every=self.runner.commands)
 
     def show(self, verdict: Verdict) -> None:

@@ -1,4 +1,4 @@
-"""What people and later steps are told: the plan before acting, a line at each change, and everything at the end."""
+"""Reports the results of replicas: the table at the end of the log, annotations, outputs, the JSON document."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from replicator.bootstrap import workflow_commands
+from replicator.core import access
 from replicator.core.replicas import Access, Outcome, Result
 from replicator.replicas import results
 from replicator.runtime.runner import Annotation, Level
@@ -20,14 +21,14 @@ if TYPE_CHECKING:
     from replicator.runtime.verdict import Verdict
 
 
-#: The runner takes a megabyte of outputs from a job.
+#: Most characters of the output `reason`: the runner takes a megabyte of outputs from a job.
 LONGEST_REASON = 10_000
-#: So many locations are told by name in one line.
+#: How many locations one line names; of more, only their number is shown.
 _MOST_NAMED = 8
 
 
 def show_end(runner: Runner, verdict: Verdict, rows: Sequence[ReplicaResult]) -> None:
-    """The table of what exists where, and the verdict."""
+    """Print the table of what exists where, and the verdict."""
     if rows:
         runner.line("")
         runner.table(
@@ -56,10 +57,10 @@ def _family(row: ReplicaResult) -> str:
 def remarks(
     verdict: Verdict, rows: Sequence[ReplicaResult], notes: Sequence[Annotation], *, every: bool
 ) -> list[Annotation]:
-    """One remark for each replica, titled with its location, after those about the whole run.
+    """Return the annotations: those about the whole run, then one for each replica, titled with its location.
 
-    Unless it is to be `every` replica, those go without of which the table at the end says everything. A run that
-    fails says so loudly: by an error where it exits with one, else by a warning.
+    With `every` false, replicas about which the table at the end says everything get none. A failed run always has an
+    error if its exit code isn't 0, else a warning.
     """
     said = [*notes, *(_annotation(row) for row in rows if every or results.message(row))]
     if verdict.result is Result.FAILED:
@@ -80,23 +81,33 @@ def _annotation(row: ReplicaResult) -> Annotation:
     return Annotation("error" if row.replica.required else "warning", row.where, f"{what}. {said}")
 
 
-def privacy_note(plan: Plan, access: Access, rows: Sequence[ReplicaResult]) -> list[Annotation]:
-    """A word to whoever expects public replicas of a source that is not public."""
+def access_note(plan: Plan, wanted: Access, rows: Sequence[ReplicaResult]) -> list[Annotation]:
+    """What replicas don't have of the source's own policy, and that they are private where people may expect more."""
     found = {row.access for row in rows if row.outcome.verified and row.outcome is not Outcome.SOURCE}
-    if access is not Access.SOURCE or found != {"private"}:
+    policy, source = plan.source_policy, plan.source.ref
+    if not found or policy is None or wanted is Access.PRIVATE:
         return []
-    return [
-        Annotation(
-            "notice",
-            "Access",
-            f"The replicas are private, like the source {plan.source.ref}: set access: public, or put this step after "
-            "the one that opens it.",
+    others, gone, told = access.other_roles(policy), access.deleted_members(policy), []
+    if found == {"private"} and wanted is Access.SOURCE:
+        like = "" if others else f", like the source {source}"
+        told.append(
+            f"The replicas are private{like}: set access: public, or put this step after the one that opens the source."
         )
-    ]
+    if others:
+        told.append(
+            f"Replicas get the bindings of {access.READER_ROLE} only. Others of the source {source} were not carried "
+            f"over: {access.describe(others, roles=True)}."
+        )
+    if gone and wanted is Access.SOURCE:
+        told.append(
+            f"The policy of the source {source} names members whose accounts were deleted; no policy can be written "
+            f"with them, so they were left out: {', '.join(gone)}."
+        )
+    return [Annotation("notice", "Access", " ".join(told))] if told else []
 
 
 def outputs(*, decision: str, verdict: Verdict, rows: Sequence[ReplicaResult], written: Written) -> dict[str, str]:
-    """Every output of the action, as the runner's file takes it."""
+    """Return every output of the action, as text."""
     verified = {row.replica.location: row.replica.ref for row in rows if row.outcome.verified}
     failed = [row.replica.location for row in rows if row.outcome in {Outcome.FAILED, Outcome.INTERRUPTED}]
     return {
@@ -118,7 +129,7 @@ def outputs(*, decision: str, verdict: Verdict, rows: Sequence[ReplicaResult], w
 def document(
     verdict: Verdict, rows: Sequence[ReplicaResult], plan: Plan | None, written: Written
 ) -> Mapping[str, object]:
-    """Everything for machines: what `--json` prints."""
+    """Return the results for machines: what `--json` prints."""
     return {
         "result": str(verdict.result),
         "reason": verdict.reason,
@@ -144,7 +155,7 @@ def _step(step: Step) -> Mapping[str, object]:
 
 
 def as_dict(row: ReplicaResult) -> Mapping[str, object]:
-    """One replica as the output `replicas` has it."""
+    """Return one replica as it is in the output `replicas`."""
     return {
         "location": row.replica.location,
         "project": row.replica.ref.project,
@@ -163,5 +174,5 @@ def as_dict(row: ReplicaResult) -> Mapping[str, object]:
 
 
 def to_json(value: object) -> str:
-    """JSON in one line."""
+    """Return a value as JSON in one line."""
     return json.dumps(value, ensure_ascii=False, sort_keys=False)

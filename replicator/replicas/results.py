@@ -1,4 +1,4 @@
-"""What the rows say together: the run's result, its exit code, and one sentence for people. Pure."""
+"""Judges a run by the outcomes of its replicas: result, exit code, and one sentence for people. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from replicator.core.replicas import ReplicaResult
 
-#: So many locations are named in one sentence.
+#: How many locations one sentence names.
 _MOST_LISTED = 6
 
 _HELD = {
@@ -23,12 +23,13 @@ _HELD = {
     Held.REQUIRED_FAILED: "The family {family} was not moved because a required location failed.",
     Held.PROMOTE_OFF: "The family {family} was not moved because promote is false.",
     Held.UNSIGNED: "The family {family} was not moved because the index is not signed.",
+    Held.SOURCE_DEPRECATED: "The family {family} was not moved because the source is held back (marked DEPRECATED).",
     Held.SIGNAL: "The run was interrupted before the family {family} was moved.",
 }
 
 
 def judge(rows: Sequence[ReplicaResult]) -> Verdict:
-    """The verdict over a run that came to its end by itself."""
+    """Return the verdict on a run that ended by itself."""
     if any(row.outcome is Outcome.PLANNED for row in rows):
         refused = [row.where for row in rows if row.error]
         but = f"; {_listed(refused)} would fail" if refused else ""
@@ -41,7 +42,7 @@ def judge(rows: Sequence[ReplicaResult]) -> Verdict:
         return Verdict(Result.FAILED, ExitCode.DEFECT, f"A defect of the replicator met {names}")
     if not failed:
         return Verdict(Result.COMPLETE, ExitCode.DONE, _complete(rows))
-    if len(failed) == len(copies) and len(reasons) == 1 and failed[0].error and failed[0].error.of_setup:
+    if len(failed) == len(copies) and len(reasons) == 1 and all(row.error and row.error.of_setup for row in failed):
         where = _listed([row.where for row in failed])
         return Verdict(
             Result.FAILED, ExitCode.SETUP, f"Every replica was refused for one reason, {failed[0].reason}: {where}"
@@ -68,7 +69,7 @@ def _named(rows: Sequence[ReplicaResult]) -> str:
 
 
 def message(row: ReplicaResult) -> str:
-    """What a person needs to know about one replica beside its outcome; nothing where all is well."""
+    """Say what people need to know about one replica besides its outcome; empty if all is well."""
     parts = [row.error.message] if row.error else []
     if row.held:
         parts.append(held(row))
@@ -76,7 +77,7 @@ def message(row: ReplicaResult) -> str:
 
 
 def held(row: ReplicaResult, *, alike: bool = False) -> str:
-    """Why a verified replica does not carry its family; in words that fit several families where many are `alike`."""
+    """Say why a verified replica doesn't carry its family; with `alike`, in words that fit several families."""
     return _HELD[row.held].format(family="of each" if alike else row.replica.family) if row.held else ""
 
 
@@ -88,7 +89,7 @@ def _complete(rows: Sequence[ReplicaResult]) -> str:
 
 
 def _listed(words: Sequence[str]) -> str:
-    """All of them where one sentence can hold them."""
+    """Join the words with commas; of more than six, name five and count the rest."""
     if len(words) <= _MOST_LISTED:
         return ", ".join(words)
     return f"{', '.join(words[: _MOST_LISTED - 1])} and {len(words) - _MOST_LISTED + 1} more"

@@ -1,4 +1,4 @@
-"""What carrying out one plan needs: the plan, the way to the API, and who listens; with one place for each failure."""
+"""Carries out steps of a plan: changes an image, waits for its operation, reads it back; turns failures into errors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from replicator.compute import operations, refusals
 from replicator.compute.errors import SignInFailed
-from replicator.compute.refusals import Refusal, Then
+from replicator.compute.refusals import Failed, Refusal, Then
 from replicator.core import errors
 
 if TYPE_CHECKING:
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
     from replicator.compute.rate_limit import Request
     from replicator.compute.retry import Calls
-    from replicator.core.images import Image, Operation, Problem
+    from replicator.core.images import Image, Operation
     from replicator.core.replicas import Plan
     from replicator.replicas.work import Work
 
 
-#: A read may lag behind the change before it: it is repeated after these seconds.
+#: Seconds between repeated reads: a read may lag behind the change before it.
 _LAGS = (1.0, 2.0, 4.0, 8.0)
 
 
@@ -35,20 +35,20 @@ class Session:
     calls: Calls
     works: Sequence[Work]
     changed: Callable[[Work, str], None]
-    """Called with a line for people at each change of a replica's state."""
+    """Called with a replica and a line for people at each change of its state."""
 
     def say(self, work: Work, state: str, text: str = "") -> None:
-        """Note and tell a replica's new state."""
+        """Set a replica's state, and tell people about it."""
         work.state = state
         self.changed(work, text or state)
 
     def fail(self, work: Work, error: errors.ReplicaError) -> None:
-        """A replica came to its end with an error."""
+        """End a replica with an error."""
         work.end(asyncio.get_running_loop().time(), error)
         self.say(work, "interrupted" if error.interrupts else "failed", error.message)
 
     async def read(self, work: Work) -> Image:
-        """Read a replica's image again. Raises Drift where another one stands under its name by now."""
+        """Read a replica's image again. Raises Drift if another image has its name by now."""
         before, ref = work.image, work.replica.ref
         image = await self.calls(self.calls.compute.get(ref), doing=f"Reading {ref}", where=work.replica.location)
         if before is not None and before.id != image.id:
@@ -57,9 +57,9 @@ class Session:
         return image
 
     async def read_back(self, work: Work, shows: Callable[[Image], bool] = lambda _: True) -> Image:
-        """Read a replica's image until it is there and `shows` what was done to it, or 15 seconds have passed.
+        """Read a replica's image until it exists and `shows` the change that was made, for 15 seconds at most.
 
-        The last answer counts, whatever it shows. Raises as `read` does.
+        Returns the last answer, even if it doesn't show the change. Raises as `read` does.
         """
         for seconds in _LAGS:
             try:
@@ -74,38 +74,40 @@ class Session:
         return await self.read(work)
 
     async def change(self, work: Work, asked: Callable[[str], Request[Operation]], *, doing: str) -> None:
-        """Send a mutating request for a replica's image and wait for its operation; raises where that fails.
+        """Send a mutating request for a replica's image and wait for its operation. Raises if the operation fails.
 
-        `asked` makes the request with a requestId: a new one after an operation that failed.
+        `asked` makes the request with a requestId. After an operation that failed, it is called with a new one.
         """
         work.changed = True
         failures = 0
         while True:
-            operation = await self.calls(asked(str(uuid.uuid4())), doing=doing, where=work.replica.location)
+            request = asked(str(uuid.uuid4()))
+            operation = await self.calls(request, doing=doing, where=work.replica.location)
             # Of a copy the operation that made it stays the one to look for.
             work.operation = work.operation if work.made else operation.name
             problem = (await self.finish(work, operation, doing=doing)).problem
             if problem is None:
                 return
             failures += 1
-            await self.wait_out(work, problem, failures, doing=doing)
+            await self.wait_out(work, Failed(request.method, request.project, problem), failures, doing=doing)
 
-    async def wait_out(self, work: Work, problem: Problem, failures: int, *, doing: str) -> None:
-        """Wait after an operation that ended in error, where waiting helps and the deadline allows; else raise."""
-        fault = refusals.of_problem(problem)
-        said = problem.message or problem.code
-        if fault.then is not Then.REPEAT:
-            code = "" if problem.code in said else f" ({problem.code})"
-            raise fault.error(f"{doing} failed: {said}{code}")
+    async def wait_out(self, work: Work, failed: Failed, failures: int, *, doing: str) -> None:
+        """Wait after an operation that ended in error, where a new request may do and the deadline allows; else raise.
+
+        `failures`: how many ended so, this one included.
+        """
+        fault, failed.doing = failed.fault, doing
+        if fault.then is not Then.REPEAT or failures == fault.tries:
+            raise failed
         work.state = "waiting"
-        because = errors.because(doing, said, fault.error.why)
+        because = errors.because(doing, failed.message, fault.error.why)
         where = work.replica.location
         await self.calls.pause(fault.seconds(failures), at_least=fault.wait, where=where, because=because)
 
     async def finish(
         self, work: Work, operation: Operation, *, doing: str, progress: Callable[[int], None] | None = None
     ) -> Operation:
-        """Wait until an operation is DONE, or is gone: they are kept for a while only, and the image tells the rest."""
+        """Wait until an operation is DONE or gone: they are kept for a while only, and the image shows the rest."""
         where = work.replica.location
         try:
             return await operations.finish(self.calls, operation, doing=doing, where=where, progress=progress)
@@ -116,7 +118,7 @@ class Session:
             return operation
 
     async def guarded(self, work: Work, doing: str, act: Callable[[Session, Work], Awaitable[None]]) -> None:
-        """Do something for one replica; whatever it raises becomes that replica's error and nobody else's."""
+        """Call `act` for one replica. Anything that it raises becomes the error of that replica alone."""
         try:
             await act(self, work)
         except errors.ReplicaError as error:
@@ -131,7 +133,7 @@ class Session:
             self.fail(work, errors.Internal(f"{doing}: {type(error).__name__}: {error}"))
 
     async def all_of(self, works: Sequence[Work], doing: str, act: Callable[[Session, Work], Awaitable[None]]) -> None:
-        """Do something for several replicas at once, until the deadline: what is not done by then is interrupted."""
+        """Call `act` for several replicas at once, until the deadline. Replicas not done by then end as interrupted."""
         tasks = {asyncio.create_task(self.guarded(work, f"{doing} {work.replica.ref}", act)): work for work in works}
         pending = set(tasks)
         try:

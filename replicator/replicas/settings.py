@@ -1,4 +1,4 @@
-"""The inputs as one typed object; every problem at once, each naming its input, before any call."""
+"""Reads the inputs of replicate, plan and verify into one typed object; reports every problem at once, by input."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ if TYPE_CHECKING:
 
     from replicator.inputs.source_reference import SourceRef
 
-#: What `revision: auto` is made of.
+#: Where `revision: auto` takes each part from.
 _REVISION = {"repository": "GITHUB_REPOSITORY", "ref": "GITHUB_REF", "commit": "GITHUB_SHA"}
 
 
 class Settings(BaseModel):
-    """What the user asks for. Field by field what `action.yml` describes; empty inputs never get here."""
+    """What the user asks for, one field for each input of `action.yml`. Empty inputs are left out before."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, use_attribute_docstrings=True)
 
@@ -49,73 +49,75 @@ class Settings(BaseModel):
     or `projects/PROJECT/global/images/family/FAMILY`. Either this or `packer_manifest`.
     """
     packer_manifest: Annotated[str, Option("which image", "FILE")] = ""
-    """The file that Packer's manifest post-processor wrote, relative to the workspace. The one `googlecompute` build
-    of its last run is the source.
+    """The file that Packer's manifest post-processor wrote, relative to the workspace. The source is the one
+    `googlecompute` build of its last run.
     """
     project_id: Annotated[str, Option("which image", "PROJECT")] = ""
-    """The source's project, where the reference does not say it. Else it comes from the manifest's
+    """The source's project, if the reference doesn't name it. Left out, it comes from the manifest's
     `custom_data.project_id` or from the variables that google-github-actions/auth sets.
     """
     locations: Annotated[Words, Option("where", "LOCATIONS")] = ("us", "eu", "asia")
     """The storage locations in which the image must be available: `us`, `eu`, `asia` or regions."""
     required_locations: Annotated[Words, Option("where", "LOCATIONS")] = ()
-    """Those whose failure fails the run and keeps every family where it was: part of `locations`, or `all`. The others
-    are best effort.
+    """The locations whose failure fails the run and keeps every family where it was: some of `locations`, or `all`.
+    The others are best effort.
     """
     config: Annotated[Config | None, Option("where", "FILE")] = None
-    """A YAML file, relative to the workspace, that says which locations are wanted and what is special about each:
-    required or not, project, name, family, labels, kms_key. Its JSON Schema is `schemas/replicate-config.schema.json`.
+    """A YAML file, relative to the workspace, that lists the locations and what differs in each: required or not,
+    project, name, family, labels, kms_key. Its JSON Schema is `schemas/replicate-config.schema.json`.
     """
     replica_project: Annotated[str, Option("where", "TEMPLATE")] = ""
     """The project that replicas are made in; `{project}` and `{location}` are filled in. Empty: the source's."""
     name_template: Annotated[str, Option("what it is called", "TEMPLATE")] = "{name}-{location}"
-    """The name of a replica; `{name}` and `{location}` are filled in. Too long a name is cut in its stem and gets a
-    hash.
+    """The name of a replica; `{name}` and `{location}` are filled in. A name that is too long is cut before its suffix
+    and gets a hash.
     """
     family_template: Annotated[str, Option("what it is called", "TEMPLATE")] = "{family}-{location}"
     """The family of a replica; `{family}` and `{location}` are filled in. `{family}` alone shares one family, which
-    then stays at home. A source without family has replicas without.
+    then stays at home. A source without family has replicas without, unless the template does without `{family}`.
     """
     home_copy: Annotated[Literal["auto", "true"], Option("where", "auto|true")] = "auto"
-    """`auto`: the source itself serves the location that it is stored in. `true`: a copy is made there as well."""
+    """`auto`: the source itself serves each location that it is stored in, unless `access` is `public` and it is not.
+    `true`: a copy is made there as well.
+    """
     labels: Annotated[dict[str, str], Option("what it is called", "KEY=VALUE,...")] = Field(default_factory=dict)
-    """Labels on top of the source's, `key=value`, one a line or by commas."""
+    """Labels in addition to the source's: `key=value`, one per line or separated by commas."""
     access: Annotated[Access, Option("what may be done", "source|public|private")] = Access.SOURCE
-    """Who may use the replicas: `source` (whoever may use the source by its own policy), `public`
+    """Who may use the replicas: `source` (everyone who may use the source by its own policy), `public`
     (`allAuthenticatedUsers` too) or `private` (nobody is added). Members are only ever added.
     """
     promote: Annotated[Flag, Option("what may be done")] = True
     """Whether verified replicas get their family."""
     replace_failed: Annotated[Flag, Option("what may be done")] = False
-    """Whether a copy of the source that is in state FAILED may be deleted and made anew. Nothing else is ever
+    """Whether a copy of the source that is in state FAILED may be deleted and made again. Nothing else is ever
     deleted.
     """
     revision: Revision | None = None
     """What the image was built from, for the index: empty, `auto` (repository, ref and commit of this run), or a JSON
-    object with these three.
+    object with these three keys.
     """
     variant: Variant = ""
-    """What tells this image apart from others of the same release and architecture, for the index: `lts`, for
-    instance. Empty where there is one.
+    """A word for the index that distinguishes this image from others of the same release and architecture, such as
+    `lts`. Empty if there is only one.
     """
     sign: Annotated[Sign, Option("what may be done", "off|keyless|key")] = Sign.OFF
     """How the index is signed: `off`, `keyless` (with the identity of this job, which needs `id-token: write` and is
     named in a public log) or `key` (with the P-256 key in the variable SIGNING_KEY, or in the file that
-    SIGNING_KEY_FILE names). Unless it is signed, no family moves and no index is written.
+    SIGNING_KEY_FILE names). If signing fails, no family moves and no index is written.
     """
     dry_run: Annotated[Flag, Option("what may be done")] = False
-    """Whether to stop after the plan, with nothing changed."""
+    """Whether to stop after the plan, without changing anything."""
     copies_per_source: Annotated[Count | None, Option("how long it may take", "COPIES")] = None
-    """How many copies of one image Compute Engine makes within an hour. Where more locations wait, verified replicas
-    are copied in turn, nearest first. Empty: as many as it makes; after its first refusal 6.
+    """How many copies of one image to make within an hour. If more locations wait, verified replicas are copied in
+    turn, nearest first. Empty: as many as Compute Engine makes, and 6 after it first refuses one.
     """
     timeout_minutes: Annotated[Minutes, Option("how long it may take", "MINUTES")] = 60.0
-    """How long copies may take, waits for quotas included. What is not ready by then is reported as interrupted, and a
-    rerun takes it over.
+    """How long copies may take, including waits for quotas. Copies that aren't ready by then are reported as
+    interrupted, and a rerun takes them over.
     """
     compute_endpoint: Endpoint = ""
     """Another endpoint of the Compute Engine API (Private Service Connect, an emulator): `https`, or `http` on
-    loopback. Empty: that of `CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE`, or Google's.
+    loopback. Empty: the one in `CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE`, or Google's.
     """
 
     @field_validator("locations")
@@ -135,7 +137,7 @@ class Settings(BaseModel):
         if wanted is None:
             wrong = [problem for word in words if (problem := validation.location_problem(word))]
         else:
-            allowed = f"is not among locations ({', '.join(wanted)}); write part of them, or all"
+            allowed = f"is not among locations ({', '.join(wanted)}); name some of them, or all"
             wrong = [f"'{word}' {allowed}" for word in words if word not in wanted]
         validation.refuse([*duplicates(value), *wrong])
         return value
@@ -196,11 +198,11 @@ class Settings(BaseModel):
             raise ValueError(f"'{value}' is neither auto nor a JSON object with the strings {', '.join(keys)}")
         if not all(read.values()):
             empty = ", ".join(f"{key} (auto takes {_REVISION[key]})" for key in keys if not read[key])
-            raise ValueError(f"says nothing of {empty}")
+            raise ValueError(f"leaves out {empty}")
         return Revision(**read)
 
     def wanted(self, location: str) -> Place:
-        """What is wanted in a location: the config file's word, else the inputs'."""
+        """Return what is wanted in a location: from the config file, else from the inputs."""
         place = self.config.place(location) if self.config else Place()
         return Place(
             required=place.required or location in self.required_locations,
@@ -264,7 +266,7 @@ def _source(values: Mapping[str, str], env: Mapping[str, str]) -> SourceRef:
 
 
 def _take_config(values: dict[str, Any], env: Mapping[str, str]) -> list[InputProblem]:
-    """Read the config file into its place among the values; it says the locations, too."""
+    """Replace the config file's path in `values` by its content, which lists the locations too. Returns problems."""
     given = values.pop("config", "")
     if not given:
         return []
@@ -273,9 +275,13 @@ def _take_config(values: dict[str, Any], env: Mapping[str, str]) -> list[InputPr
     except BadConfig as error:
         return [InputProblem("config", text, given if line else "", line) for line, text in error.problems]
     values["config"] = config
-    # The runner always passes the default of action.yml, which therefore counts as nothing said.
+    # The runner always passes the default of action.yml, so the default counts as not given.
     if tuple(listed(values.pop("locations", ""))) not in {("",), Settings.model_fields["locations"].default}:
-        return [InputProblem("locations", "stand in the config file; leave the input out beside it")]
+        return [
+            InputProblem(
+                "locations", "can't be combined with config: the file lists the locations. Remove one of the two"
+            )
+        ]
     values["locations"] = tuple(config.locations)
     return []
 
@@ -286,7 +292,7 @@ def _read_labels(text: str) -> dict[str, str]:
     for item in filter(None, (part.strip() for part in re.split(r"[\n,]", text))):
         key, equals, value = (part.strip() for part in item.partition("="))
         if not equals:
-            problems.append(f"'{item}' has no '='; write key=value, one a line or by commas")
+            problems.append(f"'{item}' has no '='; write key=value, one per line or separated by commas")
             continue
         if key in labels:
             problems.append(f"'{key}' is given twice")

@@ -1,4 +1,4 @@
-"""Writes what can be copied from the summary: commands and configuration that use the replicas, or repeat the run."""
+"""Writes what people can copy from the summary: gcloud and Terraform for the replicas, the command for a rerun."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 #: In a clone of this repository, after `make setup`.
 _PROGRAM = ".venv/bin/python -m replicator"
 
-#: Inputs that say which image: the source that was found says it better.
+#: Inputs that say which image: the source that was found replaces them.
 _WHICH_IMAGE = frozenset({"source_image", "packer_manifest", "project_id"})
 
 
 def gcloud(rows: Sequence[ReplicaResult]) -> list[str]:
-    """Commands that make an instance in each location: from that very image, and from its family's newest."""
+    """Return commands that create an instance in each location: from this image, and from its family's newest."""
     lines = []
     for row in rows:
         ref, family, location = row.replica.ref, row.replica.family, row.replica.location
@@ -37,7 +37,7 @@ def gcloud(rows: Sequence[ReplicaResult]) -> list[str]:
 
 
 def terraform(rows: Sequence[ReplicaResult]) -> list[str]:
-    """A map from region, or what regions' names begin with, to the image that is stored there; and how to use it."""
+    """Return a map from a region, or the prefix of regions, to the image that is stored there, and how to use it."""
     images = {_quoted(locations.region_prefix(row.replica.location)): _quoted(row.replica.ref.uri) for row in rows}
     width = max(map(len, images), default=0)
     entries = [f"    {key.ljust(width)} = {images[key]}" for key in sorted(images)]
@@ -55,19 +55,19 @@ def terraform(rows: Sequence[ReplicaResult]) -> list[str]:
 
 
 def again(settings: Settings, given: Mapping[str, str], source: SourceRef) -> list[str]:
-    """The command line that repeats this run for this image; `given` maps inputs to their text."""
+    """Return the command line that repeats this run for this image. `given` maps inputs to their text."""
     options = {"source_image": str(source)}
     for name, field in type(settings).model_fields.items():
         usual = getattr(settings, name) == field.get_default(call_default_factory=True)
         if given.get(name) and not usual and name not in _WHICH_IMAGE:
-            # Labels may be given one a line, which is no form for one line of shell.
+            # Labels may be given one per line, which doesn't fit into one line of shell.
             options[name] = ",".join(given[name].splitlines()) if name == "labels" else given[name]
     words = [f"--{name.replace('_', '-')}={_shell(value)}" for name, value in options.items()]
     return " \\\n  ".join([f"{_PROGRAM} replicate", *words]).split("\n")
 
 
 def plan(source: str) -> str:
-    """The command line that shows what a run for this image would do."""
+    """Return the command line that shows what a run for this image would do."""
     return f"{_PROGRAM} plan --source-image={_shell(source)}"
 
 
@@ -76,6 +76,6 @@ def _shell(value: str) -> str:
 
 
 def _quoted(value: str) -> str:
-    """A string of HCL: quotes, escapes and templates in it mean themselves."""
+    """Return a string of HCL in which quotes, escapes and templates are literal."""
     text = workflow_commands.plain(value).replace("\\", "\\\\").replace('"', '\\"')
     return '"' + re.sub(r"([$%])\{", r"\1\1{", text) + '"'

@@ -1,6 +1,6 @@
-"""The job summary, in the Markdown that GitHub renders. Pure; every quoted text is escaped.
+"""Renders the job summary in GitHub's Markdown, with every text from outside escaped. Pure.
 
-What a stranger needs first comes first: what is wrong and what to type, then what exists, then how to use it.
+In the order in which a reader needs it: what is wrong and what to type, what exists, how to use it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from replicator.core.replicas import ReplicaResult
     from replicator.runtime.verdict import Verdict
 
-#: More locations than there are.
+#: How many locations the snippets show; more than exist today.
 _MOST_USED = 200
 _QUOTED = re.compile(r"`([^`]+)`")
 
@@ -50,7 +50,7 @@ def render(
     notes: Sequence[str],
     again: Sequence[str] = (),
 ) -> str:
-    """The whole summary. `again` is the command that repeats the run, shown where something is left to be done."""
+    """Return the whole summary. `again` is the command that repeats the run, shown if something is left to do."""
     wrong = [row for row in rows if row.error]
     parts = [f"### {_SIGN[verdict.result]} {shortened(verdict.headline)}", ""]
     if verdict.error:
@@ -95,7 +95,7 @@ def _table_row(row: ReplicaResult) -> str:
 
 
 def _error(error: errors.ReplicatorError, *, said: Collection[str]) -> list[str]:
-    """What ended the run before its replicas did; what to do only where it is not `said` of them."""
+    """Render the error that ended the whole run; its remedy only if it isn't among those `said` of replicas."""
     if isinstance(error, errors.BadSettings):
         return [*cut([f"- {shortened(str(problem))}" for problem in error.problems], "- … {} more"), ""]
     lines = [fence(errors.language(error.to_add), error.to_add.splitlines())] if error.to_add else []
@@ -104,7 +104,7 @@ def _error(error: errors.ReplicatorError, *, said: Collection[str]) -> list[str]
 
 
 def _trouble(rows: Sequence[ReplicaResult]) -> list[str]:
-    """What failed, why and what to do: each reason once, however many locations it met."""
+    """Render what failed, why, and what to do: each reason once, however many locations it concerns."""
     lines = []
     for reason in dict.fromkeys(row.reason for row in rows):
         met = [(row, row.error) for row in rows if row.error and row.reason == reason]
@@ -122,7 +122,7 @@ def _trouble(rows: Sequence[ReplicaResult]) -> list[str]:
 
 
 def _todo(remedies: Iterable[str]) -> list[str]:
-    """Remedies as sentences, each once, and the commands in them as code that can be copied."""
+    """Render remedies as sentences, each once, and the commands in them as code that can be copied."""
     sentences, commands = [], []
     for remedy in remedies:
         words = _QUOTED.split(remedy)
@@ -143,8 +143,8 @@ def _again(command: Sequence[str]) -> list[str]:
     return [
         "#### 🔁 Then run it again",
         "",
-        "What is right is kept, what is missing is made. A rerun of the whole job may build another image: repeat the",
-        f"replication alone, in a clone of the action's repository ([command line]({_HOME}#command-line))",
+        "A rerun keeps what is right and makes what is missing. Rerunning the whole job may build another image, so",
+        f"repeat the replication alone, in a clone of the action's repository ([command line]({_HOME}#command-line))",
         "",
         fence("sh", command),
         "or with these inputs of the action: <code>source_image</code> as above, <code>distribute: true</code>.",
@@ -153,7 +153,7 @@ def _again(command: Sequence[str]) -> list[str]:
 
 
 def _remarks(rows: Sequence[ReplicaResult]) -> Iterable[str]:
-    """What people should know of replicas that did not fail; what holds for several is said once."""
+    """Render remarks on replicas that did not fail; a remark on several is said once."""
     said: dict[str, list[str]] = {}
     for row in rows:
         alike = sum(other.held == row.held for other in rows) > 1

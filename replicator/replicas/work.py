@@ -1,4 +1,4 @@
-"""One replica on its way: the only state that changes while a run goes on."""
+"""Tracks one replica while a run goes on (the run's only mutable state), and makes its row of the results."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from replicator.core import access, compare, errors
 from replicator.core.replicas import Action, Held, Lineage, Outcome, ReplicaResult
-from replicator.replicas import copy_tree
+from replicator.replicas import copy_tree, held_back
 from replicator.replicas.plan import tree_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from replicator.core.errors import ReplicaError
-    from replicator.core.images import Binding, Image, Policy
+    from replicator.core.images import Image, Policy
     from replicator.core.replicas import Plan, Replica, Step
 
 
@@ -27,19 +27,19 @@ class Work:
     """Seconds on the event loop's clock, as is `ended`."""
     ended: float | None = None
     state: str = "waiting"
-    """What people read while it goes on."""
+    """What people read about it while it goes on."""
     percent: int | None = None
-    """Of its copy; None until Compute Engine has said."""
+    """Progress of its copy; None until Compute Engine reports one."""
     copying_since: float | None = None
-    """When its copy was begun, on the event loop's clock."""
+    """When its copy began, on the event loop's clock."""
     operation: str = ""
-    """The name of the last operation that was begun for it."""
+    """The name of the last operation that was started for it."""
     image: Image | None = None
     policy: Policy | None = None
     made: bool = False
     """Whether this run made the image."""
     changed: bool = False
-    """Whether this run changed anything about it."""
+    """Whether this run changed the image in any way."""
     verified: bool = False
     error: ReplicaError | None = None
     held: Held | None = None
@@ -48,22 +48,22 @@ class Work:
 
     @property
     def replica(self) -> Replica:
-        """The image wanted."""
+        """The image that is wanted."""
         return self.step.replica
 
     @property
     def running(self) -> bool:
-        """Whether it has not come to an end."""
+        """Whether it has not ended yet."""
         return self.ended is None
 
     def end(self, now: float, error: ReplicaError | None = None) -> None:
-        """It came to an end, well or with an error."""
+        """End it, well or with an error."""
         self.ended = now
         self.error = error
 
     @property
     def outcome(self) -> Outcome:
-        """What became of it so far."""
+        """The outcome so far."""
         if self.step.action is Action.SERVE:
             return Outcome.SOURCE
         if self.error is not None:
@@ -76,7 +76,7 @@ class Work:
 
 
 def start(plan: Plan, now: float) -> list[Work]:
-    """The work of a plan, in its order; what needs none has ended already."""
+    """Make the work of a plan, in the plan's order. Steps with nothing to do have ended already."""
     works = []
     for step in plan.steps:
         work = Work(step=step, began=now)
@@ -92,7 +92,7 @@ def start(plan: Plan, now: float) -> list[Work]:
 
 
 def result(plan: Plan, work: Work, now: float) -> ReplicaResult:
-    """The row that reports it."""
+    """Make the row that reports a replica."""
     outcome, image, replica = work.outcome, work.image, work.replica
     carries = image is not None and bool(image.family) and image.family == replica.family
     return ReplicaResult(
@@ -107,12 +107,12 @@ def result(plan: Plan, work: Work, now: float) -> ReplicaResult:
         seconds=round((now if work.ended is None else work.ended) - work.began, 1),
         began=None if work.copying_since is None else round(work.copying_since - work.began, 1),
         origin=plan.location_of(image.source_image if image else None),
-        notes=_notes(plan.readers, work) if outcome.verified and outcome is not Outcome.SOURCE else (),
+        notes=_notes(plan, work) if outcome.verified else (),
     )
 
 
 def planned(plan: Plan) -> list[ReplicaResult]:
-    """The rows of a dry run."""
+    """Make the rows of a dry run."""
     origins = {branch.location: branch.origin for branch in tree_of(plan) if branch.origin != copy_tree.SOURCE}
     works = start(plan, 0.0)
     return [
@@ -134,14 +134,19 @@ def _planned(plan: Plan, step: Step, origins: Mapping[str, str]) -> ReplicaResul
     )
 
 
-def _notes(readers: tuple[Binding, ...], work: Work) -> tuple[str, ...]:
-    notes = [*work.notes]
-    if work.policy is not None:
-        more = access.beyond(work.policy, readers)
+def _notes(plan: Plan, work: Work) -> tuple[str, ...]:
+    notes, replica = [*work.notes], work.replica
+    if work.policy is not None and work.step.action is not Action.SERVE:
+        more = access.beyond(work.policy, plan.readers)
         if more:
             notes.append(f"Also open to {access.describe(more)}, which was left as it is.")
     if work.image is not None and work.image.deprecated:
-        notes.append(f"It is marked {work.image.deprecated}, so its family passes it over.")
+        passed = ", so its family passes it over" if work.image.family else ""
+        notes.append(f"It is marked {work.image.deprecated}{passed}.")
+    family = (replica.ref.project, replica.family)
+    if family in plan.heads:
+        resolves = held_back.resolves(replica.family, plan.heads[family])
+        notes.append(f"{resolves[0].upper()}{resolves[1:]}.")
     return tuple(notes)
 
 
@@ -153,16 +158,16 @@ def rows(
     stopped: errors.Interrupted | None = None,
     unsigned: bool = False,
 ) -> list[ReplicaResult]:
-    """What became of each replica when a plan was carried out, or was `stopped` by a signal, or is `unsigned`."""
+    """Make the rows of a plan that was carried out, was `stopped` by a signal, or whose index is `unsigned`."""
     if stopped:
         for item in works:
             if item.running:
                 item.end(now, errors.Signalled(f"{stopped.what} while {item.replica.ref} was {item.state}"))
             elif wants_family(item):
-                item.held = item.held or (Held.SIGNAL if plan.promote else Held.PROMOTE_OFF)
+                item.held = item.held or plan.hold or Held.SIGNAL
     elif unsigned:
         for item in filter(wants_family, works):
-            item.held = item.held or (Held.UNSIGNED if plan.promote else Held.PROMOTE_OFF)
+            item.held = item.held or plan.hold or Held.UNSIGNED
     return [result(plan, item, now) for item in works]
 
 

@@ -1,1 +1,1 @@
-"""What any command needs while it runs: the runner, the life of a run, the verdict, Markdown."""
+"""Serves every command while it runs: the life of a run, signals, the runner's log and outputs, verdict, Markdown."""

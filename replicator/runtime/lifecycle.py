@@ -1,8 +1,8 @@
-"""Runs a command from its inputs to its results: signals end it in good order, and results are written on every path.
+"""Runs a command from inputs to results: writes the results on every way out, whether an error or SIGTERM ends it.
 
 class Counting(Run):
     def carry_out(self, signals): ...          # the work; returns a Verdict or raises a ReplicatorError
-    def outputs(self, verdict): ...            # what each place is told
+    def outputs(self, verdict): ...            # what each output says
 
 run = functools.partial(execute, Counting)
 """
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 
 @dataclass(kw_only=True)
 class Run(ABC):
-    """One run of a command: what it was given, and what is known so far. Whatever ends it, that is what gets reported.
+    """One run of a command: its inputs, and what is known so far, which is reported however the run ends.
 
-    A command's own class adds what it learns on its way, carries it out, and says what each place is told.
+    Each command's subclass adds its own state, does the work, and says what goes to the outputs, the log and so on.
     """
 
     given: Mapping[str, str]
@@ -44,35 +44,35 @@ class Run(ABC):
     stdout: TextIO
     runner: Runner
     of_action: bool = False
-    """Whether a step of an action asks, whose files lie in the workspace or in RUNNER_TEMP."""
+    """Whether the run is a step of an action, so that its files must be in the workspace or in RUNNER_TEMP."""
     loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None
-    """Makes the event loop, whose clock is the run's only one."""
+    """Makes the event loop, whose clock is the only one that the run uses."""
     notes: list[Annotation] = field(default_factory=list)
     defective: bool = False
-    """Whether telling the results met a defect of this program."""
+    """Whether reporting the results ran into a defect of this program."""
 
     @abstractmethod
     def carry_out(self, signals: Signals) -> Verdict:
-        """Do the work. Raises a ReplicatorError where it can't be done."""
+        """Do the work and return the verdict. Raises a ReplicatorError if it can't be done."""
 
     def conclude(self) -> None:  # noqa: B027 - most runs have nothing to write
-        """Write what belongs to the results, whatever the verdict, before anybody is told."""
+        """Write files that belong to the results, whatever the verdict, before anything is reported."""
 
     def exit_code(self, verdict: Verdict) -> int:
-        """The exit code that goes with the verdict."""
+        """Return the exit code that goes with the verdict."""
         return verdict.exit_code
 
     @abstractmethod
     def outputs(self, verdict: Verdict) -> Mapping[str, str]:
-        """Every output of the action."""
+        """Return every output of the action."""
 
     @abstractmethod
     def document(self, verdict: Verdict) -> Mapping[str, Any]:
-        """Everything for machines: what `--json` prints."""
+        """Return the results for machines: what `--json` prints."""
 
     @abstractmethod
     def annotations(self, verdict: Verdict) -> Sequence[Annotation]:
-        """The remarks for the run's page."""
+        """Return the annotations for the run's page."""
 
     @abstractmethod
     def show(self, verdict: Verdict) -> None:
@@ -80,37 +80,37 @@ class Run(ABC):
 
     @abstractmethod
     def summary(self, verdict: Verdict) -> str:
-        """The job summary, in Markdown."""
+        """Return the job summary, in Markdown."""
 
     def in_loop(self, coroutine: Coroutine[None, None, None]) -> None:
-        """Run it on a loop of its own."""
+        """Run a coroutine on a new event loop."""
         with asyncio.Runner(loop_factory=self.loop_factory) as runner:
             runner.run(coroutine)
 
     def folder(self) -> Path:
-        """Where files of results go: RUNNER_TEMP; on a command line the working folder."""
+        """Return the folder for result files: RUNNER_TEMP in a runner, the working folder on a command line."""
         return Path(self.env.get("RUNNER_TEMP") or (tempfile.mkdtemp() if self.runner.commands else "."))
 
     def told_to_people(self) -> list[str]:
-        """The notes that are no errors."""
+        """Return the messages of all notes except errors."""
         return [note.message for note in self.notes if note.level != "error"]
 
     @contextlib.contextmanager
     def tolerant(self, what: str) -> Iterator[None]:
-        """Within it nothing stops the run: a place that can't be written stops none of the others."""
+        """Report an exception in this context instead of raising it, so that the other results are written."""
         try:
             yield
         except (OSError, ValueError) as error:
             said = f"The {what} could not be written: {error}"
             self.runner.line(f"warning: {said}")
             self.notes.append(Annotation("warning", what, said))
-        except Exception:  # noqa: BLE001 - what can't be said in one place is said in the others
+        except Exception:  # noqa: BLE001 - a defect in one result must not lose the others
             self.defective = True
             self.runner.line(f"error: the {what} could not be made; {errors.UNFORESEEN.remedy}")
             self._show_traceback()
 
     def concluded(self, signals: Signals) -> Verdict:
-        """The verdict over the run, or over what it raised. From then on signals aren't heard: results are written."""
+        """Carry out the run and return its verdict, whatever it raises. Later signals are ignored: results are due."""
         try:
             verdict = self.carry_out(signals)
         except errors.ReplicatorError as error:
@@ -124,7 +124,7 @@ class Run(ABC):
         return verdict
 
     def tell(self, verdict: Verdict, document: TextIO | None) -> int:
-        """Say everything everywhere. Returns the exit code."""
+        """Write the results everywhere: outputs, document, annotations, log, summary. Returns the exit code."""
         self.conclude()
         with self.tolerant("outputs"):
             self.runner.outputs(self.outputs(verdict))
@@ -167,10 +167,10 @@ def execute(
     of_action: bool = False,
     loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
 ) -> int:
-    """Carry a command out, and write its results whatever happens. Returns the exit code.
+    """Carry out a command, and write its results whatever happens. Returns the exit code.
 
-    `given` maps inputs to their text; with `commands` the runner's workflow commands are written, else plain text.
-    A `document` gets the results as one JSON document.
+    `given` maps inputs to their text. `commands` says whether to write workflow commands for the runner, or plain text.
+    The results are also written to `document`, if given, as one JSON document.
     """
     run = kind(
         given=given,

@@ -1,6 +1,6 @@
-"""The runner: log lines, groups, annotations, outputs and the job summary, each harmless whatever it quotes.
+"""Writes log lines, groups, annotations, outputs and the job summary, with text from outside made harmless.
 
-`protocol` does what must work before anything is installed; actions_toolkit does the rest.
+`bootstrap.workflow_commands` does what must work before anything is installed; actions_toolkit does the rest.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from typing import TextIO
 
 
-#: The runner drops a step's summary whole when it is larger.
+#: The runner drops the whole summary of a step if it is larger than this, in bytes.
 LARGEST_SUMMARY = 2**20
 
-#: The runner shows this many annotations of one type per step and drops the rest without a word.
+#: The runner shows this many annotations of one type per step and drops the rest silently.
 ANNOTATIONS_PER_TYPE = 10
 
 Level = Literal["error", "warning", "notice"]
@@ -29,18 +29,18 @@ Level = Literal["error", "warning", "notice"]
 
 @dataclass(frozen=True, slots=True)
 class Annotation:
-    """One remark for the run's page."""
+    """One annotation on the run's page."""
 
     level: Level
     title: str
     message: str
     file: str = ""
-    """The file that it is about, as the runner shows it in a pull request; nothing for most."""
+    """The file that it is about, which the runner shows in a pull request; mostly empty."""
     line: int = 0
 
 
 def within_budget(annotations: Sequence[Annotation]) -> Sequence[Annotation]:
-    """At most ten remarks of one type: what exceeds the runner's budget stands together in the tenth."""
+    """Reduce annotations of one type to the ten that the runner shows: the tenth holds all that are left."""
     if len(annotations) <= ANNOTATIONS_PER_TYPE:
         return annotations
     kept, rest = annotations[: ANNOTATIONS_PER_TYPE - 1], annotations[ANNOTATIONS_PER_TYPE - 1 :]
@@ -56,14 +56,14 @@ class Runner:
         self._env = env
         self._stdout = stdout
         self.commands = commands
-        """Whether workflow commands are written; plain text otherwise."""
+        """Whether to write workflow commands; otherwise plain text."""
 
     def line(self, text: str, *, indent: int = 0) -> None:
-        """One line of the log; what it quotes can start no workflow command."""
+        """Write one line to the log, made harmless: it can start no workflow command."""
         self._write(" " * indent + workflow_commands.plain(text) if text else "")
 
     def table(self, rows: Sequence[Sequence[str]]) -> None:
-        """Lines with aligned columns."""
+        """Write rows as lines with aligned columns."""
         plain = [[workflow_commands.plain(cell) for cell in row] for row in rows]
         widths = [max(len(row[column]) for row in plain) for column in range(len(plain[0]))] if plain else []
         for row in plain:
@@ -72,7 +72,7 @@ class Runner:
 
     @contextlib.contextmanager
     def group(self, title: str) -> Iterator[None]:
-        """Lines that the runner folds."""
+        """Write the lines of this context as a group that the runner folds."""
         if not self.commands:
             self.line(title)
             yield
@@ -84,7 +84,7 @@ class Runner:
             self._toolkit(core.end_group)
 
     def annotate(self, annotations: Sequence[Annotation]) -> None:
-        """Show remarks; in the runner each type within its budget."""
+        """Show annotations; in the runner at most ten of each type."""
         for level in ("error", "warning", "notice"):
             items = [item for item in annotations if item.level == level]
             for item in within_budget(items) if self.commands else items:
@@ -106,16 +106,16 @@ class Runner:
             self._stdout.flush()
 
     def _write(self, line: str) -> None:
-        # A log that nobody reads any more is no reason to leave a copy half made.
+        # A closed log must not end the run halfway through a copy.
         with contextlib.suppress(OSError, ValueError):
             workflow_commands.write_line(self._stdout, line)
 
     def outputs(self, values: Mapping[str, str]) -> None:
-        """The step's outputs, all in one write."""
+        """Set the step's outputs, all in one write."""
         workflow_commands.write_outputs(self._env, values)
 
     def summary(self, markdown: str) -> None:
-        """The job summary. Raises ValueError where it is larger than the runner takes."""
+        """Write the job summary. Raises ValueError if it is larger than the runner takes."""
         data = markdown.encode("utf-8", "backslashreplace")
         if len(data) > LARGEST_SUMMARY:
             raise ValueError(f"the summary has {len(data)} bytes")

@@ -1,4 +1,4 @@
-"""Hears SIGINT, SIGTERM and the like, so that the first one ends a run in good order."""
+"""Catches SIGINT, SIGTERM and the like, once, and cancels the work; `lifecycle` ends the run."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
 
 class Signals:
-    """SIGINT, SIGTERM and the like: the first one ends the run in good order, later ones do not disturb that."""
+    """Keeps the first stop signal, and ends the run in good order; later signals don't disturb that."""
 
     def __init__(self) -> None:
         self.caught: errors.Interrupted | None = None
         self.deaf = False
-        """Set while results are written."""
+        """Whether to ignore all signals; set while results are written."""
         self._call: Callable[[], object] | None = None
 
     def handle(self, number: int, _frame: FrameType | None) -> None:
-        """What the interpreter calls."""
+        """Handle a signal; the interpreter calls this. Raises Interrupted unless `cancelling` is active."""
         if self.deaf or self.caught:
             return
         self.caught = errors.Interrupted(signal.Signals(number).name, 128 + number)
@@ -36,7 +36,7 @@ class Signals:
 
     @contextlib.contextmanager
     def cancelling(self) -> Iterator[None]:
-        """Within it a signal cancels the current task instead of raising Interrupted wherever the interpreter is."""
+        """In this context a signal cancels the current task instead of raising Interrupted at an arbitrary place."""
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
         self._call = lambda: loop.call_soon_threadsafe(task.cancel) if task else None
         try:
@@ -47,7 +47,7 @@ class Signals:
 
 @contextlib.contextmanager
 def listening() -> Iterator[Signals]:
-    """Signals are heard within it."""
+    """Handle stop signals in this context, and restore the former handlers after it."""
     signals = Signals()
     if threading.current_thread() is not threading.main_thread():
         yield signals

@@ -1,4 +1,4 @@
-"""The verdict over a run: its result, its exit code, and why in one sentence."""
+"""Defines the verdict on a run: its result, its exit code, and the reason in one sentence."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The run's result, the exit code that goes with it, and why in one sentence."""
+    """The result of a run, the exit code that goes with it, and the reason in one sentence."""
 
     result: Result
     exit_code: int
     reason: str
     error: ReplicatorError | None = None
-    """What ended the run before its replicas came to their end."""
+    """The error that ended the run before its replicas were done."""
 
     @property
     def headline(self) -> str:
-        """What happened, without why and what to do."""
+        """What happened, without the cause and the remedy."""
         if isinstance(self.error, BadSettings):
             return self.error.headline
         return self.error.what if self.error else self.reason

@@ -111,9 +111,9 @@ FAULTS = (
     _quick("a text", Class.GARBLED, {"kind": "body", "status": 503, "text": '"Service Unavailable"'}),
     _quick("nothing at all", Class.GARBLED, {"kind": "body", "status": 200, "text": ""}),
     _http("401", Class.CREDENTIALS, 401, "authError", reason="forbidden"),
-    _http("403 rateLimitExceeded", Class.THROTTLED, 403, "rateLimitExceeded", reason="rate", waits=60, longest=60),
+    _http("403 rateLimitExceeded", Class.THROTTLED, 403, "rateLimitExceeded", reason="rate", waits=0.5, longest=60),
     _http(
-        "403 userRateLimitExceeded", Class.THROTTLED, 403, "userRateLimitExceeded", reason="rate", waits=60, longest=60
+        "403 userRateLimitExceeded", Class.THROTTLED, 403, "userRateLimitExceeded", reason="rate", waits=0.5, longest=60
     ),
     _http(
         "403 concurrent operations",
@@ -131,7 +131,7 @@ FAULTS = (
             }
         ],
     ),
-    _http("429", Class.THROTTLED, 429, "rateLimitExceeded", reason="rate", waits=60, longest=60),
+    _http("429", Class.THROTTLED, 429, "rateLimitExceeded", reason="rate", waits=0.5, longest=60),
     _http(
         "429 with Retry-After",
         Class.THROTTLED,

@@ -88,6 +88,7 @@ EXISTING: Mapping[str, tuple[Mapping[str, Any], str]] = {
     "pending, smaller": ({"status": "PENDING", "disk_size_gb": 10}, "drift"),
     "pending, other architecture": ({"status": "PENDING", "architecture": "other"}, "drift"),
     "pending, a copy of the twin": ({"status": "PENDING", "source": TWIN}, "conflict"),
+    "pending, nearby": ({"status": "PENDING", "location": "near"}, "conflict"),
     "pending, of one gone": ({"status": "PENDING", "source": "gone"}, "unproven"),
 }
 
@@ -97,6 +98,7 @@ HEADS: Mapping[str, tuple[str | None, bool, bool]] = {
     "older, copied late": (OLDER, True, True),
     "newer": (NEWER, True, False),
     "newer, gone": ("gone", True, False),
+    "newer, of one replaced": ("rebuilt", True, False),
     "theirs, older": (None, False, True),
     "theirs, newer": (None, True, False),
 }
@@ -146,7 +148,13 @@ class World:
     def wanted(self) -> list[case.Wanted]:
         """What is to be made, by the rules: design's words on names, home and families."""
         project, shared = self.project or "p1", self.template == "{family}" and self.project in {"", "p1"}
-        copied = [at for at in self.locations if at != "us" or self.project or self.home_copy == "true" or shared]
+        everybody = any(
+            grant[2] == EVERYBODY["members"][0] and grant[1] == "null"
+            for grant in case.grants({"policy": {"bindings": POLICIES[self.policy]}})
+            if grant[0] == case.READER
+        )
+        serves = not (self.project or self.home_copy == "true" or shared) and (self.access != "public" or everybody)
+        copied = [at for at in self.locations if at != "us" or not serves]
         if shared and "us" not in self.locations and copied:
             copied.insert(0, "us")
         one_family = "{location}" not in self.template and len(copied) > 1
@@ -183,7 +191,7 @@ class World:
             placed: dict[str, Any] = add(project=project, name=name, **given)
             return placed
 
-        ids = {"gone": "7", "replaced": "8", OLDER: release(OLDER)["id"]}
+        ids = {"gone": "7", "replaced": "8", "rebuilt": "9", OLDER: release(OLDER)["id"]}
         ids[TWIN] = release(TWIN, architecture=other, family="arm")["id"]
         ids[f"{OTHER}/{SOURCE}"] = release(SOURCE, OTHER)["id"]
         for at, kind in self.heads.items():
@@ -236,7 +244,7 @@ def _copied(of: str | None, ids: Mapping[str, str]) -> dict[str, str]:
     if of is None:
         return {}
     project, _, name = (of if "/" in of else f"p1/{of}").partition("/")
-    name = {"replaced": SOURCE, "gone": "web-9"}.get(name, name)
+    name = {"replaced": SOURCE, "rebuilt": OLDER, "gone": "web-9"}.get(name, name)
     return {"source_image": f"projects/{project}/global/images/{name}", "source_image_id": ids[of]}
 
 

@@ -203,13 +203,13 @@ CASES = [
     Case(
         name="a statement offered as signature",
         bundle="ours.intoto.sigstore.json",
-        says="signs a statement about a file, and was given as bundle",
+        says="signs a statement about a file, but was given as bundle",
     ),
     Case(
         name="a signature offered as statement",
         cosign="does not contain a DSSE envelope",
         attestation="ours.sigstore.json",
-        says="signs a file, and was given as attestation",
+        says="signs a file, but was given as attestation",
     ),
     Case(
         name="a signature with a good statement, and the statement of another file",
@@ -228,14 +228,14 @@ CASES = [
         name="a key's bundle as keyless",
         cosign="not enough verified log entries",
         bundle="key.sigstore.json",
-        says="names a key, and the policy an identity",
+        says="names a key, but the policy an identity",
     ),
     Case(
         name="a keyless bundle as a key's",
         cosign="expected key signature, not certificate",
         bundle="ours.sigstore.json",
         key="key.pub",
-        says="holds a certificate, and the policy is a key",
+        says="holds a certificate, but the policy is a key",
     ),
     Case(
         name="a signature and a statement in one",

@@ -205,7 +205,7 @@ class TestSetUp:
 
     def test_what_a_run_imports_is_there_as_bytecode(self, set_up: SetUp) -> None:
         (environment,) = set_up.environments
-        assert "pip sets up" not in set_up.log
+        assert "Installing with pip" not in set_up.log
         # The environment's Python itself says whether it would have to compile.
         script = """
 import importlib.util, os, sys

@@ -86,7 +86,7 @@ def says(text: str) -> str:
     [
         pytest.param(None, "Go builds it, and there is no go on PATH", id="none"),
         pytest.param(says(OLD), OLD, id="old"),
-        pytest.param(says(CUT_OFF), "its modules could not be had: a v1: dial tcp", id="cut off"),
+        pytest.param(says(CUT_OFF), "its modules could not be fetched: a v1: dial tcp", id="cut off"),
     ],
 )
 def test_what_can_not_be_built_is_skipped_by_name(machine: Machine, go: str | None, said: str) -> None:

@@ -1,4 +1,4 @@
-"""The verb `decide`."""
+"""Declares the verb `decide`: help, inputs, examples."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Decides as the action's first step does, with options instead of inputs."""
+"""Runs `decide`: decides as the first step of the action does, with options instead of inputs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def run(
     given: Mapping[str, str], env: Mapping[str, str], stdout: TextIO, *, document: TextIO | None = None, **_: object
 ) -> int:
-    """Say the decision. Returns the exit code."""
+    """Print the decision. Returns the exit code."""
     env = {**env, **{f"INPUT_{name.upper()}": value for name, value in given.items() if value}}
     if document:
         with contextlib.suppress(decide.WrongInput):

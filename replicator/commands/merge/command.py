@@ -1,4 +1,4 @@
-"""The verb `merge`."""
+"""Declares the verb `merge`: help, inputs, outputs, examples."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from replicator.bootstrap.command import Command
 COMMANDS = [
     Command(
         "merge",
-        "make one index of those of several architectures, verify all of it, then move the families",
+        "merge the indexes of several architectures into one, verify all images in it, then move the families",
         run="commands.merge.run:run",
         settings="commands.merge.settings:MergeSettings",
         examples=("merge --fragments fragments --expect X86_64,ARM64 --required-locations all",),

@@ -1,4 +1,4 @@
-"""Holds what the fragments say against the live images."""
+"""Compares the fragments with the live images; ends the merge if anything differs or can't be read."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 
 async def confirm(calls: Calls, merged: Merged) -> list[tuple[Part, Image, dict[str, Existing]]]:
-    """Hold every entry against the live API: each source, and what is in each location.
+    """Compare every entry with the live API: each source, and the image in each location.
 
-    Raises BadFragments where anything is not as the fragments say, or where that can't be told.
+    Raises BadFragments if anything differs from the fragments or can't be read.
     """
     entries = [part.entry for part in merged.parts]
     refs = dict.fromkeys([*audit.named(entries), *(entry.source.ref for entry in entries)])
@@ -60,7 +60,7 @@ async def _existing(
     seen: Sequence[Seen],
     known: Mapping[ImageRef, Image | errors.ReplicaError],
 ) -> dict[str, Existing | errors.ReplicaError]:
-    """What is in each location, and whether it comes from the source."""
+    """Return the image in each location, with its lineage: whether it comes from the source."""
 
     async def one(item: Seen, image: Image, source: Image) -> Existing | errors.ReplicaError:
         try:
@@ -83,5 +83,5 @@ def _proven(found: Mapping[str, Existing | errors.ReplicaError]) -> dict[str, Ex
 
 
 def problems(texts: Sequence[str]) -> list[errors.InputProblem]:
-    """What is wrong with the fragments, as problems of that input."""
+    """Make problems of the input `fragments` from texts."""
     return [errors.InputProblem("fragments", text) for text in texts]

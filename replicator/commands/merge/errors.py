@@ -1,4 +1,4 @@
-"""Lists the failures that end a merge."""
+"""Lists the failures that end a merge, with their texts and exit codes."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 BAD_FRAGMENTS = Advice(
     title="Fragments make no release",
-    meaning="The fragments are not exactly those that were expected, don't fit together, or are not what the live "
-    "images are.",
+    meaning="The fragments are not exactly those that were expected, don't fit together, or differ from the live "
+    "images.",
     exit_code=ExitCode.FAILED,
 )
 
 FRAGMENTS_UNVERIFIED = Advice(
     title="Fragments can't be verified",
-    meaning="What the fragments name could not be read, so nobody can tell whether it is right.",
+    meaning="Images that the fragments name could not be read, so it is unknown whether they are right.",
 )
 
 INDEX_UNWRITTEN = Advice(
@@ -31,12 +31,12 @@ INDEX_UNWRITTEN = Advice(
 
 
 class BadFragments(BadSettings):
-    """The fragments make no release: a merge is all or nothing."""
+    """The fragments make no release. A merge is all or nothing."""
 
     def __init__(self, problems: Sequence[InputProblem], *, advice: Advice = BAD_FRAGMENTS) -> None:
         super().__init__(problems, advice=advice)
 
     @property
     def headline(self) -> str:
-        """What happened, without each problem."""
+        """What happened, without the single problems."""
         return "The fragments make no release, so no index was written and no family was moved"

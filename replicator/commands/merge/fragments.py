@@ -1,7 +1,7 @@
-"""The indexes of several builds as the index of one release: all of it, or every reason why not. Pure.
+"""Merges the indexes of several builds (fragments) into one release, or lists what is missing or mixed. Pure.
 
-Builds of one release run beside each other, each on a runner of its own architecture, and each leaves an index: a
-fragment. What they make together is only worth something whole, so there is no half of a merge.
+The builds of one release run in parallel, each on a runner of its architecture, and each writes an index: a fragment.
+A release is useful only as a whole, so a merge is all or nothing, and all fragments must be of one commit.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ if TYPE_CHECKING:
     from replicator.replicas.audit import Seen
 
 
-#: Which locations must be served by every image: this word means all that are wanted.
+#: The word in `required_locations` that means every location that is wanted.
 ALL = "all"
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Key:
-    """What tells the images of one release apart."""
+    """Architecture and variant, which together identify an image of a release."""
 
     architecture: str
     variant: str = ""
 
     @classmethod
     def of(cls, entry: Entry) -> Key:
-        """The key of an entry."""
+        """Return the key of an entry."""
         return cls(entry.architecture, entry.variant)
 
     def __str__(self) -> str:
@@ -48,7 +48,7 @@ class Key:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Part:
-    """An entry of a fragment, with the fragment's name for people."""
+    """An entry of a fragment, with its key and the fragment's file name."""
 
     key: Key
     fragment: str
@@ -60,7 +60,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """A location that some images of a variant are not in, and so none of that variant is given there."""
+    """A location left out of the index for a variant, because some images of that variant are not there."""
 
     location: str
     lacking: tuple[Key, ...]
@@ -74,24 +74,24 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Merged:
-    """What the fragments make together."""
+    """The release that the fragments make together."""
 
     parts: tuple[Part, ...]
-    """By key, each with the locations that all images of its variant are in."""
+    """Ordered by key, each with only those locations that all images of its variant are in."""
     left_out: tuple[LeftOut, ...]
 
     def required(self, wanted: Collection[str]) -> frozenset[str]:
-        """The locations that `wanted` requires, `all` resolved."""
+        """Return the locations that `wanted` requires, with `all` resolved."""
         served = {location for part in self.parts for location in part.entry.locations}
         return frozenset(served if ALL in wanted else wanted)
 
     def document(self) -> dict[str, Any]:
-        """The merged index."""
+        """Return the merged index."""
         return {"schema": image_index.SCHEMA_VERSION, "images": [part.entry.model_dump() for part in self.parts]}
 
 
 class NotOne(ValueError):
-    """Fragments that make no release; `problems` says of each what is wrong and what to do."""
+    """The fragments make no release; `problems` says what is wrong in each and what to do."""
 
     def __init__(self, problems: Sequence[str]) -> None:
         super().__init__("; ".join(problems))
@@ -99,9 +99,9 @@ class NotOne(ValueError):
 
 
 def merge(read: Mapping[str, Index | BadIndex], expected: Collection[Key], required: Collection[str]) -> Merged:
-    """The release that fragments, by name, make together. Raises NotOne with every problem.
+    """Merge fragments (file name → index) into a release. Raises NotOne with every problem.
 
-    `required` locations must be served by every image; others that one image lacks are dropped for its whole variant.
+    Every image must be in each `required` location. Other locations that an image lacks are dropped for its variant.
     """
     parts = sorted(
         (
@@ -122,7 +122,7 @@ def merge(read: Mapping[str, Index | BadIndex], expected: Collection[Key], requi
     ]
     whole = [_common(list(group)) for _, group in groupby(_by_variant(known), key=lambda part: part.key.variant)]
     problems += [
-        f"no location is served by each of {_and(map(str, kept))}: replicate all of them to one at least"
+        f"no location is served by each of {_and(map(str, kept))}: replicate all of them to at least one"
         for kept, _ in whole
         if not problems and not kept[0].entry.locations
     ]
@@ -170,14 +170,14 @@ def _mixed(parts: Sequence[Part]) -> Iterator[str]:
 
 
 def _shared(parts: Sequence[Part]) -> Iterator[str]:
-    """What only one image of a release may have: two of one name hand out the wrong one."""
+    """Find names and families that several images share: users would be given the wrong image."""
     holders: dict[str, dict[Key, Part]] = {}
     for part in parts:
         for what in _claims(part.entry):
             holders.setdefault(what, {}).setdefault(part.key, part)
     for what, held in sorted(holders.items()):
         if len(held) > 1:
-            todo = "give each image families and names of its own, for instance with its architecture in them"
+            todo = "give each image its own families and names, for instance with the architecture in them"
             yield f"{_and(map(str, held.values()))} share {what}: {todo}"
 
 
@@ -199,7 +199,7 @@ def _lacking(parts: Sequence[Part], required: Collection[str]) -> Iterator[str]:
 
 
 def _common(parts: Sequence[Part]) -> tuple[list[Part], list[LeftOut]]:
-    """The images of one variant, in the locations that all of them are in; and each other location."""
+    """Reduce the images of one variant to the locations that all of them are in; return the other locations too."""
     wanted = sorted({location for part in parts for location in (*part.entry.wanted_locations, *part.entry.locations)})
     lack = {location: [part for part in parts if location not in part.entry.locations] for location in wanted}
     kept = [
@@ -220,14 +220,14 @@ def _common(parts: Sequence[Part]) -> tuple[list[Part], list[LeftOut]]:
 
 
 def doubts(part: Part, source: Image | None, seen: Iterable[Seen], found: Mapping[str, Existing]) -> Iterator[str]:
-    """Where the live images are not what the fragment says. What could not be read is no matter of this function.
+    """Yield each difference between the live images and the fragment. Images that could not be read are skipped.
 
-    `source` is the live image under the source's name; `found` says by location what is there and where it comes from.
+    `source` is the live image under the source's name; `found` maps locations to the image there and its lineage.
     """
     said = part.entry.source
     if source is None or source.id != said.id:
         now = f"has the id {source.id} now" if source else "is gone"
-        yield f"{part}: its source {said.uri} (id {said.id}) {now}: build it anew"
+        yield f"{part}: its source {said.uri} (id {said.id}) {now}: build it again"
         return
     for item in seen:
         where = f"{part} in {item.location}: {item.served.uri}"
@@ -246,7 +246,7 @@ def doubts(part: Part, source: Image | None, seen: Iterable[Seen], found: Mappin
 def promotion(
     entry: Entry, source: Image, found: Mapping[str, Existing], *, required: Collection[str], promote: bool
 ) -> Plan:
-    """What is left to do for one image of the release, all of whose replicas are verified: to move the families."""
+    """Make the plan for one image of the release whose replicas are all verified: only families are left to move."""
     steps = tuple(
         _step(source, location, served, found[location], required=location in required)
         for location, served in sorted(entry.locations.items())
@@ -275,7 +275,12 @@ def _step(source: Image, location: str, served: Served, existing: Existing, *, r
     )
     if image.id == source.id:
         return Step(replica=replica, action=Action.SERVE)
-    return Step(replica=replica, action=Action.CHECK, existing=existing, changes=compare.family(replica, image))
+    return Step(
+        replica=replica,
+        action=Action.CHECK,
+        existing=existing,
+        changes=() if source.deprecated else compare.family(replica, image),
+    )
 
 
 def _by_variant(parts: Iterable[Part]) -> list[Part]:

@@ -1,7 +1,6 @@
-"""Merges the indexes of several builds into a release: fragments, live images, index, families.
+"""Runs `merge`: reads the fragments, compares them with the live images, writes the index, moves the families.
 
-Nothing is written before everything is verified, and no family moves before the index is written, and signed where
-that was asked for.
+Nothing is written before everything is verified. No family moves before the index is written, and signed if asked.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from replicator.core.replicas import Outcome, Result
 from replicator.index import image_index, seal
 from replicator.index.image_index import BadIndex
 from replicator.inputs import files
-from replicator.replicas import families, report, results, summary, work
+from replicator.replicas import families, held_back, report, results, summary, work
 from replicator.replicas.recorded_run import RecordedRun
 from replicator.replicas.session import Session
 from replicator.runtime.lifecycle import execute
@@ -41,22 +40,22 @@ if TYPE_CHECKING:
     from replicator.runtime.signals import Signals
     from replicator.runtime.verdict import Verdict
 
-#: More than architectures times variants of any release.
+#: Most files to read; a release has fewer combinations of architecture and variant.
 _MOST_FRAGMENTS = 200
 
 
 @dataclass(kw_only=True)
 class Merging(RecordedRun):
-    """Several indexes on their way to one."""
+    """One run of `merge`."""
 
     merged: Merged | None = None
     rows: list[tuple[Part, ReplicaResult]] = field(default_factory=list)
     began: float = 0.0
-    """On the event loop's clock, in seconds."""
+    """Seconds on the event loop's clock."""
 
     @property
     def results(self) -> Sequence[ReplicaResult]:
-        """What became of each replica so far."""
+        """The results of the replicas so far."""
         return [row for _, row in self.rows]
 
     def carry_out(self, signals: Signals) -> Verdict:
@@ -83,6 +82,7 @@ class Merging(RecordedRun):
                 (part, fragments.promotion(part.entry, source, images, required=required, promote=wanted.promote))
                 for part, source, images in found
             ]
+            plans = [(part, await self._with_heads(calls, plan)) for part, plan in plans]
             if wanted.dry_run:
                 self.rows = [_row(part, row) for part, plan in plans for row in work.planned(plan)]
                 return
@@ -90,8 +90,15 @@ class Merging(RecordedRun):
                 self._write(merged)
             await self._promote(merged, calls, plans, signals)
 
+    async def _with_heads(self, calls: Calls, plan: Plan) -> Plan:
+        """The plan with what its families resolve to, and a warning, where its source is held back."""
+        heads = await held_back.heads(calls, plan.source, [step.replica for step in plan.steps])
+        if plan.source.deprecated:
+            self.notes.append(Annotation("warning", "Merge", held_back.warning(plan.source, heads)))
+        return replace(plan, heads=heads)
+
     def _read(self, folder: str) -> dict[str, Index | BadIndex]:
-        """The fragments by their paths in the folder. Raises BadSettings where the folder can't be looked through."""
+        """Read the fragments, by their paths in the folder. Raises BadSettings if the folder can't be read."""
 
         def one(path: Path) -> Index | BadIndex:
             try:
@@ -103,7 +110,7 @@ class Merging(RecordedRun):
             place = files.folder(folder, self.env)
             found = files.below(place, suffix=".json", most=_MOST_FRAGMENTS)
         except files.Unfit as error:
-            advice = "give the folder that they were downloaded to, and look whether any build kept a fragment"
+            advice = "name the folder that they were downloaded to, and check that the builds uploaded their fragments"
             raise errors.BadSettings(problems([f"{error}; {advice}"])) from None
         return {name: one(path) for name, path in found.items()}
 
@@ -116,7 +123,7 @@ class Merging(RecordedRun):
     async def _promote(
         self, merged: Merged, calls: Calls, plans: Sequence[tuple[Part, Plan]], signals: Signals
     ) -> None:
-        """Sign the index if it is to be signed, and move the families of all images: all are verified by now."""
+        """Sign the index if asked, then move the families of all images, which are all verified by now."""
         now = asyncio.get_running_loop().time
         works = [(part, plan, _verified(plan, now())) for part, plan in plans]
 
@@ -129,7 +136,9 @@ class Merging(RecordedRun):
         try:
             if self.signer:
                 await self.seal(merged.document())
-            await asyncio.gather(*(families.families(session(*each)) for each in works))
+            # A release is one set: where the source of one image is held back, no family of it moves.
+            hold = next((plan.hold for _, plan in plans if plan.source.deprecated), None)
+            await asyncio.gather(*(families.families(session(*each), hold) for each in works))
         finally:
             self.rows = [
                 _row(part, row)
@@ -150,7 +159,7 @@ class Merging(RecordedRun):
         return replace(verdict, result=Result.PARTIAL, reason=f"{verdict.reason}; left out: {locations}")
 
     def outputs(self, verdict: Verdict) -> Mapping[str, str]:
-        """Every output of merge/action.yml."""
+        """Return every output of merge/action.yml."""
         told = self.document(verdict)
         failed = [row.replica.location for row in self.results if row.outcome in {Outcome.FAILED, Outcome.INTERRUPTED}]
         left_out = [item.location for item in self.merged.left_out] if self.merged else []
@@ -169,7 +178,7 @@ class Merging(RecordedRun):
         }
 
     def document(self, verdict: Verdict) -> Mapping[str, Any]:
-        """Images and replicas by architecture, and the index."""
+        """Return images and replicas by architecture, and the index."""
         images: dict[str, dict[str, str]] = {}
         for part, row in self.rows:
             if row.outcome.verified and not self.unsigned:
@@ -187,7 +196,7 @@ class Merging(RecordedRun):
         }
 
     def summary(self, verdict: Verdict) -> str:
-        """What exists where, and what went wrong."""
+        """Render what exists where, and what went wrong."""
         return summary.render(verdict, None, self.results, self.told_to_people())
 
 

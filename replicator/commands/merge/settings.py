@@ -1,4 +1,4 @@
-"""The inputs of a merge as one typed object; every problem at once, each naming its input, before any call."""
+"""Reads the inputs of merge into one typed object; reports every problem at once, by input."""
 
 from __future__ import annotations
 
@@ -28,36 +28,36 @@ if TYPE_CHECKING:
 
 
 class MergeSettings(BaseModel):
-    """What the user asks for. Field by field what `merge/action.yml` describes; empty inputs never get here."""
+    """What the user asks for, one field for each input of `merge/action.yml`. Empty inputs are left out before."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     fragments: Annotated[str, Option("what is merged", "FOLDER")]
     """The folder, relative to the workspace, that holds the `image-index.json` of every build of the release, each in
-    a folder of its own: every `*.json` file below it is taken for one.
+    its own folder. Every `*.json` file below it is read as one.
     """
     expect: Annotated[Words, Option("what is merged", "ARCHITECTURES")]
     """The images that the release is made of: `X86_64, ARM64`, or each with its variant, `X86_64/lts`. The fragments
-    must be exactly these.
+    must hold exactly these.
     """
     required_locations: Annotated[Words, Option("where", "LOCATIONS")] = ()
-    """The locations that every image must be in, or nothing is merged: some of them, or `all` that are wanted. Others
-    that one image lacks are left out of the index for all, with a warning.
+    """The locations that every image must be in, or nothing is merged: some of them, or `all` that are wanted. Other
+    locations that one image lacks are left out of the index for all, with a warning.
     """
     promote: Annotated[Flag, Option("what may be done")] = True
-    """Whether the images get their families, when the index is written."""
+    """Whether the images get their families once the index is written."""
     sign: Annotated[Sign, Option("what may be done", "off|keyless|key")] = Sign.OFF
     """How the index is signed: `off`, `keyless` (with the identity of this job, which needs `id-token: write` and is
     named in a public log) or `key` (with the P-256 key in the variable SIGNING_KEY, or in the file that
-    SIGNING_KEY_FILE names). Unless it is signed, no family moves and no index is written.
+    SIGNING_KEY_FILE names). If signing fails, no family moves and no index is written.
     """
     dry_run: Annotated[Flag, Option("what may be done")] = False
-    """Whether to stop when everything is verified, with nothing written or changed."""
+    """Whether to stop once everything is verified, without writing or changing anything."""
     timeout_minutes: Annotated[Minutes, Option("how long it may take", "MINUTES")] = 15.0
-    """How long it may take, waits for quotas included."""
+    """How long it may take, including waits for quotas."""
     compute_endpoint: Endpoint = ""
     """Another endpoint of the Compute Engine API (Private Service Connect, an emulator): `https`, or `http` on
-    loopback. Empty: that of `CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE`, or Google's.
+    loopback. Empty: the one in `CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE`, or Google's.
     """
 
     @field_validator("expect")
@@ -81,7 +81,7 @@ class MergeSettings(BaseModel):
 
     @property
     def expected(self) -> frozenset[Key]:
-        """The images that must be there."""
+        """The images that the fragments must hold."""
         return frozenset(Key(*word.split("/")) for word in self.expect)
 
 

@@ -1,4 +1,4 @@
-"""The verbs `replicate`, which is the main action's, and `plan`."""
+"""Declares the verbs `replicate` (the main action) and `plan`: help, inputs, outputs, examples."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _SOURCE = "projects/PROJECT/global/images/web-v1"
 COMMANDS = [
     Command(
         "replicate",
-        "make what is asked for, and say what exists where",
+        "make the image available in every location, and say what exists where",
         run="commands.replicate.run:run",
         settings="replicas.settings:Settings",
         examples=(
@@ -39,7 +39,7 @@ COMMANDS = [
     ),
     Command(
         "plan",
-        "say what `replicate` would do, and change nothing",
+        "show what `replicate` would do, and change nothing",
         run="commands.replicate.run:run",
         settings="replicas.settings:Settings",
         preset={"dry_run": "true"},

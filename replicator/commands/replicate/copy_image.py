@@ -1,4 +1,4 @@
-"""From nothing, or from whatever stands there already, to a READY copy of the source or of another replica."""
+"""Carries out a replica's copy as the plan says: inserts it, or waits for one that someone else began, until READY."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import uuid
 from typing import TYPE_CHECKING
 
 from replicator.compute import lookup, refusals
-from replicator.compute.refusals import Refusal, Then
+from replicator.compute.refusals import INSERT, Failed, Refusal, Then
 from replicator.core import errors
 from replicator.core.replicas import Action, Existing
 from replicator.replicas import plan as planning
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
     from replicator.replicas.work import Work
 
 
-#: A copy that someone else began is read again after so many seconds: there is no operation of ours to wait for.
+#: Seconds between reads of a copy that someone else began: there is no operation of ours to wait for.
 _SHORTEST_PAUSE = 5.0
 _LONGEST_PAUSE = 30.0
-#: Whether it is the copy that is refused so, or the replica that was to be copied: the source tells.
+#: These errors may concern the replica being copied rather than the new image: one try from the source tells which.
 _DOUBTFUL = frozenset({errors.Forbidden, errors.OrgPolicy, errors.OperationFailed})
 
 
 async def make_ready(session: Session, work: Work, schedule: Schedule) -> Image:
-    """Do what the plan says about a replica's image, until it is READY. Not verified, opened or promoted yet."""
+    """Do what the plan says until a replica's image is READY. It is not verified, opened or promoted here."""
     step = work.step
     if step.action is Action.CHECK and step.existing:
         return step.existing.image
@@ -42,7 +42,7 @@ async def make_ready(session: Session, work: Work, schedule: Schedule) -> Image:
 
 
 async def _copy(session: Session, work: Work, schedule: Schedule) -> Image:
-    """Insert, wait for the operation, read back. A try after an operation that failed is a new request."""
+    """Insert, wait for the operation, read back. After an operation that failed, a new request is sent."""
     failures, because = 0, ""
     doubt: errors.ReplicaError | None = None
     while True:
@@ -53,37 +53,34 @@ async def _copy(session: Session, work: Work, schedule: Schedule) -> Image:
         doing = f"Copying to {work.replica.location}" + ("" if parent.is_source else f" from {parent.image.ref}")
         session.say(work, *_asking(parent, again=bool(failures or because)))
         try:
-            operation = await _insert(session, work, schedule, parent, doing)
+            await _insert(session, work, schedule, parent, doing)
         except Refusal as refusal:
-            because, doubted = await _again(session, work, schedule, parent, refusal, doing)
+            if refusal.fault.then is Then.LOOK:
+                if image := await _look(session, work, schedule):
+                    return image
+                continue
+            failures += isinstance(refusal, Failed)
+            because, doubted = await _again(session, work, schedule, parent, refusal, doing, failures)
             doubt = doubted or doubt
-            continue
-        if operation is None:
-            if image := await _look(session, work, schedule):
-                return image
-            continue
-        problem = (await session.finish(work, operation, doing=doing, progress=_progress(session, work))).problem
-        if problem is None:
+        else:
             work.made = True
             return _checked(await _await_ready(session, work, await session.read_back(work)), parent, schedule)
-        fault = refusals.of_problem(problem)
-        if await _elsewhere(session, work, schedule, parent, fault):
-            because = _because(doing, problem.message or problem.code, fault)
-            continue
-        failures += 1
-        await session.wait_out(work, problem, failures, doing=doing)
 
 
 async def _again(
-    session: Session, work: Work, schedule: Schedule, parent: Parent, refusal: Refusal, doing: str
+    session: Session, work: Work, schedule: Schedule, parent: Parent, refusal: Refusal, doing: str, failures: int
 ) -> tuple[str, errors.ReplicaError | None]:
-    """Why a copy that was refused is asked for again, and what may be wrong with more than what was to be copied.
+    """Return why a copy that was refused is asked for again, and the error to raise if the source is refused too.
 
-    Raises the refusal where there is no other way.
+    Raises the refusal where there is no other way. `failures`: how many operations ended in error so far.
     """
     fault = refusal.fault
     if await _elsewhere(session, work, schedule, parent, fault, refusal.retry_after):
         return _because(doing, refusal.message, fault), None
+    if isinstance(refusal, Failed) and fault.then is Then.REPEAT:
+        await session.wait_out(work, refusal, failures, doing=doing)
+        return "", None
+    refusal.doing = doing
     if parent.is_source or fault.error not in _DOUBTFUL:
         raise refusal
     doubt = refusals.error_of(refusal, doing=doing)
@@ -93,7 +90,7 @@ async def _again(
 async def _elsewhere(
     session: Session, work: Work, schedule: Schedule, parent: Parent, fault: Fault, asked: float = 0.0
 ) -> bool:
-    """Whether a copy that came to nothing can be made of another image, or of this one in `asked` seconds."""
+    """Return whether a failed copy can be made from another image, or from this one after `asked` seconds."""
     if fault.error is errors.SourceRate:
         schedule.give_back(work)
         schedule.exhausted(parent, max(fault.wait, asked))
@@ -107,7 +104,7 @@ async def _elsewhere(
 
 
 async def _is_lost(session: Session, work: Work, parent: Parent) -> bool:
-    """Whether a replica that could not be copied is not any more what was verified, or nobody can copy it."""
+    """Return whether a replica that could not be copied is gone, replaced, or not usable any more."""
     ref = parent.image.ref
     try:
         image = await session.calls(session.calls.compute.get(ref), doing=f"Reading {ref}", where=work.replica.location)
@@ -117,7 +114,7 @@ async def _is_lost(session: Session, work: Work, parent: Parent) -> bool:
 
 
 def _checked(image: Image, parent: Parent, schedule: Schedule) -> Image:
-    """Our copy. Raises SourceChanged where another image stood under the name of what was to be copied."""
+    """Return our copy. Raises SourceChanged if it was made from another image that had taken over the origin's name."""
     if image.source_image_id == parent.image.id:
         return image
     schedule.lost(parent)
@@ -138,8 +135,15 @@ def _because(doing: str, said: str, fault: Fault) -> str:
     return errors.because(doing, said, why)
 
 
-async def _insert(session: Session, work: Work, schedule: Schedule, parent: Parent, doing: str) -> Operation | None:
-    """Begin a copy; None where something stands under its name already."""
+async def _insert(session: Session, work: Work, schedule: Schedule, parent: Parent, doing: str) -> None:
+    """Begin a copy and wait for its operation. Raises Refusal where it is refused, at once or in the operation."""
+    operation = await _begin(session, work, schedule, parent, doing)
+    problem = (await session.finish(work, operation, doing=doing, progress=_progress(session, work))).problem
+    if problem:
+        raise Failed(INSERT, work.replica.ref.project, problem)
+
+
+async def _begin(session: Session, work: Work, schedule: Schedule, parent: Parent, doing: str) -> Operation:
     replica = work.replica
     try:
         operation = await session.calls(
@@ -159,8 +163,6 @@ async def _insert(session: Session, work: Work, schedule: Schedule, parent: Pare
     except Refusal as refusal:
         if refusal.status is not None:
             schedule.give_back(work)
-        if refusal.fault.then is Then.LOOK:
-            return None
         raise
     work.operation = operation.name
     work.copying_since, work.percent = asyncio.get_running_loop().time(), None
@@ -179,7 +181,7 @@ def _progress(session: Session, work: Work) -> Callable[[int], None]:
 
 
 async def _look(session: Session, work: Work, schedule: Schedule) -> Image | None:
-    """Something stands under the name since the look-up (another run, or an insert whose answer was lost)."""
+    """Take over an image that appeared after the look-up: from another run, or an insert whose answer was lost."""
     image = await session.read_back(work)
     found = await lookup.examine(session.calls, session.plan.source, image)
     step = planning.step_for(session.plan.source, session.plan.readers, work.replica, found, replace_failed=False)
@@ -193,14 +195,14 @@ async def _look(session: Session, work: Work, schedule: Schedule) -> Image | Non
 
 
 async def _await_theirs(session: Session, work: Work) -> Image | None:
-    """Wait for a copy that somebody else began; None where it came to nothing, so that it is still to be made."""
+    """Wait for a copy that someone else began; None if it came to nothing, so that we have to make it."""
     image = await session.read_back(work)
     try:
         return await _await_ready(session, work, image)
     except (Refusal, errors.Drift) as gone:
         if isinstance(gone, Refusal) and gone.status != 404:
             raise
-        session.say(work, "waiting", f"the copy {image.ref.name} that somebody else began came to nothing")
+        session.say(work, "waiting", f"the copy {image.ref.name} that someone else began came to nothing")
         work.image = None
         return None
 
@@ -209,7 +211,7 @@ async def _await_ready(session: Session, work: Work, image: Image) -> Image:
     pause = _SHORTEST_PAUSE
     while image.status == "PENDING":
         if work.state != "being made":
-            session.say(work, "being made", f"{image.ref.name} is PENDING; waiting for whoever makes it")
+            session.say(work, "being made", f"{image.ref.name} is PENDING: someone else is making it; waiting")
         await session.calls.pause(pause, where=work.replica.location)
         pause = min(2 * pause, _LONGEST_PAUSE)
         image = await session.read(work)
@@ -219,7 +221,7 @@ async def _await_ready(session: Session, work: Work, image: Image) -> Image:
 
 
 async def _remove_failed(session: Session, work: Work) -> None:
-    """Delete a failed copy of ours, if it is still what the plan saw."""
+    """Delete a FAILED copy of ours, if it is still what the plan saw."""
     existing = work.step.existing
     image = await session.read(work)
     if existing is None or image != existing.image:

@@ -1,4 +1,4 @@
-"""Carry a plan out: all locations at once; for each copy → READY → verify → access; then the families move."""
+"""Carries out a plan: all locations at once, each copy → READY → verify → access; then sign, then move families."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from replicator.compute import lookup
 from replicator.compute.errors import SignInFailed
 from replicator.compute.refusals import Refusal
 from replicator.core import errors
+from replicator.core.images import Image
 from replicator.core.replicas import Action, Existing, Held, Lineage
 from replicator.replicas import families
 from replicator.replicas import plan as planning
@@ -24,45 +25,51 @@ if TYPE_CHECKING:
     from replicator.replicas.work import Work
 
 
-#: Seconds beyond the deadline in which what was verified is still promoted.
+#: Seconds beyond the deadline in which verified replicas are still promoted.
 GRACE = 60.0
-#: Seconds after which what was verified is looked at once more before its index is signed and its family moves.
+#: Seconds after which a verified replica is read once more before the index is signed and its family moves.
 _FRESH = 60.0
 
 
 async def replicate(session: Session, seal: Callable[[], Awaitable[bool]] | None = None) -> None:
-    """Bring every replica to its end, within the deadline, then move the families.
+    """Make every replica, within the deadline, then move the families.
 
-    `seal` is called in between, and says whether they may move; what it raises ends the run with no family moved.
-
-    What became of each stands in the session's works, at every moment: cancelling leaves them as they are.
+    `seal` is called in between and returns whether families may move; if it raises, the run ends with no family moved.
+    The session's works hold the state of each replica at every moment, so the run can be cancelled at any time.
     """
     schedule, clock = Schedule(session), asyncio.get_running_loop().time
     await session.all_of([work for work in session.works if work.running], "Making", partial(_make, schedule))
     deadline = session.calls.deadline
     session.calls.deadline = max(deadline, clock()) + GRACE
-    await _look_again(session, [work for work in session.works if _is_old(work, clock())])
+    held_back = await _look_again(session, [work for work in session.works if _is_old(work, clock())])
     hold = None if seal is None or await seal() else Held.UNSIGNED
     session.calls.deadline = max(deadline, clock()) + GRACE
-    await families.families(session, hold)
+    await families.families(session, held_back or hold)
 
 
 def _is_old(work: Work, now: float) -> bool:
-    """Whether it was verified so long ago that somebody may have deleted or replaced it since."""
+    """Return whether a replica was verified so long ago that someone may have deleted or replaced it since."""
     made = work.outcome.verified and work.step.action is not Action.SERVE
     return made and work.ended is not None and now - work.ended > _FRESH
 
 
-async def _look_again(session: Session, works: Sequence[Work]) -> None:
+async def _look_again(session: Session, works: Sequence[Work]) -> Held | None:
     """Are they still what was verified? Families move by name: whatever stands under it by then would be published.
 
-    What can't be read in time stays as it was verified.
+    What can't be read in time stays as it was verified. Returns why no family may move, where their source was held
+    back meanwhile.
     """
+    source, hold = session.plan.source, None
     with contextlib.suppress(errors.Deadline, SignInFailed, TimeoutError):
         async with asyncio.timeout_at(session.calls.deadline):
-            listed = await lookup.read_images(session.calls, [work.replica.ref for work in works])
+            refs = [source.ref, *(work.replica.ref for work in works)] if works else []
+            listed = await lookup.read_images(session.calls, refs)
+            found = listed.get(source.ref)
+            if isinstance(found, Image) and found.id == source.id and found.deprecated:
+                hold = Held.SOURCE_DEPRECATED
             differing = [work for work in works if listed.get(work.replica.ref) != work.image]
             await asyncio.gather(*(session.guarded(work, "Looking again", _confirm) for work in differing))
+    return hold
 
 
 async def _confirm(session: Session, work: Work) -> None:

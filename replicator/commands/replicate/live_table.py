@@ -1,4 +1,4 @@
-"""A live table of the replicas on a terminal where rich is installed. Everywhere else there are lines."""
+"""Shows a live table of the replicas on a terminal if rich is installed; everywhere else the log has lines."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from replicator.replicas.work import Work
 
 
-#: Lines of the screen that hold no replica: the title, the header, what is left out, and the prompt.
+#: Lines of the screen without a replica: title, header, the count of those left out, prompt.
 _FRAME = 5
 
 
 def is_wanted(stdout: TextIO, env: Mapping[str, str]) -> bool:
-    """Whether somebody looks at a screen that can be redrawn."""
+    """Return whether the output is a terminal that can be redrawn."""
     try:
         seen = stdout.isatty()
     except ValueError:  # a closed stream
@@ -35,7 +35,7 @@ def is_wanted(stdout: TextIO, env: Mapping[str, str]) -> bool:
 def live(
     stdout: TextIO, env: Mapping[str, str], works: Sequence[Work], clock: Callable[[], float]
 ) -> Iterator[Screen | None]:
-    """Show how the replicas get on as long as this lasts; None where lines must do."""
+    """Show the table during this context; yields None if there is none and lines are needed."""
     console = _console(stdout) if is_wanted(stdout, env) else None
     if console is None:
         yield None
@@ -44,7 +44,7 @@ def live(
 
     screen = Screen(console, works, clock)
     table = Live(get_renderable=screen.table, console=console, transient=True, refresh_per_second=4)
-    # A terminal that is gone is no reason to leave a copy half made.
+    # A closed terminal must not end the run halfway through a copy.
     with contextlib.suppress(OSError, ValueError):
         table.start()
     try:
@@ -63,7 +63,7 @@ def _console(stdout: TextIO) -> Console | None:
 
 
 class Screen:
-    """What the terminal shows: location, percent, time elapsed, state."""
+    """The table on the terminal: location, percent, time elapsed, state."""
 
     def __init__(self, console: Console, works: Sequence[Work], clock: Callable[[], float]) -> None:
         self._console = console
@@ -72,7 +72,7 @@ class Screen:
         self._said: dict[str, str] = {}
 
     def say(self, where: str, text: str) -> None:
-        """The last word about a location is its state; what is about nothing in the table stands above it."""
+        """Show the text as the state of a location; above the table if the location isn't in it."""
         from rich.text import Text
 
         if any(work.replica.location == where for work in self._works):
@@ -82,7 +82,7 @@ class Screen:
                 self._console.print(Text(workflow_commands.plain(f"{where}: {text}")))
 
     def table(self) -> Table:
-        """The table at this moment: what goes on first, and no more of it than the screen can hold."""
+        """Render the table as of now: running replicas first, and only as many rows as fit on the screen."""
         from rich.table import Table
         from rich.text import Text
 

@@ -1,4 +1,4 @@
-"""Prints the plan before acting, and a line on what is under way while copies are made."""
+"""Prints the plan before acting, and lines on the copies under way while they are made."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _WORDS = {
 
 
 def show_head(runner: Runner, source: SourceRef, wanted: Settings) -> None:
-    """Print what is asked for: reading what exists takes a moment."""
+    """Print what is asked for, because reading what exists takes a moment."""
     places = wanted.locations
     named = ", ".join(places) if len(places) <= _MOST_NAMED else f"{len(places)} locations"
     runner.line(f"{source} is wanted in {named}; reading what exists")
@@ -53,12 +53,27 @@ def show_plan(runner: Runner, plan: Plan) -> None:
         runner.line(f"{copies} to copy, {size(each)} each{total}" if copies else "nothing to copy", indent=2)
         for line in _tree(plan):
             runner.line(line, indent=2)
+        for line in _without_family(plan):
+            runner.line(line, indent=2)
+        for note in plan.notes:
+            runner.line(f"note: {note}", indent=2)
         for warning in plan.warnings:
             runner.line(f"warning: {warning}", indent=2)
 
 
+def _without_family(plan: Plan) -> list[str]:
+    """Which replicas get no family because their source has none to make it of."""
+    if plan.source.family:
+        return []
+    without = [
+        step.replica.location for step in plan.steps if step.action is not Action.SERVE and not step.replica.family
+    ]
+    listed = ", ".join(without) if len(without) <= _MOST_NAMED else f"{len(without)} locations"
+    return [f"no family in {listed}: the source has none to put in the place of {{family}}"] if without else []
+
+
 def _tree(plan: Plan) -> list[str]:
-    """Which copies are made of which image, where that is not the source for all."""
+    """Render which image each copy is made from, unless all are made from the source."""
     branches = tree_of(plan)
     if not branches:
         return []
@@ -90,13 +105,13 @@ def _plan_row(plan: Plan, step: Step) -> list[str]:
 
 
 def heading(works: Sequence[Work]) -> str:
-    """What stands above the lines about the replicas being made."""
+    """Return the heading of the lines about the replicas being made."""
     going = [work.replica.location for work in works if work.running]
     return f"Replicating to {', '.join(going) if len(going) <= _MOST_NAMED else f'{len(going)} locations'}"
 
 
 def show_progress(runner: Runner, works: Sequence[Work], next_try: Mapping[str, str], seconds: float) -> None:
-    """One line about all that is still going on; `next_try` says of those that have to wait until when."""
+    """Print one line about all running replicas; `next_try` says until when each of them waits."""
     going = [work for work in works if work.running]
     if going:
         few = len(going) <= _MOST_NAMED

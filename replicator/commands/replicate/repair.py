@@ -1,5 +1,6 @@
-"""Verify a READY image, then repair what can be: description, labels, and last its access, so that nothing becomes
-public before it is verified.
+"""Verifies a READY image, then repairs its description, labels (setLabels) and access.
+
+Access comes last, so that nothing becomes public before it is verified.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 async def settle(session: Session, work: Work, image: Image) -> None:
-    """Verify what can't be changed, then repair what can: description, labels, access."""
+    """Verify the fields that can't be changed, then repair those that can: description, labels, access."""
     replica, plan = work.replica, session.plan
     differences = compare.content(plan.source, replica, image)
     if differences:
@@ -68,7 +69,7 @@ async def _label(session: Session, work: Work) -> None:
 
 
 async def _open(session: Session, work: Work) -> None:
-    """Add the readers that the image's own policy lacks, and check the policy that is then in force."""
+    """Add the readers that the image's own policy lacks, and check the policy that results."""
     compute, ref, wanted = session.calls.compute, work.replica.ref, session.plan.readers
 
     async def read_policy() -> None:

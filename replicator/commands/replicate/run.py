@@ -1,4 +1,4 @@
-"""Replicates one image from inputs to results: settings, source, plan, copies, index, report."""
+"""Runs `replicate` and `plan` from inputs to results: settings, source, plan, copies, index, report."""
 
 from __future__ import annotations
 
@@ -33,27 +33,27 @@ if TYPE_CHECKING:
     from replicator.runtime.signals import Signals
     from replicator.runtime.verdict import Verdict
 
-#: Seconds after which people are told what is still under way; then every last one of them again.
+#: Seconds between lines on what is still under way; the last number repeats.
 _TICKS = (5.0, 10.0, 15.0, 30.0)
 
 
 @dataclass(kw_only=True)
 class Replication(RecordedRun):
-    """One image on its way to every location."""
+    """One run of `replicate` or `plan`."""
 
     screen: live_table.Screen | None = None
-    """A live table, where and while there is one."""
+    """The live table while one is shown, else None."""
     inputs: Inputs | None = None
     source: Image | None = None
     plan: Plan | None = None
     works: list[Work] = field(default_factory=list)
     rows: list[ReplicaResult] = field(default_factory=list)
     began: float = 0.0
-    """On the event loop's clock, in seconds."""
+    """Seconds on the event loop's clock."""
 
     @property
     def results(self) -> Sequence[ReplicaResult]:
-        """What became of each replica so far."""
+        """The results of the replicas so far."""
         return self.rows
 
     def carry_out(self, signals: Signals) -> Verdict:
@@ -78,10 +78,10 @@ class Replication(RecordedRun):
                     await replicate(session, self._seal if self.signer else None)
             finally:
                 self.rows = work.rows(plan, self.works, loop.time(), stopped=signals.caught, unsigned=self.unsigned)
-        self.notes += report.privacy_note(plan, inputs.settings.access, self.rows)
+        self.notes += report.access_note(plan, inputs.settings.access, self.rows)
 
     async def _plan(self, inputs: Inputs) -> tuple[Calls, Plan]:
-        """Read what exists, decide what will be done about it, and print that."""
+        """Read what exists, make the plan, and print it."""
         wanted = inputs.settings
         progress.show_head(self.runner, inputs.source, wanted)
         compute = await connected(wanted.compute_endpoint, self.env, anonymous=inputs.anonymous)
@@ -89,11 +89,12 @@ class Replication(RecordedRun):
         self.source = await lookup.read_source(calls, inputs.source)
         plan = self.plan = await survey(calls, wanted, self.source)
         self.notes += [Annotation("warning", "Plan", warning) for warning in plan.warnings]
+        self.notes += [Annotation("notice", "Plan", note) for note in plan.notes]
         progress.show_plan(self.runner, plan)
         return calls, plan
 
     async def _seal(self) -> bool:
-        """Sign and write the index, before any family moves; not for a run that failed. Says whether that was done.
+        """Sign and write the index before any family moves, unless the run failed. Returns whether that was done.
 
         Raises CannotSign.
         """
@@ -124,7 +125,7 @@ class Replication(RecordedRun):
 
     @contextlib.contextmanager
     def _watched(self, calls: Calls) -> Iterator[None]:
-        """Show people what goes on while replicas are made: a live table on a terminal, else lines, folded."""
+        """Show progress while replicas are made: a live table on a terminal, else a folded group of lines."""
         with contextlib.ExitStack() as stack:
             if any(item.running for item in self.works):
                 clock = asyncio.get_running_loop().time
@@ -142,7 +143,7 @@ class Replication(RecordedRun):
             progress.show_progress(self.runner, self.works, calls.next_try, loop.time() - self.began)
 
     def conclude(self) -> None:
-        """Write the index, unless it was to be signed: then it was written already, or must not be."""
+        """Write the index. An index to be signed was written by `seal` already, or must not be written."""
         if self.inputs is None or self.source is None or self.inputs.settings.dry_run:
             return
         if self.inputs.settings.sign is Sign.OFF:
@@ -150,15 +151,15 @@ class Replication(RecordedRun):
                 self.written = seal.write(self._index(), self.folder())
 
     def outputs(self, verdict: Verdict) -> Mapping[str, str]:
-        """Every output of action.yml."""
+        """Return every output of action.yml."""
         return report.outputs(decision="replicate", verdict=verdict, rows=self.rows, written=self.written)
 
     def document(self, verdict: Verdict) -> Mapping[str, Any]:
-        """Results, plan and index."""
+        """Return results, plan and index."""
         return report.document(verdict, self.rows, self.plan, self.written)
 
     def summary(self, verdict: Verdict) -> str:
-        """What exists where, what went wrong, and the command that repeats the run."""
+        """Render what exists where, what went wrong, and the command that repeats the run."""
         again: Sequence[str] = ()
         if self.inputs:
             which = self.source.ref if self.source else self.inputs.source

@@ -1,4 +1,4 @@
-"""Hands each location the image that it is copied from when the queue deals one, and tells people of waits."""
+"""Connects the copy queue to the event loop: futures, one timer, and what people are told of waits."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _Args = ParamSpec("_Args")
 
-#: What people read of a location that waits.
+#: The state that people read while a location waits.
 _STATES = {
     Reason.FAMILY: "waiting for the others of its family",
     Reason.REPLICA: "waiting for a replica to copy",
@@ -38,24 +38,24 @@ class Parent:
 
     @property
     def is_source(self) -> bool:
-        """Whether it is the source, and no copy itself."""
+        """Whether it is the source itself, not a replica."""
         return self.origin == SOURCE
 
 
 @dataclass(kw_only=True, eq=False)
 class _Ask:
-    """What a location asked for last."""
+    """The last request of a location for a copy."""
 
     work: Work
     because: str
-    """Why it was not copied yet, for people."""
+    """Why the location was not copied yet, for people."""
     answer: asyncio.Future[Parent]
     told: float = 0.0
-    """Until when it has to wait, as people were told; infinite where no time is known."""
+    """The time until which people were told it waits; infinite if that is unknown, 0 if they were told nothing."""
 
 
 class Schedule:
-    """The copy queue of one run, on the event loop: owns the timer, the answers awaited, and what people read."""
+    """Drives the copy queue of one run on the event loop: owns the timer, the awaited answers, and what people read."""
 
     def __init__(self, session: Session) -> None:
         plan, running = session.plan, [work for work in session.works if work.running]
@@ -73,9 +73,9 @@ class Schedule:
         self._timer: asyncio.Handle | None = None
 
     async def take(self, work: Work, *, of_source: bool = False, because: str = "") -> Parent:
-        """Wait until an image may be copied once more, and say which.
+        """Wait until an image may be copied to this replica's location, and return it.
 
-        `because` tells people why it was not copied yet. Raises Deadline where that will not be in time.
+        `because` tells people why it was not copied yet. Raises Deadline if that would be too late.
         """
         location, answer = work.replica.location, asyncio.get_running_loop().create_future()
         ask = self._asks[location] = _Ask(work=work, because=because, answer=answer)
@@ -89,40 +89,40 @@ class Schedule:
         return parent
 
     def give_back(self, work: Work) -> None:
-        """What was taken was not copied after all."""
+        """Note that the image taken last was not copied after all."""
         self._note(self._queue.give_back, work.replica.location)
 
     def begun(self, work: Work) -> None:
-        """The insert was accepted."""
+        """Note that the insert was accepted."""
         self._note(self._queue.begun, work.replica.location, self._clock())
 
     def place(self, work: Work) -> None:
-        """The insert has to wait for long, or need not be sent: the lead of the family need not wait for it."""
+        """Note that the family's lead need not wait: the insert has to wait for long, or isn't needed."""
         self._note(self._queue.place, work.replica.location)
 
     def exhausted(self, parent: Parent, seconds: float) -> None:
-        """Compute Engine makes no more copies of this image for so many seconds."""
+        """Note that Compute Engine makes no more copies of this image for that many seconds."""
         closed = self._session.calls.fitting(seconds, at_least=seconds)
         self._note(self._queue.exhausted, parent.origin, self._clock(), closed)
 
     def lost(self, parent: Parent) -> None:
-        """This image is gone, or isn't what was verified."""
+        """Note that this image is gone, or isn't the verified one any more."""
         self._note(self._queue.lost, parent.origin)
 
     def ended(self, work: Work) -> None:
-        """A replica came to its end; a verified one can be copied."""
+        """Note that a replica ended; a verified one can be copied from now on."""
         location = work.replica.location
         if work.verified and work.image is not None:
             self._parents[location] = Parent(location, work.image)
         self._note(self._queue.ended, location, is_origin=location in self._parents)
 
     def _note(self, event: Callable[_Args, None], *args: _Args.args, **named: _Args.kwargs) -> None:
-        """Let the queue know of an event, and see what it deals now."""
+        """Tell the queue about an event, and deal again."""
         event(*args, **named)
         self._look_at(self._clock())
 
     def _look_at(self, moment: float) -> None:
-        """Deal at that moment, even if it is now: all that happens at one moment is looked at together."""
+        """Deal at that moment, not at once even if it is now: events of one moment are dealt with together."""
         if self._timer:
             self._timer.cancel()
         self._timer = asyncio.get_running_loop().call_at(moment, self._deal)
@@ -142,7 +142,7 @@ class Schedule:
             self._look_at(next_look)
 
     def _tell(self, wait: Wait, now: float) -> None:
-        """Let people read what a location waits for, and why where that is news; what would be too late is refused."""
+        """Tell people what a location waits for, and why if that is news; end a wait that would be too long."""
         ask = self._asks[wait.location]
         if wait.reason is Reason.TOO_LATE:
             self._queue.withdraw(wait.location)
@@ -166,7 +166,7 @@ class Schedule:
         minutes = math.ceil(seconds / 60)
         return errors.Deadline(
             f"{self._because(ask)} Waiting {seconds:.0f} s would go beyond {self._session.calls.within}",
-            remedy=f"Run this again in {minutes} minutes: it goes on where it stopped. Or raise timeout_minutes.",
+            remedy=f"Run this again in {minutes} minutes: it continues where it stopped. Or raise timeout_minutes.",
         )
 
     def _because(self, ask: _Ask) -> str:

@@ -1,4 +1,4 @@
-"""Chooses the one image of an index for an architecture, a variant and a location."""
+"""Chooses the one image of an index to output, for an architecture, a variant and a location."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def pick(read: Index, wanted: VerifySettings) -> Served | None:
-    """The image for an architecture, a variant and a location; None where none is asked for. Raises BadSettings."""
+    """Return the image that is asked for; None if none is. Raises BadSettings if the index doesn't hold exactly one."""
     if not (wanted.architecture or wanted.variant or wanted.location):
         return None
     entry = _entry(read.images, wanted)
@@ -29,7 +29,7 @@ def pick(read: Index, wanted: VerifySettings) -> Served | None:
 
 
 def _entry(entries: Iterable[Entry], wanted: VerifySettings) -> Entry:
-    """The one entry that is meant."""
+    """Return the one entry for the architecture and variant asked for."""
     left = list(entries)
     for name in ("architecture", "variant"):
         there = sorted({getattr(entry, name) for entry in left})

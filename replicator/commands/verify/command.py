@@ -1,4 +1,4 @@
-"""The verb `verify`."""
+"""Declares the verb `verify`: its help, the options that it takes and leaves out, outputs, examples."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ _POLICY = (
 COMMANDS = [
     Command(
         "verify",
-        "hold what exists against an index, or against a source and settings, and change nothing",
+        "compare the live images with an index, or with a source and settings, and change nothing",
         run="commands.verify.run:run",
         settings="commands.verify.settings:VerifySettings",
         more_settings="replicas.settings:Settings",
-        # They say how something is made, where nothing is.
+        # These say how images are made, and verify makes none.
         without=(
             "dry_run",
             "promote",

@@ -1,4 +1,4 @@
-"""Tells what a verification found: verdict, outputs, document, annotations, log and summary."""
+"""Reports what a verification found: verdict, outputs, document, annotations, log and summary."""
 
 from __future__ import annotations
 
@@ -24,42 +24,43 @@ if TYPE_CHECKING:
     from replicator.runtime.runner import Runner
 
 
-#: So many locations are named in one sentence, and shown in the summary; and of each so many characters.
+#: How many locations one sentence names and the summary shows, and the most characters of each.
 _MOST_NAMED, _MOST_SHOWN, _LONGEST_TEXT = 6, 300, 1000
 
-#: For whoever deploys, then for whoever publishes.
+#: Advice to those who deploy, then to those who publish.
 _REMEDIES: dict[int, str] = {
-    ExitCode.FAILED: "Deploy none of these images. Their publisher runs the replication again, with its own settings: "
-    "it repairs what it can, makes what is missing, and says what to do about the rest. This shows what it would do:",
-    ExitCode.UNREACHABLE: "Run this again. If it stays so, see that this identity may read these images.",
+    ExitCode.FAILED: "Deploy none of these images. Their publisher should run the replication again, with its own "
+    "settings: it repairs what it can, makes what is missing, and says what to do about the rest. This shows what it "
+    "would do:",
+    ExitCode.UNREACHABLE: "Run this again. If that doesn't help, check that this identity may read these images.",
 }
 
 
 @dataclass(kw_only=True)
 class Known:
-    """What is known of a verification so far: whatever ends it, this is what gets reported."""
+    """What a verification knows so far, which is reported however it ends."""
 
     findings: list[Finding] = field(default_factory=list)
     signed: Signed | None = None
-    """Who signed the index, where that was asked and is as it must be."""
+    """Who signed the index, once its signature is verified."""
     digest: str = ""
-    """Of the index, as soon as it is believed."""
+    """The digest of the index, once it is verified and parsed."""
     image: Served | None = None
-    """The one that was asked for; handed on only if all is right."""
+    """The image that was asked for; output only if everything is correct."""
     sources: list[str] = field(default_factory=list)
-    """The images that what is verified was copied from, each as a reference."""
+    """References of the source images of everything that is verified."""
 
 
 def judge(known: Known) -> Verdict:
-    """What all findings come to."""
+    """Return the verdict on all findings."""
     code = audit.exit_code(known.findings)
     if code:
         wrong = [item for item in known.findings if item.state is not State.CORRECT]
         listed = [f"{_where(item)} {_state(item)}" for item in wrong[:_MOST_NAMED]]
         more = [f"{len(wrong) - _MOST_NAMED} more"] * (len(wrong) > _MOST_NAMED)
-        return Verdict(Result.FAILED, code, f"Not all is as it must be: {', '.join([*listed, *more])}")
-    images = f"{len(known.findings)} images are as they must be" if known.findings else "no image was looked at"
-    signed = f"The index was signed by {known.signed.by}" if known.signed else "No signature was looked at"
+        return Verdict(Result.FAILED, code, f"Not everything is correct: {', '.join([*listed, *more])}")
+    images = f"{len(known.findings)} images are correct" if known.findings else "no image was checked"
+    signed = f"The index was signed by {known.signed.by}" if known.signed else "No signature was checked"
     return Verdict(Result.COMPLETE, 0, f"{signed}; {images}")
 
 
@@ -72,7 +73,7 @@ def _state(finding: Finding) -> str:
 
 
 def _named(finding: Finding) -> str:
-    """What was found of which image; an index may know of none."""
+    """Say which image was found in which state; the image is left out if the index names none."""
     return ": ".join(filter(None, (finding.uri, _state(finding))))
 
 
@@ -81,12 +82,12 @@ def _told(finding: Finding) -> str:
 
 
 def exit_code(verdict: Verdict) -> int:
-    """The exit code of a verification: nobody answering isn't a problem of set-up, but says nothing of the images."""
+    """Return the exit code: the verdict's, but 4 if the API didn't answer, since no image is known to be wrong."""
     return ExitCode.UNREACHABLE if isinstance(verdict.error, EndpointUnreachable) else verdict.exit_code
 
 
 def document(known: Known, verdict: Verdict) -> dict[str, Any]:
-    """Everything for machines: what `--json` prints."""
+    """Return the results for machines: what `--json` prints."""
     problems: list[str] = []
     code = exit_code(verdict)
     if verdict.error:
@@ -107,7 +108,7 @@ def document(known: Known, verdict: Verdict) -> dict[str, Any]:
 
 
 def outputs(known: Known, verdict: Verdict) -> dict[str, str]:
-    """Every output of verify/action.yml, as the runner's file takes it."""
+    """Return every output of verify/action.yml, as text."""
     told = document(known, verdict)
     image, signed = told["image"] or {}, told["signed"] or {}
     return {
@@ -123,7 +124,7 @@ def outputs(known: Known, verdict: Verdict) -> dict[str, str]:
 
 
 def remarks(known: Known, verdict: Verdict) -> list[Annotation]:
-    """An error for each image that isn't right, or one notice."""
+    """Return an error for each image that isn't correct, or one notice."""
     if not exit_code(verdict):
         return [Annotation("notice", "Verified", f"{verdict.reason}.")]
     wrong = (item for item in known.findings if item.state is not State.CORRECT)
@@ -143,7 +144,7 @@ def show(runner: Runner, known: Known, verdict: Verdict) -> None:
 
 
 def _todo(known: Known, code: int) -> list[str]:
-    """What to do about what was found, and what can be typed."""
+    """Return what to do about the findings, then commands to type."""
     if not known.findings or code not in _REMEDIES:
         return []
     plans = [snippets.plan(source) for source in known.sources] if code == ExitCode.FAILED else []
@@ -151,7 +152,7 @@ def _todo(known: Known, code: int) -> list[str]:
 
 
 def summary(known: Known, verdict: Verdict) -> str:
-    """The job summary."""
+    """Render the job summary."""
     code = exit_code(verdict)
     head = f"### {'❌' if code else '✅'} {markdown.text(verdict.headline)}\n\n"
     rows = [

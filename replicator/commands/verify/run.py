@@ -1,6 +1,6 @@
-"""Verifies from inputs to results: who signed the index, then what it says, held against what exists.
+"""Runs `verify` from inputs to results: checks the index's signature, then compares its content with live images.
 
-Changes nothing. The index is parsed only after its signature is verified; an image is handed on only if every check
+Changes nothing. The index is parsed only after its signature is verified; `image` is output only if every check
 passed.
 """
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from replicator.runtime.signals import Signals
     from replicator.runtime.verdict import Verdict
 
-#: Minutes in which everything must be read: nothing here waits for copies.
+#: Minutes for reading everything; few are enough, because nothing here waits for copies.
 _MINUTES = 10
 #: The inputs that name files.
 _FILES = ("index", "bundle", "attestation", "key", "trusted_root")
@@ -43,12 +43,12 @@ _FILES = ("index", "bundle", "attestation", "key", "trusted_root")
 
 @dataclass(kw_only=True)
 class Verification(Run):
-    """What exists, on its way to a verdict."""
+    """One run of `verify`."""
 
     known: report.Known = field(default_factory=report.Known)
 
     def carry_out(self, signals: Signals) -> Verdict:
-        """Verify against an index, or without one against settings."""
+        """Verify against an index, or against settings if none is given."""
         given = self._placed() if self.of_action else self.given
         if given.get("index"):
             inputs = settings.load(given, self.env)
@@ -61,7 +61,7 @@ class Verification(Run):
         return report.judge(self.known)
 
     def _placed(self) -> dict[str, str]:
-        """The inputs of verify/action.yml: an index is needed, and files lie in the workspace or in RUNNER_TEMP."""
+        """Check the action's inputs: an index is required, and files must be in the workspace or in RUNNER_TEMP."""
 
         def place(name: str) -> str:
             try:
@@ -80,7 +80,7 @@ class Verification(Run):
         return {**given, **placed}
 
     def _read(self, wanted: VerifySettings) -> Index:
-        """The index from the very bytes that were signed. Raises SignatureWrong, BadSettings and others."""
+        """Read the index from the same bytes that were verified. Raises SignatureWrong, BadSettings and others."""
         path = Path(wanted.index)
         try:
             data = image_index.read_bytes(path)
@@ -113,7 +113,7 @@ class Verification(Run):
             try:
                 self.known.findings = await audit.check(calls, read)
                 if self.known.image is None:
-                    # Asked for one image, a run doesn't care where there was to be another.
+                    # If one image is asked for, missing images elsewhere don't matter.
                     self.known.findings += audit.lacking(read)
             except errors.Deadline as error:
                 raise EndpointUnreachable(error.what) from error
@@ -124,19 +124,19 @@ class Verification(Run):
         return Calls(compute, deadline=deadline, tell=_silent, within=f"the {_MINUTES} minutes of a verification")
 
     def exit_code(self, verdict: Verdict) -> int:
-        """That of the verdict, but 4 where nobody answered: nothing was changed, so that says nothing of the images."""
+        """Return the exit code: that of the verdict, but 4 if the API didn't answer."""
         return report.exit_code(verdict)
 
     def outputs(self, verdict: Verdict) -> Mapping[str, str]:
-        """Every output of verify/action.yml."""
+        """Return every output of verify/action.yml."""
         return report.outputs(self.known, verdict)
 
     def document(self, verdict: Verdict) -> Mapping[str, Any]:
-        """Findings and problems."""
+        """Return findings and problems."""
         return report.document(self.known, verdict)
 
     def annotations(self, verdict: Verdict) -> Sequence[Annotation]:
-        """A remark for each image that isn't right, or one that all are."""
+        """Return an annotation for each image that isn't correct, or one that says all are."""
         return [*self.notes, *(report.remarks(self.known, verdict) if self.runner.commands else ())]
 
     def show(self, verdict: Verdict) -> None:
@@ -144,12 +144,12 @@ class Verification(Run):
         report.show(self.runner, self.known, verdict)
 
     def summary(self, verdict: Verdict) -> str:
-        """The findings as a table, and what to do."""
+        """Render the findings as a table, and what to do."""
         return report.summary(self.known, verdict)
 
 
 def _silent(_where: str, _text: str) -> None:
-    """Waits of a verification are short, and its output may be read by a machine."""
+    """Ignore lines about waits: a verification's waits are short, and a machine may read its output."""
 
 
 run = partial(execute, Verification)

@@ -1,4 +1,4 @@
-"""The inputs of a verification as one typed object; every problem at once, each naming its input, before any call."""
+"""Validates the values given to verify, and reports every problem at once, by input."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ _INDEX = "an index instead"
 
 
 class VerifySettings(SignatureSettings):
-    """What the user asks for. Field by field what `verify/action.yml` describes; empty inputs never get here."""
+    """What the user asks for, one field for each input of `verify/action.yml`. Empty inputs are left out before."""
 
     index: Annotated[str, Option(_INDEX, "FILE")]
     """The `image-index.json` to verify."""
     architecture: Annotated[Architecture, Option(_INDEX, "ARCHITECTURE")] = ""
-    """The architecture of the image to hand on: `X86_64` or `ARM64`. It can be left out where the index holds one."""
+    """The architecture of the image to output: `X86_64` or `ARM64`. Optional if the index holds only one."""
     variant: Annotated[Variant, Option(_INDEX, "VARIANT")] = ""
-    """Its variant, where the index holds several."""
+    """The variant of the image to output, if the index holds several."""
     location: Annotated[Location, Option(_INDEX, "LOCATION")] = ""
-    """The location that the image to hand on must be in. Without it the index is verified, and no image handed on."""
+    """The location of the image to output. Without it the index is verified, but no image is output."""
     compute_endpoint: Endpoint = ""
     """Another endpoint of the Compute Engine API (Private Service Connect, an emulator): `https`, or `http` on
-    loopback. Empty: that of `CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE`, or Google's.
+    loopback. Empty: the one in `CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE`, or Google's.
     """
 
 
@@ -56,7 +56,7 @@ class VerifyInputs:
 def load(given: Mapping[str, str], env: Mapping[str, str]) -> VerifyInputs:
     """Check what was given (input → text; empty means not given). Raises BadSettings with every problem.
 
-    What says where replicas come from, on the command line, has no meaning beside an index.
+    On the command line, options about the source and its replicas are ignored if an index is given.
     """
     values: dict[str, Any] = given_values(given, env)
     values = {name: text for name, text in values.items() if name in VerifySettings.model_fields}
@@ -73,9 +73,9 @@ def load(given: Mapping[str, str], env: Mapping[str, str]) -> VerifyInputs:
 
 
 def refuse_without_index(given: Mapping[str, str]) -> None:
-    """Raise BadSettings where something was given that makes sense beside an index only."""
+    """Raise BadSettings if an input was given that makes sense only together with an index."""
     stray = [
         name for name in VerifySettings.model_fields if name not in {"index", "compute_endpoint"} and given.get(name)
     ]
     if stray:
-        raise BadSettings([InputProblem(name, "is about an index: give index as well") for name in stray])
+        raise BadSettings([InputProblem(name, "needs an index: give index as well") for name in stray])

@@ -280,7 +280,7 @@ def test_for_people(action: Action, made: Finished) -> None:
     assert main(["verify", *SOURCE], env, stdout) == 1
     lines = stdout.getvalue().splitlines()
     assert lines[-3] == "2 correct, 1 missing"
-    assert lines[-2].startswith("Deploy none of these images. Their publisher runs the replication again")
+    assert lines[-2].startswith("Deploy none of these images. Their publisher should run the replication again")
     assert lines[-1] == f".venv/bin/python -m replicator plan --source-image={SOURCE[1]}"
     assert lines[1].split() == ["eu", "X86_64", "missing", "projects/p1/global/images/web-1-eu"]
 

@@ -236,8 +236,8 @@ def test_an_image_that_is_replaced_just_before_it_gets_its_family(
     row = action().replicas["eu"]
     assert (row["outcome"], row["reason"]) == ("failed", "drift")
     assert row["message"] == (
-        "projects/p1/global/images/web-1-eu was replaced by someone else during the run, and it is that image which "
-        "leads the family web-eu now. Unless it is meant to: `gcloud compute images deprecate web-1-eu --project p1 "
+        "projects/p1/global/images/web-1-eu was replaced by someone else during the run, and the family web-eu "
+        "resolves to the new image. Unless that is intended: `gcloud compute images deprecate web-1-eu --project p1 "
         "--state DEPRECATED`; then run this again."
     )
 

@@ -304,7 +304,7 @@ class TestFragmentsFolder:
         done = release.merge()
         assert (done.exit_code, done.result) == (2, "failed")
         assert "fragments: " in done.outputs["reason"]
-        assert "look whether any build kept a fragment" in done.outputs["reason"]
+        assert "check that the builds uploaded their fragments" in done.outputs["reason"]
 
     @pytest.mark.parametrize(
         ("make", "says"),

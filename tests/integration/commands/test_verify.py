@@ -209,7 +209,7 @@ def test_the_signature_alone(consumer: Consumer) -> None:
     before = len(consumer.action.calls())
     run = consumer.verify({**SIGNED, **WANTED, "offline_only": "true"})
     assert (run.exit_code, run.outputs["image"], json.loads(run.outputs["findings"])) == (0, EU, [])
-    assert "no image was looked at" in run.outputs["reason"]
+    assert "no image was checked" in run.outputs["reason"]
     assert len(consumer.action.calls()) == before
 
 
@@ -238,7 +238,7 @@ def test_a_location_that_was_left_out_is_no_matter_elsewhere(action: Action, tmp
 def test_unsigned_and_said_so(consumer: Consumer) -> None:
     run = consumer.verify({"index": "image-index.json", **WANTED})
     assert (run.exit_code, run.outputs["image"], run.outputs["signed_by"]) == (0, EU, "")
-    assert "No signature was looked at" in run.outputs["reason"]
+    assert "No signature was checked" in run.outputs["reason"]
 
 
 def test_a_signal(consumer: Consumer) -> None:

@@ -73,11 +73,11 @@ def test_one_required_location_holds_all_families(emulator: Running, tmp_path: P
 
 @pytest.mark.parametrize("architecture", ["X86_64", "ARM64"])
 @pytest.mark.parametrize("existing", [{}, dict.fromkeys(AWAY, "right")])
-@pytest.mark.parametrize("first", [0, 3])
+@pytest.mark.parametrize("first", [0, 2, 4])
 def test_whatever_leads_the_families(
     emulator: Running, tmp_path: Path, first: int, existing: dict[str, str], architecture: str
 ) -> None:
-    heads = dict(zip(AWAY, [*HEADS][first:], strict=False))
+    heads = dict(zip(AWAY, [*HEADS, *HEADS][first:], strict=False))
     judged(emulator, tmp_path, World(locations=LOCATIONS, existing=existing, heads=heads, architecture=architecture))
 
 

@@ -496,7 +496,7 @@ class TestWaitsAreRepeated:
     @pytest.mark.parametrize(
         ("answer", "seconds"),
         [
-            ({"kind": "http", "code": 403, "reason": "rateLimitExceeded", "message": "Slow down."}, 60),
+            ({"kind": "http", "code": 403, "reason": "rateLimitExceeded", "message": "Slow down."}, 0.5),
             (
                 {
                     "kind": "http",

@@ -106,18 +106,21 @@ def test_a_statement_that_names_other_sources(tmp_path: Path) -> None:
         (["--bundle", "B"], ["certificate_identity_regexp: is missing", "certificate_oidc_issuer: is missing"]),
         (["--bundle", "B", "--certificate-identity-regexp", ".*"], ["certificate_oidc_issuer: is missing"]),
         (["--attestation", "B", "--certificate-oidc-issuer", "I"], ["certificate_identity_regexp: is missing"]),
-        (["--bundle", "B", "--certificate-identity-regexp", "(", "--certificate-oidc-issuer", "I"], ["is no regular"]),
+        (
+            ["--bundle", "B", "--certificate-identity-regexp", "(", "--certificate-oidc-issuer", "I"],
+            ["isn't a valid regular"],
+        ),
         (
             ["--bundle", "B", "--certificate-identity-regexp", f"a{{{'9' * 20}}}", "--certificate-oidc-issuer", "I"],
-            ["is no regular expression: the repetition number is too large"],
+            ["isn't a valid regular expression: the repetition number is too large"],
         ),
         (
             ["--bundle", "B", "--certificate-identity-regexp", "(" * 9999, "--certificate-oidc-issuer", "I"],
-            ["is no regular expression: maximum recursion depth exceeded"],
+            ["isn't a valid regular expression: maximum recursion depth exceeded"],
         ),
         (["--certificate-oidc-issuer", "I"], ["certificate_oidc_issuer: is a policy for a signature"]),
         (["--key", "K"], ["key: is a policy for a signature"]),
-        (["--offline-only"], ["offline_only: leaves the signature alone"]),
+        (["--offline-only"], ["offline_only: verifies only the signature"]),
         (["--bundle", "B", "--key", "K", "--trusted-root", "R"], ["trusted_root: is for keyless signatures"]),
         (["--bundle", "B", "--key", "/nowhere"], ["key: '/nowhere' can't be read"]),
         (["--bundle", "B", "--key", "{folder}/index.json"], ["holds no public P-256 key"]),
@@ -136,7 +139,7 @@ def test_options_that_make_no_sense(argv: list[str], problems: list[str]) -> Non
 
 def test_a_signature_needs_an_index() -> None:
     code, said = verify("--bundle", "B", "--key", "K")
-    assert (code, "bundle: is about an index: give index as well" in said) == (2, True)
+    assert (code, "bundle: needs an index: give index as well" in said) == (2, True)
 
 
 def test_a_root_that_is_none() -> None:

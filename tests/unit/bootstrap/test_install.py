@@ -154,7 +154,7 @@ class TestGivesUp:
         assert code == 1
         assert {path.name for path in tmp_path.iterdir()} <= {"bin", "lock.txt", "pip", "uv"}
         line = stdout.getvalue()
-        assert line.startswith("pip sets up, which takes longer, because uv can't: ")
+        assert line.startswith("Installing with pip, which takes longer, because uv can't: ")
         assert line.count("\n") == 1
         return line
 
@@ -171,7 +171,7 @@ class TestGivesUp:
             ("echo one; echo '  two'; exit 2", ": one two"),
             ("exit 7", ": it ended with 7"),
             ("kill -SEGV $$", ": it ended with -11"),
-            ("exit 0", ": it says that it did, and uv can't be found"),
+            ("exit 0", ": it reported success, but uv can't be found"),
             ("echo no answer of https://user:swordfish@mirror/simple; exit 2", " of https://(secret)@mirror/simple"),
             ("sleep 60 & wait", "/uv did not end within 0.5 seconds"),
             ("sleep 60 & echo over; exit 2", ": over"),

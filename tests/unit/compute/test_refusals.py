@@ -97,8 +97,15 @@ def test_refusals(
         ("RESOURCE_OPERATION_RATE_EXCEEDED", 0, "Too frequent", "source_rate", Then.REPEAT),
         ("RESOURCE_NOT_READY", 400, "", "not_ready", Then.REPEAT),
         ("QUOTA_EXCEEDED", 403, "", "quota", Then.GIVE_UP),
-        ("INTERNAL_ERROR", 503, "", "operation_failed", Then.GIVE_UP),
-        ("INTERNAL_ERROR", 500, "", "operation_failed", Then.GIVE_UP),
+        ("INTERNAL_ERROR", 503, "", "operation_failed", Then.REPEAT),
+        ("INTERNAL_ERROR", 500, "", "operation_failed", Then.REPEAT),
+        ("INTERNAL_ERROR", 0, "", "operation_failed", Then.REPEAT),
+        ("BACKEND_ERROR", 0, "", "operation_failed", Then.REPEAT),
+        *(("SOME_ERROR", status, "", "operation_failed", Then.REPEAT) for status in (408, 500, 502, 503, 504)),
+        ("SOME_ERROR", 501, "", "operation_failed", Then.GIVE_UP),
+        ("RATE_LIMIT_EXCEEDED", 403, "", "rate", Then.REPEAT),
+        ("SOME_ERROR", 429, "", "rate", Then.REPEAT),
+        ("QUOTA_EXCEEDED", 503, "", "quota", Then.GIVE_UP),
         ("NOT_FOUND", 499, "", "operation_failed", Then.GIVE_UP),
         ("RESOURCE_ALREADY_EXISTS", 409, "", "operation_failed", Then.GIVE_UP),
         ("CONDITION_NOT_MET", 412, ORG, "org_policy", Then.GIVE_UP),
@@ -107,7 +114,7 @@ def test_refusals(
     ],
 )
 def test_failed_operations(code: str, status: int, message: str, reason: str, then: Then) -> None:
-    fault = refusals.of_problem(Problem(code, message, status))
+    fault = refusals.Failed("", "", Problem(code, message, status)).fault
     assert (fault.error.reason, fault.then) == (reason, then)
 
 
@@ -120,12 +127,14 @@ def test_waits() -> None:
         ("unreachable", [1, 2, 4, 30]),
         ("unreachable", [1, 2, 4, 30]),
         ("rate", [15, 30, 60, 120]),
-        ("rate", [60, 60, 60, 60]),
-        ("rate", [60, 60, 60, 60]),
+        ("rate", [0.5, 1, 2, 60]),
+        ("rate", [0.5, 1, 2, 60]),
         ("source_rate", [600, 600, 600, 600]),
         ("source_rate", [600, 600, 600, 600]),
         ("not_ready", [5, 10, 20, 30]),
         ("drift", [1, 2, 4, 10]),
+        ("operation_failed", [5, 10, 20, 60]),
+        ("operation_failed", [5, 10, 20, 60]),
     ]
     assert all(bool(row.wait) is (row.then in {Then.REPEAT, Then.READ_AGAIN, Then.ELSEWHERE}) for row in refusals.TABLE)
     assert refusals.TABLE[-1].seconds(1) == 0
@@ -200,10 +209,16 @@ def test_messages_name_the_permission_and_a_role(method: str) -> None:
             "Required 'compute.images.useReadOnly' permission for 'projects/p1/global/images/web'",
             "compute.images.useReadOnly (roles/compute.imageUser has it)",
         ),
-        ("Required 'compute.disks.use' permission", "compute.images.update (roles/compute.storageAdmin has it)"),
+        ("Required 'compute.disks.use' permission", "compute.disks.use"),
+        ("Permission 'iam.serviceAccounts.actAs' denied on resource", "iam.serviceAccounts.actAs"),
+        ("Grant the caller roles/compute.imageUser", "roles/compute.imageUser"),
+        ("Ask for roles/owner", "compute.images.update (roles/compute.storageAdmin has it)"),
         (
             "Required compute.x.y, compute.images.get and compute.images.delete",
-            "compute.images.get (roles/compute.imageUser has it)",
+            (
+                "compute.x.y, compute.images.get (roles/compute.imageUser has it), "
+                "compute.images.delete (roles/compute.storageAdmin has it)"
+            ),
         ),
         ("Ask mycompute.images.get", "compute.images.update (roles/compute.storageAdmin has it)"),
     ],

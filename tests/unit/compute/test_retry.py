@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 LOST: dict[str, Any] = {"status": 503, "message": "Oops."}
 RATE: dict[str, Any] = {"status": 403, "codes": ("rateLimitExceeded",), "message": "Slow down."}
+#: The same, where the service says itself when to come back.
+RATE_SAID: dict[str, Any] = {**RATE, "retry_after": 60.0}
 SOURCE_RATE: dict[str, Any] = {"status": 403, "codes": ("RESOURCE_OPERATION_RATE_EXCEEDED",), "message": "Too often."}
 
 
@@ -75,7 +77,7 @@ class TestLastTry:
         assert all(later - earlier >= 1 for earlier, later in zip(tried.at, tried.at[1:], strict=False))
 
     def test_jitter_costs_no_try(self) -> None:
-        tried = Tried(RATE, deadline=60.5, times=1)
+        tried = Tried(RATE_SAID, deadline=60.5, times=1)
         assert tried.ended is None
         assert 60 <= tried.at[1] <= 60.5
 
@@ -118,7 +120,7 @@ class TestWallClock:
                 return cls(next(years), 1, 1, tzinfo=tz)
 
         monkeypatch.setattr(waits, "datetime", Jumping)
-        tried = Tried(RATE, times=3)
+        tried = Tried(RATE_SAID, times=3)
         assert tried.ended is None
         assert 180 <= tried.at[-1] <= 198
 

@@ -8,6 +8,7 @@ from replicator.core.images import Binding, Policy
 from replicator.core.replicas import Access
 from testkit.make import PUBLIC, READER
 
+EVERYBODY = frozenset({"allAuthenticatedUsers"})
 members = st.frozensets(st.sampled_from(["allAuthenticatedUsers", "user:a@x", "group:b@x"]), min_size=1)
 bindings = st.builds(
     Binding,
@@ -45,6 +46,30 @@ def test_modes() -> None:
     assert access.readers(Access.SOURCE, source) == (conditional,)
     assert access.readers(Access.PUBLIC, source) == PUBLIC.bindings
     assert access.readers(Access.PRIVATE, source) == ()
+
+
+GONE = "deleted:serviceAccount:ci@p.iam.gserviceaccount.com?uid=1"
+
+
+def test_deleted_accounts_are_left_out_and_told() -> None:
+    """A policy that names one can be read, and can't be written."""
+    mixed = Policy(
+        (Binding(READER, frozenset({"group:b@x", GONE})), Binding("roles/owner", frozenset({f"deleted:user:{GONE}"})))
+    )
+    (reader,) = access.readers(Access.SOURCE, mixed)
+    assert reader.members == {"group:b@x"}
+    assert access.readers(Access.SOURCE, Policy((Binding(READER, frozenset({GONE})),))) == ()
+    assert access.deleted_members(mixed) == (GONE, f"deleted:user:{GONE}")
+    written = access.with_added(mixed, PUBLIC.bindings)
+    assert {member for binding in written.bindings for member in binding.members} == {"group:b@x", *EVERYBODY}
+    assert access.beyond(Policy((Binding(READER, frozenset({GONE})),)), ()) == ()
+
+
+def test_other_roles() -> None:
+    policy = Policy((*PUBLIC.bindings, Binding("roles/compute.viewer", EVERYBODY, '{"title": "t"}')))
+    (other,) = access.other_roles(policy)
+    assert access.describe((other,), roles=True) == "allAuthenticatedUsers by roles/compute.viewer (if t)"
+    assert access.other_roles(PUBLIC) == ()
 
 
 def test_found() -> None:

@@ -71,7 +71,7 @@ def test_the_example() -> None:
             [
                 (
                     3,
-                    "locations.eu.labels: 'A' is no label key: a lower case letter, then at most 62 of a-z, 0-9, _ and -",
+                    "locations.eu.labels: 'A' isn't a valid label key: a lower case letter, then at most 62 of a-z, 0-9, _ and -",
                 )
             ],
         ),
@@ -145,7 +145,7 @@ class TestInARun:
         loaded = self.load(tmp_path, "locations:\n  eu: {required: true}\n  us:\n", locations="us, eu, asia")
         assert loaded.locations == ("eu", "us")
         assert [loaded.wanted(location).required for location in loaded.locations] == [True, False]
-        with pytest.raises(BadSettings, match="stand in the config file"):
+        with pytest.raises(BadSettings, match="can't be combined with config"):
             self.load(tmp_path, "locations:\n  eu:\n", locations="eu")
 
     def test_it_beats_the_inputs(self, tmp_path: Path) -> None:

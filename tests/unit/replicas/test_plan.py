@@ -7,18 +7,31 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from replicator.core import errors
-from replicator.core.images import Image, ImageRef, Policy
+from replicator.core.images import Binding, Image, ImageRef, Policy
 from replicator.core.replicas import Action, Existing, Lineage, Plan
 from replicator.inputs.config_file import Config
 from replicator.replicas import plan
 from replicator.replicas.copy_tree import Branch
 from replicator.replicas.settings import Settings
-from testkit.make import PUBLIC, copy, image, replica
+from testkit.make import PUBLIC, READER, copy, image, replica
+
+EVERYBODY = frozenset({"allAuthenticatedUsers"})
+CONDITIONAL = Policy((Binding(READER, EVERYBODY, '{"expression": "x"}'),))
+OTHER_ROLE = Policy((Binding("roles/compute.viewer", EVERYBODY), Binding(READER, frozenset({"group:g@x"}))))
 
 
-def make(source: Image | None = None, found: dict[ImageRef, Any] | None = None, **settings: Any) -> Plan:
+def make(
+    source: Image | None = None,
+    found: dict[ImageRef, Any] | None = None,
+    source_policy: Policy | None = PUBLIC,
+    **settings: Any,
+) -> Plan:
     source, wanted = source or image(), Settings(**settings)
-    return plan.make(wanted, source, PUBLIC, plan.replicas(wanted, source), found or {})
+    return plan.make(wanted, source, source_policy, plan.replicas(wanted, source, source_policy), found or {})
+
+
+def families(planned: Plan) -> list[str]:
+    return [step.replica.family for step in planned.steps]
 
 
 def actions(planned: Plan) -> dict[str, str]:
@@ -53,8 +66,37 @@ class TestHome:
         with pytest.raises(errors.BadSettings, match="the same image"):
             make(name_template="{name}", locations="eu")
 
-    def test_source_in_several_locations_is_copied_everywhere(self) -> None:
-        assert actions(make(image(storage_locations=("eu", "us"))))["us"] == "copy"
+    def test_a_source_in_several_locations_serves_each_itself(self) -> None:
+        several = image(storage_locations=("eu", "us"))
+        assert actions(make(several)) == {"us": "source", "eu": "source", "asia": "copy"}
+        assert actions(make(several, family_template="{family}", locations="us, eu")) == {
+            "us": "source",
+            "eu": "source",
+        }
+        assert actions(make(several, home_copy="true"))["eu"] == "copy"
+        assert actions(make(several, replica_project="acme"))["eu"] == "copy"
+        assert actions(make(image(storage_locations=("us-central1", "us"))))["us"] == "source"
+
+    @pytest.mark.parametrize(
+        ("policy", "action"),
+        [(PUBLIC, "source"), (CONDITIONAL, "copy"), (OTHER_ROLE, "copy"), (Policy(), "copy"), (None, "copy")],
+        ids=["public", "on a condition", "by another role", "private", "not to be read"],
+    )
+    def test_home_is_as_public_as_asked(self, policy: Policy | None, action: str) -> None:
+        """Only the own policy of the source counts, and one that can't be read counts as not public."""
+        planned = make(source_policy=policy, access="public")
+        assert actions(planned) == {"us": action, "eu": "copy", "asia": "copy"}
+        assert bool(planned.notes) is (action == "copy")
+        assert all("a public copy of it serves us." in note for note in planned.notes)
+        for other in ("source", "private"):
+            assert actions(make(source_policy=policy, access=other))["us"] == "source"
+        assert not make(source_policy=policy, access="public", locations="eu").notes
+
+    def test_each_home_of_a_private_source_gets_a_public_copy(self) -> None:
+        planned = make(image(storage_locations=("eu", "us")), source_policy=Policy(), access="public")
+        assert set(actions(planned).values()) == {"copy"}
+        (note,) = planned.notes
+        assert note.endswith("and stays as it is: a public copy of it serves us, eu.")
 
 
 class TestFamily:
@@ -84,7 +126,19 @@ class TestFamily:
 
     def test_without_family(self) -> None:
         assert {step.replica.family for step in make(image(family="")).steps} == {""}
-        assert {step.replica.family for step in make(image(family=""), family_template="x-{location}").steps} == {""}
+        assert families(make(image(family=""), family_template="x-{family}")) == ["", "", ""]
+
+    def test_a_family_that_needs_none_of_the_source_is_used_as_it_is(self) -> None:
+        without = image(family="")
+        planned = make(without, family_template="x-{location}")
+        assert families(planned) == ["", "x-eu", "x-asia"]
+        (note,) = planned.notes
+        assert "home_copy: true makes a copy there that carries its family" in note
+        everywhere = make(without, family_template="x-{location}", home_copy="true")
+        assert (families(everywhere), everywhere.notes) == (["x-us", "x-eu", "x-asia"], ())
+        assert families(make(without, family_template="web", locations="eu")) == ["web"]
+        place = Config.model_validate({"locations": {"eu": {"family": "eu-web"}, "asia": {"family": "{family}-x"}}})
+        assert families(make(without, config=place, locations=("eu", "asia"))) == ["eu-web", ""]
 
     def test_long_family(self) -> None:
         assert len(make(image(family="w" * 63)).steps[1].replica.family) == 63
@@ -123,6 +177,12 @@ class TestWhatExists:
         found = existing(copy(labels={}, description="", family=""), policy=Policy())
         step = plan.step_for(image(), PUBLIC.bindings, replica(), found, replace_failed=False)
         assert [change.field for change in step.changes] == ["description", "labels.a", "access", "family"]
+
+    def test_a_source_that_is_held_back_changes_no_family(self) -> None:
+        found = existing(copy(labels={}, family=""))
+        held = image(deprecated="DEPRECATED")
+        step = plan.step_for(held, PUBLIC.bindings, replica(), found, replace_failed=False)
+        assert [change.field for change in step.changes] == ["labels.a"]
 
     @pytest.mark.parametrize(
         ("found", "action"),
@@ -169,7 +229,7 @@ REPLICA = "projects/p1/global/images/web-1-eu"
         ),
         pytest.param(
             existing(copy(source_image_id=""), Lineage.FOREIGN),
-            "exists already and is no copy; the source has id 1",
+            "exists already and is not a copy; the source has id 1",
             LOOK,
             id="no copy",
         ),
@@ -194,12 +254,12 @@ REPLICA = "projects/p1/global/images/web-1-eu"
         pytest.param(
             existing(copy(deprecated="OBSOLETE")),
             "is marked OBSOLETE, so nobody can use it",
-            "If that was no intention: `gcloud compute images deprecate web-1-eu --project p1 --state ACTIVE`.",
+            "If that was not intended: `gcloud compute images deprecate web-1-eu --project p1 --state ACTIVE`.",
             id="obsolete",
         ),
         pytest.param(
             existing(copy(disk_size_gb=7, architecture="ARM64")),
-            "is not as wanted: diskSizeGb: wanted 20, found 7; architecture: wanted X86_64, found ARM64",
+            "differs from what is wanted: diskSizeGb: wanted 20, found 7; architecture: wanted X86_64, found ARM64",
             f"{REMOVE}.",
             id="other content",
         ),
@@ -233,14 +293,16 @@ def test_warnings() -> None:
     assert (planned.warnings, planned.copies_per_source, make().copies_per_source) == ((), 6, None)
     (warning,) = make(locations=f"us {six} us-east1").warnings
     assert warning == (
-        "7 copies of one source are planned; about 6 an hour are documented. Where Compute Engine makes no more, "
-        "verified replicas are copied instead; copies_per_source: 6 plans it."
+        "7 copies of one source are planned; the documented limit is about 6 an hour. Where Compute Engine makes no "
+        "more, verified replicas are copied instead; copies_per_source: 6 plans for that."
     )
     failed = existing(copy(status="FAILED", family=""), policy=None)
     replaced = make(locations=f"{six} us-east1", replace_failed="true", found={failed.image.ref: failed})
     assert replaced.warnings == (warning,)
-    assert make(image(deprecated="DEPRECATED")).warnings == (
-        "The source projects/p1/global/images/web-1 is marked DEPRECATED: its replicas are made all the same.",
+    (held,) = make(image(deprecated="DEPRECATED")).warnings
+    assert held == (
+        "The source projects/p1/global/images/web-1 is marked DEPRECATED: it was held back, rolled back or retired. Its "
+        "replicas are made and verified, and none is given a family; what one carries stays."
     )
 
 
@@ -259,7 +321,7 @@ def test_templates_that_give_no_name() -> None:
     with pytest.raises(errors.BadSettings) as caught:
         make(image(family="web-web"), locations="eu", **long)
     assert [found.input for found in caught.value.problems] == ["name_template", "family_template"]
-    assert all("which is no name in Compute Engine" in found.text for found in caught.value.problems)
+    assert all("which isn't a valid name in Compute Engine" in found.text for found in caught.value.problems)
     (step,) = make(image(family=""), locations="eu", family_template=long["family_template"]).steps
     assert step.replica.family == ""
 
@@ -290,7 +352,7 @@ def test_what_is_said_of_two_in_one_place(stored: tuple[str, ...], said: str) ->
 
 def test_places() -> None:
     assert problem(replica_project="123456") == (
-        "replica_project", "'123456' is a project's number: write its id"
+        "replica_project", "'123456' is a project number: write the project's id"
     )  # fmt: skip
     number = image(project="123456")
     assert len(make(number).steps) == 3
@@ -334,9 +396,9 @@ def test_encryption_is_not_lost_silently() -> None:
     wanted = Settings(config=config, locations=("eu", "asia", "me-west1"))
     with pytest.raises(errors.ReplicatorError) as caught:
         plan.replicas(wanted, image(encryption="key"))
-    assert caught.value.what == "The source projects/p1/global/images/web-1 is encrypted with a key of its own (key)"
+    assert caught.value.what == "The source projects/p1/global/images/web-1 is encrypted with its own key (key)"
     assert caught.value.todo == (
-        "A copy without one would silently fall back to Google's key: give a kms_key in the config file for asia, me-west1."
+        "A copy without a key would silently fall back to Google's: give a kms_key in the config file for asia, me-west1."
     )
     keys = [made.kms_key for made in plan.replicas(wanted, image())]
     assert keys == [KEY.format("europe"), "", ""]

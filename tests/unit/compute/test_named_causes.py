@@ -1,0 +1,251 @@
+"""What an answer names decides what people are told: at either layer, and nothing that contradicts it beside it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from replicator.compute import answers, refusals
+from replicator.compute.refusals import Failed, Refusal, Then
+from replicator.core import errors
+from replicator.core.images import Problem
+
+INSERT, POLICY, LABELS, PATCH, GET = (
+    f"compute.images.{verb}" for verb in ("insert", "setIamPolicy", "setLabels", "patch", "get")
+)
+CUSTOM = 'Operation denied by custom org policies: ["customConstraints/custom.costCentre": "Images need a label"].'
+MANAGED = (
+    "Operation denied by org policy on resource 'projects/p1': [\"constraints/iam.managed.allowedPolicyMembers\"]."
+)
+AGENT = "service-42@compute-system.iam.gserviceaccount.com"
+KEY = "projects/keys/locations/europe/keyRings/images/cryptoKeys/web"
+LICENCE = "projects/acme-os/global/licenses/acme-9"
+
+
+def constraint(name: str) -> str:
+    return f"Constraint constraints/{name} violated for project p1."
+
+
+#: Method, status, codes, message → reason, whether it is the set-up's, what is told, and what is not.
+CAUSES: dict[str, tuple[str, int, tuple[str, ...], str, str, bool, str, str]] = {
+    "the location": (
+        INSERT, 412, ("conditionNotMet",), "Location asia violates constraint constraints/gcp.resourceLocations",
+        "org_policy", False, "Take the location out of `locations`", "kms_key",
+    ),
+    "tax policy": (
+        INSERT, 403, ("LOCATION_TAX_POLICY_VIOLATED",), "No.", "org_policy", False, "Take the location out", "Grant",
+    ),
+    "trusted images": (
+        INSERT, 412, ("conditionNotMet",), constraint("compute.trustedImageProjects"),
+        "org_policy", True, "add the source's project to constraints/compute.trustedImageProjects", "`locations`",
+    ),
+    "storage resources": (
+        INSERT, 412, ("conditionNotMet",), constraint("compute.storageResourceUseRestrictions"),
+        "org_policy", True, "add the replicas' project to constraints/compute.storageResource", "`locations`",
+    ),
+    "CMEK": (
+        INSERT, 412, ("conditionNotMet",), constraint("gcp.restrictNonCmekServices"),
+        "org_policy", True, "Give a kms_key for each location in the config file", "`locations`",
+    ),
+    "projects of keys": (
+        INSERT, 412, ("conditionNotMet",), constraint("gcp.restrictCmekCryptoKeyProjects"),
+        "org_policy", True, "a kms_key of a project that constraints/gcp.restrictCmekCryptoKeyProjects allows", "`locations`",
+    ),
+    "another constraint": (
+        INSERT, 412, ("conditionNotMet",), constraint("compute.somethingNew"),
+        "org_policy", True, "an exception to constraints/compute.somethingNew for the project", "`locations`",
+    ),
+    "a policy without a name": (INSERT, 412, ("conditionNotMet",), "No.", "org_policy", False, "Look which policy", "Grant"),
+    "custom, insert": (
+        INSERT, 412, ("conditionNotMet",), CUSTOM,
+        "org_policy", True, "that customConstraints/custom.costCentre allows it (labels", "`locations`",
+    ),
+    "custom, setLabels": (LABELS, 412, ("conditionNotMet",), CUSTOM, "org_policy", True, "customConstraints/", "Someone"),
+    "custom, patch": (PATCH, 412, ("conditionNotMet",), CUSTOM, "org_policy", True, "customConstraints/", "Someone"),
+    "custom, setIamPolicy": (
+        POLICY, 412, ("conditionNotMet",), CUSTOM,
+        "access_blocked", True, "A custom constraint of the organisation (customConstraints/custom.costCentre)", "allowedPolicyMemberDomains",
+    ),
+    "custom, aborted": (POLICY, 409, ("aborted",), CUSTOM, "access_blocked", True, "customConstraints/", "Someone"),
+    "managed members": (
+        POLICY, 400, ("failedPrecondition",), MANAGED,
+        "access_blocked", True, "exception to constraints/iam.managed.allowedPolicyMembers", "allowedPolicyMemberDomains",
+    ),
+    "domains": (
+        POLICY, 400, ("failedPrecondition",), "One or more users named in the policy do not belong to a permitted customer.",
+        "access_blocked", True, "constraints/iam.allowedPolicyMemberDomains", "Grant",
+    ),
+    "a member that is gone": (
+        POLICY, 400, ("badRequest",), "Invalid value for field 'policy.bindings.members': 'user:old@example.com'.",
+        "operation_failed", True, "Remove the member that is named", "run this again with",
+    ),
+    "a perimeter": (
+        INSERT, 403, ("forbidden", "SECURITY_POLICY_VIOLATED"),
+        "Request is prohibited by organization's policy. vpcServiceControlsUniqueIdentifier: X",
+        "org_policy", True, "inside the perimeter", "Grant",
+    ),
+    "a perimeter, read": (
+        GET, 403, ("forbidden",), "Request is prohibited by organization's policy. vpcServiceControlsUniqueIdentifier: X",
+        "org_policy", True, "inside the perimeter", "Grant",
+    ),
+    "a perimeter, setIamPolicy": (
+        POLICY, 403, ("vpcServiceControls",), "Request is prohibited by organization's policy.",
+        "org_policy", True, "inside the perimeter", "access: private",
+    ),
+    "a network": (INSERT, 403, ("ORG_RESTRICTION_VIOLATION",), "No.", "org_policy", True, "the network's proxy", "Grant"),
+    "scopes": (
+        INSERT, 403, ("insufficientPermissions", "ACCESS_TOKEN_SCOPE_INSUFFICIENT"),
+        "Request had insufficient authentication scopes.", "forbidden", True, "the scope https://", "Grant",
+    ),
+    "scopes, in old words": (GET, 403, ("insufficientPermissions",), "Insufficient Permission", "forbidden", True, "the scope", "Grant"),
+    "quota project": (
+        GET, 403, ("forbidden", "USER_PROJECT_DENIED"),
+        ("Caller does not have required permission to use project acme-billing. Grant the caller the "
+        "roles/serviceusage.serviceUsageConsumer role, or a custom role with the serviceusage.services.use permission."),
+        "forbidden", True, "Unset GOOGLE_CLOUD_QUOTA_PROJECT", "compute.images.get",
+    ),
+    "billing": (
+        INSERT, 403, ("forbidden", "BILLING_DISABLED"),
+        "This API method requires billing to be enabled. Please enable billing on project #77 by visiting the console.",
+        "forbidden", True, "`gcloud billing projects link 77 --billing-account=ACCOUNT`", "Grant",
+    ),
+    "a closed account": (
+        INSERT, 403, ("forbidden",), "The billing account for the owning project is disabled in state closed",
+        "forbidden", True, "`gcloud billing projects link p1 ", "Grant",
+    ),
+    "suspended": (INSERT, 403, ("CONSUMER_SUSPENDED",), "Permission denied: Consumer 'projects/p1' has been suspended.", "forbidden", True, "how to appeal", "Grant"),
+    "deleted project": (INSERT, 403, ("forbidden", "USER_PROJECT_DENIED"), "Project 'projects/p1' has been deleted.", "project_not_found", True, "Check project_id", "Grant"),
+    "deny policy": (INSERT, 403, ("forbidden",), "Denied by an IAM deny policy.", "forbidden", True, "an exception for this step's identity", "Grant"),
+    "disabled account": (GET, 401, ("ACCOUNT_STATE_INVALID",), "No.", "forbidden", True, "service-accounts enable", "clock"),
+    "the agent and a key": (
+        INSERT, 403, ("forbidden",),
+        f"Cloud KMS error when using key {KEY}: Permission 'cloudkms.cryptoKeyVersions.useToEncrypt' denied for {AGENT}",
+        "forbidden", True, f"Let {AGENT} use {KEY}", "Grant this step's identity",
+    ),
+    "a key that is off": (
+        INSERT, 400, ("invalid",), f"Cloud KMS error when using key {KEY}: {KEY}/cryptoKeyVersions/1 is not enabled",
+        "operation_failed", True, f"Check that {KEY} exists", "Read the message",
+    ),
+    "the agent, alone": (
+        INSERT, 403, ("forbidden",), f"Required 'compute.images.useReadOnly' permission for '{AGENT}'",
+        "forbidden", True, f"Grant {AGENT}, an agent", "this step's identity compute",
+    ),
+    "a licence": (INSERT, 403, ("forbidden",), f"Use of '{LICENCE}' is not allowed", "forbidden", True, f"Ask the owner of {LICENCE}", "Grant"),
+    "a licence that is gone": (INSERT, 404, ("notFound",), f"The resource '{LICENCE}' was not found", "operation_failed", True, f"Ask the owner of {LICENCE}", "run this again with the source"),
+    "another API": (
+        INSERT, 403, ("forbidden", "SERVICE_DISABLED"), ("Cloud Key Management Service (KMS) API has not been used in project 77 "
+        "before or it is disabled. Enable it by visiting https://console.example/apis/api/cloudkms.googleapis.com/overview?project=77"),
+        "api_disabled", True, "`gcloud services enable cloudkms.googleapis.com --project 77`", "compute.googleapis.com",
+    ),
+    "the API of the project asked": (
+        INSERT, 403, ("accessNotConfigured",), "Access Not Configured.",
+        "api_disabled", True, "`gcloud services enable compute.googleapis.com --project p1`", "Grant",
+    ),
+    "a permission": (
+        INSERT, 403, ("forbidden",), "Required 'compute.images.useReadOnly' permission for 'projects/p1/global/images/web'",
+        "forbidden", True, "identity compute.images.useReadOnly (roles/compute.imageUser has it)", "images.create",
+    ),
+    "nothing": (INSERT, 403, ("forbidden",), "Forbidden", "forbidden", True, "compute.images.create", "No role helps"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CAUSES)
+@pytest.mark.parametrize("layer", ["answer", "operation"])
+def test_cause(case: str, layer: str) -> None:
+    method, status, codes, message, reason, of_setup, told, untold = CAUSES[case]
+    refusal = Refusal(method, project="p1", status=status, codes=codes, message=message)
+    if layer == "operation":
+        refusal = Failed(method, "p1", Problem(codes[0], message, status, reasons=codes[1:]))
+    error = refusals.error_of(refusal, doing="Copying to eu")
+    assert refusal.fault.then is Then.GIVE_UP
+    assert (error.reason, error.of_setup) == (reason, of_setup)
+    assert told in f"{error.why} {error.todo}"
+    assert untold not in f"{error.why} {error.todo}"
+
+
+def test_an_operation_is_told_as_one() -> None:
+    failed = Failed(INSERT, "p1", Problem("SOME_ERROR", "It broke.", 400))
+    assert refusals.error_of(failed, doing="Copying").what == "Copying failed: It broke. (SOME_ERROR)"
+    failed.doing = "Copying to eu"
+    assert refusals.error_of(failed, doing="Making").what == "Copying to eu failed: It broke. (SOME_ERROR)"
+    assert refusals.error_of(Failed(INSERT, "", Problem("X", "", 0)), doing="Doing").what == "Doing failed: X"
+
+
+@pytest.mark.parametrize(
+    ("method", "code", "status", "then", "error"),
+    [
+        (INSERT, "RESOURCE_ALREADY_EXISTS", 409, Then.LOOK, errors.Conflict),
+        (INSERT, "RESOURCE_ALREADY_EXISTS", 0, Then.LOOK, errors.Conflict),
+        (INSERT, "ALREADY_EXISTS", 409, Then.LOOK, errors.Conflict),
+        (INSERT, "SOME_ERROR", 412, Then.GIVE_UP, errors.OrgPolicy),
+        (INSERT, "RESOURCE_NOT_FOUND", 404, Then.GIVE_UP, errors.SourceChanged),
+        (INSERT, "RESOURCE_OPERATION_RATE_EXCEEDED", 403, Then.ELSEWHERE, errors.SourceRate),
+        (LABELS, "CONDITION_NOT_MET", 412, Then.READ_AGAIN, errors.Drift),
+        (PATCH, "CONDITION_NOT_MET", 412, Then.GIVE_UP, errors.OperationFailed),
+    ],
+)
+def test_both_layers_mean_the_same(
+    method: str, code: str, status: int, then: Then, error: type[errors.ReplicaError]
+) -> None:
+    fault = Failed(method, "p1", Problem(code, "No.", status)).fault
+    assert (fault.then, fault.error) == (then, error)
+    if status:
+        answered = Refusal(method, status=status, codes=(code,), message="No.").fault
+        assert answered == fault
+
+
+class Answer:
+    """An error as google-api-core has it."""
+
+    code, message, response = 403, "GET https://x/y: No.", None
+    errors = [{"reason": "forbidden"}]
+
+    def __init__(self, *details: Any) -> None:
+        self.details = details
+
+
+def test_details_name_what_the_message_does_not() -> None:
+    info = {"reason": "IAM_PERMISSION_DENIED", "metadata": {"permission": "compute.images.create", "n": None}}
+    refusal = answers.refusal(INSERT, "p1", Answer(info, "no object", {"metadata": [], "violations": ["x", 1]}))
+    assert (refusal.codes, refusal.message) == (("forbidden", "IAM_PERMISSION_DENIED"), "No.")
+    todo = refusals.error_of(refusal, doing="Copying").todo
+    assert todo.startswith("Grant this step's identity compute.images.create (")
+    assert "useReadOnly" not in todo
+
+
+def test_a_violation_names_the_constraint() -> None:
+    """As recorded of projects: the message says only that users do not belong to a permitted customer."""
+    violation = {"type": "customConstraints/custom.members", "subject": "orgpolicy:projects/p1", "description": "No."}
+    refusal = answers.refusal(POLICY, "p1", Answer({"@type": "PreconditionFailure", "violations": [violation]}))
+    assert refusals.error_of(refusal, doing="Opening").reason == "access_blocked"
+    assert "customConstraints/custom.members" in refusals.error_of(refusal, doing="Opening").why
+
+
+def test_a_project_that_the_details_name_counts() -> None:
+    info = {"reason": "SERVICE_DISABLED", "metadata": {"service": "compute.googleapis.com", "consumer": "projects/77"}}
+    refusal = answers.refusal(GET, "p1", Answer(info))
+    assert "--project 77`" in refusals.error_of(refusal, doing="Reading").todo
+
+
+def test_details_are_kept_within_bounds() -> None:
+    refusal = answers.refusal(GET, "p1", Answer({"metadata": {str(number): "x" * 10**5 for number in range(1000)}}))
+    assert len(refusal.said) < 10**4
+
+
+def test_an_operation_has_details_too() -> None:
+    from google.cloud import compute_v1
+
+    info = compute_v1.ErrorInfo(reason="SERVICE_DISABLED", metadatas={"service": "cloudkms.googleapis.com"})
+    failed = compute_v1.Errors(code="FORBIDDEN", message="No.", error_details=[{"error_info": info}, {}])
+    answer = compute_v1.Operation(
+        self_link="https://x/compute/v1/projects/p1/global/operations/o", error={"errors": [failed]}
+    )
+    problem = answers.operation(answer).problem
+    assert problem == Problem(
+        "FORBIDDEN", "No.", 0, reasons=("SERVICE_DISABLED",), details=("service=cloudkms.googleapis.com",)
+    )
+    assert (
+        "enable cloudkms.googleapis.com --project p1"
+        in refusals.error_of(Failed(INSERT, "p1", problem), doing="x").todo
+    )
