@@ -48,7 +48,7 @@ class Done:
     def _promoted(self, wanted: Wanted, everything: bool) -> list[str]:
         """Where a family must have moved and didn't, or the other way round."""
         row = self.finished.replicas[wanted.location]
-        held = not self.world.promote or (bool(self.world.required) and not everything)
+        held = self.world.withdrawn or not self.world.promote or (bool(self.world.required) and not everything)
         gives_way = worlds.HEADS[self.world.heads[wanted.location]][2] if wanted.location in self.world.heads else True
         made_now = row["outcome"] == "created"
         if row["promoted"] and not gives_way and made_now:

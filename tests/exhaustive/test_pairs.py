@@ -50,6 +50,7 @@ def worlds(draw: st.DrawFn) -> World:
         replace_failed=draw(st.booleans()),
         home_copy=draw(st.sampled_from(["auto", "true"])),
         copies_per_source=draw(st.sampled_from(["", "", "1", "2"])),
+        withdrawn=draw(st.sampled_from([False, False, False, True])),
     )
 
 

@@ -114,3 +114,15 @@ def test_what_others_do_in_each_state(emulator: Running, tmp_path: Path, what: s
     happens = [Event(what=what, location=at, before=before) for at in ("asia", "us-west1")]
     existing = dict.fromkeys(("eu", "asia"), kind) if kind else {}
     judged(emulator, tmp_path, World(locations=LOCATIONS, existing=existing, replace_failed=True), happens)
+
+
+@pytest.mark.parametrize("template", ["{family}-{location}", "{family}", "stable"])
+@pytest.mark.parametrize("architecture", ["X86_64", "ARM64"])
+def test_a_withdrawn_source_moves_no_family(
+    emulator: Running, tmp_path: Path, template: str, architecture: str
+) -> None:
+    """Not for what is made, nor for what is repaired, or was there already."""
+    existing = {"eu": "right", "asia": "a label's value", "us-west1": "pending"}
+    world = World(locations=LOCATIONS, existing=existing, template=template, architecture=architecture, withdrawn=True)
+    done = judged(emulator, tmp_path, world)
+    assert not [call for call in done.case.calls if "family" in (call["body"] or {})]
