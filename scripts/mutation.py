@@ -47,7 +47,7 @@ COPIED = ("replicator", "emulator", "testkit", "tests", "scripts", "schemas", "d
 LEAST = 90
 WORKERS = 2
 #: Seconds of CPU time for the tests of one mutant, and of wall time, since the machine may be busy.
-MOST_WORK, LONGEST = 60, 600
+MOST_WORK, LONGEST = 120, 900
 #: Imported before the forks: only modules that neither are mutated nor import a mutated one.
 LIBRARIES = ("google.cloud.compute_v1", "google.auth.transport.requests", "rich.live", "jsonschema", "tenacity",
              "uvicorn.protocols.http.h11_impl", "emulator.testing")  # fmt: skip
@@ -81,20 +81,47 @@ FAMILIES = (
 )
 SUMMARY = ("unit/replicas/test_summary.py",)
 REFUSALS = ("unit/compute/test_refusals.py", "unit/compute/test_named_causes.py")
+PAIRS = ("integration/rules/test_pairs.py",)
+EXECUTED = (*PAIRS, "integration/rules/test_execute.py", "integration/rules/test_rules.py")
+MERGED = ("unit/commands/merge/test_fragments.py", "integration/commands/test_merge.py")
+QUEUED = ("unit/replicas/test_copy_queue.py", "unit/commands/replicate/test_schedule.py")
+SIGNED = (
+    "integration/signing/test_signing.py",
+    "integration/signing/test_verify.py",
+    "integration/signing/test_merge.py",
+)
 
 MODULES = (
     Module("bootstrap/workflow_commands", ("unit/bootstrap/test_workflow_commands.py",)),
     Module("bootstrap/redact", ("unit/bootstrap/test_workflow_commands.py",)),
     Module("bootstrap/early", ("unit/bootstrap/test_workflow_commands.py",), ("stop_signals",)),
     Module("bootstrap/decide", ("unit/bootstrap/test_decide.py", "integration/test_decide_script.py")),
-    Module("core/compare", ("unit/core/test_compare.py",)),
     Module("compute/refusals", REFUSALS),
     Module("compute/permissions", REFUSALS),
     *(Module(f"compute/trouble/{name}", REFUSALS) for name in ("fault", "table", "set_up", "named")),
+    Module("core/compare", ("unit/core/test_compare.py", *PAIRS)),
+    Module("core/access", ("unit/core/test_access.py", *PAIRS)),
+    Module("commands/replicate/stale", EXECUTED),
+    Module(
+        "compute/lookup",
+        (*EXECUTED, "integration/commands/test_replicate.py"),
+        ("_original", "read_existing", "read_images", "examine", "lineage_of", "ancestors"),
+    ),
+    Module("index/image_index", ("unit/index/test_image_index.py", "integration/commands/test_verify.py")),
+    Module("index/verify_signature", SIGNED),
+    Module("index/seal", SIGNED),
     Module("runtime/markdown", SUMMARY, ("_MARKUP", "text", "code", "fence", "shortened", "cut")),
     Module("replicas/plan", ("unit/replicas/test_plan.py",)),
-    Module("replicas/families", FAMILIES),
-    Module("replicas/work", FAMILIES, ("wants_family",)),
+    Module("replicas/families", (*FAMILIES, *PAIRS)),
+    Module("replicas/work", (*FAMILIES, *PAIRS), ("wants_family", "Work", "start")),
+    Module("replicas/session", EXECUTED),
+    Module("replicas/copy_queue", QUEUED),
+    Module("replicas/audit", ("integration/commands/test_audit.py", "integration/commands/test_verify.py")),
+    Module("commands/replicate/repair", EXECUTED),
+    Module("commands/replicate/copy_image", (*EXECUTED, "integration/commands/test_schedule.py")),
+    Module("commands/replicate/execute", (*EXECUTED, "integration/commands/test_replicate.py")),
+    Module("commands/merge/fragments", MERGED),
+    Module("commands/merge/confirm", MERGED),
     Module("replicas/summary", SUMMARY, ("_QUOTED", "_link")),
     Module("replicas/snippets", ("unit/replicas/test_snippets.py", "clients/test_terraform.py"), ("_shell", "_quoted")),
     Module("replicas/charts", ("unit/replicas/test_charts.py",)),
@@ -207,6 +234,7 @@ def mutants(module: Module) -> Iterator[Mutant]:
     Raises LookupError if the module has no such part any more.
     """
     tree = ast.parse((ROOT / "replicator" / f"{module.path}.py").read_text(encoding="utf-8"))
+    know_scopes(tree)
     yield Mutant(module, 0, "", "", "", ast.unparse(tree))
     seen: Counter[tuple[str, str, str]] = Counter()
     spots = [*places(tree, "")]
@@ -221,13 +249,79 @@ def mutants(module: Module) -> Iterator[Mutant]:
         found = () if known else others(node)
         changed = [(brief(node), brief(other), other) for other in found]
         patterns = looser(node.value) if is_pattern(parent, node) else ()
-        for old, new, other in [*changed, *shorter(node), *patterns]:
+        pairs = () if known else paired(parent, name, node)
+        for old, new, other in [*changed, *shorter(node), *patterns, *pairs]:
             seen[place, old, new] += 1
             again = f" ({seen[place, old, new]})" if seen[place, old, new] > 1 else ""
             put(parent, name, index, other)
             text = ast.unparse(ast.fix_missing_locations(tree))
+            text += f"\n{SECOND_TIME}" * ("second_time()" in new)
             yield Mutant(module, node_line(node, parent), place, old, new + again, text)
             put(parent, name, index, node)
+
+
+#: Where a condition can be made narrower or wider, and for which half of all pairs: what a function calls a thing, and
+#: what is then true of one of two.
+HALVES = {
+    "source": "source.architecture == 'ARM64'",
+    "plan": "plan.source.architecture == 'ARM64'",
+    "session": "session.plan.source.architecture == 'ARM64'",
+    "replica": "replica.location == 'asia'",
+    "work": "work.replica.location == 'asia'",
+    "part": "part.key.architecture == 'ARM64'",
+    "entry": "entry.architecture == 'ARM64'",
+}
+#: Names for ids, and what was observed for what is wanted.
+ALIKE = {"id": "ref", "source_image_id": "source_image"}
+OBSERVED = {("replica", "image"), ("image", "replica"), ("wanted", "found"), ("served", "image"), ("said", "source")}
+TOLD = {"labels", "description", "family", "ref", "id", "storage_locations", "location"}
+
+
+def paired(parent: ast.AST, name: str, node: Any) -> Iterator[tuple[str, str, ast.AST]]:
+    """A node that is wrong for one of two only: one half of the pairs, every second time, by name, as observed."""
+    scope: set[str] = getattr(node, "scope", set())
+    is_condition = name in {"test", "ifs"} or (name == "value" and isinstance(parent, ast.Return))
+    if is_condition and isinstance(node, ast.Compare | ast.BoolOp | ast.UnaryOp | ast.Call | ast.Attribute | ast.Name):
+        old = ast.unparse(node)
+        halves = [half for known, half in HALVES.items() if known in scope][:2]
+        narrower = [] if isinstance(node, ast.Call) and name == "value" else halves
+        for new in (
+            *(f"({old}) and not {half}" for half in narrower),
+            *(f"({old}) or {half}" for half in narrower),
+            *([f"({old}) ^ second_time()"] if narrower else []),
+        ):
+            yield old, new, ast.parse(new, mode="eval").body
+    if isinstance(node, ast.Compare):
+        other = _Renamed().visit(copy.deepcopy(node))
+        if ast.unparse(other) != ast.unparse(node):
+            yield ast.unparse(node), ast.unparse(other), other
+    match node:
+        case ast.Attribute(value=ast.Name(id=held), attr=attr) if attr in TOLD:
+            for one, another in OBSERVED:
+                if held == one and another in scope:
+                    swapped = ast.Attribute(ast.Name(another, ast.Load()), attr, node.ctx)
+                    yield ast.unparse(node), ast.unparse(swapped), swapped
+
+
+class _Renamed(ast.NodeTransformer):
+    """Names in place of ids, on both sides."""
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.Attribute:
+        self.generic_visit(node)
+        return ast.Attribute(node.value, ALIKE.get(node.attr, node.attr), node.ctx)
+
+
+def know_scopes(tree: ast.AST) -> None:
+    """Tell each node within a function which parameters there are."""
+    for function in ast.walk(tree):
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            names = {each.arg for each in (*function.args.args, *function.args.kwonlyargs)}
+            for node in ast.walk(function):
+                node.scope = getattr(node, "scope", set()) | names  # type: ignore[attr-defined]
+
+
+#: What a mutant of every second time calls: whether its place is reached for the second, the fourth … time.
+SECOND_TIME = "import itertools as _times\nsecond_time = lambda turns=_times.cycle([False, True]): next(turns)\n"
 
 
 def put(parent: ast.AST, field: str, index: int | None, node: ast.AST) -> None:

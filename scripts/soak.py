@@ -1,4 +1,4 @@
-"""Runs the two swarms of random faults, seed after seed, until the time is over or a rule is broken: `make soak`.
+"""Runs the swarms, seed after seed, until the time is over or a rule is broken: `make soak`.
 
 `make soak MINUTES=60`, or `make soak SEED=7 EXAMPLES=40` to repeat what a seed did.
 """
@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-SWARMS = ("tests/exhaustive/test_swarm.py", "tests/exhaustive/test_tree_swarm.py")
+SWARMS = tuple(f"tests/exhaustive/test_{name}.py" for name in ("swarm", "tree_swarm", "pairs"))
 
 
 def main() -> int:

@@ -55,8 +55,7 @@ def make(template: str, stem: str, **values: str) -> str:
     if not _VALID.fullmatch(name):
         raise BadTemplate(
             f"{quoted(template)} makes {quoted(name)}, which isn't a valid name in Compute Engine: at most 63 "
-            "characters, "
-            "lower case letters, digits and hyphens, a letter first and no hyphen at the end"
+            "characters, lower case letters, digits and hyphens, a letter first and no hyphen at the end"
         )
     return name
 

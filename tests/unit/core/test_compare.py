@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -77,3 +78,10 @@ def link(identifier: str, of: str) -> Image:
 )
 def test_lineage(child: Image, parents: list[Image], expected: Lineage) -> None:
     assert compare.lineage("1", child, parents) is expected
+
+
+def test_a_parent_that_was_replaced_proves_nothing() -> None:
+    """Its name still stands, and what has it now is a copy of the source: another image than the one copied."""
+    parent = link("3", "1")
+    child = replace(link("4", "2"), source_image=parent.ref)
+    assert compare.lineage("1", child, [parent]) is Lineage.UNPROVEN
