@@ -8,7 +8,6 @@ the action's set-up uses the network: it asks a Python package index.
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 import tempfile
 import time
@@ -19,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # Isolated (-I), so that nothing else on this machine is imported.
 sys.path.insert(0, str(ROOT))
 
+from testkit.harness import manifest  # noqa: E402
 from testkit.harness.backend import backend  # noqa: E402
 from testkit.harness.job import Action, Job, export, network, on_emulator, tag_push  # noqa: E402
 from testkit.harness.records import read_annotations  # noqa: E402
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from testkit.harness.job import Run, Step, Under
 
 COPY_SECONDS = 3.5
-MANIFEST = ROOT / "testkit" / "data" / "packer-manifest.json"
 PROJECT, SOURCE, FAMILY = "p1", "web-20261122", "web"
 LOCATIONS = {"us": SOURCE, "eu": f"{SOURCE}-eu", "asia": f"{SOURCE}-asia"}
 FAMILIES = {"us": FAMILY, "eu": f"{FAMILY}-eu", "asia": f"{FAMILY}-asia"}
@@ -61,7 +60,7 @@ def show(folder: Path, emulator: Backend) -> list[str]:
 
     part("2. The tag v1.2.3 is pushed: the workflow runs the action")
     job = Job(folder=folder / "runner", env={**network(), **on_emulator(emulator.url)})
-    shutil.copy(MANIFEST, job.workspace)
+    manifest.put(job.workspace)
     action = Action.load(export(folder / "actions"))
     say("    - uses: gce-image-replicator/gce-image-replicator@v1")
     say("      with:")
@@ -112,7 +111,9 @@ def use(job: Job, action: Action) -> Run:
         printed.append(line)
         show_line(line)
 
-    return job.run(action, tag_push("v1.2.3"), {"packer_manifest": MANIFEST.name}, on_step=on_step, on_line=on_line)
+    return job.run(
+        action, tag_push("v1.2.3"), {"packer_manifest": "packer-manifest.json"}, on_step=on_step, on_line=on_line
+    )
 
 
 def show_line(line: str) -> None:

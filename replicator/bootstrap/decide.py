@@ -35,12 +35,13 @@ _ON_REQUEST = frozenset({"push", "workflow_dispatch", "schedule", "release", "re
 
 
 class Decision:
-    """Replicate or skip, the reason as a clause, and whether to warn the caller about it."""
+    """Replicate or skip, the reason as a clause, and whether to warn the caller about it or to notice it."""
 
-    def __init__(self, replicate: bool, reason: str, warn: bool = False) -> None:
+    def __init__(self, replicate: bool, reason: str, warn: bool = False, notice: bool = False) -> None:
         self.replicate = replicate
         self.reason = reason
         self.warn = warn
+        self.notice = notice
 
     @property
     def word(self) -> str:
@@ -103,7 +104,8 @@ def decide(event: Event, distribute: str, tag_pattern: str) -> Decision:
             return Decision(True, f"the tag {workflow_commands.plain(tag)} matches tag_pattern")
         if wanted is None:
             listed = workflow_commands.plain(", ".join(patterns))
-            return Decision(False, f"the tag {workflow_commands.plain(tag)} does not match tag_pattern ({listed})")
+            reason = f"the tag {workflow_commands.plain(tag)} does not match tag_pattern ({listed})"
+            return Decision(False, reason, notice=True)
     if wanted:
         return Decision(True, f"distribute is true on {name}")
     return Decision(False, f"{_called(event)} replicates only with distribute: true")
@@ -149,6 +151,9 @@ def report(command: Command, decision: Decision, env: Mapping[str, str], stdout:
     if decision.warn:
         message = f"Nothing was replicated although distribute is true: {decision.reason}."
         workflow_commands.write_line(stdout, workflow_commands.annotation("warning", message, title="Skipped"))
+    elif decision.notice:
+        message = f"Nothing was replicated: {decision.reason}."
+        workflow_commands.write_line(stdout, workflow_commands.annotation("notice", message, title="Skipped"))
     workflow_commands.write_outputs(
         env, dict(command.outputs, decision=decision.word, reason=decision.reason, result="skipped")
     )

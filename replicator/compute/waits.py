@@ -20,6 +20,11 @@ _JITTER = 0.1
 _LAST_TRY = 5.0
 
 
+def now() -> datetime:
+    """Return the time of day. It is shown to people; waits and deadlines go by the event loop's clock."""
+    return datetime.now(UTC)
+
+
 class Waits:
     """The waits of one run; none goes beyond the run's deadline."""
 
@@ -62,7 +67,7 @@ class Waits:
 
     def announce(self, seconds: float, *, where: str, because: str) -> None:
         """Tell people how long a wait is, and why; a long one is kept in `next_try`."""
-        at = f"{datetime.now(UTC) + timedelta(seconds=seconds):%H:%M} UTC"
+        at = f"{now() + timedelta(seconds=seconds):%H:%M} UTC"
         long = seconds >= LONG_WAIT
         self._tell(where, f"{because} Next try in {seconds:.0f} s{f', at {at}' if long else ''}.")
         if long:

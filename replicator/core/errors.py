@@ -233,7 +233,7 @@ class OrgPolicy(ReplicaError):
     reason = "org_policy"
     why = "Waiting does not help."
     remedy = (
-        "Look which policy it is: one about locations: take the location out of `locations`; any other: ask an "
+        "Look which policy it is. Where it is about locations, take the location out of `locations`; else ask an "
         "administrator of the organisation for an exception."
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -103,6 +104,14 @@ def from_manifest(text: str, project_id: str, env: Mapping[str, str]) -> ImageRe
         raise BadSource("packer_manifest", f"the artifact_id {name!r} of its last build isn't a valid image name")
     noted = custom.get("project_id", "") if isinstance(custom, dict) else ""
     return ImageRef(_project(project_id, noted if isinstance(noted, str) else "", env, name), name)
+
+
+def built_at(text: str) -> datetime | None:
+    """When the last build of the manifest's last run ended, as Packer noted it; None where it doesn't say."""
+    times = [build.get("build_time") for build in _last_builds(text)]
+    # An int of JSON may have any size; Packer's are seconds since 1970, and no year beyond 2200 is one.
+    known = [time for time in times if type(time) is int and 0 < time < 2**33]
+    return datetime.fromtimestamp(max(known), UTC) if known else None
 
 
 def read_manifest(given: str, env: Mapping[str, str]) -> str:

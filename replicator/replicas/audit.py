@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, replace
+from datetime import UTC
 from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from replicator.compute.retry import Calls
     from replicator.core.images import Policy
     from replicator.core.replicas import Existing, Plan, Replica, Step
-    from replicator.index.image_index import Entry, Index, Served
+    from replicator.index.image_index import Entry, Index, IndexedSource, Served
 
 
 class State(StrEnum):
@@ -46,6 +47,13 @@ class Finding:
     architecture: str = ""
     differences: tuple[Difference, ...] = ()
     message: str = ""
+    deprecated: str = ""
+    """That the image, or its source, is marked: what its publisher held back, rolled back or retired."""
+
+    @property
+    def told(self) -> str:
+        """All that is said of it beside the differences."""
+        return " ".join(filter(None, (self.message, self.deprecated)))
 
 
 def exit_code(findings: Iterable[Finding]) -> ExitCode:
@@ -66,7 +74,7 @@ def as_dict(finding: Finding) -> dict[str, Any]:
         "differences": [
             {"field": item.field, "wanted": item.wanted, "found": item.found} for item in finding.differences
         ],
-        "message": finding.message,
+        "message": finding.told,
     }
 
 
@@ -117,11 +125,18 @@ def of_entry(
         return found(state=State.MISSING)
     if isinstance(image, errors.ReplicaError):
         return found(state=State.UNREACHABLE, message=image.message)
+    if image.id != served.id:
+        made = image.created.astimezone(UTC)
+        found = partial(found, message=f"Another image has its name now, made {made:%Y-%m-%d %H:%M} UTC.")
+    # The source serves each location that it is stored in; a copy is stored in one.
+    stored = ", ".join(image.storage_locations)
+    if served.id == entry.source.id and location in image.storage_locations:
+        stored = location
     differences = _different(
         ("id", served.id, image.id),
         ("sourceImageId", served.source_image_id, image.source_image_id),
         ("status", "READY", image.status),
-        ("storageLocations", location, ", ".join(image.storage_locations)),
+        ("storageLocations", location, stored),
         ("architecture", entry.architecture, image.architecture or "ARCHITECTURE_UNSPECIFIED"),
         ("diskSizeGb", served.disk_size_gb, str(image.disk_size_gb)),
         _deprecated(image),
@@ -149,18 +164,23 @@ def _deprecated(image: Image) -> tuple[str, str, str]:
     return ("deprecated", "", "" if image.deprecated == "DEPRECATED" else image.deprecated)
 
 
-async def check(calls: Calls, read: Index) -> list[Finding]:
-    """Compare each location that an index serves with the live image."""
-    refs = named(read.images)
+async def check(calls: Calls, read: Index) -> list[Seen]:
+    """Compare each location that an index serves with the live image, and read its source if that is possible."""
+    refs = list(dict.fromkeys([*named(read.images), *(entry.source.ref for entry in read.images)]))
     images = await lookup.read_images(calls, refs)
     # Users of a public image usually can't list the publisher's project or read the image's policy.
     foreign = frozenset(ref for ref in refs if isinstance(images.get(ref), errors.Forbidden))
     found = await asyncio.gather(*(_read_one(calls, ref) for ref in foreign))
-    known = {**images, **dict(zip(foreign, found, strict=True))}
-    seen = await look(
-        calls, read.images, {ref: image for ref, image in known.items() if image is not None}, foreign=foreign
-    )
-    return [item.finding for item in seen]
+    read_one = {**images, **dict(zip(foreign, found, strict=True))}
+    known = {ref: image for ref, image in read_one.items() if image is not None}
+    seen = await look(calls, read.images, known, foreign=foreign)
+    return [replace(item, source=_very(known, item.entry.source)) for item in seen]
+
+
+def _very(images: Mapping[ImageRef, Image | errors.ReplicaError], wanted: IndexedSource) -> Image | None:
+    """The very image, by its id, if it could be read."""
+    image = images.get(wanted.ref)
+    return image if isinstance(image, Image) and image.id == wanted.id else None
 
 
 def lacking(read: Index) -> list[Finding]:
@@ -198,6 +218,8 @@ class Seen:
     image: Image | errors.ReplicaError | None
     policy: Policy | None
     """The image's policy, read only if the index says that the image is public."""
+    source: Image | None = None
+    """The image that it was copied from in the end, if that could be read."""
     foreign: bool = False
     """Whether its project isn't ours: all that is known about access is that we can read the image."""
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from replicator.compute.errors import SOURCE_UNUSABLE
-from replicator.core import access, compare, errors, names
+from replicator.core import access, compare, errors, held_back, names
 from replicator.core.images import Image, ImageRef
 from replicator.core.replicas import Access, Action, Existing, Lineage, Plan, Replica, Step
-from replicator.replicas import copy_tree, held_back
+from replicator.replicas import copy_tree
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -137,6 +137,8 @@ def _refusal(source: Image, replica: Replica, found: Existing, *, replace_failed
     image = found.image
     if found.lineage is Lineage.UNPROVEN:
         parent = image.source_image.uri if image.source_image else "an image"
+        if image.source_image == source.ref and image.source_image_id != source.id:
+            return _of_a_former_source(source, image)
         what = f"{image.ref} was copied from {parent} (id {image.source_image_id}), which is gone"
         return errors.Unproven(what, remedy=_looking(image.ref))
     if found.lineage is Lineage.FOREIGN:
@@ -162,6 +164,20 @@ def _refusal(source: Image, replica: Replica, found: Existing, *, replace_failed
         )
     differences = compare.content(source, replica, image) if image.status == "READY" else ()
     return drift(image.ref, differences) if differences else None
+
+
+def _of_a_former_source(source: Image, image: Image) -> errors.Unproven:
+    """The error where a build deleted the source and made it anew under one name (`packer build -force`)."""
+    carries = f", and carries the family {image.family} still" if image.family else ""
+    error = errors.Unproven(
+        f"{image.ref} is a copy of an image that was {source.ref} before (id {image.source_image_id}; that name "
+        f"has the id {source.id} now){carries}",
+        remedy="Give each build a name of its own (with its date, say): then every release gets replicas, and each "
+        f"family moves to them. With one name for all, the former replica has to go before each run. "
+        f"{_looking(image.ref)}",
+    )
+    error.why = "It holds the former image, so it is left alone."
+    return error
 
 
 def image_failed(ref: ImageRef, what: str) -> errors.ImageFailed:

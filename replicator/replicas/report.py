@@ -66,7 +66,9 @@ def remarks(
     if verdict.result is Result.FAILED:
         level: Level = "error" if verdict.exit_code else "warning"
         if level == "warning" or not any(item.level == "error" for item in said):
-            said.insert(0, Annotation(level, "Nothing was replicated", f"{verdict.reason}."))
+            there = any(row.outcome is not Outcome.SOURCE and (row.image or row.operation) for row in rows)
+            title = "Nothing was verified" if there else "Nothing was replicated"
+            said.insert(0, Annotation(level, title, f"{verdict.reason}."))
     return said
 
 

@@ -28,8 +28,11 @@ _HELD = {
 }
 
 
-def judge(rows: Sequence[ReplicaResult]) -> Verdict:
-    """Return the verdict on a run that ended by itself."""
+def judge(rows: Sequence[ReplicaResult], *, moved: str = "") -> Verdict:
+    """Return the verdict on a run that ended by itself.
+
+    `moved` says what had become of the source's family before, where required locations failed.
+    """
     if any(row.outcome is Outcome.PLANNED for row in rows):
         refused = [row.where for row in rows if row.error]
         but = f"; {_listed(refused)} would fail" if refused else ""
@@ -44,13 +47,15 @@ def judge(rows: Sequence[ReplicaResult]) -> Verdict:
         return Verdict(Result.COMPLETE, ExitCode.DONE, _complete(rows))
     if len(failed) == len(copies) and len(reasons) == 1 and all(row.error and row.error.of_setup for row in failed):
         where = _listed([row.where for row in failed])
-        return Verdict(
-            Result.FAILED, ExitCode.SETUP, f"Every replica was refused for one reason, {failed[0].reason}: {where}"
-        )
+        what = f"Every replica was refused for one reason, {failed[0].reason}: {where}"
+        return Verdict(Result.FAILED, ExitCode.SETUP, "; ".join(filter(None, [what, moved])))
     if any(row.replica.required for row in failed):
-        return Verdict(Result.FAILED, ExitCode.FAILED, _required(rows, failed))
+        what = _required(rows, failed)
+        return Verdict(Result.FAILED, ExitCode.FAILED, "; ".join(filter(None, [what, moved])))
     if len(failed) == len(copies):
-        return Verdict(Result.FAILED, ExitCode.DONE, f"No replica was made: {names}; the source is untouched")
+        there = _there(failed)
+        what = f"No replica is verified: {names}; {there}" if there else f"No replica was made: {names}"
+        return Verdict(Result.FAILED, ExitCode.DONE, f"{what}; the source is untouched")
     return Verdict(
         Result.PARTIAL, ExitCode.DONE, f"{_complete([row for row in rows if row.outcome.verified])}; failed: {names}"
     )
@@ -60,8 +65,21 @@ def _required(rows: Sequence[ReplicaResult], failed: Sequence[ReplicaResult]) ->
     told = _named([row for row in failed if row.replica.required])
     others = [row for row in failed if not row.replica.required]
     also = f"; also failed: {_named(others)}" if others else ""
-    held = any(row.held is Held.REQUIRED_FAILED for row in rows)
-    return f"A required location failed: {told}{also}" + ("; no family was moved" if held else "")
+    carry = [row.where for row in rows if row.promoted and row.outcome is not Outcome.SOURCE]
+    families = f"; in their family: {_listed(carry)}" if carry else ""
+    if any(row.held for row in rows):
+        families = f"; this run moved no family{families}"
+    return f"A required location failed: {told}{also}{families}"
+
+
+def _there(failed: Sequence[ReplicaResult]) -> str:
+    """What exists all the same of replicas that are not verified: images that stand, and copies that go on."""
+    stand = [
+        row.where + ("" if row.image.status == "READY" else f" ({row.image.status})") for row in failed if row.image
+    ]
+    going = [row.where for row in failed if row.outcome is Outcome.INTERRUPTED and row.operation and row.image is None]
+    told = [f"there is an image in {_listed(stand)}"] if stand else []
+    return "; ".join([*told, *([f"copies go on in {_listed(going)}"] if going else [])])
 
 
 def _named(rows: Sequence[ReplicaResult]) -> str:

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 #: Seconds between repeated reads: a read may lag behind the change before it.
 _LAGS = (1.0, 2.0, 4.0, 8.0)
+_REPLACED = (
+    "Another image has its name now: find out who makes it, or choose another name_template; then run this again."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +55,7 @@ class Session:
         before, ref = work.image, work.replica.ref
         image = await self.calls(self.calls.compute.get(ref), doing=f"Reading {ref}", where=work.replica.location)
         if before is not None and before.id != image.id:
-            raise errors.Drift(f"{ref} was replaced by someone else during the run", remedy="Run this again.")
+            raise errors.Drift(f"{ref} was replaced by someone else during the run", remedy=_REPLACED)
         work.image = image
         return image
 
@@ -99,7 +102,7 @@ class Session:
         fault, failed.doing = failed.fault, doing
         if fault.then is not Then.REPEAT or failures == fault.tries:
             raise failed
-        work.state = "waiting"
+        work.state = f"waiting ({fault.error.reason})"
         because = errors.because(doing, failed.message, fault.error.why)
         where = work.replica.location
         await self.calls.pause(fault.seconds(failures), at_least=fault.wait, where=where, because=because)

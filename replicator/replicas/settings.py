@@ -32,6 +32,7 @@ from replicator.inputs.fields import (
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from replicator.inputs.source_reference import SourceRef
 
@@ -225,6 +226,8 @@ class Inputs:
 
     settings: Settings
     source: SourceRef
+    built: datetime | None
+    """When the build ended that Packer's manifest tells of; None where none is given or it doesn't say."""
     anonymous: bool
     """Whether to call the API without credentials, as gcloud can be told to."""
 
@@ -243,26 +246,47 @@ def load(given: Mapping[str, str], env: Mapping[str, str]) -> Inputs:
         settings = Settings.model_validate(values)
     except ValidationError as error:
         problems += [problem_of(item) for item in error.errors()]
-    reference = None
+    reference = built = None
     try:
-        reference = _source(values, env)
+        reference, built = _source(values, env)
     except source_reference.BadSource as error:
         problems.append(InputProblem(error.input, str(error)))
     if settings is None or reference is None or problems:
         order = list(Settings.model_fields)
         raise BadSettings(sorted(problems, key=lambda item: order.index(item.input) if item.input in order else -1))
-    return Inputs(settings=settings, source=reference, anonymous=is_anonymous(env))
+    return Inputs(settings=settings, source=reference, built=built, anonymous=is_anonymous(env))
 
 
-def _source(values: Mapping[str, str], env: Mapping[str, str]) -> SourceRef:
+def empty_inputs(settings: Settings, env: Mapping[str, str]) -> list[InputProblem]:
+    """The inputs of an action that were given as an empty text, of those that say where and for whom images are.
+
+    The runner hands on the default where an input is left out, so that only the caller's own line is empty.
+    """
+    asked = {"locations": ", ".join(settings.locations), "access": str(settings.access)}
+    if settings.config:
+        del asked["locations"]
+    return [
+        InputProblem(
+            name,
+            f"is empty, so that its default counts: {default}. An empty text mostly comes from a variable that is not "
+            "set; where the default is meant, leave the input out.",
+        )
+        for name, default in asked.items()
+        if not env.get(f"INPUT_{name.upper()}", default).strip()
+    ]
+
+
+def _source(values: Mapping[str, str], env: Mapping[str, str]) -> tuple[SourceRef, datetime | None]:
+    """The source, and when it was built, if a manifest says so."""
     image, manifest = values.get("source_image", ""), values.get("packer_manifest", "")
     project = values.get("project_id", "")
     if bool(image) == bool(manifest):
         given = "it and packer_manifest are both given" if image else "neither it nor packer_manifest is given"
         raise source_reference.BadSource("source_image", f"{given}; exactly one of them says which image to replicate")
     if image:
-        return source_reference.from_reference(image, project, env)
-    return source_reference.from_manifest(source_reference.read_manifest(manifest, env), project, env)
+        return source_reference.from_reference(image, project, env), None
+    text = source_reference.read_manifest(manifest, env)
+    return source_reference.from_manifest(text, project, env), source_reference.built_at(text)
 
 
 def _take_config(values: dict[str, Any], env: Mapping[str, str]) -> list[InputProblem]:

@@ -54,14 +54,19 @@ def terraform(rows: Sequence[ReplicaResult]) -> list[str]:
     ]
 
 
-def again(settings: Settings, given: Mapping[str, str], source: SourceRef) -> list[str]:
-    """Return the command line that repeats this run for this image. `given` maps inputs to their text."""
+def again(settings: Settings, given: Mapping[str, str], source: SourceRef, *, late: bool = False) -> list[str]:
+    """Return the command line that repeats this run for this image. `given` maps inputs to their text.
+
+    If copies were too `late`, it gives them twice the time: the same time would be too short again.
+    """
     options = {"source_image": str(source)}
     for name, field in type(settings).model_fields.items():
         usual = getattr(settings, name) == field.get_default(call_default_factory=True)
         if given.get(name) and not usual and name not in _WHICH_IMAGE:
             # Labels may be given one per line, which doesn't fit into one line of shell.
             options[name] = ",".join(given[name].splitlines()) if name == "labels" else given[name]
+    if late:
+        options["timeout_minutes"] = f"{2 * settings.timeout_minutes:g}"
     words = [f"--{name.replace('_', '-')}={_shell(value)}" for name, value in options.items()]
     return " \\\n  ".join([f"{_PROGRAM} replicate", *words]).split("\n")
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from replicator.core import access, compare, errors
+from replicator.core import access, compare, errors, held_back
 from replicator.core.replicas import Action, Held, Lineage, Outcome, ReplicaResult
-from replicator.replicas import copy_tree, held_back
+from replicator.replicas import copy_tree
 from replicator.replicas.plan import tree_of
 
 if TYPE_CHECKING:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import fcntl
 import os
 import re
-import shutil
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from testkit.harness import manifest
 from testkit.harness.hostile import OTHER_TOOLS, PIP, PYTHON, SHELL
 from testkit.harness.job import Action, Job, Run, on_emulator, tag_push
-from testkit.places import DATA
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -152,7 +151,7 @@ def add_source(emulator: Running) -> dict[str, Any]:
 
 def new_job(action: Action, emulator: Running, folder: Path) -> Caller:
     job = Job(folder=folder, env=on_emulator(emulator.url))
-    shutil.copy(DATA / "packer-manifest.json", job.workspace)
+    manifest.put(job.workspace)
     return Caller(action, job, emulator)
 
 

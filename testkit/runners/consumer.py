@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from testkit.harness import manifest
 from testkit.harness.callers import OUTPUTS
-from testkit.places import DATA
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -134,7 +134,7 @@ def stand_ins(folder: Path, workflow: str) -> dict[str, Path]:
         if (STAND_INS / action / "action.yml").exists():
             served[step["uses"]] = shutil.copytree(STAND_INS / action, folder / action, dirs_exist_ok=True)
     for packer in folder.glob("*/setup-packer/bin"):
-        shutil.copy(DATA / "packer-manifest.json", packer)
+        manifest.put(packer)
     return served
 
 

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emulator.testing import Running, running
+from testkit.harness import manifest
 from testkit.harness.callers import MANIFEST, OUTPUTS, add_source
 from testkit.harness.job import on_emulator, search_path, tag_push
-from testkit.places import DATA, ROOT
+from testkit.places import ROOT
 from testkit.runners import consumer
 from testkit.runners.engine import Engine, Job, Ran
 
@@ -55,7 +56,7 @@ class Runner:
         """One run of the first of these workflows."""
         repository = self.folder / "repository"
         repository.mkdir(exist_ok=True)
-        shutil.copy(DATA / "packer-manifest.json", repository)
+        manifest.put(repository)
         return self.engine.run(
             Job(
                 repository=consumer.repository(repository, workflows),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import signal
 import subprocess
 import sys
@@ -12,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from testkit.harness import manifest
 from testkit.harness.backend import Backend, backend
 from testkit.harness.here import Done, environment, finished
 from testkit.harness.job import search_path
-from testkit.places import DATA
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +25,7 @@ def replicate(
     folder: Path, emulator: Backend, watch: Callable[[str, subprocess.Popen[str]], None] = lambda *_: None
 ) -> Done:
     """`python -I -m replicator` with the environment of the action's last step, from a folder of the caller's."""
-    shutil.copy(DATA / "packer-manifest.json", folder)
+    manifest.put(folder)
     env = environment(folder, emulator.url, {"packer_manifest": "packer-manifest.json"})
     with subprocess.Popen(
         [sys.executable, "-I", "-X", "utf8", "-u", "-m", "replicator"],

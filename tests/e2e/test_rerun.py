@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import itertools
-import shutil
 from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
 
+from testkit.harness import manifest
 from testkit.harness.backend import MUTATING
 from testkit.harness.here import Done, run_here
-from testkit.places import DATA
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +24,7 @@ MOST_CALLS = 8
 
 @pytest.fixture
 def replicate(compute: Running, tmp_path: Path) -> Callable[..., Done]:
-    shutil.copy(DATA / "packer-manifest.json", tmp_path)
+    manifest.put(tmp_path)
 
     def replicate(**inputs: str) -> Done:
         done = run_here(tmp_path, compute.url, {"packer_manifest": "packer-manifest.json", **inputs})

@@ -25,7 +25,7 @@ FRAGMENTS_UNVERIFIED = Advice(
 
 INDEX_UNWRITTEN = Advice(
     title="Index can't be written",
-    meaning="The merged index could not be written; no family was moved.",
+    meaning="The merged index could not be written; this run moved no family.",
     remedy="Make room in RUNNER_TEMP, or let the step write there; then run this again.",
 )
 
@@ -39,4 +39,4 @@ class BadFragments(BadSettings):
     @property
     def headline(self) -> str:
         """What happened, without the single problems."""
-        return "The fragments make no release, so no index was written and no family was moved"
+        return "The fragments make no release, so no index was written, and this run moved no family"

@@ -17,12 +17,12 @@ from replicator.commands.merge.errors import INDEX_UNWRITTEN, BadFragments
 from replicator.commands.merge.settings import load
 from replicator.compute.connect import connected
 from replicator.compute.retry import Calls
-from replicator.core import errors
+from replicator.core import errors, held_back
 from replicator.core.replicas import Outcome, Result
 from replicator.index import image_index, seal
 from replicator.index.image_index import BadIndex
 from replicator.inputs import files
-from replicator.replicas import families, held_back, report, results, summary, work
+from replicator.replicas import families, report, results, summary, survey, work
 from replicator.replicas.recorded_run import RecordedRun
 from replicator.replicas.session import Session
 from replicator.runtime.lifecycle import execute
@@ -92,7 +92,7 @@ class Merging(RecordedRun):
 
     async def _with_heads(self, calls: Calls, plan: Plan) -> Plan:
         """The plan with what its families resolve to, and a warning, where its source is held back."""
-        heads = await held_back.heads(calls, plan.source, [step.replica for step in plan.steps])
+        heads = await survey.heads_of(calls, plan.source, [step.replica for step in plan.steps])
         if plan.source.deprecated:
             self.notes.append(Annotation("warning", "Merge", held_back.warning(plan.source, heads)))
         return replace(plan, heads=heads)

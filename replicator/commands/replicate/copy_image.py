@@ -60,11 +60,32 @@ async def _copy(session: Session, work: Work, schedule: Schedule) -> Image:
                     return image
                 continue
             failures += isinstance(refusal, Failed)
-            because, doubted = await _again(session, work, schedule, parent, refusal, doing, failures)
+            try:
+                because, doubted = await _again(session, work, schedule, parent, refusal, doing, failures)
+            except Failed as failed:
+                error = refusals.error_of(failed, doing=doing)
+                raise await _with_what_is_left(session, work, error) from failed
+            except errors.ReplicaError as error:
+                raise await _with_what_is_left(session, work, error) from error
             doubt = doubted or doubt
         else:
             work.made = True
             return _checked(await _await_ready(session, work, await session.read_back(work)), parent, schedule)
+
+
+async def _with_what_is_left(session: Session, work: Work, error: errors.ReplicaError) -> errors.ReplicaError:
+    """Return the error, with the way out if a FAILED image keeps the name taken, so that a rerun could only fail."""
+    try:
+        image = await session.read(work)
+    except (Refusal, errors.ReplicaError):
+        return error
+    if image.status != "FAILED":
+        return error
+    left = (
+        f"A FAILED image was left under its name: before a rerun remove it with `{planning.removal(image.ref)}`, or "
+        "set replace_failed: true."
+    )
+    return type(error)(error.what, remedy=f"{error.todo} {left}", why=error.why, of_setup=error.of_setup)
 
 
 async def _again(

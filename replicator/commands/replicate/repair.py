@@ -5,14 +5,19 @@ Access comes last, so that nothing becomes public before it is verified.
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
+from replicator.compute import refusals
+from replicator.compute.refusals import Refusal
 from replicator.compute.stale import until_fresh
 from replicator.core import access, compare, errors
 from replicator.core.images import Policy
 from replicator.replicas import plan as planning
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from replicator.core.images import Difference, Image
     from replicator.replicas.session import Session
     from replicator.replicas.work import Work
@@ -26,9 +31,11 @@ async def settle(session: Session, work: Work, image: Image) -> None:
         raise planning.drift(image.ref, differences)
     undescribed, unlabelled = compare.description(replica, image), compare.labels(replica, image)
     if undescribed:
-        await _describe(session, work, image)
+        with _refused(f"Describing {image.ref}"):
+            await _describe(session, work, image)
     if unlabelled:
-        await _label(session, work)
+        with _refused(f"Labelling {image.ref}"):
+            await _label(session, work)
     if undescribed or unlabelled:
 
         def left(image: Image) -> tuple[Difference, ...]:
@@ -37,7 +44,17 @@ async def settle(session: Session, work: Work, image: Image) -> None:
         image = await session.read_back(work, lambda image: not left(image))
         if left(image):
             raise planning.drift(image.ref, left(image))
-    await _open(session, work)
+    with _refused(f"Opening {image.ref} to {access.describe(plan.readers)}"):
+        await _open(session, work)
+
+
+@contextlib.contextmanager
+def _refused(doing: str) -> Iterator[None]:
+    """What is refused within it is told as that, for the copy itself was made."""
+    try:
+        yield
+    except Refusal as refusal:
+        raise refusals.error_of(refusal, doing=doing) from refusal
 
 
 async def _describe(session: Session, work: Work, image: Image) -> None:

@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 from replicator.commands.replicate import live_table, progress
 from replicator.commands.replicate.execute import replicate
-from replicator.compute import lookup
+from replicator.compute import lookup, waits
 from replicator.compute.connect import connected
 from replicator.compute.retry import Calls
 from replicator.core import errors
 from replicator.core.replicas import Result, Sign
 from replicator.index import image_index, seal
+from replicator.inputs import manifest_age
 from replicator.replicas import report, results, settings, snippets, summary, work
 from replicator.replicas.recorded_run import RecordedRun
 from replicator.replicas.session import Session
-from replicator.replicas.survey import survey
+from replicator.replicas.survey import moved_by_the_build, survey
 from replicator.runtime.lifecycle import execute
 from replicator.runtime.runner import Annotation
 
@@ -50,6 +51,8 @@ class Replication(RecordedRun):
     rows: list[ReplicaResult] = field(default_factory=list)
     began: float = 0.0
     """Seconds on the event loop's clock."""
+    moved: str = ""
+    """What the build had done to the source's family, where a run that failed moved none."""
 
     @property
     def results(self) -> Sequence[ReplicaResult]:
@@ -59,9 +62,12 @@ class Replication(RecordedRun):
     def carry_out(self, signals: Signals) -> Verdict:
         """Check the inputs, make and verify the replicas, move families."""
         inputs = self.inputs = settings.load(self.given, self.env)
+        if self.of_action:
+            empty = settings.empty_inputs(inputs.settings, self.env)
+            self.notes += [Annotation("warning", f"Input {item.input}", str(item)) for item in empty]
         self.prepare_signing(inputs.settings.sign)
         self.in_loop(self._replicate(inputs, signals))
-        return results.judge(self.rows)
+        return results.judge(self.rows, moved=self.moved)
 
     async def _replicate(self, inputs: Inputs, signals: Signals) -> None:
         loop = asyncio.get_running_loop()
@@ -79,6 +85,8 @@ class Replication(RecordedRun):
             finally:
                 self.rows = work.rows(plan, self.works, loop.time(), stopped=signals.caught, unsigned=self.unsigned)
         self.notes += report.access_note(plan, inputs.settings.access, self.rows)
+        if any(row.replica.required and not row.outcome.verified for row in self.rows):
+            self.moved = await moved_by_the_build(calls, plan.source)
 
     async def _plan(self, inputs: Inputs) -> tuple[Calls, Plan]:
         """Read what exists, make the plan, and print it."""
@@ -87,6 +95,8 @@ class Replication(RecordedRun):
         compute = await connected(wanted.compute_endpoint, self.env, anonymous=inputs.anonymous)
         calls = Calls(compute, deadline=self.began + 60 * wanted.timeout_minutes, tell=self._tell)
         self.source = await lookup.read_source(calls, inputs.source)
+        if odd := manifest_age.doubt(inputs.built, self.source.created, waits.now()):
+            self.notes.append(Annotation("warning", "Input packer_manifest", odd))
         plan = self.plan = await survey(calls, wanted, self.source)
         self.notes += [Annotation("warning", "Plan", warning) for warning in plan.warnings]
         self.notes += [Annotation("notice", "Plan", note) for note in plan.notes]
@@ -163,7 +173,8 @@ class Replication(RecordedRun):
         again: Sequence[str] = ()
         if self.inputs:
             which = self.source.ref if self.source else self.inputs.source
-            again = snippets.again(self.inputs.settings, self.given, which)
+            late = any(row.reason == errors.Deadline.reason for row in self.rows)
+            again = snippets.again(self.inputs.settings, self.given, which, late=late)
         return summary.render(verdict, self.source, self.rows, self.told_to_people(), again)
 
 

@@ -24,7 +24,7 @@ _Args = ParamSpec("_Args")
 _STATES = {
     Reason.FAMILY: "waiting for the others of its family",
     Reason.REPLICA: "waiting for a replica to copy",
-    Reason.LIMIT: "waiting",
+    Reason.LIMIT: "waiting until its source may be copied again",
 }
 
 

@@ -61,7 +61,10 @@ def judge(known: Known) -> Verdict:
         return Verdict(Result.FAILED, code, f"Not everything is correct: {', '.join([*listed, *more])}")
     images = f"{len(known.findings)} images are correct" if known.findings else "no image was checked"
     signed = f"The index was signed by {known.signed.by}" if known.signed else "No signature was checked"
-    return Verdict(Result.COMPLETE, 0, f"{signed}; {images}")
+    marked = [_where(item) for item in known.findings if item.deprecated]
+    others = [f"{len(marked) - _MOST_NAMED} more"] * (len(marked) > _MOST_NAMED)
+    held = f"; marked DEPRECATED, or their source is: {', '.join([*marked[:_MOST_NAMED], *others])}" if marked else ""
+    return Verdict(Result.COMPLETE, 0, f"{signed}; {images}{held}")
 
 
 def _where(finding: Finding) -> str:
@@ -78,7 +81,7 @@ def _named(finding: Finding) -> str:
 
 
 def _told(finding: Finding) -> str:
-    return "; ".join([*(str(difference) for difference in finding.differences), *filter(None, [finding.message])])
+    return "; ".join([*(str(difference) for difference in finding.differences), *filter(None, [finding.told])])
 
 
 def exit_code(verdict: Verdict) -> int:
@@ -126,7 +129,12 @@ def outputs(known: Known, verdict: Verdict) -> dict[str, str]:
 def remarks(known: Known, verdict: Verdict) -> list[Annotation]:
     """Return an error for each image that isn't correct, or one notice."""
     if not exit_code(verdict):
-        return [Annotation("notice", "Verified", f"{verdict.reason}.")]
+        marked = dict.fromkeys(item.deprecated for item in known.findings if item.deprecated)
+        warning = f"{' '.join(marked)} refuse_deprecated: true refuses such images."
+        return [
+            Annotation("notice", "Verified", f"{verdict.reason}."),
+            *([Annotation("warning", "Held back", warning)] if marked else []),
+        ]
     wrong = (item for item in known.findings if item.state is not State.CORRECT)
     return [Annotation("error", _where(item), f"{_named(item)}. {_told(item)}".strip()) for item in wrong]
 

@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from replicator.commands.verify import report, settings
 from replicator.commands.verify.choose import pick
+from replicator.commands.verify.deprecation import with_deprecation
 from replicator.compute import lookup
 from replicator.compute.connect import connected
 from replicator.compute.errors import EndpointUnreachable
 from replicator.compute.retry import Calls
 from replicator.core import errors
+from replicator.core.replicas import Action
 from replicator.index import image_index
 from replicator.inputs import files
 from replicator.replicas import audit
@@ -100,18 +102,31 @@ class Verification(Run):
 
     async def _against_settings(self, given: Mapping[str, str], signals: Signals) -> None:
         with signals.cancelling():
-            inputs = replica_settings.load(given, self.env)
+            refuse = settings.refuses_deprecated(given)
+            inputs = replica_settings.load({**given, "refuse_deprecated": ""}, self.env)
             calls = await self._calls(inputs.settings.compute_endpoint, anonymous=inputs.anonymous)
             source = await lookup.read_source(calls, inputs.source)
             plan = await survey(calls, inputs.settings, source)
         self.known.sources = [source.ref.uri]
-        self.known.findings = [audit.of_step(plan, step) for step in plan.steps]
+        self.known.findings = [
+            with_deprecation(
+                audit.of_step(plan, step),
+                step.existing.image if step.existing else source if step.action is Action.SERVE else None,
+                source,
+                refuse=refuse,
+            )
+            for step in plan.steps
+        ]
 
     async def _against_index(self, inputs: VerifyInputs, read: Index, signals: Signals) -> None:
         with signals.cancelling():
             calls = await self._calls(inputs.settings.compute_endpoint, anonymous=inputs.anonymous)
             try:
-                self.known.findings = await audit.check(calls, read)
+                seen = await audit.check(calls, read)
+                refuse = inputs.settings.refuse_deprecated
+                self.known.findings = [
+                    with_deprecation(item.finding, item.image, item.source, refuse=refuse) for item in seen
+                ]
                 if self.known.image is None:
                     # If one image is asked for, missing images elsewhere don't matter.
                     self.known.findings += audit.lacking(read)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from replicator.core.errors import BadSettings, InputProblem
 from replicator.index import signature_settings
@@ -13,6 +13,7 @@ from replicator.index.signature_settings import SignatureSettings
 from replicator.inputs.fields import (
     Architecture,
     Endpoint,
+    Flag,
     Location,
     Option,
     Variant,
@@ -38,6 +39,10 @@ class VerifySettings(SignatureSettings):
     """The variant of the image to output, if the index holds several."""
     location: Annotated[Location, Option(_INDEX, "LOCATION")] = ""
     """The location of the image to output. Without it the index is verified, but no image is output."""
+    refuse_deprecated: Annotated[Flag, Option("what may be done")] = False
+    """Whether an image counts as drifted that is marked DEPRECATED, or whose source is: its publisher held the release
+    back, rolled it back or retired it. Without it that is reported only.
+    """
     compute_endpoint: Endpoint = ""
     """Another endpoint of the Compute Engine API (Private Service Connect, an emulator): `https`, or `http` on
     loopback. Empty: the one in `CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE`, or Google's.
@@ -74,8 +79,16 @@ def load(given: Mapping[str, str], env: Mapping[str, str]) -> VerifyInputs:
 
 def refuse_without_index(given: Mapping[str, str]) -> None:
     """Raise BadSettings if an input was given that makes sense only together with an index."""
-    stray = [
-        name for name in VerifySettings.model_fields if name not in {"index", "compute_endpoint"} and given.get(name)
-    ]
+    about_both = {"index", "compute_endpoint", "refuse_deprecated"}
+    stray = [name for name in VerifySettings.model_fields if name not in about_both and given.get(name)]
     if stray:
         raise BadSettings([InputProblem(name, "needs an index: give index as well") for name in stray])
+
+
+def refuses_deprecated(given: Mapping[str, str]) -> bool:
+    """Return whether images marked DEPRECATED are refused, where no index is given. Raises BadSettings."""
+    try:
+        return TypeAdapter(Flag).validate_python(given.get("refuse_deprecated", "").strip() or False)
+    except ValidationError as error:
+        problems = [replace(problem_of(item), input="refuse_deprecated") for item in error.errors()]
+        raise BadSettings(problems) from None

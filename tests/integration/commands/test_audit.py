@@ -58,6 +58,7 @@ def verify(action: Action, *argv: str, env: dict[str, str] | None = None) -> tup
             item["location"]: [(change["field"], change["wanted"], change["found"]) for change in item["differences"]]
             for item in document["findings"]
         },
+        "messages": {item["location"]: item["message"] for item in document["findings"]},
         "problems": document.get("problems", []),
     }
 
@@ -293,3 +294,90 @@ def test_exit_codes() -> None:
     assert code(State.CORRECT, State.UNREACHABLE) == 4
     assert code(State.UNREACHABLE, State.MISSING) == 1
     assert {code(state) for state in State} == {0, 1, 4}
+
+
+@pytest.mark.parametrize("by", ["index", "settings"])
+@pytest.mark.parametrize("refuse_it", [False, True])
+class TestHeldBack:
+    """A release that its publisher marked DEPRECATED: reported, and drift where it is to be refused."""
+
+    def argv(self, action: Action, by: str, refuse_it: bool) -> tuple[str, ...]:
+        given = ("--index", index_of(action)) if by == "index" else SOURCE
+        return (*given, *(["--refuse-deprecated"] if refuse_it else []))
+
+    def mark(self, action: Action, name: str) -> None:
+        def mark() -> None:
+            image = action.emulator.compute.state.image("p1", name, 9e9)
+            assert image is not None
+            assert isinstance(image.fields, dict)
+            image.fields["deprecated"] = {"state": "DEPRECATED"}
+
+        action.emulator.run(mark)
+
+    def test_a_replica(self, action: Action, made: Finished, by: str, refuse_it: bool) -> None:
+        self.mark(action, "web-1-eu")
+        code, found = verify(action, *self.argv(action, by, refuse_it))
+        assert (code, found["result"]) == ((1, "wrong") if refuse_it else (0, "correct"))
+        assert found["changes"]["eu"] == ([("deprecated", "(empty)", "DEPRECATED")] if refuse_it else [])
+        assert found["states"]["asia"] == "correct"
+        assert found["messages"]["eu"] == (
+            "" if refuse_it else "projects/p1/global/images/web-1-eu is marked DEPRECATED."
+        )
+
+    def test_the_source_alone(self, action: Action, made: Finished, by: str, refuse_it: bool) -> None:
+        """Rolled back by hand, say: each location is of a release that is held back."""
+        self.mark(action, "web-1")
+        code, found = verify(action, *self.argv(action, by, refuse_it))
+        assert code == refuse_it
+        fields = {"us": ["deprecated"], "eu": ["source.deprecated"], "asia": ["source.deprecated"]}
+        assert found["fields"] == (fields if refuse_it else {place: [] for place in fields})
+        if not refuse_it:
+            assert found["messages"]["eu"] == "Its source projects/p1/global/images/web-1 is marked DEPRECATED."
+
+    def test_nobody_held_anything_back(self, action: Action, made: Finished, by: str, refuse_it: bool) -> None:
+        code, found = verify(action, *self.argv(action, by, refuse_it))
+        assert (code, set(found["messages"].values())) == (0, {""})
+
+
+def test_a_wrong_word_for_refusing(action: Action) -> None:
+    code, found = verify(action, *SOURCE, "--refuse-deprecated", "maybe")
+    assert (code, found["problems"]) == (2, ["refuse_deprecated: 'maybe' is not one of true, false"])
+
+
+def test_another_image_is_told_as_that(action: Action, made: Finished) -> None:
+    """Not in the tone of a changed label."""
+    action.emulator.delete_image("p1", "web-1-eu")
+    action.emulator.add_image(project="p1", name="web-1-eu", location="eu", created=1767225600)
+    _, found = verify(action, "--index", index_of(action))
+    assert found["messages"]["eu"] == "Another image has its name now, made 2026-01-01 00:00 UTC."
+
+
+def test_a_source_in_several_locations(action: Action, made: Finished) -> None:
+    """It serves each of them itself, so that its own entry is right in each; a copy is stored in one."""
+    document = json.loads(Path(index_of(action)).read_text())
+    served = document["images"][0]["locations"]
+    served["eu"] = served["us"]
+    path = action.folder / "index.json"
+    path.write_text(json.dumps(document))
+
+    def spread() -> None:
+        for name in ("web-1", "web-1-asia"):
+            image = action.emulator.compute.state.image("p1", name, 9e9)
+            assert image is not None
+            assert isinstance(image.fields, dict)
+            image.fields["storageLocations"] = ["us", "eu", "asia"]
+
+    assert verify(action, "--index", str(path))[1]["fields"] == {"us": [], "eu": ["storageLocations"], "asia": []}
+    action.emulator.run(spread)
+    assert verify(action, "--index", str(path))[1]["fields"] == {"us": [], "eu": [], "asia": ["storageLocations"]}
+
+
+def test_home_is_verified_too(action: Action) -> None:
+    """A private source that serves home while replicas are to be public is what is missing at home."""
+    action.emulator.add_image(project="p1", name="priv", family="web")
+    source = ("--source-image", "projects/p1/global/images/priv", "--access", "public")
+    action(source_image=source[1], access="public")
+    assert verify(action, *source)[0] == 0
+    action.emulator.delete_image("p1", "priv-us")
+    code, found = verify(action, *source)
+    assert (code, found["states"]) == (1, {"us": "missing", "eu": "correct", "asia": "correct"})

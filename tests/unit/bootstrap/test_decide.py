@@ -253,6 +253,20 @@ class TestMain:
         ]
         assert outputs == {**EMPTY, "decision": "skip", "result": "skipped", "reason": reason}
 
+    def test_a_tag_that_matches_nothing_is_noticed(self, tmp_path: Path) -> None:
+        """A release was meant, mostly: a skip that nobody sees is found out weeks later."""
+        _, log, outputs = self.run(tmp_path, [], **{**PUSH, "GITHUB_REF": "refs/tags/release-1"})
+        reason = "the tag release-1 does not match tag_pattern (v*)"
+        assert log.splitlines() == [
+            f"Skipped: {reason}.",
+            f"::notice title=Skipped::Nothing was replicated: {reason}.",
+        ]
+        assert outputs["reason"] == reason
+
+    def test_other_skips_are_not_noticed(self, tmp_path: Path) -> None:
+        for env in ({**PUSH, "INPUT_DISTRIBUTE": "false"}, {"GITHUB_EVENT_NAME": "schedule"}):
+            assert "::" not in self.run(tmp_path, [], **env)[1]
+
     def test_replicating_is_said(self, tmp_path: Path) -> None:
         code, log, _ = self.run(tmp_path, [], **PUSH)
         assert (code, log) == (0, "Replicating: the tag v1 matches tag_pattern.\n")

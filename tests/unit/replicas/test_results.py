@@ -7,7 +7,7 @@ import pytest
 from replicator.core import errors
 from replicator.core.replicas import Held, Outcome, ReplicaResult
 from replicator.replicas import results
-from testkit.make import replica
+from testkit.make import copy, replica
 
 SOURCE = (Outcome.SOURCE, None)
 GOOD = (Outcome.CREATED, None)
@@ -56,8 +56,31 @@ def test_what_failed_is_told_as_it_is() -> None:
     required, best_effort = row(FORBIDDEN, "eu", required=True), row(QUOTA, "asia")
     left = row(GOOD, "us", held=Held.REQUIRED_FAILED)
     reason = results.judge([left, required, best_effort]).reason
-    assert reason == "A required location failed: eu (forbidden); also failed: asia (quota); no family was moved"
-    assert "no family was moved" not in results.judge([row(GOOD, "us"), required]).reason
+    failed = "A required location failed: eu (forbidden); also failed: asia (quota)"
+    assert reason == f"{failed}; this run moved no family"
+    assert "moved no family" not in results.judge([row(GOOD, "us"), required]).reason
+    moved = "the family web already points to projects/p1/global/images/web-1: the build moved it"
+    assert results.judge([left, required, best_effort], moved=moved).reason == f"{reason}; {moved}"
+    alone = results.judge([required], moved=moved)
+    assert (alone.exit_code, alone.reason) == (
+        3, f"Every replica was refused for one reason, forbidden: eu; {moved}"
+    )  # fmt: skip
+    carries = row(GOOD, "us", promoted=True)
+    assert results.judge([carries, required, best_effort]).reason == f"{failed}; in their family: us"
+
+
+def test_what_exists_of_replicas_that_failed_is_told() -> None:
+    """An image that stands where nothing is verified, one that failed, a copy that goes on."""
+    drifted = row((Outcome.FAILED, errors.Drift), "eu", image=copy("eu"))
+    failed = row((Outcome.FAILED, errors.ImageFailed), "asia", image=copy("asia", status="FAILED"))
+    late = row(LATE, "us-west1", operation="operation-1")
+    assert results.judge([row(SOURCE, "us"), drifted, failed, late]).reason == (
+        "No replica is verified: eu (drift), asia (image_failed), us-west1 (deadline); there is an image in eu, asia "
+        "(FAILED); copies go on in us-west1; the source is untouched"
+    )
+    assert results.judge([row(QUOTA), row(LATE, "asia")]).reason == (
+        "No replica was made: eu (quota), asia (deadline); the source is untouched"
+    )
 
 
 def test_messages() -> None:
