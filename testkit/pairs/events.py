@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from emulator.compute.state import Change, Policy, fingerprint
 from replicator.compute import client
+from testkit.pairs.worlds import SOURCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -84,7 +85,7 @@ class Event:
     what: str
     location: str
     before: str
-    """The method of the call, for that location's image (of a list or a family's head: for any)."""
+    """The method of the call, for that location's image (of a list, a family's head, and the source: for any)."""
     skip: int = 0
     times: int = 1
 
@@ -93,14 +94,20 @@ def happening(patch: pytest.MonkeyPatch, history: History, world: World, events:
     """Let events happen while a run goes on."""
     original = client.Compute._send
     counts = dict.fromkeys(range(len(events)), 0)
-    paths = {wanted.location: wanted.path for wanted in world.wanted()}
+    paths = {wanted.location: wanted.path for wanted in world.wanted()} | {
+        "source": f"projects/p1/global/images/{SOURCE}"
+    }
 
     def send(self: client.Compute, method: str, act: Any, request: dict[str, Any], *more: Any) -> Any:
         body = request.get("image_resource")
         name = request.get("image") or request.get("resource") or getattr(body, "name", "")
         for number, event in enumerate(events):
             path = paths.get(event.location, "")
-            if method.endswith(f".{event.before}") and (not name or path.endswith(f"/{name}")) and path:
+            if (
+                method.endswith(f".{event.before}")
+                and (not name or event.location == "source" or path.endswith(f"/{name}"))
+                and path
+            ):
                 counts[number] += 1
                 if event.skip < counts[number] <= event.skip + event.times:
                     history.others(partial(_happen, path, event))

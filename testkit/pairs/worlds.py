@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 SOURCE, TWIN, OLDER, NEWER = "web-1", "arm-1", "web-0", "web-2"
 #: The homonyms' project.
 OTHER = "acme"
+#: A project for each location.
+EACH = "acme-{location}"
 LOCATIONS = ("us", "eu", "asia", "us-west1", "europe-west1")
 NEAR = {"us": "us-west1", "us-west1": "us", "eu": "europe-west1", "europe-west1": "eu", "asia": "asia-east1"}
 
@@ -157,14 +159,14 @@ class World:
         copied = [at for at in self.locations if at != "us" or not serves]
         if shared and "us" not in self.locations and copied:
             copied.insert(0, "us")
-        one_family = "{location}" not in self.template and len(copied) > 1
+        one_family = "{location}" not in self.template + project and len(copied) > 1
         lead = ("us" if "us" in copied else copied[0]) if one_family else ""
         extra = dict(pair.split("=") for pair in self.labels.split(",") if pair)
         everything = bool(self.locations) and {*self.required} >= {*self.locations}
         return [
             case.Wanted(
                 location=at,
-                path=f"projects/{project}/global/images/{SOURCE}-{at}",
+                path=f"projects/{project.format(location=at)}/global/images/{SOURCE}-{at}",
                 family=self.template.format(family="web", location=at),
                 required=at in self.required or (at not in self.locations and everything),
                 labels={**TOLD["labels"], **extra},
@@ -202,7 +204,7 @@ class World:
         ids[SOURCE] = source["id"]
         for at in LOCATIONS:
             # The same names in the project that isn't meant, and those of the other architecture.
-            project = "p1" if self.project == OTHER else OTHER
+            project = "p1" if self.project else OTHER
             add(project=project, name=f"{SOURCE}-{at}", location=at, family=f"web-{at}", **CONTENT)
             add(
                 project="p1", name=f"{TWIN}-{at}", location=at, family=f"arm-{at}", architecture=other,
@@ -223,7 +225,7 @@ class World:
         name = {"gone": "web-9", None: "theirs"}.get(of, of)
         add: Any = emulator.add_image
         add(
-            project=self.project or "p1", name=f"{name}-{at}", location=at, family=f"web-{at}",
+            project=(self.project or "p1").format(location=at), name=f"{name}-{at}", location=at, family=f"web-{at}",
             architecture=self.architecture, **_copied(of, ids), **CONTENT,
         )  # fmt: skip
 

@@ -31,7 +31,7 @@ SWARM = Swarm(60)
 @st.composite
 def worlds(draw: st.DrawFn) -> World:
     locations = draw(st.lists(st.sampled_from(pairs.LOCATIONS), min_size=1, unique=True))
-    project = draw(st.sampled_from(["", "", pairs.OTHER]))
+    project = draw(st.sampled_from(["", "", pairs.OTHER, pairs.EACH]))
     template = draw(st.sampled_from(["{family}-{location}"] * 3 + ["{family}", "stable"]))
     own = template == "{family}-{location}"
     somewhere = st.sampled_from(locations)

@@ -11,7 +11,7 @@ from testkit.pairs import oracle
 from testkit.pairs.case import is_change
 from testkit.pairs.events import Event
 from testkit.pairs.run import carried_out
-from testkit.pairs.worlds import EXISTING, HEADS, LOCATIONS, OTHER, POLICIES, World
+from testkit.pairs.worlds import EACH, EXISTING, HEADS, LOCATIONS, OTHER, POLICIES, World
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -41,7 +41,7 @@ def judged(emulator: Running, folder: Path, world: World, happens: Sequence[Even
     return first
 
 
-@pytest.mark.parametrize("project", ["", OTHER])
+@pytest.mark.parametrize("project", ["", EACH])
 @pytest.mark.parametrize(("architecture", "replace_failed"), [("X86_64", True), ("ARM64", False), ("ARM64", True)])
 @pytest.mark.parametrize("number", range(0, len(KINDS), 4))
 def test_whatever_stands_there(
@@ -126,3 +126,20 @@ def test_a_withdrawn_source_moves_no_family(
     world = World(locations=LOCATIONS, existing=existing, template=template, architecture=architecture, withdrawn=True)
     done = judged(emulator, tmp_path, world)
     assert not [call for call in done.case.calls if "family" in (call["body"] or {})]
+
+
+@pytest.mark.parametrize("kind", ["pending, smaller", "pending, other architecture", "a licence lacking", "failed"])
+@pytest.mark.parametrize("copies", ["1", "2"])
+def test_only_what_is_verified_is_copied_on(emulator: Running, tmp_path: Path, kind: str, copies: str) -> None:
+    existing = {"asia": kind, "eu": kind}
+    judged(emulator, tmp_path, World(locations=LOCATIONS, existing=existing, copies_per_source=copies))
+
+
+@pytest.mark.parametrize("skip", [0, 1, 2])
+@pytest.mark.parametrize("what", ["replaced", "deleted", "relabelled", "obsolete"])
+def test_what_others_do_to_the_source(emulator: Running, tmp_path: Path, what: str, skip: int) -> None:
+    """Before the first copy, the second and the third: a copy of what stands there now is no copy of the source."""
+    world = World(locations=LOCATIONS, existing={"asia": "a label's value"})
+    happens = [Event(what=what, location="source", before="insert", skip=skip)]
+    done = carried_out(emulator, tmp_path, world, happens)
+    assert (oracle.broken(done.case), done.wrong()) == ([], []), done.finished.log

@@ -225,3 +225,12 @@ def test_fragments_are_left_as_they_are() -> None:
     before = copy.deepcopy(found)
     attempt(found, [Key("ARM64"), Key("X86_64")])
     assert found == before
+
+
+def test_a_location_that_is_served_and_not_wanted_is_kept() -> None:
+    documents = {name: fragment(name) for name in ("ARM64", "X86_64")}
+    for document in documents.values():
+        document["images"][0]["wanted_locations"] = ["eu"]
+    merged = attempt({name: read(json.dumps(each)) for name, each in documents.items()}, [*map(Key, documents)])
+    assert isinstance(merged, Merged)
+    assert [sorted(part.entry.locations) for part in merged.parts] == [[*EVERYWHERE]] * 2
