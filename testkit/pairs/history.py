@@ -49,9 +49,15 @@ class History:
             self._asked.setdefault(change.later.image.id, []).append(self._arrived())
         pairs = [(self._state._images.get((image.project, image.name)), image) for image in change.images]
         gone = [(image, None) for image in change.removed]
-        notes = [self._note(before, after) for before, after in [*pairs, *gone]]
+        standing = [(self._standing(before), self._standing(after)) for before, after in [*pairs, *gone]]
+        notes = [self._note(before, after) for before, after in standing if before or after]
         self._commit(change)
         self.deeds += [note() for note in notes]
+
+    @staticmethod
+    def _standing(image: Image | None) -> Image | None:
+        """The image, unless it is being deleted: nothing but time can happen to it any more."""
+        return None if image is not None and image.gone is not None else image
 
     def _note(self, before: Image | None, after: Image | None) -> Callable[[], Deed]:
         """A deed that is still to be done, and told once it is."""

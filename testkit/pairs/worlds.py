@@ -149,7 +149,8 @@ class World:
 
     def wanted(self) -> list[case.Wanted]:
         """What is to be made, by the rules: design's words on names, home and families."""
-        project, shared = self.project or "p1", self.template == "{family}" and self.project in {"", "p1"}
+        project, away = self.project or "p1", any(at != "us" for at in self.locations)
+        shared = away and self.template == "{family}" and self.project in {"", "p1"}
         everybody = any(
             grant[2] == EVERYBODY["members"][0] and grant[1] == "null"
             for grant in case.grants({"policy": {"bindings": POLICIES[self.policy]}})

@@ -264,7 +264,7 @@ def test_what_can_not_be_read_in_time_stays_as_it_was_verified(action: Action) -
     action.emulator.faults([{**refuse("p1", method="list"), "skip": 1}, {**limited, "skip": 1}])
     done = action(locations="eu asia", promote="false", timeout_minutes="5.2")
     assert done.column("outcome") == {"eu": "created", "asia": "created"}
-    assert done.seconds < 60 * 5.2 + 60, "no longer than families may take"
+    assert done.seconds <= 60 * 5.2 + 60, "no longer than families may take"
 
 
 @pytest.mark.parametrize("copy_seconds", [{"asia": 300.0}])

@@ -67,7 +67,8 @@ def published(emulator: Running) -> dict[str, Any]:
     document = copy.deepcopy(WHOLE)
     for number, entry in enumerate(document["images"]):
         project = f"project-{number}"
-        source = emulator.add_image(project=project, name=entry["source"]["name"], family="web")
+        made = {"architecture": entry["architecture"], "disk_size_gb": 20}
+        source = emulator.add_image(project=project, name=entry["source"]["name"], family="web", **made)
         named(entry["source"], project, source["id"])
         for place, (location, served) in enumerate(sorted(entry["locations"].items())):
             image = emulator.add_image(
@@ -76,8 +77,7 @@ def published(emulator: Running) -> dict[str, Any]:
                 location=location,
                 family=served["family"],
                 labels=served["labels"],
-                architecture=entry["architecture"],
-                disk_size_gb=20,
+                **made,
                 public=bool(place % 3),
                 source_image=source["selfLink"],
                 source_image_id=source["id"],
