@@ -85,5 +85,7 @@ def test_calls(compute: Running, replicate: Callable[..., Done], templates: dict
         f"images.get {PROJECT}/web-20261122": 1,
         f"images.getIamPolicy {PROJECT}/web-20261122": 1,
         f"images.list {PROJECT}": 1,
+        # Preflight: a missing permission is told before a copy is paid for.
+        f"images.testIamPermissions {PROJECT}/web-20261122": 1,
     }
     assert {name: count + 2 <= MOST_CALLS for name, count in each.items()} == dict.fromkeys(made, True), each

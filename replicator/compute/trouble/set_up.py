@@ -188,7 +188,7 @@ NEEDS: tuple[Fault, ...] = (
         error=errors.OperationFailed,
         methods=frozenset({SET_POLICY}),
         statuses=frozenset({400}),
-        words=r"(?i)polic(y|ies)\W(members|bindings)|\b(user|group|serviceAccount|domain|deleted|principal\w*):",
+        words=r"(?i)polic(y|ies)\W(members|bindings)|\b(user|group|serviceAccount|domain|deleted|principal\w*):(?=[^:\s])",
         why="A member that the source's policy names can't be given access any more.",
         remedy="Remove the member that is named from the source's policy, then run this again; or set access to "
         "public or private.",
