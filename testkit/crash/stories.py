@@ -87,7 +87,7 @@ def numbered(calls: Iterable[str]) -> Iterator[str]:
         yield call if counts[call] == 1 else f"{call} #{counts[call]}"
 
 
-LOOK_UP = ("get web-1", "getIamPolicy web-1", "list images")
+LOOK_UP = ("get web-1", "getIamPolicy web-1", "list images", "testIamPermissions web-1")
 WHERE = {"source_image": "projects/p1/global/images/web-1", "locations": "us, eu, asia, europe-west4"}
 
 OWN_FAMILIES = Story(

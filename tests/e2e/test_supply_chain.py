@@ -45,7 +45,7 @@ def offers(folder: Path, wheel: Path) -> dict[str, tuple[Offer, str]]:
     newer = stand_in.make_wheel(folder / "newer", "1.1")
     higher_build = name.replace("-py3", "-9-py3")
     archive = {f"{stand_in.NAME}-1.0.tar.gz": sdist(folder / "built")}
-    swapped, missing = "not the one which the action's lock names", "could not be installed"
+    swapped, missing = "whose hash differs from the one in the action's lock", "could not be installed"
     many = {higher_build: other, newer.name: newer.read_bytes(), name: data, **archive}
     return {
         "the right wheel": (Offer({name: data}), ""),
