@@ -143,6 +143,7 @@ SCRIPTS = [
             *role(PROJECT, "imageReplicator", '"compute.images.create"'),
             ("PATCH /projects/acme-images/roles/imageReplicator", '"compute.images.delete"'),
             ("PATCH /projects/acme-images/roles/imageReplicator", '["compute.images.get"]'),
+            ("POST /projects/acme-images/services/cloudresourcemanager.googleapis.com:enable", ""),
             (f"POST {POOLS}", '"displayName": "GitHub Actions"'),
             (f"POST {POOLS}/github/providers", "\"assertion.repository_id == '123456789' && (assertion.ref."),
             (f"POST /projects/acme-images/serviceAccounts/{ACCOUNT.partition(':')[2]}:setIamPolicy",
@@ -160,6 +161,24 @@ SCRIPTS = [
         asks=(
             (f"POST /projects/{PROJECT}/serviceAccounts/{ACCOUNT.partition(':')[2]}:setIamPolicy",
              f'"{POOL}/attribute.repository_id/123456789"], "role": "roles/iam.workloadIdentityUser"'),
+        ),
+    ),
+    Script(
+        page="errors.md",
+        holding="service-accounts enable",
+        asks=((f"POST /projects/{PROJECT}/serviceAccounts/{ACCOUNT.partition(':')[2]}:enable", ""),),
+    ),
+    Script(
+        page="errors.md",
+        holding="enable sts.googleapis.com",
+        asks=(("POST /projects/acme-images/services:batchEnable", '"sts.googleapis.com"'),),
+    ),
+    Script(
+        page="errors.md",
+        holding="update-oidc PROVIDER",
+        asks=(
+            (f"PATCH {POOLS}/POOL/providers/PROVIDER", "assertion.repository_id"),
+            (f"PATCH {POOLS}/POOL/providers/PROVIDER", "jwksJson"),
         ),
     ),
     Script(
@@ -293,6 +312,7 @@ def shell(emulator: Running, recorder: Recorder, tmp_path: Path) -> Shell:
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda each: f"{each.page.strip('./')} {each.holding}")
 def test_pages(emulator: Running, recorder: Recorder, shell: Shell, script: Script) -> None:
     script.world(emulator)
+    (shell.folder / "KEYS.json").write_text('{"keys": []}', encoding="utf-8")
     text = filled("\n".join(script.blocks()))
     printed = shell(text, PROJECT=PROJECT, IMAGE="worker-7-1", GITHUB_RUN_ID="7")
     assert [line for line in script.prints if line not in printed] == []
