@@ -65,9 +65,10 @@ class TestPresent:
         with world(tmp_path) as action:
             done = action(dry_run="true")
             assert plan_of(done) == ["permissions: all that are needed are present"]
-            assert asked(action) == [
-                ("compute", "projects/p1/global/images/web-1"),
+            # They are asked at the same time.
+            assert sorted(asked(action)) == [
                 ("cloudresourcemanager", "projects/p1"),
+                ("compute", "projects/p1/global/images/web-1"),
             ]
 
     def test_two_questions_a_project_and_none_of_what_does_not_exist(self, tmp_path: Path) -> None:
