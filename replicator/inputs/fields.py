@@ -15,6 +15,7 @@ from pydantic import (
     BeforeValidator,
 )
 
+from replicator.bootstrap import decide
 from replicator.bootstrap.quote import is_credential, is_secret, quoted
 from replicator.core import validation
 from replicator.core.errors import InputProblem
@@ -35,7 +36,7 @@ class Option:
 _BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 
 #: Inputs that only `decide` and `setup.sh` read.
-READ_ELSEWHERE = frozenset({"distribute", "tag_pattern", "python"})
+READ_ELSEWHERE = frozenset(decide.INPUTS)
 
 #: This variable points both gcloud and this tool at another endpoint.
 ENDPOINT_VARIABLE = "CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE"

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict
 
+from replicator.bootstrap.decide import DEFAULT_TAG_PATTERN
 from replicator.inputs.fields import Option
 
 
@@ -18,7 +19,7 @@ class Gate(BaseModel):
     """`true`, `false`, or empty (`auto`): run on a push of a tag that matches `tag_pattern`, and on nothing else. Never
     runs on a pull request.
     """
-    tag_pattern: Annotated[str, Option("when", "PATTERNS")] = "v*"
+    tag_pattern: Annotated[str, Option("when", "PATTERNS")] = DEFAULT_TAG_PATTERN
     """The tags whose push runs the action: GitHub's filter patterns, as in `on.push.tags`. In order, and `!` excludes;
     `*` stops at `/`, and `**` does not.
     """

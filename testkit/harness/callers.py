@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from testkit.harness import manifest
 from testkit.harness.hostile import OTHER_TOOLS, PIP, PYTHON, SHELL
 from testkit.harness.job import Action, Job, Run, on_emulator, tag_push
+from testkit.outputs import OUTPUTS as IN_ORDER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -32,22 +33,7 @@ MANIFEST = {"packer_manifest": "packer-manifest.json"}
 OFFLINE = re.compile(r"Retrying \(Retry\(|Could not find a version that satisfies")
 
 
-OUTPUTS = {
-    "decision",
-    "reason",
-    "result",
-    "images",
-    "image_names",
-    "image_us",
-    "image_eu",
-    "image_asia",
-    "failed_locations",
-    "replicas",
-    "index_path",
-    "index_digest",
-    "bundle_path",
-    "attestation_path",
-}
+OUTPUTS = set(IN_ORDER)
 
 
 @contextmanager
