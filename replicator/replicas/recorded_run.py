@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from abc import abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,8 @@ class RecordedRun(Run):
     """Signs the index, if that was asked for."""
     written: Written = field(default_factory=Written)
     """The index and its signatures, once they are written."""
+    began: float = 0.0
+    """Seconds on the event loop's clock."""
 
     @property
     @abstractmethod
@@ -51,6 +54,11 @@ class RecordedRun(Run):
         if self.signer is None:
             raise errors.Unforeseen("An index to sign without a signer")
         self.written = await seal.seal(self.signer, document, self.folder(), self.env)
+
+    def say(self, where: str, text: str) -> None:
+        """Print a line about a location, with the seconds since the run began."""
+        seconds = asyncio.get_running_loop().time() - self.began
+        self.runner.line(f"{seconds:5.0f} s  {where}: {text}", indent=1)
 
     def annotations(self, verdict: Verdict) -> Sequence[Annotation]:
         """Return an annotation for each replica, and those about the whole run."""

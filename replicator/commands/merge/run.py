@@ -50,8 +50,6 @@ class Merging(RecordedRun):
 
     merged: Merged | None = None
     rows: list[tuple[Part, ReplicaResult]] = field(default_factory=list)
-    began: float = 0.0
-    """Seconds on the event loop's clock."""
 
     @property
     def results(self) -> Sequence[ReplicaResult]:
@@ -75,7 +73,7 @@ class Merging(RecordedRun):
                 raise BadFragments(problems(error.problems)) from None
             self.notes += [Annotation("warning", "Merge", str(item)) for item in merged.left_out]
             compute = await connected(wanted.compute_endpoint, self.env, anonymous=inputs.anonymous)
-            calls = Calls(compute, deadline=self.began + 60 * wanted.timeout_minutes, tell=self._tell)
+            calls = Calls(compute, deadline=self.began + 60 * wanted.timeout_minutes, tell=self.say)
             found = await confirm(calls, merged)
             required = merged.required(wanted.required_locations)
             plans = [
@@ -129,7 +127,7 @@ class Merging(RecordedRun):
 
         def session(part: Part, plan: Plan, items: Sequence[Work]) -> Session:
             def changed(item: Work, text: str) -> None:
-                self._tell(f"{part.key} {item.replica.location}", text)
+                self.say(f"{part.key} {item.replica.location}", text)
 
             return Session(plan=plan, calls=calls, works=items, changed=changed)
 
@@ -145,10 +143,6 @@ class Merging(RecordedRun):
                 for part, plan, items in works
                 for row in work.rows(plan, items, now(), stopped=signals.caught, unsigned=self.unsigned)
             ]
-
-    def _tell(self, where: str, text: str) -> None:
-        seconds = asyncio.get_running_loop().time() - self.began
-        self.runner.line(f"{seconds:5.0f} s  {where}: {text}", indent=1)
 
     def _judge(self) -> Verdict:
         verdict = results.judge(self.results)

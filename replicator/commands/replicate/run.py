@@ -49,8 +49,6 @@ class Replication(RecordedRun):
     plan: Plan | None = None
     works: list[Work] = field(default_factory=list)
     rows: list[ReplicaResult] = field(default_factory=list)
-    began: float = 0.0
-    """Seconds on the event loop's clock."""
     moved: str = ""
     """What the build had done to the source's family, where a run that failed moved none."""
 
@@ -93,7 +91,7 @@ class Replication(RecordedRun):
         wanted = inputs.settings
         progress.show_head(self.runner, inputs.source, wanted, inputs.note)
         compute = await connected(wanted.compute_endpoint, self.env, anonymous=inputs.anonymous)
-        calls = Calls(compute, deadline=self.began + 60 * wanted.timeout_minutes, tell=self._tell)
+        calls = Calls(compute, deadline=self.began + 60 * wanted.timeout_minutes, tell=self.say)
         self.source = await lookup.read_source(calls, inputs.source)
         if odd := manifest_age.doubt(inputs.built, self.source.created, waits.now()):
             self.notes.append(Annotation("warning", "Input packer_manifest", odd))
@@ -127,15 +125,15 @@ class Replication(RecordedRun):
         wanted = self.inputs.settings
         return image_index.build(self.source, wanted.locations, self.rows, wanted.revision, wanted.variant)
 
-    def _tell(self, where: str, text: str) -> None:
+    def say(self, where: str, text: str) -> None:
+        """Show a line about a location in the live table if there is one, else print it."""
         if self.screen:
             self.screen.say(where, text)
         else:
-            seconds = asyncio.get_running_loop().time() - self.began
-            self.runner.line(f"{seconds:5.0f} s  {where}: {text}", indent=1)
+            super().say(where, text)
 
     def _changed(self, item: Work, text: str) -> None:
-        self._tell(item.replica.location, text)
+        self.say(item.replica.location, text)
 
     @contextlib.contextmanager
     def _watched(self, calls: Calls) -> Iterator[None]:
