@@ -75,7 +75,7 @@ def manager(compute: Compute, compute_endpoint: str, env: Mapping[str, str]) -> 
 
 
 def member(compute: Compute) -> str:
-    """Who the calls are made as, in the form of policies; nothing where the credentials don't say."""
+    """Return the caller's identity as policies write it; empty if the credentials don't tell it."""
     for name, kind in (
         ("service_account_email", "serviceAccount"),
         ("signer_email", "serviceAccount"),

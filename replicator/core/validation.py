@@ -100,7 +100,7 @@ def labels_problems(labels: dict[str, str]) -> list[str]:
 
 
 def too_many_labels(source: Mapping[str, str], labels: Mapping[str, str]) -> str:
-    """Why a replica can't have all labels of the source and those on top; nothing where it can."""
+    """Return why a replica can't have the source's labels and the added ones together; empty if it can."""
     more = set(labels) - set(source)
     count = len(source) + len(more)
     if count <= MOST_LABELS:

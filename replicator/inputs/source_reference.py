@@ -180,7 +180,7 @@ def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def project_note(project_id: str, reference: str, manifest: str, env: Mapping[str, str]) -> str:
-    """Where the source's project was taken from, where a variable alone says it; nothing where an input does.
+    """Return a note on which variable named the source's project; empty if an input or the manifest named it.
 
     The variable may name another project than the image's: that of the service account.
     """

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 #: Documented as "at most 6 requests in 60 minutes" for one source; who shares this limit is disputed.
 COPIES_AN_HOUR = 6
-#: Fields that whoever made a copy chose; all others that can't be changed are the source's, whoever made it.
+#: Fields that are chosen when a copy is made; all others that can't be changed come from the source.
 _CHOSEN = {"storageLocations", "kmsKeyName"}
 #: Fields of which Compute Engine may leave out of new copies what it has retired.
 _RETIRED = {"guestOsFeatures", "licenses", "licenseCodes"}
@@ -68,7 +68,7 @@ def make(
     found: Mapping[ImageRef, Existing | errors.ReplicaError],
     heads: Mapping[tuple[str, str], ImageRef | None] | None = None,
 ) -> Plan:
-    """Say for every wanted replica what will be done, by what stands under its name already.
+    """Make the plan: for each wanted replica a step, chosen by the image that has its name already.
 
     `heads` says what families resolve to, where that was read because the source is held back.
     """

@@ -54,7 +54,7 @@ def _is_old(work: Work, now: float) -> bool:
 
 
 async def _look_again(session: Session, works: Sequence[Work]) -> Held | None:
-    """Are they still what was verified? Families move by name: whatever stands under it by then would be published.
+    """Check that replicas are still what was verified: families move by name, so a replaced image would be published.
 
     What can't be read in time stays as it was verified. Returns why no family may move, where their source was held
     back meanwhile.

@@ -47,7 +47,7 @@ class Trouble:
 
 
 def of(error: Exception, host: str, *, encrypted: bool) -> Trouble:
-    """What an error of requests, or of what it stands on, means for a host that was to be spoken with.
+    """Explain an error of requests, or of a library below it, for the host that the request was meant for.
 
     Proxies and certificates count only where that was to be `encrypted`: other hosts are on loopback.
     """
@@ -124,7 +124,7 @@ def _proxy(host: str, env: Mapping[str, str] = os.environ) -> tuple[str, str] | 
 
 
 def _shown(proxy: str) -> str:
-    """A proxy without user and password; nothing where it is not surely one."""
+    """Return a proxy without its user and password; empty if the text may not be a proxy."""
     try:
         parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
         host, port = parts.hostname or "", parts.port

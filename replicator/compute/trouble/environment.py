@@ -45,7 +45,7 @@ def blamed(error: Exception, env: Mapping[str, str]) -> SignInFailed | None:
 
 
 def first_set(variables: Iterable[str], env: Mapping[str, str]) -> str:
-    """The first of the variables that has a value; nothing where none has."""
+    """Return the first of the variables that has a value; empty if none has."""
     return next((name for name in variables if env.get(name)), "")
 
 

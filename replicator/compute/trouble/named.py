@@ -15,7 +15,7 @@ _NAMED = {
     "LICENCE": r"\b((?:projects/[\w:.-]+/)?global/licenses/[\w.-]*\w)",
     "KEY": r"\b(projects/[\w:.-]+/locations/[\w-]+/keyRings/[\w-]+/cryptoKeys/[\w-]+)",
 }
-#: What stands there where the answer names none.
+#: The placeholders that a remedy keeps if the answer names nothing for them.
 _UNNAMED = {
     "CONSTRAINT": "that policy",
     "SERVICE": "compute.googleapis.com",
@@ -45,6 +45,6 @@ def filled(text: str, said: str, project: str) -> str:
 
 
 def agent(said: str) -> str:
-    """The service agent of Google's that an answer is about; nothing where it is about who asked."""
+    """Return the Google service agent that an answer is about; empty if it is about the caller."""
     found = re.search(_NAMED["AGENT"], said)
     return found[1] if found else ""

@@ -69,7 +69,7 @@ _TOO_FAST: tuple[Fault, ...] = (
     ),
 )
 
-#: What stands there, or stood: a stale fingerprint or etag (of a policy it may also be 409), a name, a source.
+#: About what exists, or existed: a stale fingerprint or etag (409 too, for a policy), a name, a source.
 _STATE: tuple[Fault, ...] = (
     Fault(
         error=errors.Drift,
