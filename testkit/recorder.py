@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SERVICES = ("SERVICEUSAGE", "CLOUDRESOURCEMANAGER", "IAM", "CLOUDKMS")
+SERVICES = ("SERVICEUSAGE", "CLOUDRESOURCEMANAGER", "CLOUDBILLING", "IAM", "CLOUDKMS")
 DONE = {"name": "operations/noop.DONE_OPERATION", "done": True, "response": {}}
 PERMISSIONS = ["compute.images.get", "compute.images.setIamPolicy"]
 
@@ -64,7 +64,7 @@ def recording() -> Iterator[Recorder]:
             self.end_headers()
             self.wfile.write(content)
 
-        do_GET = do_POST = do_PATCH = handle_any  # noqa: N815 -- as http.server calls them
+        do_GET = do_POST = do_PUT = do_PATCH = handle_any  # noqa: N815 -- as http.server calls them
 
         def log_message(self, *_: object) -> None:
             """The test says what counts."""

@@ -254,10 +254,12 @@ SCRIPTS = [
 def filled(text: str) -> str:
     """With the words in capitals that stand for something."""
     text = re.sub(r"(?<![\w$])PROJECT(?![\w=])", PROJECT, text)
+    text = text.replace("--billing-account=ACCOUNT", "--billing-account=012345-6789AB-CDEF01")
     words = {
         "SERVICE_ACCOUNT": ACCOUNT.partition(":")[2],
         "ACCOUNT": ACCOUNT.partition(":")[2],
         "ROLE": "roles/compute.imageUser",
+        "IMAGE": "web-v1",
         "projects/NUMBER/locations/global/workloadIdentityPools/POOL": POOL.partition("googleapis.com/")[2],
         "REPOSITORY_ID": "123456789",
     }
