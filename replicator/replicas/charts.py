@@ -15,6 +15,13 @@ if TYPE_CHECKING:
 
 #: Keeps a diagram below 50,000 characters, the most that Mermaid draws.
 _MOST_BARS = 200
+#: Distances of the axis's numbers in seconds, and as Mermaid writes them. With less than a second numbers would repeat,
+#: and with more than ten of them they would overlap.
+_TICKS = {
+    **{seconds: f"{seconds}second" for seconds in (1, 2, 5, 10, 15, 30)},
+    **{60 * minutes: f"{minutes}minute" for minutes in (1, 2, 5, 10, 15, 30)},
+}
+_MOST_TICKS = 10
 
 
 def gantt(rows: Sequence[ReplicaResult]) -> list[str]:
@@ -34,6 +41,7 @@ def gantt(rows: Sequence[ReplicaResult]) -> list[str]:
         "  title Copies: seconds since the plan",
         "  dateFormat x",
         "  axisFormat %s",
+        f"  tickInterval {_ticks(max(row.seconds for _, row in bars))}",
         "  todayMarker off",
     ]
     for name, row in bars[:_MOST_BARS]:
@@ -42,6 +50,10 @@ def gantt(rows: Sequence[ReplicaResult]) -> list[str]:
         took = f"{(end - begin) / 1000:.0f} s{f' {row.outcome}' if failed else ''}"
         lines += [f"  section {name}", f"    {took} :{'crit, ' if failed else ''}{begin}, {max(end, begin + 100)}"]
     return lines
+
+
+def _ticks(seconds: float) -> str:
+    return next((text for step, text in _TICKS.items() if seconds <= step * _MOST_TICKS), "1hour")
 
 
 def lineage(rows: Sequence[ReplicaResult]) -> list[str]:

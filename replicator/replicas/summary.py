@@ -26,7 +26,10 @@ _MOST_USED = 200
 _QUOTED = re.compile(r"`([^`]+)`")
 
 _CONSOLE = "https://console.cloud.google.com/compute/imagesDetail/"
-_HOME = errors.REPORT_TO.removesuffix("/issues")
+_PAGES = errors.REPORT_TO.removesuffix("/issues") + "/blob/v1/docs/"
+_COMMAND_LINE = f"{_PAGES}quick-start-command-line.md#with-your-own-images"
+#: A timeline of no more copies than these says nothing that the table doesn't.
+_FEW_COPIES = 3
 
 _SIGN = {
     Result.COMPLETE: "✅",
@@ -71,7 +74,7 @@ def render(
         ]
         parts += [*cut([_table_row(row) for row in rows], "| … | {} more | | | | | |"), ""]
     parts += [*cut(list(_remarks(rows)), "- … {} more"), ""]
-    parts += [fence("mermaid", diagram) for diagram in (charts.lineage(rows), charts.gantt(rows)) if diagram]
+    parts += _charts(rows)
     parts += _usage([row for row in rows if row.outcome.verified and not row.key])
     return re.sub(r"\n{3,}", "\n\n", "\n".join(parts)).rstrip() + "\n"
 
@@ -109,7 +112,7 @@ def _trouble(rows: Sequence[ReplicaResult]) -> list[str]:
     for reason in dict.fromkeys(row.reason for row in rows):
         met = [(row, row.error) for row in rows if row.error and row.reason == reason]
         where = ", ".join(text(row.where) for row, _ in met)
-        lines += [f"#### {_ROW_SIGN[met[0][0].outcome]} {where}: [{text(reason)}]({_HOME}#reasons-and-what-to-do)", ""]
+        lines += [f"#### {_ROW_SIGN[met[0][0].outcome]} {where}: [{text(reason)}]({_PAGES}errors.md#{reason})", ""]
         alike: dict[str, list[str]] = {}
         for row, error in met:
             alike.setdefault(error.what.replace(row.replica.location, ""), []).append(error.what)
@@ -144,7 +147,7 @@ def _again(command: Sequence[str]) -> list[str]:
         "#### 🔁 Then run it again",
         "",
         "A rerun keeps what is right and makes what is missing. Rerunning the whole job may build another image, so",
-        f"repeat the replication alone, in a clone of the action's repository ([command line]({_HOME}#command-line))",
+        f"repeat the replication alone, in a clone of the action's repository ([command line]({_COMMAND_LINE}))",
         "",
         fence("sh", command),
         "or with these inputs of the action: <code>source_image</code> as above, <code>distribute: true</code>.",
@@ -160,6 +163,12 @@ def _remarks(rows: Sequence[ReplicaResult]) -> Iterable[str]:
         for remark in [*([results.held(row, alike=alike)] if row.held else []), *row.notes]:
             said.setdefault(remark, []).append(text(row.where))
     return (f"- **{', '.join(where)}**: {shortened(remark)}" for remark, where in said.items())
+
+
+def _charts(rows: Sequence[ReplicaResult]) -> list[str]:
+    if sum(row.began is not None for row in rows) <= _FEW_COPIES and not any(row.origin for row in rows):
+        return []
+    return [fence("mermaid", diagram) for diagram in (charts.lineage(rows), charts.gantt(rows)) if diagram]
 
 
 def _usage(rows: Sequence[ReplicaResult]) -> list[str]:

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from replicator.core import errors
 from replicator.core.replicas import Outcome, ReplicaResult
 from replicator.replicas import charts
@@ -26,6 +28,7 @@ def test_bars_are_milliseconds() -> None:
         "  title Copies: seconds since the plan",
         "  dateFormat x",
         "  axisFormat %s",
+        "  tickInterval 10minute",
         "  todayMarker off",
         "  section eu",
         "    60 s :1200, 61500",
@@ -34,6 +37,17 @@ def test_bars_are_milliseconds() -> None:
         "  section me-west1",
         "    0 s failed :crit, 0, 250",
     ]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "ticks"),
+    [
+        (0.2, "1second"), (10, "1second"), (10.1, "2second"), (299, "30second"), (301, "1minute"), (3000, "5minute"),
+        (18_000, "30minute"), (18_001, "1hour"),
+    ],
+)  # fmt: skip
+def test_the_axis_repeats_no_number(seconds: float, ticks: str) -> None:
+    assert f"  tickInterval {ticks}" in charts.gantt([row("eu", began=0.1, seconds=seconds)])
 
 
 def test_a_bar_has_a_length_and_a_safe_name() -> None:

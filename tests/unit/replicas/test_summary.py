@@ -20,6 +20,7 @@ from replicator.runtime import markdown
 from replicator.runtime.verdict import Verdict
 from testkit.hostile_text import hostile
 from testkit.make import copy, image, replica
+from testkit.pages import PAGES, anchors
 
 ROWS = [
     ReplicaResult(replica=replica("us", family="web"), outcome=Outcome.SOURCE, image=image(), access="public", promoted=True),
@@ -58,6 +59,33 @@ def test_what_is_wrong_stands_before_what_is_right() -> None:
     assert places == sorted(places)
     good = [ROWS[0]]
     assert "again" not in summary.render(results.judge(good), image(), good, [], ["python -m replicator replicate"])
+
+
+def test_a_chart_is_drawn_where_it_tells_something() -> None:
+    def copied(locations: list[str], **fields: str) -> str:
+        return render(
+            [
+                ReplicaResult(replica=replica(where), outcome=Outcome.CREATED, began=0.0, seconds=3.0, **fields)  # type: ignore[arg-type]
+                for where in locations
+            ]
+        )
+
+    assert "mermaid" not in copied(["eu", "asia", "us-west1"])
+    assert copied(["eu", "asia", "us-west1", "me-west1"]).count("mermaid") == 1
+    assert copied(["eu"], origin="asia").count("mermaid") == 2
+
+
+def test_links_lead_to_headings_of_the_pages() -> None:
+    every = [value for value in vars(errors).values() if isinstance(value, type)]
+    rows = [
+        failed("eu", error("x"))
+        for error in every
+        if issubclass(error, errors.ReplicaError) and error is not errors.ReplicaError
+    ]
+    text = summary.render(results.judge(rows), image(), rows, [], ["replicate"])
+    links = set(re.findall(r"/blob/v1/docs/([\w-]+\.md)#([\w-]+)\)", text))
+    assert len(links) == len(rows) + 1
+    assert [(page, anchor) for page, anchor in links if anchor not in anchors(PAGES[page])] == []
 
 
 def test_what_holds_of_the_run_and_of_each_replica_is_said_once() -> None:
