@@ -178,6 +178,10 @@ FAULTS: dict[str, Callable[[str], dict[str, Any]]] = {
 }
 
 
+#: What tells these faults from a project that is merely empty, or whose heads don't fit.
+SAID = {"an empty object": "doesn't say it is one", "a part with a warning": "may lack some: PARTIAL_SUCCESS"}
+
+
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("project", ["p1", "p1-eu"])
 def test_a_list_that_is_not_whole(emulator: Running, fault: str, project: str) -> None:
@@ -199,6 +203,7 @@ def test_a_list_that_is_not_whole(emulator: Running, fault: str, project: str) -
     told = Told(emulator, families="web", replica_project="{project}-{location}", name_template="{name}")
     assert (told.exit_code, told.document["releases"], told.document["default"]) == (3, [], {}), told.log
     assert project in told.log
+    assert SAID.get(fault, "") in told.log
 
 
 @pytest.mark.parametrize("fault", ["refused", "a proxy's page", "an empty object", "a project that is missing"])
