@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from replicator.bootstrap.command import every
+from replicator.commands.lifecycle import errors as lifecycle_errors
 from replicator.commands.merge import errors as merge_errors
 from replicator.compute import errors as compute_errors
 from replicator.compute import refusals
@@ -65,7 +66,7 @@ def replica_errors() -> Iterator[type[errors.ReplicaError]]:
 
 
 #: The modules that hold the failures that end a run, in the order of the page.
-OWNERS = (errors, compute_errors, index_errors, merge_errors)
+OWNERS = (errors, compute_errors, index_errors, merge_errors, lifecycle_errors)
 
 
 #: The measured cases that are commands, and the heading of each one's column.
@@ -74,6 +75,7 @@ COMMANDS = {
     "a rerun with nothing to do": "the same again",
     "`dry_run: true` or `plan`": "`plan`",
     "`verify --index`": "`verify`",
+    "`list`": "`list`",
 }
 
 

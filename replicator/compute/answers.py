@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _LONGEST_MESSAGE = 600
 _LONGEST_CODE = 100
 _MOST_DETAILS, _LONGEST_DETAIL = 30, 300
+#: A warning on a page that says nothing but that it holds no item.
+_HARMLESS = frozenset({"NO_RESULTS_ON_PAGE"})
 _REF = re.compile(r"(?:^|/)projects/(?P<project>[^/]+)/global/images/(?P<name>[^/]+)$")
 
 _OPERATION = re.compile(r"/projects/(?P<project>[^/]+)/global/operations/")
@@ -64,6 +66,8 @@ def image(answer: Any) -> Image:
         license_codes=frozenset(str(code) for code in answer.license_codes),
         shielded_keys=frozenset(_shielded_keys(answer.shielded_instance_initial_state)),
         confidential=answer.enable_confidential_compute,
+        replacement=answer.deprecated.replacement,
+        deleted=answer.deprecated.deleted,
     )
 
 
@@ -100,6 +104,16 @@ def _encryption(answer: Any) -> str:
 def page(pager: Any) -> tuple[list[Image], str]:
     """Parse one page of a list into its images and the token of the next page. Raises Garbled."""
     page = next(pager.pages)
+    return [image(item) for item in page.items], page.next_page_token
+
+
+def whole_page(pager: Any) -> tuple[list[Image], str]:
+    """Parse one page of a list that must be complete. Raises Garbled, also for a page that may lack images."""
+    page = next(pager.pages)
+    if page.kind != "compute#imageList":
+        raise Garbled("a list of images that doesn't say it is one")
+    if "warning" in page and page.warning.code not in _HARMLESS:
+        raise Garbled(f"a list of images that may lack some: {page.warning.code}"[:_LONGEST_MESSAGE])
     return [image(item) for item in page.items], page.next_page_token
 
 

@@ -45,6 +45,9 @@ _POLICY_VERSION = 3
 #: With the longest names these make a URL of 8 KiB; many servers and proxies refuse longer ones (414).
 _MOST_NAMES = 90
 
+#: Images on a page of a whole list: the most that the API gives.
+_PAGE = 500
+
 
 class Compute:
     """The calls of the Compute Engine API that replication needs.
@@ -86,6 +89,14 @@ class Compute:
                 # Keyed by the project as it was asked for: the answer may name it by its number, for instance.
                 found.update((ImageRef(project, image.ref.name), image) for image in images)
         return found
+
+    def list_page(self, project: str, token: str) -> Request[tuple[list[Image], str]]:
+        """Read one page of all images of a project, and the token of the next page; both tokens are "" at the ends.
+
+        A page that may lack images is refused.
+        """
+        request = {"project": project, "max_results": _PAGE, "page_token": token}
+        return self._request("compute.images.list", self._images.list, request, answers.whole_page)
 
     def family_head(self, project: str, family: str) -> Request[Image]:
         """Read the image that a family resolves to; a family without one is a Refusal with status 404."""

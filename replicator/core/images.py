@@ -71,6 +71,10 @@ class Image:
     shielded_keys: frozenset[ShieldedKey] = frozenset()
     confidential: bool = False
     """Whether its disks are confidential ones."""
+    replacement: str = ""
+    """The image to use in its place, as its deprecation names it: any text."""
+    deleted: str = ""
+    """When it may be deleted, as its deprecation says: any text. Compute Engine itself does nothing then."""
 
     @property
     def home(self) -> str:

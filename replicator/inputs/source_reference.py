@@ -213,6 +213,11 @@ def _project(
     return found
 
 
+def project_from(env: Mapping[str, str]) -> str:
+    """Return the project that the variables of google-github-actions/auth name; empty if none does."""
+    return env.get(_project_variable(env), "")
+
+
 def _project_variable(env: Mapping[str, str]) -> str:
     return next((name for name in PROJECT_VARIABLES if env.get(name)), "")
 

@@ -244,7 +244,7 @@ def load(given: Mapping[str, str], env: Mapping[str, str]) -> Inputs:
     values = given_values(given, env)
     if values.get("revision") == "auto":
         values["revision"] = json.dumps({key: env.get(name, "") for key, name in _REVISION.items()})
-    problems = _take_config(values, env)
+    problems = take_config(values, env)
     settings = None
     try:
         settings = Settings.model_validate(values)
@@ -295,7 +295,7 @@ def _source(values: Mapping[str, str], env: Mapping[str, str]) -> tuple[SourceRe
     return source_reference.from_manifest(text, project, env), source_reference.built_at(text), note
 
 
-def _take_config(values: dict[str, Any], env: Mapping[str, str]) -> list[InputProblem]:
+def take_config(values: dict[str, Any], env: Mapping[str, str]) -> list[InputProblem]:
     """Replace the config file's path in `values` by its content, which lists the locations too. Returns problems."""
     given = values.pop("config", "")
     if not given:

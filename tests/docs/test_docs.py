@@ -136,6 +136,7 @@ class TestPages:
             "quick-start-command-line",
             "permissions",
             "locations-and-families",
+            "lifecycle",
             "pruning",
             "reliability",
             "facts-and-guesses",

@@ -79,6 +79,7 @@ CASES: dict[str, tuple[dict[str, str], Callable[[Running, Path], None]]] = {
     "`dry_run: true` or `plan`": ({"dry_run": "true"}, nothing),
     "`dry_run: true` where copies exist": ({"dry_run": "true"}, made()),
     "`verify --index`": ({"verify": "index", "access": "public"}, made(access="public")),
+    "`list`": ({"list": "web"}, made()),
 }  # fmt: skip
 
 
@@ -97,6 +98,12 @@ def replicate(emulator: Running, folder: Path, token: str, **inputs: str) -> tup
             index = next(folder.rglob("image-index.json"))
             env = {"CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE": emulator.url}
             return main(["verify", "--index", str(index)], env, stdout), stdout.getvalue()
+        if families := given.pop("list", ""):
+            stdout = io.StringIO()
+            env = {"CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE": emulator.url}
+            where = ["--locations", given["locations"], "--replica-project", given["replica_project"]]
+            code = main(["list", "--families", families, "--project-id", SOURCE, *where], env, stdout)
+            return code, stdout.getvalue()
         action = Action(emulator, folder, runs=len(list(folder.iterdir())))
         action.env = {"CLOUDSDK_AUTH_DISABLE_CREDENTIALS": ""}
         done = action(**given)

@@ -1,0 +1,1 @@
+"""Lists the releases of families, as Compute Engine itself knows them."""

@@ -1,0 +1,109 @@
+"""Reads all images of the projects in scope, and what the families resolve to; refuses any doubtful answer."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from replicator.commands.lifecycle import releases
+from replicator.commands.lifecycle.errors import Doubtful
+from replicator.compute import lookup
+from replicator.compute.refusals import Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from replicator.commands.lifecycle.lines import Scope
+    from replicator.commands.lifecycle.releases import World
+    from replicator.compute.retry import Calls
+    from replicator.core.images import Image
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """Everything that was read, told apart."""
+
+    world: World
+    heads: Mapping[tuple[str, str], Image | None]
+    """What each (project, family) of the lines resolves to."""
+
+    @property
+    def head_ids(self) -> releases.Heads:
+        """The ids of the heads."""
+        return {family: head.id if head else None for family, head in self.heads.items()}
+
+
+async def read(calls: Calls, scope: Scope) -> Reading:
+    """Read the world. Raises Doubtful, or another ReplicatorError with exit code 3, unless all of it was read."""
+    listed = await asyncio.gather(*(_whole(calls, project) for project in scope.projects))
+    images = [image for part in listed for image in part]
+    world = releases.grouped(scope, images)
+    places = {image.home for image in images if image.home} | set(scope.settings.locations)
+    wanted = {family for line in scope.families for family in scope.families_of(line, places)}
+    wanted |= {family for each in world.sets for family in releases.families_of(each)}
+    # Families of locations without any image of theirs resolve to nothing, which needs no call.
+    carried = {(image.ref.project, image.family) for image in images}
+    asked = sorted(wanted & carried)
+    found = await asyncio.gather(*(_head(calls, *family) for family in asked))
+    heads = dict(zip(asked, found, strict=True))
+    _check(images, heads)
+    return Reading(world=world, heads=heads)
+
+
+async def _whole(calls: Calls, project: str) -> list[Image]:
+    """List all images of a project, page by page."""
+    images: dict[str, Image] = {}
+    token, seen = "", {""}
+    doing = f"Listing all images of {project}"
+    with lookup.ending_the_run(doing):
+        while True:
+            page, token = await calls(
+                calls.compute.list_page(project, token), doing=doing, where=project, patience=lookup.PATIENCE
+            )
+            images.update((image.id, image) for image in page)
+            if not token:
+                break
+            if token in seen:
+                raise Doubtful(f"{doing}: the same page came twice")
+            seen.add(token)
+    if not images:
+        raise Doubtful(
+            f"{doing}: there is none",
+            remedy="Check project_id and replica_project, and that the identity of this step may list images there.",
+        )
+    if wrong := [image.ref for image in images.values() if image.ref.project != project and not project.isdigit()]:
+        raise Doubtful(f"{doing}: the answer holds {wrong[0]}")
+    return list(images.values())
+
+
+async def _head(calls: Calls, project: str, family: str) -> Image | None:
+    doing = f"Reading what the family {family} of {project} resolves to"
+    with lookup.ending_the_run(doing):
+        try:
+            return await calls(
+                calls.compute.family_head(project, family), doing=doing, where=family, patience=lookup.PATIENCE
+            )
+        except Refusal as refusal:
+            if refusal.status == 404:
+                return None
+            raise
+
+
+def _check(images: Iterable[Image], heads: Mapping[tuple[str, str], Image | None]) -> None:
+    """Raise Doubtful where what a family resolves to doesn't fit the lists."""
+    by_id = {image.id: image for image in images}
+    usable = {
+        (image.ref.project, image.family): image
+        for image in by_id.values()
+        if image.status == "READY" and not image.deprecated
+    }
+    for family, head in heads.items():
+        where = f"The family {family[1]} of {family[0]}"
+        known = by_id.get(head.id) if head else None
+        if head and known is None:
+            raise Doubtful(f"{where} resolves to {head.ref}, which the list of images lacks")
+        if known and (known.family != family[1] or known.deprecated):
+            raise Doubtful(f"{where} resolves to {known.ref}, which by the list is not in it or is {known.deprecated}")
+        if head is None and family in usable:
+            raise Doubtful(f"{where} resolves to nothing, but {usable[family].ref} is in it, READY and not deprecated")
