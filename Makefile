@@ -95,6 +95,7 @@ LOCK_SLIM := $(LOCK) --override locks/overrides.txt -c locks/action.txt
 lock:
 	$(LOCK) --override locks/overrides.txt locks/action.in -o locks/action.txt
 	$(LOCK) locks/uv.in -o locks/uv.txt
+	$(LOCK_SLIM) locks/announce.in -o locks/announce.txt
 	$(LOCK_SLIM) locks/sign.in -o locks/sign.txt
 	$(LOCK_SLIM) locks/demo.in -o locks/demo.txt
 	$(LOCK_SLIM) -c locks/uv.txt -c locks/sign.txt -c locks/demo.txt locks/dev.in -o locks/dev.txt

@@ -30,6 +30,10 @@ OURS: dict[str, dict[str, Any]] = {
 }
 
 
+# Forgejo and Gitea take the whole address.
+OURS |= {f"https://github.com/{name}": action for name, action in OURS.items()}
+
+
 def docs() -> Any:
     """scripts/docs.py: a script, so no package to import it from."""
     spec = importlib.util.spec_from_file_location("docs", ROOT / "scripts" / "docs.py")
