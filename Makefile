@@ -11,7 +11,7 @@ READY_DEMO := $(if $(wildcard $(READY)),$(READY),$(VENV)/demo-$(shell cksum < lo
 RUN := pytest -q -n auto --dist worksteal
 PYTEST := $(PY) -m $(RUN)
 
-.PHONY: help setup demo test test-rest test-all engines test-runners test-signing soak mutation coverage lint bench docs lock lock-check release-check clean
+.PHONY: help setup demo test test-rest test-all engines test-runners test-signing test-forges soak mutation coverage lint bench docs lock lock-check release-check clean
 
 help:
 	@echo 'make demo    the main job on the embedded emulator: one image in, three locations out'
@@ -20,12 +20,13 @@ help:
 	@echo 'make test-rest  the tests that make test leaves out; run make engines before it so that none are skipped'
 	@echo 'make test-runners  action.yml run by nektos/act and the engine of Gitea; builds both if Go is installed'
 	@echo 'make test-signing  signatures, with @sigstore/mock if Node is installed, and with cosign, built if Go is'
+	@echo 'make test-forges  releases: a real Gitea server, built if Go is installed, and every fault at every call'
 	@echo 'make soak    random faults, then a run without any, for MINUTES=10; SEED=N EXAMPLES=N repeats one seed'
 	@echo 'make mutation  one change at a time to code that decides, which the tests must notice; ONLY=plan AT=step_for picks some'
 	@echo 'make coverage  branch coverage of replicator/ by all tests except those on real runners, and the lines not covered'
 	@echo 'make lint    ruff, mypy, zizmor, schema checks, shellcheck, and actionlint if it is built'
 	@echo 'make bench   check the promises about speed, in a few minutes; ONLY="skip copying" picks some'
-	@echo 'make docs    generate the inputs of action.yml, tables of README.md and docs/, and the schema from the code'
+	@echo 'make docs    generate the inputs of action.yml, tables of docs/, and the schema from the code'
 	@echo 'make lock    make the hashed locks from locks/*.in (needs uv)'
 	@echo 'make lock-check  check that the lock installs on every system and Python (needs a package index)'
 	@echo 'make release-check VERSION=1.0.0  rehearse a release in a scratch repository'
@@ -65,6 +66,10 @@ test-signing: setup
 	@bash scripts/sigstore.sh
 	@bash scripts/engines.sh cosign
 	@$(PYTEST) --all tests/integration/signing tests/exhaustive/test_mutated.py tests/clients/test_cosign.py tests/e2e/signing $(ARGS)
+
+test-forges: setup
+	@bash scripts/gitea-server.sh build
+	@$(PYTEST) --all tests/clients/test_gitea.py tests/exhaustive/test_release.py $(ARGS)
 
 soak: setup
 	@$(PY) scripts/soak.py $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) \

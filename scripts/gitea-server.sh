@@ -11,6 +11,7 @@ SRC=$CACHE/src
 OWNER=${OWNER:-some-owner}
 build() {
   command -v go >/dev/null || { echo "skipped: gitea: Go builds it, and there is no go on PATH"; return; }
+  [ ! -x "$BIN/gitea" ] || { echo "ready    gitea"; return; }
   mkdir -p "$BIN" "$SRC"
   # A main module of its own: `go install` refuses modules that have replace lines.
   local dir

@@ -34,6 +34,11 @@ OURS: dict[str, dict[str, Any]] = {
 OURS |= {f"https://github.com/{name}": action for name, action in OURS.items()}
 
 
+def page(name: str) -> str:
+    """The text of a page of docs/."""
+    return (ROOT / "docs" / name).read_text(encoding="utf-8")
+
+
 def docs() -> Any:
     """scripts/docs.py: a script, so no package to import it from."""
     spec = importlib.util.spec_from_file_location("docs", ROOT / "scripts" / "docs.py")

@@ -12,6 +12,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from replicator import cli
 from replicator.commands.release.plan import MARKER
@@ -19,6 +21,7 @@ from replicator.core.errors import ExitCode
 from testkit.forges.caller import COMMIT, FILES, Caller
 from testkit.forges.front import Front, Response, as_json, front
 from testkit.forges.github import GitHub
+from testkit.places import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -341,3 +344,59 @@ class TestShow:
         github.add_asset(github.add("boot-v7", draft=False), "SHA256SUMS", f"{line}\n".encode())
         assert self.run(server, "--download", str(tmp_path / "dl"))[0] == 1
         assert list((tmp_path / "dl").iterdir()) == []
+
+
+class TestSigned:
+    def test_a_rerun_keeps_the_signature_that_its_key_made(
+        self, github: GitHub, server: Front, caller: Caller, tmp_path: Path
+    ) -> None:
+        key = ec.generate_private_key(ec.SECP256R1())
+        pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        (tmp_path / "key.pub").write_bytes(
+            key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        )
+        caller.env = {"SIGNING_KEY": pem.decode()}
+        assert caller(sign="key").result == "published"
+        assert set(github.assets("boot-v7")) == {*WANTED, "SHA256SUMS.sigstore.json"}
+        assert caller(sign="key").result == "unchanged"
+        show = TestShow()
+        code, said = show.run(server, "--key", str(tmp_path / "key.pub"))
+        assert (code, said["result"]) == (0, "right")
+        (held,) = github.releases.values()
+        number = next(number for number, asset in held.assets.items() if asset["name"] == "SHA256SUMS")
+        held.content[number] = held.content[number].replace(b"boot.iso", b"boot.img")
+        assert show.run(server, "--key", str(tmp_path / "key.pub"))[0] == 5
+
+    def test_no_key(self, server: Front, caller: Caller) -> None:
+        left = caller(sign="key")
+        assert left.exit_code == 3
+        assert server.journal == []
+
+
+class TestIndex:
+    def test_the_record_goes_last_and_fits_together(self, github: GitHub, server: Front, caller: Caller) -> None:
+        data = ROOT / "testkit" / "signing" / "data"
+        for name in ("index.json", "ours.sigstore.json", "other.sigstore.json", "ours.intoto.sigstore.json"):
+            (caller.folder / name).write_bytes((data / name).read_bytes())
+        commits = {
+            item["revision"]["commit"]
+            for item in json.loads((data / "index.json").read_text())["images"]
+            if item["revision"]
+        }
+        caller.commit = next(iter(commits), COMMIT)
+        wrong = caller(index="index.json", bundle="other.sigstore.json")
+        assert wrong.exit_code == ExitCode.SIGNATURE_WRONG
+        assert caller(bundle="ours.sigstore.json").exit_code == ExitCode.BAD_SETTINGS
+        if commits:
+            assert caller(index="index.json", commit="b" * 40).exit_code == ExitCode.BAD_SETTINGS
+        assert server.journal == []
+        left = caller(index="index.json", bundle="ours.sigstore.json", attestation="ours.intoto.sigstore.json")
+        assert left.result == "published"
+        uploads = [entry.target.partition("name=")[2] for entry in server.journal if "/api/uploads/" in entry.target]
+        assert uploads[-4:] == [
+            "image-index.json",
+            "image-index.json.sigstore.json",
+            "image-index.json.intoto.sigstore.json",
+            "SHA256SUMS",
+        ]
+        assert left.outputs["index_url"].endswith("/image-index.json")
