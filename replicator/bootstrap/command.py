@@ -53,16 +53,14 @@ class Command:
         """Values of the settings that this verb fixes; they are no options."""
         self.without = frozenset(without).union(self.preset)
         """Settings that this verb doesn't use; they are no options."""
-        self.examples = examples
-        """Example arguments, as typed after the program's name."""
+        self.examples = examples  # arguments, as typed after the program's name
         self.action = action
         """The folder of its `action.yml`, relative to the repository's root (`.`); None if it has none."""
         self.gated = gated
         """Whether the event decides whether its action runs."""
         self.gate = gate
-        """`module:function` below `replicator` that makes the decision from the environment: standard library only."""
-        self.doing, self.done = doing, done
-        """What the log says that a run does, and that a skipped one didn't."""
+        """`module:function` below `replicator` that decides from the environment: standard library only."""
+        self.doing, self.done = doing, done  # as the log says it
         self.outputs = dict(outputs or {})
         """Every output of its action with its empty value: `[]` or `{}` for an output that holds JSON."""
         self.failed = failed
