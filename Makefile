@@ -11,7 +11,7 @@ READY_DEMO := $(if $(wildcard $(READY)),$(READY),$(VENV)/demo-$(shell cksum < lo
 RUN := pytest -q -n auto --dist worksteal
 PYTEST := $(PY) -m $(RUN)
 
-.PHONY: help setup demo test test-rest test-all engines test-runners test-signing soak mutation coverage lint bench docs lock lock-check release-check clean
+.PHONY: help setup demo test test-rest test-all engines test-runners test-signing test-forges soak mutation coverage lint bench docs lock lock-check release-check clean
 
 help:
 	@echo 'make demo    the main job on the embedded emulator: one image in, three locations out, one refused at first'
@@ -20,6 +20,7 @@ help:
 	@echo 'make test-rest  the tests that make test leaves out; run make engines before it so that none are skipped'
 	@echo 'make test-runners  action.yml run by nektos/act and the engine of Gitea; builds both if Go is installed'
 	@echo 'make test-signing  signatures, with @sigstore/mock if Node is installed, and with cosign, built if Go is'
+	@echo 'make test-forges  releases: a real Gitea server, built if Go is installed, and every fault at every call'
 	@echo 'make soak    random faults, then a run without any, for MINUTES=10; SEED=N EXAMPLES=N repeats one seed'
 	@echo 'make mutation  one change at a time to code that decides, which the tests must notice; ONLY=plan AT=step_for picks some'
 	@echo 'make coverage  branch coverage of replicator/ by all tests except those on real runners, and the lines not covered'
@@ -66,6 +67,10 @@ test-signing: setup
 	@bash scripts/engines.sh cosign
 	@$(PYTEST) --all tests/integration/signing tests/exhaustive/test_mutated.py tests/clients/test_cosign.py tests/e2e/signing $(ARGS)
 
+test-forges: setup
+	@bash scripts/gitea-server.sh build
+	@$(PYTEST) --all tests/clients/test_gitea.py tests/exhaustive/test_release.py $(ARGS)
+
 soak: setup
 	@$(PY) scripts/soak.py $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) \
 		$(if $(EXAMPLES),--examples $(EXAMPLES))
@@ -95,6 +100,7 @@ LOCK_SLIM := $(LOCK) --override locks/overrides.txt -c locks/action.txt
 lock:
 	$(LOCK) --override locks/overrides.txt locks/action.in -o locks/action.txt
 	$(LOCK) locks/uv.in -o locks/uv.txt
+	$(LOCK_SLIM) locks/announce.in -o locks/announce.txt
 	$(LOCK_SLIM) locks/sign.in -o locks/sign.txt
 	$(LOCK_SLIM) locks/demo.in -o locks/demo.txt
 	$(LOCK_SLIM) -c locks/uv.txt -c locks/sign.txt -c locks/demo.txt locks/dev.in -o locks/dev.txt

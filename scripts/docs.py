@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import importlib
 import json
 import re
 import sys
@@ -19,8 +20,6 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from replicator.bootstrap.command import every
-from replicator.commands.lifecycle import errors as lifecycle_errors
-from replicator.commands.merge import errors as merge_errors
 from replicator.compute import errors as compute_errors
 from replicator.compute import refusals
 from replicator.compute.permissions import PERMISSIONS, ROLES
@@ -65,8 +64,16 @@ def replica_errors() -> Iterator[type[errors.ReplicaError]]:
             yield value
 
 
-#: The modules that hold the failures that end a run, in the order of the page.
-OWNERS = (errors, compute_errors, index_errors, merge_errors, lifecycle_errors)
+#: The modules that hold the failures that end a run, in the order of the page; those of capabilities are found.
+OWNERS = (
+    errors,
+    compute_errors,
+    index_errors,
+    *(
+        importlib.import_module(f"replicator.commands.{path.parent.name}.errors")
+        for path in sorted((ROOT / "replicator" / "commands").glob("*/errors.py"))
+    ),
+)
 
 
 #: The measured cases that are commands, and the heading of each one's column.

@@ -30,6 +30,10 @@ OURS: dict[str, dict[str, Any]] = {
 }
 
 
+# Forgejo and Gitea take the whole address.
+OURS |= {f"https://github.com/{name}": action for name, action in OURS.items()}
+
+
 def page(name: str) -> str:
     """The text of a page of docs/."""
     return (ROOT / "docs" / name).read_text(encoding="utf-8")

@@ -34,6 +34,9 @@ class Command:
         examples: Sequence[str] = (),
         action: str | None = None,
         gated: bool = False,
+        gate: str = "bootstrap.decide:from_env",
+        doing: str = "Replicating",
+        done: str = "replicated",
         outputs: Mapping[str, str] | None = None,
         failed: str = "failed",
     ) -> None:
@@ -50,12 +53,14 @@ class Command:
         """Values of the settings that this verb fixes; they are no options."""
         self.without = frozenset(without).union(self.preset)
         """Settings that this verb doesn't use; they are no options."""
-        self.examples = examples
-        """Example arguments, as typed after the program's name."""
+        self.examples = examples  # arguments, as typed after the program's name
         self.action = action
         """The folder of its `action.yml`, relative to the repository's root (`.`); None if it has none."""
         self.gated = gated
         """Whether the event decides whether its action runs."""
+        self.gate = gate
+        """`module:function` below `replicator` that decides from the environment: standard library only."""
+        self.doing, self.done = doing, done  # as the log says it
         self.outputs = dict(outputs or {})
         """Every output of its action with its empty value: `[]` or `{}` for an output that holds JSON."""
         self.failed = failed
@@ -63,10 +68,10 @@ class Command:
 
 
 def find(verb: str) -> Command | None:
-    """Return the command with this verb; None if there is none."""
+    """Return the command with this verb, or whose action is in the folder of this name; None if there is none."""
     # Most verbs have the name of their folder, so a skip imports one module instead of all.
     own = _of_folder(verb) if verb.isidentifier() and _holds_commands(verb) else []
-    return next((command for command in own or every() if command.verb == verb), None)
+    return next((command for command in own or every() if verb in (command.verb, command.action)), None)
 
 
 def every() -> list[Command]:

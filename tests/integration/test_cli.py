@@ -162,7 +162,7 @@ def test_examples_in_the_help_can_be_typed() -> None:
         assert examples
         for line in examples:
             typed = line.partition(" | ")[0].split()
-            assert typed[:2] == ["replicator", command]
+            assert typed[: 1 + len(command.split())] == ["replicator", *command.split()]
             cli._parser().parse_args(typed[1:])
 
 

@@ -20,13 +20,14 @@ ACTIONS = {command.verb: command for command in every() if command.action}
 PLACES = [
     pytest.param(verb, name, id=f"{verb}: {name}")
     for verb, command in ACTIONS.items()
-    for name in (*load(command.settings).model_fields, *(INPUTS[:2] if command.gated else ()))
+    for name in dict.fromkeys((*load(command.settings).model_fields, *(INPUTS[:2] if command.gated else ())))
 ]
 #: What is right elsewhere, so that the secret is what is wrong.
 BESIDE = {
     "replicate": {"source_image": "projects/p1/global/images/web-1"},
     "merge": {"fragments": "fragments", "expect": "X86_64"},
     "verify": {"index": "image-index.json"},
+    "release publish": {"files": "artifact", "commit": "0" * 40, "token": "t", "server_url": "http://127.0.0.1:1"},
 }
 VARIABLES = [
     "GOOGLE_CLOUD_PROJECT",
@@ -52,9 +53,23 @@ def left(folder: Path, argv: list[str], env: dict[str, str]) -> tuple[int, str]:
     return code, stdout.getvalue() + "".join(path.read_text("utf-8") for path in folder.iterdir() if path.is_file())
 
 
+#: What each kind looks like is tried with the first three actions; the others' inputs are read by the same code.
+FEW = ("PEM in one line", "GitHub", "in a URL")
+
+
 @pytest.mark.parametrize("kind", SECRETS)
-@pytest.mark.parametrize(("verb", "name"), PLACES)
+@pytest.mark.parametrize(("verb", "name"), [case for case in PLACES if case.values[0] in list(BESIDE)[:3]])
 def test_an_input(tmp_path: Path, verb: str, name: str, kind: str) -> None:
+    misplaced(tmp_path, verb, name, kind)
+
+
+@pytest.mark.parametrize("kind", FEW)
+@pytest.mark.parametrize(("verb", "name"), [case for case in PLACES if case.values[0] not in list(BESIDE)[:3]])
+def test_an_input_of_another_action(tmp_path: Path, verb: str, name: str, kind: str) -> None:
+    misplaced(tmp_path, verb, name, kind)
+
+
+def misplaced(tmp_path: Path, verb: str, name: str, kind: str) -> None:
     # Nothing is reached, so a value that is taken must be refused by what comes next: there is no such file or source.
     secret = SECRETS[kind]
     given = {**BESIDE[verb], name: secret}
@@ -65,7 +80,13 @@ def test_an_input(tmp_path: Path, verb: str, name: str, kind: str) -> None:
     if name == "certificate_identity_regexp":
         given |= {"bundle": "bundle.json", "certificate_oidc_issuer": "https://example.com"}
     env = {f"INPUT_{place.upper()}": value for place, value in given.items()}
-    code, text = left(tmp_path, [] if verb == "replicate" else ["action", verb], {**env, "INPUT_TIMEOUT_MINUTES": "0"})
+    env |= {"GITHUB_SERVER_URL": "http://127.0.0.1:1", "GITHUB_REPOSITORY": "acme/images"}
+    (tmp_path / "artifact").write_text("x", "utf-8")
+    code, text = left(
+        tmp_path,
+        [] if verb == "replicate" else ["action", verb.partition(" ")[0]],
+        {**env, "INPUT_TIMEOUT_MINUTES": "0"},
+    )
     assert code in {2, 3, 4, 5}, text
     assert tells(secret, text) == []
     assert "Traceback" not in text

@@ -20,7 +20,7 @@ DOORS = {
     "google.cloud": ("compute/client.py", "compute/connect.py", "compute/answers.py"),
     "google": ("compute",),
     "actions_toolkit": ("runtime/runner.py",),
-    "requests": ("compute", "index/sign.py"),
+    "requests": ("compute", "index/sign.py", "commands/release/forges"),
     "cryptography": ("index/sign.py", "index/verify_signature.py"),
     "sigstore": ("index/sign.py", "index/verify_signature.py"),
     "tenacity": ("compute/retry.py",),
@@ -50,6 +50,9 @@ PURE = {
     "commands/lifecycle/lines.py",
     "commands/lifecycle/releases.py",
     "commands/merge/fragments.py",
+    "commands/release/names.py",
+    "commands/release/notes.py",
+    "commands/release/plan.py",
     "runtime/markdown.py",
     "runtime/verdict.py",
 }

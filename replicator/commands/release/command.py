@@ -1,0 +1,45 @@
+"""Declares the verbs `release publish` and `release show`: help, inputs, outputs, examples."""
+
+from __future__ import annotations
+
+from replicator.bootstrap.command import Command
+
+_AT = "--repository OWNER/REPO --release-tag boot-v7"
+
+COMMANDS = [
+    Command(
+        "release publish",
+        "put files and the index on the release of a tag: a draft first, published when every asset is verified",
+        run="commands.release.run:run",
+        settings="commands.release.settings:ReleaseSettings",
+        # The command line isn't gated, and takes no token as an option, which other users of the machine could read.
+        without=("token", "distribute", "tag_pattern", "skip_server_urls"),
+        examples=(f"release publish {_AT} --commit COMMIT --files 'out/*'",),
+        action="release",
+        gated=True,
+        gate="commands.release.gate:from_env",
+        doing="Releasing",
+        done="released",
+        outputs={
+            "decision": "",
+            "reason": "",
+            "result": "",
+            "skipped_reason": "",
+            "release_url": "",
+            "release_id": "",
+            "release_tag": "",
+            "commit": "",
+            "immutable": "",
+            "index_url": "",
+            "sums_path": "",
+            "assets": "[]",
+        },
+    ),
+    Command(
+        "release show",
+        "check a release against its SHA256SUMS, and change nothing",
+        run="commands.release.show:run",
+        settings="commands.release.settings:ShowSettings",
+        examples=(f"release show {_AT}",),
+    ),
+]

@@ -1,0 +1,1 @@
+"""Speaks to forges: GitHub, and Forgejo and Gitea, which share an API."""

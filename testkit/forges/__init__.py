@@ -1,0 +1,1 @@
+"""A GitHub for tests, and a front with faults for any forge."""

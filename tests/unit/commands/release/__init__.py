@@ -1,0 +1,1 @@
+"""Tests of what puts files on a release."""
