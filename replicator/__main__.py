@@ -32,14 +32,14 @@ def main(argv: list[str], env: Mapping[str, str], stdout: TextIO) -> int:
         return cli.main(argv, env, stdout)
     if asked.gated:
         try:
-            decision = decide.from_env(env)
+            decision = decide.of_command(asked, env)
         except decide.WrongInput as error:
             return decide.report_wrong_input(asked, error, env, stdout)
         if not decision.replicate:
             decide.report(asked, decision, env, stdout)
             return 0
     # A skipped run installs nothing, so only the standard library may be imported before this line.
-    names = [*command.load(asked.settings).model_fields, *decide.INPUTS]
+    names = dict.fromkeys([*command.load(asked.settings).model_fields, *decide.INPUTS])
     run = command.load(asked.run)
     EarlySignals.armed = False
     given = {name: env.get(_PREFIX + name.upper(), "") for name in names}

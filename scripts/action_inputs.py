@@ -38,7 +38,8 @@ def inputs(command: Command) -> dict[str, FieldInfo]:
     ordered = sorted(settings, key=lambda name: not settings[name].is_required())
     return {
         **{name: settings[name] for name in ordered},
-        **(Gate.model_fields if command.gated else {}),
+        # A command with a gate of its own describes the gate's inputs itself.
+        **({name: field for name, field in Gate.model_fields.items() if name not in settings} if command.gated else {}),
         **SetUp.model_fields,
     }
 

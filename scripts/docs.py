@@ -20,6 +20,7 @@ import yaml
 
 from replicator.bootstrap.command import every
 from replicator.commands.merge import errors as merge_errors
+from replicator.commands.webhooks import errors as webhook_errors
 from replicator.compute import errors as compute_errors
 from replicator.compute import refusals
 from replicator.compute.permissions import PERMISSIONS, ROLES
@@ -76,7 +77,7 @@ def replica_errors() -> Iterator[type[errors.ReplicaError]]:
 
 
 #: The modules that hold the failures that end a run, in the order of the page.
-OWNERS = (errors, compute_errors, index_errors, merge_errors)
+OWNERS = (errors, compute_errors, index_errors, merge_errors, webhook_errors)
 
 
 def permissions(_action: dict[str, Any]) -> str:

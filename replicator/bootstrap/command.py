@@ -34,12 +34,14 @@ class Command:
         examples: Sequence[str] = (),
         action: str | None = None,
         gated: bool = False,
+        gate: str = "bootstrap.decide:from_env",
+        doing: str = "Replicating",
+        done: str = "replicated",
         outputs: Mapping[str, str] | None = None,
         failed: str = "failed",
     ) -> None:
-        self.verb = verb
-        self.help = help
-        """What the command does, as a clause that begins with a verb."""
+        self.verb, self.help = verb, help
+        """What the command is called, and what it does, as a clause that begins with a verb."""
         self.run = run
         """`module:function` below `replicator` that runs the command; called as `runtime.lifecycle.execute` says."""
         self.settings = settings
@@ -54,8 +56,10 @@ class Command:
         """Example arguments, as typed after the program's name."""
         self.action = action
         """The folder of its `action.yml`, relative to the repository's root (`.`); None if it has none."""
-        self.gated = gated
-        """Whether the event decides whether its action runs."""
+        self.gated, self.gate = gated, gate
+        """Whether the event decides whether its action runs, and what decides: `module:function`, stdlib only."""
+        self.doing, self.done = doing, done
+        """What the log says that a run does, and that a skipped one didn't."""
         self.outputs = dict(outputs or {})
         """Every output of its action with its empty value: `[]` or `{}` for an output that holds JSON."""
         self.failed = failed
@@ -63,10 +67,10 @@ class Command:
 
 
 def find(verb: str) -> Command | None:
-    """Return the command with this verb; None if there is none."""
+    """Return the command with this verb, or whose action is in the folder of this name; None if there is none."""
     # Most verbs have the name of their folder, so a skip imports one module instead of all.
     own = _of_folder(verb) if verb.isidentifier() and _holds_commands(verb) else []
-    return next((command for command in own or every() if command.verb == verb), None)
+    return next((command for command in own or every() if verb in (command.verb, command.action)), None)
 
 
 def every() -> list[Command]:

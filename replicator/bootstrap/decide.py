@@ -14,7 +14,7 @@ if not __package__:
     sys.path.insert(0, os.path.abspath(__file__).rsplit(os.sep, 3)[0])  # noqa: PTH100
 
 from replicator.bootstrap import workflow_commands
-from replicator.bootstrap.command import MAIN, find
+from replicator.bootstrap.command import MAIN, find, load
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,13 +38,24 @@ _ON_REQUEST = frozenset({"push", "workflow_dispatch", "schedule", "release", "re
 
 
 class Decision:
-    """Replicate or skip, the reason as a clause, and whether to warn the caller about it or to notice it."""
+    """Replicate or skip, the reason as a clause, and whether to warn the caller about it or to notice it.
 
-    def __init__(self, replicate: bool, reason: str, warn: bool = False, notice: bool = False) -> None:
+    `more` are outputs that a skip writes besides.
+    """
+
+    def __init__(
+        self,
+        replicate: bool,
+        reason: str,
+        warn: bool = False,
+        notice: bool = False,
+        more: Mapping[str, str] | None = None,
+    ) -> None:
         self.replicate = replicate
         self.reason = reason
         self.warn = warn
         self.notice = notice
+        self.more = dict(more or {})
 
     @property
     def word(self) -> str:
@@ -130,11 +141,19 @@ def main(argv: list[str], env: Mapping[str, str], stdout: TextIO) -> int:
 
         return exit_codes.SETUP
     try:
-        decision = from_env(env)
+        decision = of_command(command, env)
     except WrongInput as error:
         return report_wrong_input(command, error, env, stdout)
     report(command, decision, env, stdout)
     return 0
+
+
+def of_command(command: Command, env: Mapping[str, str]) -> Decision:
+    """Return the decision for this run of a command's action, by its own gate if it has one. Raises WrongInput."""
+    if command.gate.startswith("bootstrap."):
+        return from_env(env)
+    decision: Decision = load(command.gate)(env)
+    return decision
 
 
 def from_env(env: Mapping[str, str]) -> Decision:
@@ -145,20 +164,20 @@ def from_env(env: Mapping[str, str]) -> Decision:
 def report(command: Command, decision: Decision, env: Mapping[str, str], stdout: TextIO) -> None:
     """Print the decision and, if the run ends here, write every output of the command's action."""
     workflow_commands.write_line(
-        stdout, "{}: {}.".format("Replicating" if decision.replicate else "Skipped", decision.reason)
+        stdout, "{}: {}.".format(command.doing if decision.replicate else "Skipped", decision.reason)
     )
     if decision.replicate:
         # The step that replicates writes the other outputs. A value written here would win where it leaves one empty.
         workflow_commands.write_outputs(env, {"decision": decision.word})
         return
     if decision.warn:
-        message = f"Nothing was replicated although distribute is true: {decision.reason}."
+        message = f"Nothing was {command.done} although distribute is true: {decision.reason}."
         workflow_commands.write_line(stdout, workflow_commands.annotation("warning", message, title="Skipped"))
     elif decision.notice:
-        message = f"Nothing was replicated: {decision.reason}."
+        message = f"Nothing was {command.done}: {decision.reason}."
         workflow_commands.write_line(stdout, workflow_commands.annotation("notice", message, title="Skipped"))
     workflow_commands.write_outputs(
-        env, dict(command.outputs, decision=decision.word, reason=decision.reason, result="skipped")
+        env, dict(command.outputs, decision=decision.word, reason=decision.reason, result="skipped", **decision.more)
     )
 
 
@@ -244,4 +263,6 @@ def payload(path: str) -> dict[str, object]:
 
 
 if __name__ == "__main__":
+    # A command's own gate imports this module, and its WrongInput must be this one.
+    sys.modules["replicator.bootstrap.decide"] = sys.modules[__name__]
     sys.exit(main(sys.argv[1:], os.environ, sys.stdout))

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from testkit.action import Action
 
 SIGNING = (ROOT / "docs" / "signing.md").read_text(encoding="utf-8")
+WEBHOOKS = (ROOT / "docs" / "webhooks.md").read_text(encoding="utf-8")
 
 
 def run(action: Action, folder: Path, *argv: str, **env: str) -> tuple[int, str]:
@@ -94,7 +95,7 @@ def test_every_option_is_documented(command: str, option: str, text: str | None)
     assert (
         any(named in action["inputs"] for action in OURS.values())
         or option in {"--help", "--version"}
-        or re.search(rf"{option}\b", README + SIGNING)
+        or re.search(rf"{option}\b", README + SIGNING + WEBHOOKS)
     )
 
 

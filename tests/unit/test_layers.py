@@ -20,7 +20,7 @@ DOORS = {
     "google.cloud": ("compute/client.py", "compute/connect.py", "compute/answers.py"),
     "google": ("compute",),
     "actions_toolkit": ("runtime/runner.py",),
-    "requests": ("compute", "index/sign.py"),
+    "requests": ("compute", "index/sign.py", "commands/webhooks/delivery.py"),
     "cryptography": ("index/sign.py", "index/verify_signature.py"),
     "sigstore": ("index/sign.py", "index/verify_signature.py"),
     "tenacity": ("compute/retry.py",),
@@ -47,6 +47,9 @@ PURE = {
     "replicas/snippets.py",
     "replicas/summary.py",
     "commands/merge/fragments.py",
+    "commands/webhooks/event.py",
+    "commands/webhooks/secrets.py",
+    "commands/webhooks/signature.py",
     "runtime/markdown.py",
     "runtime/verdict.py",
 }
