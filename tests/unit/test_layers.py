@@ -25,7 +25,10 @@ DOORS = {
     "sigstore": ("index/sign.py", "index/verify_signature.py"),
     "tenacity": ("compute/retry.py",),
     "rich": ("commands/replicate/live_table.py",),
-    "yaml": ("inputs/config_file.py",),
+    "yaml": ("inputs/config_file.py", "commands/webhooks/receiver/config.py"),
+    "sqlalchemy": ("commands/webhooks/receiver",),
+    "starlette": ("commands/webhooks/receiver/app.py",),
+    "uvicorn": ("commands/webhooks/receiver/run.py",),
     "pydantic": ("inputs", "index", "replicas/settings.py", "commands", "cli.py"),
 }
 #: What a pure module has no use for: clock, network, environment, files.

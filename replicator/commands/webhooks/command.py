@@ -32,4 +32,41 @@ COMMANDS = [
             "attempts": "",
         },
     ),
+    Command(
+        "webhook serve",
+        "receive announcements: verify each before it is recorded",
+        run="commands.webhooks.receiver.run:serve",
+        settings="commands.webhooks.receiver.run:ServeSettings",
+        examples=("webhook serve --config receiver.yaml --listen 127.0.0.1:8080",),
+    ),
+    Command(
+        "webhook secret",
+        "make a webhook's secret",
+        run="commands.webhooks.receiver.run:secret",
+        settings="commands.webhooks.receiver.run:SecretSettings",
+        examples=("webhook secret --file webhook-secret",),
+    ),
+    Command(
+        "webhook list",
+        "list hooks, the fingerprints of their secrets, and what arrived by each",
+        run="commands.webhooks.receiver.run:hooks",
+        settings="commands.webhooks.receiver.run:ReceiverSettings",
+        examples=("webhook list --config receiver.yaml",),
+    ),
+    *(
+        Command(
+            f"publications {what}",
+            text,
+            run="commands.webhooks.receiver.run:publications",
+            settings=f"commands.webhooks.receiver.run:{settings}",
+            preset={"what": what},
+            examples=(f"publications {what} --config receiver.yaml{more}",),
+        )
+        for what, text, settings, more in (
+            ("list", "list what was received and verified", "ReceiverSettings", ""),
+            ("show", "show one publication, and what happened to it", "PublicationSettings", " --id ID"),
+            ("retry", "verify a failed publication again", "PublicationSettings", " --id ID"),
+            ("export", "print all publications as JSON lines", "ReceiverSettings", ""),
+        )
+    ),
 ]
