@@ -103,7 +103,9 @@ lock:
 	$(LOCK_SLIM) locks/announce.in -o locks/announce.txt
 	$(LOCK_SLIM) locks/sign.in -o locks/sign.txt
 	$(LOCK_SLIM) locks/demo.in -o locks/demo.txt
-	$(LOCK_SLIM) -c locks/uv.txt -c locks/sign.txt -c locks/demo.txt locks/dev.in -o locks/dev.txt
+	$(LOCK_SLIM) locks/notify.in -o locks/notify.txt
+	$(LOCK_SLIM) -c locks/sign.txt -c locks/demo.txt locks/serve.in -o locks/serve.txt
+	$(LOCK_SLIM) -c locks/uv.txt -c locks/sign.txt -c locks/demo.txt -c locks/serve.txt locks/dev.in -o locks/dev.txt
 	$(LOCK) locks/audit.in -o locks/audit.txt
 
 lock-check: setup

@@ -17,6 +17,8 @@ verb=${1:-replicate}
 
 # No program started here needs the signing key.
 unset SIGNING_KEY
+# Nor the secrets of a webhook.
+unset WEBHOOK_SECRET WEBHOOK_SECRET_PREVIOUS
 
 # The workspace belongs to the caller, and nothing in it may steer Python, pip or uv. Index, proxy and certificate settings
 # of the runner stay in force: the hashes make them safe. On Windows, names of variables ignore case.

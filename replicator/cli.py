@@ -39,7 +39,7 @@ def main(argv: list[str], env: Mapping[str, str], stdout: TextIO) -> int:
     people = sys.stderr if "--json" in argv else stdout
     try:
         with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(people):
-            options = vars(_parser().parse_args(argv))
+            options = vars(_parser().parse_args(_with_whole_verb(argv)))
     except SystemExit as leave:
         return leave.code if isinstance(leave.code, int) else 2
     command, as_json = options.pop("command"), options.pop("json")
@@ -51,6 +51,12 @@ def main(argv: list[str], env: Mapping[str, str], stdout: TextIO) -> int:
         document=stdout if as_json else None,
     )
     return code
+
+
+def _with_whole_verb(argv: list[str]) -> list[str]:
+    """Join the first two arguments where they are one verb, as `release publish` is."""
+    whole = " ".join(argv[:2])
+    return [whole, *argv[2:]] if whole in {command.verb for command in commands.every()} else argv
 
 
 #: What argparse quotes of the arguments, behind a colon; the choices that it lists after it are ours.

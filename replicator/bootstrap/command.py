@@ -40,9 +40,8 @@ class Command:
         outputs: Mapping[str, str] | None = None,
         failed: str = "failed",
     ) -> None:
-        self.verb = verb
-        self.help = help
-        """What the command does, as a clause that begins with a verb."""
+        self.verb, self.help = verb, help
+        """What the command is called, and what it does, as a clause that begins with a verb."""
         self.run = run
         """`module:function` below `replicator` that runs the command; called as `runtime.lifecycle.execute` says."""
         self.settings = settings
@@ -56,11 +55,10 @@ class Command:
         self.examples = examples  # arguments, as typed after the program's name
         self.action = action
         """The folder of its `action.yml`, relative to the repository's root (`.`); None if it has none."""
-        self.gated = gated
-        """Whether the event decides whether its action runs."""
-        self.gate = gate
-        """`module:function` below `replicator` that decides from the environment: standard library only."""
-        self.doing, self.done = doing, done  # as the log says it
+        self.gated, self.gate = gated, gate
+        """Whether the event decides whether its action runs, and what decides: `module:function`, stdlib only."""
+        self.doing, self.done = doing, done
+        """What the log says that a run does, and that a skipped one didn't."""
         self.outputs = dict(outputs or {})
         """Every output of its action with its empty value: `[]` or `{}` for an output that holds JSON."""
         self.failed = failed

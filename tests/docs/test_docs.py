@@ -189,7 +189,7 @@ class TestCommands:
     @pytest.mark.parametrize("command", REPLICATOR)
     def test_replicator_commands_parse(self, command: str) -> None:
         given = words(command)[2:]
-        options = cli._parser().parse_args(given)
+        options = cli._parser().parse_args(cli._with_whole_verb(given))
         values = {name: value for name, value in vars(options).items() if name in Settings.model_fields and value}
         assert set(values) <= set(ACTION["inputs"])
 

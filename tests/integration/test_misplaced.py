@@ -28,6 +28,7 @@ BESIDE = {
     "merge": {"fragments": "fragments", "expect": "X86_64"},
     "verify": {"index": "image-index.json"},
     "release publish": {"files": "artifact", "commit": "0" * 40, "token": "t", "server_url": "http://127.0.0.1:1"},
+    "notify": {"index": "image-index.json", "webhook_url": "http://127.0.0.1:1/"},
 }
 VARIABLES = [
     "GOOGLE_CLOUD_PROJECT",

@@ -20,12 +20,15 @@ DOORS = {
     "google.cloud": ("compute/client.py", "compute/connect.py", "compute/answers.py"),
     "google": ("compute",),
     "actions_toolkit": ("runtime/runner.py",),
-    "requests": ("compute", "index/sign.py", "commands/release/forges"),
+    "requests": ("compute", "index/sign.py", "commands/release/forges", "commands/webhooks/delivery.py"),
     "cryptography": ("index/sign.py", "index/verify_signature.py"),
     "sigstore": ("index/sign.py", "index/verify_signature.py"),
     "tenacity": ("compute/retry.py",),
     "rich": ("commands/replicate/live_table.py",),
-    "yaml": ("inputs/config_file.py",),
+    "yaml": ("inputs/config_file.py", "commands/webhooks/receiver/config.py"),
+    "sqlalchemy": ("commands/webhooks/receiver",),
+    "starlette": ("commands/webhooks/receiver/app.py",),
+    "uvicorn": ("commands/webhooks/receiver/run.py",),
     "pydantic": ("inputs", "index", "replicas/settings.py", "commands", "cli.py"),
 }
 #: What a pure module has no use for: clock, network, environment, files.
@@ -53,6 +56,9 @@ PURE = {
     "commands/release/names.py",
     "commands/release/notes.py",
     "commands/release/plan.py",
+    "commands/webhooks/event.py",
+    "commands/webhooks/secrets.py",
+    "commands/webhooks/signature.py",
     "runtime/markdown.py",
     "runtime/verdict.py",
 }

@@ -1,0 +1,1 @@
+"""Announces an index by a signed webhook, and receives such announcements: verified before they are recorded."""

@@ -1,0 +1,72 @@
+"""Declares the verbs `notify`, `webhook …` and `publications …`: help, inputs, outputs, examples."""
+
+from __future__ import annotations
+
+from replicator.bootstrap.command import Command
+
+_FILES = "--index image-index.json --attestation image-index.json.intoto.sigstore.json"
+
+COMMANDS = [
+    Command(
+        "notify",
+        "announce an index to a receiver by a signed webhook",
+        run="commands.webhooks.notify:run",
+        settings="commands.webhooks.notify_settings:NotifySettings",
+        more_settings="commands.webhooks.notify_settings:SecretFile",
+        # The command line isn't gated.
+        without=("distribute", "tag_pattern"),
+        examples=(f"notify {_FILES} --webhook-url https://HOST/hooks/NAME --secret-file FILE",),
+        action="notify",
+        gated=True,
+        gate="commands.webhooks.gate:from_env",
+        doing="Announcing",
+        done="announced",
+        outputs={
+            "decision": "",
+            "result": "",
+            "reason": "",
+            "notified": "",
+            "delivery_id": "",
+            "status": "",
+            "publication_id": "",
+            "attempts": "",
+        },
+    ),
+    Command(
+        "webhook serve",
+        "receive announcements: verify each before it is recorded",
+        run="commands.webhooks.receiver.run:serve",
+        settings="commands.webhooks.receiver.run:ServeSettings",
+        examples=("webhook serve --config receiver.yaml --listen 127.0.0.1:8080",),
+    ),
+    Command(
+        "webhook secret",
+        "make a webhook's secret",
+        run="commands.webhooks.receiver.run:secret",
+        settings="commands.webhooks.receiver.run:SecretSettings",
+        examples=("webhook secret --file webhook-secret",),
+    ),
+    Command(
+        "webhook list",
+        "list hooks, the fingerprints of their secrets, and what arrived by each",
+        run="commands.webhooks.receiver.run:hooks",
+        settings="commands.webhooks.receiver.run:ReceiverSettings",
+        examples=("webhook list --config receiver.yaml",),
+    ),
+    *(
+        Command(
+            f"publications {what}",
+            text,
+            run="commands.webhooks.receiver.run:publications",
+            settings=f"commands.webhooks.receiver.run:{settings}",
+            preset={"what": what},
+            examples=(f"publications {what} --config receiver.yaml{more}",),
+        )
+        for what, text, settings, more in (
+            ("list", "list what was received and verified", "ReceiverSettings", ""),
+            ("show", "show one publication, and what happened to it", "PublicationSettings", " --id ID"),
+            ("retry", "verify a failed publication again", "PublicationSettings", " --id ID"),
+            ("export", "print all publications as JSON lines", "ReceiverSettings", ""),
+        )
+    ),
+]

@@ -1,0 +1,1 @@
+"""Receives announcements: authenticates, verifies, records, and runs the command that is configured."""

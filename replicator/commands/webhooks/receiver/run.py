@@ -1,0 +1,298 @@
+"""Runs `webhook serve`, `webhook secret` and `webhook list`, and `publications …`."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import secrets as random
+import threading
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import BaseModel, ConfigDict
+
+from replicator.bootstrap.workflow_commands import plain
+from replicator.commands.webhooks import errors, secrets
+from replicator.core.errors import BadSettings, InputProblem, Interrupted, ReplicatorError
+from replicator.core.replicas import Result
+from replicator.inputs.fields import Option
+from replicator.runtime.lifecycle import Run, execute
+from replicator.runtime.verdict import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from replicator.commands.webhooks.receiver.config import Config
+    from replicator.commands.webhooks.receiver.store import Store
+    from replicator.runtime.runner import Annotation
+    from replicator.runtime.signals import Signals
+
+_WHERE = "the receiver"
+
+
+class ReceiverSettings(BaseModel):
+    """What every command of the receiver takes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    config: Annotated[str, Option(_WHERE, "FILE")]
+    """The receiver's configuration, in YAML."""
+
+
+class ServeSettings(ReceiverSettings):
+    """What `webhook serve` takes besides."""
+
+    listen: Annotated[str, Option(_WHERE, "HOST:PORT")] = "127.0.0.1:0"
+    """The address to listen on: loopback, with a proxy for TLS before it. Port 0 takes any."""
+    ready_file: Annotated[str, Option(_WHERE, "FILE")] = ""
+    """A file that gets the base URL once the receiver listens."""
+
+
+class PublicationSettings(ReceiverSettings):
+    """What commands about one publication take besides."""
+
+    id: Annotated[str, Option("which", "ID")]
+    """The publication, by the id that `publications list` shows."""
+
+
+class SecretSettings(BaseModel):
+    """What `webhook secret` takes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    file: Annotated[str, Option(_WHERE, "FILE")] = ""
+    """The file to write the new secret to, for its owner only; it must not exist. Empty: it is printed."""
+
+
+@dataclass(kw_only=True)
+class _Told(Run):
+    """A command that prints lines, and one document with `--json`."""
+
+    told: dict[str, Any] = field(default_factory=dict)
+    rows: list[list[str]] = field(default_factory=list)
+
+    def outputs(self, verdict: Verdict) -> Mapping[str, str]:  # noqa: ARG002
+        """Return none: these commands are no actions."""
+        return {}
+
+    def document(self, verdict: Verdict) -> Mapping[str, Any]:
+        """Return what was found, or the problem."""
+        return {**self.told, **({"problem": verdict.reason} if verdict.exit_code else {})}
+
+    def annotations(self, verdict: Verdict) -> Sequence[Annotation]:  # noqa: ARG002
+        """Return what went wrong."""
+        return self.notes
+
+    def show(self, verdict: Verdict) -> None:  # noqa: ARG002
+        """Print the rows."""
+        self.runner.table(self.rows)
+
+    def summary(self, verdict: Verdict) -> str:  # noqa: ARG002
+        """Return none."""
+        return ""
+
+    def config(self) -> Config:
+        """Return the configuration. Raises BadSettings, and ReplicatorError where the packages are missing."""
+        from replicator.commands.webhooks.receiver import config
+
+        return config.load(self.given.get("config", ""))
+
+    @contextlib.contextmanager
+    def store(self, state: str, *, failure: Any = errors.STORE_UNREADABLE) -> Iterator[Store]:
+        """Open the store for this context. Raises ReplicatorError."""
+        try:
+            import sqlalchemy as sa
+
+            from replicator.commands.webhooks.receiver.store import NewerStore, Store
+        except ImportError as error:
+            raise ReplicatorError(errors.SERVE_MISSING, f"The package {error.name} is missing") from None
+        try:
+            opened = Store(state)
+        except (sa.exc.SQLAlchemyError, NewerStore, ImportError) as error:
+            # The text of a database's error holds its URL, and so its password.
+            told = str(error) if isinstance(error, NewerStore) else type(error).__name__
+            raise ReplicatorError(failure, f"The store could not be opened ({told})") from None
+        try:
+            yield opened
+        except sa.exc.SQLAlchemyError as error:
+            raise ReplicatorError(failure, f"The store could not be used ({type(error).__name__})") from None
+        finally:
+            opened.close()
+
+
+class Serve(_Told):
+    """One run of `webhook serve`."""
+
+    def carry_out(self, signals: Signals) -> Verdict:  # noqa: ARG002
+        """Serve until a signal."""
+        config = self.config()
+        keys = config.keys()
+        with _only_one(config), self.store(config.state, failure=errors.RECEIVER_UNUSABLE) as store:
+            store.release()
+            with contextlib.suppress(Interrupted):
+                self._serve(config, keys, store)
+        return Verdict(Result.COMPLETE, 0, "The receiver was stopped")
+
+    def _serve(self, config: Config, keys: dict[str, tuple[str, ...]], store: Store) -> None:
+        from replicator.commands.webhooks.receiver.app import Receiver
+        from replicator.commands.webhooks.receiver.worker import Worker
+
+        worker = Worker(config=config, store=store, env=self.env, log=self._log)
+        receiver = Receiver(keys=keys, store=store, worker=worker, log=self._log)
+        thread = threading.Thread(target=worker.run, name="worker")
+        thread.start()
+        try:
+            listen(receiver.app(), self.given.get("listen") or "127.0.0.1:0", self.given.get("ready_file", ""))
+        finally:
+            worker.stop()
+            thread.join()
+
+    def _log(self, **values: object) -> None:
+        at = datetime.now(UTC).isoformat(timespec="milliseconds")
+        shown = {name: plain(value) if isinstance(value, str) else value for name, value in values.items()}
+        self.runner.line(json.dumps({"at": at, **shown}))
+
+
+def listen(app: Any, address: str, ready: str) -> None:
+    """Serve an application until a signal. Raises ReplicatorError if it can't listen there."""
+    import socket
+
+    import uvicorn
+
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit():
+        raise BadSettings([InputProblem("listen", "isn't a valid address; write HOST:PORT")])
+    if host not in {"127.0.0.1", "localhost", "[::1]"}:
+        raise BadSettings([InputProblem("listen", "isn't loopback: put a proxy that speaks TLS before the receiver")])
+    try:
+        bound = socket.create_server(
+            (host.strip("[]"), int(port)), family=socket.AF_INET6 if ":" in host else socket.AF_INET
+        )
+    except (OSError, OverflowError) as error:
+        raise ReplicatorError(errors.RECEIVER_UNUSABLE, f"{address} can't be listened on ({error})") from None
+    if ready:
+        url = f"http://{host}:{bound.getsockname()[1]}"
+        part = Path(f"{ready}.{os.getpid()}")
+        part.write_text(url, "utf-8")
+        part.replace(ready)
+    config = uvicorn.Config(
+        app, log_config=None, access_log=False, limit_concurrency=64, timeout_keep_alive=5, lifespan="off"
+    )
+    uvicorn.Server(config).run(sockets=[bound])
+
+
+@contextlib.contextmanager
+def _only_one(config: Config) -> Iterator[None]:
+    """Hold a file's lock, so that no second receiver works on it. Raises ReplicatorError."""
+    from replicator.commands.webhooks.receiver.config import folder
+
+    path = folder(config)
+    if path is None:
+        yield
+        return
+    try:
+        with Path(f"{path}.lock").open("a") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield
+    except BlockingIOError:
+        text = "Another receiver works on this file; several at once need PostgreSQL"
+        raise ReplicatorError(errors.RECEIVER_UNUSABLE, text) from None
+    except OSError as error:
+        raise ReplicatorError(errors.RECEIVER_UNUSABLE, f"The store can't be locked ({error.strerror})") from None
+
+
+class MakeSecret(_Told):
+    """One run of `webhook secret`."""
+
+    def carry_out(self, signals: Signals) -> Verdict:  # noqa: ARG002
+        """Make a secret. Raises BadSettings if the file can't be written."""
+        secret, file = secrets.made(random.token_bytes(32)), self.given.get("file", "")
+        self.told = {"fingerprint": secrets.fingerprint(secret)}
+        if not file:
+            self.told["secret"] = secret
+            self.rows = [[secret]]
+            return Verdict(Result.COMPLETE, 0, "A secret was made")
+        try:
+            with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as opened:
+                opened.write(secret + "\n")
+        except (OSError, ValueError) as error:
+            text = f"can't be written ({getattr(error, 'strerror', '') or 'no such path'})"
+            raise BadSettings([InputProblem("file", text)]) from None
+        self.rows = [["written, fingerprint", self.told["fingerprint"]]]
+        return Verdict(Result.COMPLETE, 0, "A secret was written")
+
+
+class ListHooks(_Told):
+    """One run of `webhook list`."""
+
+    def carry_out(self, signals: Signals) -> Verdict:  # noqa: ARG002
+        """List hooks, their secrets' fingerprints, and what arrived by each."""
+        config = self.config()
+        with self.store(config.state) as store:
+            received = store.received()
+        hooks = []
+        for name, keys in config.keys().items():
+            for key in keys:
+                mark = secrets.fingerprint(key)
+                count, last = received.get((name, mark), (0, 0.0))
+                row = {"name": name, "repository": config.hooks[name].repository, "fingerprint": mark}
+                hooks.append({**row, "received": count, "last": _when(last)})
+        self.told = {"hooks": hooks}
+        self.rows = [[str(value) for value in row.values()] for row in hooks]
+        return Verdict(Result.COMPLETE, 0, f"{len(hooks)} secrets")
+
+
+class Publications(_Told):
+    """One run of `publications list`, `show`, `retry` or `export`, as `what` says."""
+
+    def carry_out(self, signals: Signals) -> Verdict:  # noqa: ARG002
+        """Read, or queue one again. Raises ReplicatorError where there is none."""
+        what, wanted = self.given["what"], self.given.get("id", "")
+        config = self.config()
+        with self.store(config.state) as store:
+            if what == "retry" and not store.retry(wanted, time.time()):
+                raise ReplicatorError(errors.NO_PUBLICATION, "No failed publication has this id")
+            found = store.publications()
+            if what in {"show", "retry"}:
+                found = [row for row in found if row["id"] == wanted]
+                if not found:
+                    raise ReplicatorError(errors.NO_PUBLICATION, "No publication has this id")
+                found = [{**row, "events": [_dated(each) for each in store.events(row["id"])]} for row in found]
+        rows = [_dated(row) for row in found]
+        self.told = {"publications": rows}
+        if what == "export":
+            self.rows = [[json.dumps(row, sort_keys=True)] for row in rows]
+        elif what == "list":
+            names = ("id", "hook", "version", "status", "reason", "digest", "signed_by")
+            self.rows = [[str(row[name]) for name in names] for row in rows]
+        else:
+            self.rows = [[name, str(value)] for name, value in rows[0].items()]
+        return Verdict(Result.COMPLETE, 0, f"{len(rows)} publications")
+
+    def show(self, verdict: Verdict) -> None:
+        """Print the rows; exported ones as they are, one a line."""
+        if self.given["what"] != "export":
+            super().show(verdict)
+            return
+        for row in self.rows:
+            self.stdout.write(f"{row[0]}\n")
+
+
+def _dated(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _when(value) if name in {"at", "received_at"} else value for name, value in row.items()}
+
+
+def _when(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds") if seconds else ""
+
+
+serve = partial(execute, Serve)
+secret = partial(execute, MakeSecret)
+hooks = partial(execute, ListHooks)
+publications = partial(execute, Publications)

@@ -1,0 +1,104 @@
+"""Signs requests by Standard Webhooks and GitHub's older header, and checks the former. Pure: the time is handed in.
+
+What is signed is `id.timestamp.body`; each secret gives one `v1,…`, so that a sender can use two while one is replaced.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from replicator.commands.webhooks import secrets
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+ID, TIMESTAMP, SIGNATURE, HUB = "webhook-id", "webhook-timestamp", "webhook-signature", "x-hub-signature-256"
+#: Seconds that sender's and receiver's clocks may differ.
+WINDOW = 300
+#: How many signatures of one request are looked at.
+_MOST = 8
+_SCHEME = "v1,"
+#: Takes the place of a secret that there isn't, so that the work is the same. Nothing signed with it is accepted.
+_DUMMY = bytes(32)
+
+
+class Unauthenticated(Exception):
+    """A request whose sender isn't known; `reason` is for the receiver's log only, never for the answer."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """The headers of a request that decide who sent it; None where a header is missing or given twice."""
+
+    id: str | None
+    timestamp: str | None
+    signature: str | None
+
+
+def headers(keys: Sequence[str], delivery_id: str, now: int, body: bytes) -> dict[str, str]:
+    """Return the headers that sign one attempt, with the current secret first; the hub's header is by that one only."""
+    signed = [_v1(secrets.key(key), delivery_id, str(now), body) for key in keys]
+    hub = hmac.digest(keys[0].encode(), body, "sha256").hex()
+    return {
+        ID: delivery_id,
+        TIMESTAMP: str(now),
+        SIGNATURE: " ".join(_SCHEME + base64.b64encode(value).decode() for value in signed),
+        HUB: f"sha256={hub}",
+    }
+
+
+def check(proof: Proof, body: bytes, keys: Sequence[str], now: float) -> str:
+    """Return the secret that signed the request. Raises Unauthenticated.
+
+    As much is computed without any secret, for a hook that doesn't exist, as with one or two.
+    """
+    given = _signatures(proof.signature or "")
+    held = [(key, secrets.key(key)) for key in keys][:2]
+    candidates: list[tuple[str, bytes]] = [*held, *[("", _DUMMY)] * (2 - len(held))]
+    found = ""
+    for name, data in candidates:
+        expected = _v1(data, proof.id or "", proof.timestamp or "", body)
+        equal = [hmac.compare_digest(expected, one) for one in given]
+        if any(equal) and name:
+            found = found or name
+    if None in (proof.id, proof.timestamp, proof.signature):
+        raise Unauthenticated("missing_header")
+    if not found:
+        raise Unauthenticated("bad_signature" if given else "malformed_signature")
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,100}", proof.id or ""):
+        raise Unauthenticated("malformed_id")
+    if not re.fullmatch(r"[0-9]{1,12}", proof.timestamp or "") or abs(now - int(proof.timestamp or 0)) > WINDOW:
+        raise Unauthenticated("stale")
+    return found
+
+
+def _v1(key: bytes, delivery_id: str, timestamp: str, body: bytes) -> bytes:
+    head = f"{delivery_id}.{timestamp}.".encode("utf-8", "surrogatepass")
+    mac = hmac.new(key, head, hashlib.sha256)
+    mac.update(body)
+    return mac.digest()
+
+
+def _signatures(text: str) -> list[bytes]:
+    """Return what is well-formed of the signatures; an empty one never is."""
+    found = []
+    for part in text.split(" ", _MOST)[:_MOST]:
+        if not part.startswith(_SCHEME) or not part.isascii():
+            continue
+        try:
+            value = base64.b64decode(part.removeprefix(_SCHEME), validate=True)
+        except (binascii.Error, ValueError):
+            continue
+        if len(value) == hashlib.sha256().digest_size:
+            found.append(value)
+    return found
