@@ -20,6 +20,8 @@ import yaml
 
 from replicator.bootstrap.command import every
 from replicator.commands.merge import errors as merge_errors
+from replicator.commands.registry import config as registry_config
+from replicator.commands.registry import printing as registry_errors
 from replicator.compute import errors as compute_errors
 from replicator.compute import refusals
 from replicator.compute.permissions import PERMISSIONS, ROLES
@@ -65,7 +67,7 @@ def replica_errors() -> Iterator[type[errors.ReplicaError]]:
 
 
 #: The modules that hold the failures that end a run, in the order of the page.
-OWNERS = (errors, compute_errors, index_errors, merge_errors)
+OWNERS = (errors, compute_errors, index_errors, merge_errors, registry_errors)
 
 
 #: The measured cases that are commands, and the heading of each one's column.
@@ -181,6 +183,7 @@ def main(argv: list[str], stdout: TextIO, root: Path = ROOT) -> int:
             **made,
             **{page: fill(page, root, made) for page in pages(root)},
             "schemas/replicate-config.schema.json": json.dumps(config_file.schema(), indent=2) + "\n",
+            "schemas/registry-config.schema.json": json.dumps(registry_config.schema(), indent=2) + "\n",
             "docs/errors.md": error_page(),
         }
     except ValueError as error:

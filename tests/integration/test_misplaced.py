@@ -27,6 +27,12 @@ BESIDE = {
     "replicate": {"source_image": "projects/p1/global/images/web-1"},
     "merge": {"fragments": "fragments", "expect": "X86_64"},
     "verify": {"index": "image-index.json"},
+    "registry ensure": {
+        "command": "rewrite",
+        "mirrors": "mirrors.json",
+        "zone": "us-central1-a",
+        "images": "ghcr.io/a",
+    },
 }
 VARIABLES = [
     "GOOGLE_CLOUD_PROJECT",

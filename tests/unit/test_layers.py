@@ -18,9 +18,9 @@ TOP = {"__init__", "__main__", "cli"}
 #: Third-party package → the modules, or folders of them, that may import it.
 DOORS = {
     "google.cloud": ("compute/client.py", "compute/connect.py", "compute/answers.py"),
-    "google": ("compute",),
+    "google": ("compute", "commands/registry/artifacts.py"),
     "actions_toolkit": ("runtime/runner.py",),
-    "requests": ("compute", "index/sign.py"),
+    "requests": ("compute", "index/sign.py", "commands/registry/artifacts.py"),
     "cryptography": ("index/sign.py", "index/verify_signature.py"),
     "sigstore": ("index/sign.py", "index/verify_signature.py"),
     "tenacity": ("compute/retry.py",),
@@ -47,6 +47,13 @@ PURE = {
     "replicas/snippets.py",
     "replicas/summary.py",
     "commands/merge/fragments.py",
+    "commands/registry/formats.py",
+    "commands/registry/mirrors.py",
+    "commands/registry/policies.py",
+    "commands/registry/references.py",
+    "commands/registry/refusals.py",
+    "commands/registry/repositories.py",
+    "commands/registry/rewrite.py",
     "runtime/markdown.py",
     "runtime/verdict.py",
 }
