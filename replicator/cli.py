@@ -35,20 +35,25 @@ verify found something wrong; 2 wrong arguments; 3 credentials, source or set-up
 
 def main(argv: list[str], env: Mapping[str, str], stdout: TextIO) -> int:
     """Run the command that the arguments name. Returns the exit code: 2 for wrong arguments."""
-    # With --json nothing else is written to stdout.
-    people = sys.stderr if "--json" in argv else stdout
+    argv = _with_whole_verb(argv)
+    asked = commands.find(argv[0]) if argv else None
+    # With --json, and where a command answers on stdout, nothing else is written there.
+    answers = "--json" in argv or (asked is not None and asked.answer_format != "")
+    people = sys.stderr if answers else stdout
     try:
         with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(people):
-            options = vars(_parser().parse_args(_with_whole_verb(argv)))
+            options = vars(_parser().parse_args(argv))
     except SystemExit as leave:
         return leave.code if isinstance(leave.code, int) else 2
-    command, as_json = options.pop("command"), options.pop("json")
+    command, as_json = options.pop("_command"), options.pop("_json")
+    if command.answer_format and as_json:
+        options[command.answer_format] = "json"
     code: int = commands.load(command.run)(
-        {**{name: value or "" for name, value in options.items()}, **command.preset},
+        {**{name: _as_text(value) for name, value in options.items()}, **command.preset},
         env,
         people,
         commands=env.get("GITHUB_ACTIONS") == "true",
-        document=stdout if as_json else None,
+        document=stdout if answers else None,
     )
     return code
 
@@ -57,6 +62,10 @@ def _with_whole_verb(argv: list[str]) -> list[str]:
     """Join the first two arguments where they are one verb, as `release publish` is."""
     whole = " ".join(argv[:2])
     return [whole, *argv[2:]] if whole in {command.verb for command in commands.every()} else argv
+
+
+def _as_text(value: str | list[str] | None) -> str:
+    return "\n".join(value) if isinstance(value, list) else value or ""
 
 
 #: What argparse quotes of the arguments, behind a colon; the choices that it lists after it are ours.
@@ -94,16 +103,21 @@ def _parser() -> argparse.ArgumentParser:
             command.verb,
             help=command.help,
             description=f"{command.help[0].upper()}{command.help[1:]}.",
-            usage=f"replicator {command.verb} [OPTIONS]",
+            usage=f"replicator {command.verb} [OPTIONS]{f' {command.metavar}…' * bool(command.operands)}",
             epilog=_examples(*command.examples),
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        options.set_defaults(command=command)
-        options.add_argument("--json", action="store_true", help="Print one JSON document to stdout and nothing else.")
+        options.set_defaults(_command=command)
+        options.add_argument(
+            "--json", action="store_true", dest="_json", help="Print one JSON document to stdout and nothing else."
+        )
+        if command.operands:
+            options.add_argument(command.operands, nargs="*", default=[], metavar=command.metavar)
         for heading, fields in headed(settings_of(command)).items():
             group = options.add_argument_group(heading)
             for name, field in fields.items():
-                _add(group, name, field)
+                if name != command.operands:
+                    _add(group, name, field)
     return parser
 
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from replicator.bootstrap.command import every
+from replicator.commands.registry import config as registry_config
 from replicator.compute import errors as compute_errors
 from replicator.compute import refusals
 from replicator.compute.permissions import PERMISSIONS, ROLES
@@ -190,6 +191,7 @@ def main(argv: list[str], stdout: TextIO, root: Path = ROOT) -> int:
             **made,
             **{page: fill(page, root, made) for page in pages(root)},
             "schemas/replicate-config.schema.json": json.dumps(config_file.schema(), indent=2) + "\n",
+            "schemas/registry-config.schema.json": json.dumps(registry_config.schema(), indent=2) + "\n",
             "docs/errors.md": error_page(),
         }
     except ValueError as error:

@@ -21,6 +21,8 @@ _FOLDER = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 class Command:
     """One verb of the command line, and of its action if it has one."""
 
+    operands = metavar = answer_format = ""
+
     def __init__(
         self,
         verb: str,
@@ -63,6 +65,17 @@ class Command:
         """Every output of its action with its empty value: `[]` or `{}` for an output that holds JSON."""
         self.failed = failed
         """The output `result` of a run that failed before it could begin."""
+
+
+class Answering(Command):
+    """A verb that takes words without options, and writes an answer to stdout, which nothing else is written to."""
+
+    def __init__(self, *words: str, operands: str, metavar: str, answer_format: str, **more: Any) -> None:
+        super().__init__(*words, **more)
+        self.operands, self.metavar = operands, metavar
+        """The setting that the words belong to, and what the help calls each of them."""
+        self.answer_format = answer_format
+        """The setting that names the form of the answer; `--json` sets it to `json`."""
 
 
 def find(verb: str) -> Command | None:

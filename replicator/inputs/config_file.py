@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -103,6 +103,9 @@ class Config(BaseModel):
         return self.locations.get(location) or Place()
 
 
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
 class BadConfig(ValueError):
     """An invalid configuration file; `problems` are (line, text), with line 0 for the file as a whole."""
 
@@ -113,15 +116,25 @@ class BadConfig(ValueError):
 
 def read(given: str, env: Mapping[str, str]) -> Config:
     """Read and check the file that the input names. Raises BadConfig with every problem."""
+    return read_as(Config, given, env)
+
+
+def read_as(kind: type[_Model], given: str, env: Mapping[str, str]) -> _Model:
+    """Read and check a file of a kind that the input names. Raises BadConfig with every problem."""
     try:
         text = files.given(given, env, largest=_LARGEST)
     except files.Unfit as error:
         raise BadConfig([(0, str(error))]) from None
-    return parse(text)
+    return parse_as(kind, text)
 
 
 def parse(text: str) -> Config:
     """Parse and check the text of a file. Raises BadConfig with every problem."""
+    return parse_as(Config, text)
+
+
+def parse_as(kind: type[_Model], text: str) -> _Model:
+    """Parse and check the text of a file of a kind. Raises BadConfig with every problem."""
     lines: dict[tuple[str, ...], int] = {}
     problems: list[tuple[int, str]] = []
     try:
@@ -135,9 +148,9 @@ def parse(text: str) -> Config:
         raise BadConfig([(0, f"isn't valid YAML: {bare(str(error).splitlines()[0])}")]) from None
     config = None
     try:
-        config = Config.model_validate(data)
+        config = kind.model_validate(data)
     except ValidationError as error:
-        problems += _described(error, lines)
+        problems += _described(error, lines, kind)
     if problems or config is None:
         raise BadConfig(sorted(problems))
     return config
@@ -210,20 +223,23 @@ def _items(
         yield key, _plain(value_node, (*path, key), lines, problems)
 
 
-def _described(error: ValidationError, lines: dict[tuple[str, ...], int]) -> Iterator[tuple[int, str]]:
+def _described(
+    error: ValidationError, lines: dict[tuple[str, ...], int], kind: type[BaseModel]
+) -> Iterator[tuple[int, str]]:
     for item in error.errors():
         path = tuple(str(part) for part in item["loc"] if part != "[key]")
         line = next((lines[path[:length]] for length in range(len(path), -1, -1) if path[:length] in lines), 0)
         where = _where(path)
         if item["type"] == "extra_forbidden":
-            yield line, f"unknown key {quoted('.'.join(path))}{_nearest(path)}"
+            yield line, f"unknown key {quoted('.'.join(path))}{_nearest(path, kind)}"
         elif item["type"] == "value_error":
             yield line, f"{where}: {item['ctx']['error']}"
         elif item["type"] == "missing":
             yield line, f"'{where}' is missing"
         elif not path:
             # The file may not be a configuration file at all, so nothing of it is quoted.
-            yield line, "holds no keys; `locations` is needed"
+            needed = [f"`{name}`" for name, field in kind.model_fields.items() if field.is_required()]
+            yield line, f"holds no keys; {' and '.join(needed)} {'is' if len(needed) == 1 else 'are'} needed"
         else:
             yield line, f"{where}: {item['msg'][0].lower()}{item['msg'][1:]}, found {_shown(item['input'])}"
 
@@ -240,7 +256,25 @@ def _where(path: tuple[str, ...]) -> str:
     return ".".join(map(bare, path))
 
 
-def _nearest(path: tuple[str, ...]) -> str:
-    known = list(Config.model_fields if len(path) == 1 else Place.model_fields)
+def _nearest(path: tuple[str, ...], kind: type[BaseModel]) -> str:
+    known = _keys_at(path[:-1], kind)
     close = difflib.get_close_matches(path[-1], known, n=1)
     return f"; did you mean '{close[0]}'?" if close else f"; known are {', '.join(known)}"
+
+
+def _keys_at(path: tuple[str, ...], kind: type[BaseModel]) -> list[str]:
+    """The keys that a mapping in the file may have, by the schema."""
+    schema = kind.model_json_schema()
+    here = _object(schema, schema)
+    for key in path:
+        here = _object(here.get("properties", {}).get(key) or here.get("additionalProperties", {}), schema)
+    return list(here.get("properties", {}))
+
+
+def _object(node: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    """The part of the schema that describes a mapping, behind references and alternatives."""
+    for choice in node.get("anyOf", [node]):
+        found: dict[str, Any] = schema["$defs"][choice["$ref"].rsplit("/", 1)[1]] if "$ref" in choice else choice
+        if found.get("type") == "object":
+            return found
+    return {}

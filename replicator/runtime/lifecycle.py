@@ -70,6 +70,10 @@ class Run(ABC):
     def document(self, verdict: Verdict) -> Mapping[str, Any]:
         """Return the results for machines: what `--json` prints."""
 
+    def answer(self, verdict: Verdict) -> str:
+        """Return what is written to stdout where the run has a document or another answer: with `--json`, JSON."""
+        return json.dumps(self.document(verdict)) + "\n"
+
     @abstractmethod
     def annotations(self, verdict: Verdict) -> Sequence[Annotation]:
         """Return the annotations for the run's page."""
@@ -130,7 +134,7 @@ class Run(ABC):
             self.runner.outputs(self.outputs(verdict))
         with self.tolerant("document"):
             if document:
-                document.write(json.dumps(self.document(verdict)) + "\n")
+                document.write(self.answer(verdict))
                 document.flush()
         with self.tolerant("annotations"):
             self.runner.annotate(self.annotations(verdict))

@@ -127,7 +127,9 @@ class TestPages:
 
     @pytest.mark.parametrize("name", PAGES)
     def test_nothing_of_a_machine(self, name: str) -> None:
-        assert not re.search(r"/(work|tmp|root|home)/|127\.0\.0\.1:\d|pypi|ghcr|docker\.io", PAGES[name])
+        # Only one page is about registries.
+        registries = "" if name == "registry-mirrors.md" else r"|ghcr|docker\.io"
+        assert not re.search(rf"/(work|tmp|root|home)/|127\.0\.0\.1:\d|pypi{registries}", PAGES[name])
 
     @pytest.mark.parametrize(
         "name",
@@ -188,15 +190,15 @@ class TestCommands:
 
     @pytest.mark.parametrize("command", REPLICATOR)
     def test_replicator_commands_parse(self, command: str) -> None:
-        given = words(command)[2:]
-        options = cli._parser().parse_args(cli._with_whole_verb(given))
+        given = cli._with_whole_verb(words(command)[2:])
+        options = cli._parser().parse_args(given)
         values = {name: value for name, value in vars(options).items() if name in Settings.model_fields and value}
         assert set(values) <= set(ACTION["inputs"])
 
     def test_every_subcommand_is_shown(self) -> None:
-        verbs = {command.verb for command in every()}
-        shown = {" ".join(words(command)[2:4]) for command in REPLICATOR} & verbs
-        assert shown | {words(command)[2] for command in REPLICATOR} & verbs == verbs
+        assert {cli._with_whole_verb(words(command)[2:])[0] for command in REPLICATOR} == {
+            command.verb for command in every()
+        }
 
     @pytest.mark.parametrize("command", GCLOUD)
     def test_gcloud_commands_exist(self, gcloud_tree: dict[str, Any], command: str) -> None:

@@ -47,11 +47,16 @@ def client(greeter: None) -> Iterator[Client]:
 
 
 def test_those_that_there_are_are_found() -> None:
-    assert [service.__name__ for service in assembly.services()] == ["Compute", "ResourceManager"]
+    assert [service.__name__ for service in assembly.services()] == ["ArtifactRegistry", "Compute", "ResourceManager"]
 
 
 def test_a_folder_is_found(greeter: None) -> None:
-    assert [service.__name__ for service in assembly.services()] == ["Compute", "Greeter", "ResourceManager"]
+    assert [service.__name__ for service in assembly.services()] == [
+        "ArtifactRegistry",
+        "Compute",
+        "Greeter",
+        "ResourceManager",
+    ]
 
 
 def test_both_answer_and_stand_in_one_journal(client: Client) -> None:
@@ -94,7 +99,7 @@ def test_its_requests_count_against_no_quota_of_compute(greeter: None) -> None:
 def test_the_state_shows_both_before_and_after_a_reset(client: Client) -> None:
     for _ in range(2):
         state = client.emulator.state()
-        assert list(state) == ["images", "operations", "greetings"]
+        assert list(state) == ["repositories", "images", "operations", "greetings"]
         assert ([image["name"] for image in state["images"]], state["greetings"]) == (["web"], ["hello"])
         client.emulator.reset()
 

@@ -29,6 +29,12 @@ BESIDE = {
     "verify": {"index": "image-index.json"},
     "release publish": {"files": "artifact", "commit": "0" * 40, "token": "t", "server_url": "http://127.0.0.1:1"},
     "notify": {"index": "image-index.json", "webhook_url": "http://127.0.0.1:1/"},
+    "registry ensure": {
+        "command": "rewrite",
+        "mirrors": "mirrors.json",
+        "zone": "us-central1-a",
+        "images": "ghcr.io/a",
+    },
 }
 VARIABLES = [
     "GOOGLE_CLOUD_PROJECT",

@@ -32,7 +32,7 @@ class Notification(Run):
 
     clock: Clock = field(default_factory=Clock)
     announced: Announcement | None = None
-    answer: Answer | None = None
+    answered: Answer | None = None
     attempts: int = 0
     required: bool = True
 
@@ -56,14 +56,14 @@ class Notification(Run):
             clock=self.clock,
         )
         try:
-            self.answer = delivery()
+            self.answered = delivery()
         finally:
             self.attempts = delivery.attempts
-        if self.answer.delivered:
-            return Verdict(Result.COMPLETE, 0, f"Announced: {self.answer.said}")
-        advice = errors.REFUSED if self.answer.final else errors.UNDELIVERED
-        gone = " (gone: it wants no more of them)" if self.answer.status == 410 else ""
-        raise ReplicatorError(advice, f"After {self.attempts} attempts, {self.answer.said}{gone}")
+        if self.answered.delivered:
+            return Verdict(Result.COMPLETE, 0, f"Announced: {self.answered.said}")
+        advice = errors.REFUSED if self.answered.final else errors.UNDELIVERED
+        gone = " (gone: it wants no more of them)" if self.answered.status == 410 else ""
+        raise ReplicatorError(advice, f"After {self.attempts} attempts, {self.answered.said}{gone}")
 
     def _placed(self) -> dict[str, str]:
         """Check that the files that an action's inputs name are in the workspace or in RUNNER_TEMP."""
@@ -81,7 +81,7 @@ class Notification(Run):
     @property
     def _excused(self) -> bool:
         """Whether a failed delivery is a warning only."""
-        return not self.required and (self.answer is not None and not self.answer.delivered)
+        return not self.required and (self.answered is not None and not self.answered.delivered)
 
     def exit_code(self, verdict: Verdict) -> int:
         """Return the verdict's exit code; 0 for a delivery that failed and isn't required."""
@@ -89,7 +89,7 @@ class Notification(Run):
 
     def outputs(self, verdict: Verdict) -> Mapping[str, str]:
         """Return every output of notify/action.yml."""
-        answer = self.answer
+        answer = self.answered
         delivered = answer is not None and answer.delivered
         return {
             "decision": "replicate",

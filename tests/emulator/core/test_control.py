@@ -75,7 +75,7 @@ def test_the_state_shows_everything_even_what_is_pending(still: Client) -> None:
 def test_a_reset_forgets_everything_but_the_ids_given_out(still: Client) -> None:
     before = still.get("/images/web").json
     assert still.send("POST", "/_emulator/reset").json == {}
-    assert still.emulator.state() == {"images": [], "operations": []}
+    assert still.emulator.state() == {"repositories": [], "images": [], "operations": []}
     assert still.emulator.journal() == []
     after = still.emulator.add_image(project="p1", name="web")
     assert int(after["id"]) > int(before["id"])

@@ -307,7 +307,7 @@ def test_a_reset_frees_whoever_waits(still: Client, what: str) -> None:
     waiter.join(5)
     assert isinstance(ended[0], ConnectionError)
     assert still.emulator.faults() == still.emulator.journal() == []
-    assert still.emulator.state() == {"images": [], "operations": []}
+    assert still.emulator.state() == {"repositories": [], "images": [], "operations": []}
 
 
 def test_a_request_that_hangs_until_a_reset(still: Client) -> None:

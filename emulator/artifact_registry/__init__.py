@@ -1,0 +1,1 @@
+"""Emulates of Artifact Registry, version 1, what manages repositories: no artifacts, and no pulls."""

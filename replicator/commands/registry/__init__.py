@@ -1,0 +1,1 @@
+"""Keeps Artifact Registry mirrors of other registries near the machines, and rewrites references to them."""

@@ -1,0 +1,129 @@
+"""Runs the `registry` commands from inputs to results: Artifact Registry for three of them, pure text for two."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from replicator.commands.registry import printing, report, settings
+from replicator.core import errors
+from replicator.core.replicas import Result
+from replicator.inputs import files
+from replicator.runtime.lifecycle import Run, execute
+from replicator.runtime.verdict import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from replicator.runtime.runner import Annotation
+    from replicator.runtime.signals import Signals
+
+#: The inputs that name files which are read.
+_FILES = ("config", "cleanup_policy_file", "mirrors", "file")
+MIRRORS_FILE = "mirrors.json"
+
+
+@dataclass(kw_only=True)
+class RegistryRun(Run):
+    """One run of a `registry` command."""
+
+    known: report.Known = field(default_factory=report.Known)
+
+    def carry_out(self, signals: Signals) -> Verdict:
+        """Do what `command` says."""
+        inputs = settings.load(self._placed() if self.of_action else self.given, self.env)
+        self.known.command = inputs.settings.command
+        if inputs.settings.command == "hosts":
+            self.known.hosts = printing.hosts(inputs)
+            self.known.answer = printing.hosts_answer(self.known.hosts, inputs.settings.format)
+            return Verdict(Result.COMPLETE, 0, f"{len(self.known.hosts)} hosts of Artifact Registry were found")
+        if inputs.settings.command == "rewrite":
+            return self._rewrite(inputs)
+        from replicator.commands.registry.work import mirrors_of
+
+        self.in_loop(mirrors_of(self, inputs, signals))
+        return report.judge(self.known)
+
+    def _rewrite(self, inputs: settings.Inputs) -> Verdict:
+        known = inputs.mirrors
+        if known is None:
+            raise errors.Unforeseen("rewrite has no mirrors")
+        done = printing.rewritten(inputs, known)
+        self.known.rewritten = done
+        self.known.hosts = list(dict.fromkeys(each.mirror.host for each in done if each.mirror))
+        self.known.answer = printing.answer(inputs, known, done)
+        if inputs.settings.output:
+            written = printing.write(self._output(inputs.settings.output), inputs, known, self.known.answer)
+            self.known.answer = ""
+            self.known.written = [str(path) for path in written]
+        moved = sum(each.mirror is not None for each in done)
+        count = f"{moved} of {len(done)} references lead to a mirror"
+        return Verdict(Result.COMPLETE, 0, count if done else "The configuration was written")
+
+    def _output(self, given: str) -> Path:
+        """Return where to write; of an action in the workspace or RUNNER_TEMP only."""
+        path = Path(self.env.get("GITHUB_WORKSPACE", "")) / given
+        if self.of_action:
+            try:
+                files.folder(str(path.parent), self.env)
+            except files.Unfit as error:
+                raise errors.BadSettings([errors.InputProblem("output", str(error))]) from None
+        return path
+
+    def _placed(self) -> dict[str, str]:
+        """Check that the files that the action's inputs name are in the workspace or in RUNNER_TEMP."""
+        given = {name: text.strip() for name, text in self.given.items()}
+        problems = []
+        for name in _FILES:
+            if given.get(name):
+                try:
+                    given[name] = str(files.place(given[name], self.env))
+                except files.Unfit as error:
+                    problems.append(errors.InputProblem(name, str(error)))
+        if problems:
+            raise errors.BadSettings(problems)
+        return given
+
+    def conclude(self) -> None:
+        """Write mirrors.json with what was seen, whatever the verdict."""
+        if self.known.seen is None:
+            return
+        path = self.folder() / MIRRORS_FILE
+        with self.tolerant(MIRRORS_FILE):
+            path.write_text(report.record(self.known), encoding="utf-8")
+            self.known.mirrors_path = str(path)
+
+    def exit_code(self, verdict: Verdict) -> int:
+        """Return the exit code: the verdict's."""
+        return verdict.exit_code
+
+    def outputs(self, verdict: Verdict) -> Mapping[str, str]:
+        """Return every output of registry/action.yml."""
+        return report.outputs(self.known, verdict)
+
+    def document(self, verdict: Verdict) -> Mapping[str, Any]:
+        """Return what was found or made, and problems."""
+        return report.document(self.known, verdict)
+
+    def answer(self, verdict: Verdict) -> str:
+        """Return what goes to stdout: of `rewrite` and `hosts` their own text, or nothing if they failed."""
+        if self.given.get("command") in {"rewrite", "hosts"}:
+            return self.known.answer if not verdict.exit_code else ""
+        return super().answer(verdict)
+
+    def annotations(self, verdict: Verdict) -> Sequence[Annotation]:
+        """Return an annotation for each mirror that isn't right."""
+        return [*self.notes, *report.remarks(self.known, verdict, commands=self.runner.commands)]
+
+    def show(self, verdict: Verdict) -> None:
+        """Print what was found as a table, or nothing beside an answer."""
+        report.show(self.runner, self.known, verdict)
+
+    def summary(self, verdict: Verdict) -> str:
+        """Render what was found as a table."""
+        return report.summary(self.known, verdict)
+
+
+run = partial(execute, RegistryRun)
