@@ -160,6 +160,16 @@ class TestOrder:
             ("atlantis-south1", 3),
         ]
 
+    @pytest.mark.parametrize(
+        ("place", "first", "nearer"),
+        [("us-east1", "us", "us-east4"), ("asia-south1", "asia-northeast1", "me-central1")],
+    )
+    def test_what_holds_the_place_and_the_continent_come_before_the_distance(
+        self, place: str, first: str, nearer: str
+    ) -> None:
+        assert locations.distance(place, nearer) < locations.distance(place, first)
+        assert locations.order(place, [nearer, first])[0].location == first
+
     def test_from_a_multi_region_its_members_come_by_name_and_the_rest_as_from_its_anchor(self) -> None:
         there = ["europe-west9", "europe-central2", "asia", "us", "eu", "me-west1"]
         found = [row.location for row in locations.order("eu", there)]
