@@ -14,7 +14,7 @@ PYTEST := $(PY) -m $(RUN)
 .PHONY: help setup demo test test-rest test-all engines test-runners test-signing soak mutation coverage lint bench docs lock lock-check release-check clean
 
 help:
-	@echo 'make demo    the main job on the embedded emulator: one image in, three locations out'
+	@echo 'make demo    the main job on the embedded emulator: one image in, three locations out, one refused at first'
 	@echo 'make test    unit, integration, docs and emulator tests, and a slice of the exhaustive ones: three minutes on two cores'
 	@echo 'make test-all  every test; builds the real runners and cosign if Go is installed'
 	@echo 'make test-rest  the tests that make test leaves out; run make engines before it so that none are skipped'
@@ -25,7 +25,7 @@ help:
 	@echo 'make coverage  branch coverage of replicator/ by all tests except those on real runners, and the lines not covered'
 	@echo 'make lint    ruff, mypy, zizmor, schema checks, shellcheck, and actionlint if it is built'
 	@echo 'make bench   check the promises about speed, in a few minutes; ONLY="skip copying" picks some'
-	@echo 'make docs    generate the inputs of action.yml, tables of README.md and docs/, and the schema from the code'
+	@echo 'make docs    generate the inputs of action.yml, tables of docs/, and the schema from the code'
 	@echo 'make lock    make the hashed locks from locks/*.in (needs uv)'
 	@echo 'make lock-check  check that the lock installs on every system and Python (needs a package index)'
 	@echo 'make release-check VERSION=1.0.0  rehearse a release in a scratch repository'

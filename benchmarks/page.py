@@ -18,7 +18,7 @@ _HEAD = """\
 Compute Engine does the copying, so a run can't be faster than its slowest copy. What is measured here is everything
 else. `make bench` measures it against the emulator, on one machine and in one run; every bound is a ratio within that
 run, or a number that does not depend on the machine. No figure was measured against the real cloud. What a run waits
-for there, and how long, is in the [README](../README.md#time-limits-running-it-again).
+for there, and how long, is in [choices explained](choices.md#time-limits-running-it-again).
 
 Measured on {date}: {machine}.
 Processes that wanted a processor, on average: {before:.1f} before the run, {after:.1f} at its end.

@@ -1,4 +1,4 @@
-"""Generates from the code: inputs of each action.yml, tables of README.md and docs/, docs/errors.md, the schema.
+"""Generates from the code: inputs of each action.yml, tables of docs/, docs/errors.md, the schema.
 
 So the documents can't drift from what the action does. A generated table is between `<!-- BEGIN name -->` and
 `<!-- END name -->`. --check compares and writes nothing.
@@ -57,17 +57,6 @@ def outputs(action: dict[str, Any]) -> str:
     )
 
 
-def reasons(_action: dict[str, Any]) -> str:
-    """Return the table of reasons why a replica fails or is interrupted: what each means, and what to do."""
-    return _table(
-        ["Reason", "What it means", "What to do"],
-        (
-            [f"`{error.reason}`", " ".join(filter(None, (_first_paragraph(error), error.why))), error.remedy]
-            for error in replica_errors()
-        ),
-    )
-
-
 def replica_errors() -> Iterator[type[errors.ReplicaError]]:
     """Yield the failures that end one replica, in the order of the code."""
     for value in vars(errors).values():
@@ -79,17 +68,27 @@ def replica_errors() -> Iterator[type[errors.ReplicaError]]:
 OWNERS = (errors, compute_errors, index_errors, merge_errors)
 
 
+#: The measured cases that are commands, and the heading of each one's column.
+COMMANDS = {
+    "a first run": "`replicate`",
+    "a rerun with nothing to do": "the same again",
+    "`dry_run: true` or `plan`": "`plan`",
+    "`verify --index`": "`verify`",
+}
+
+
 def permissions(_action: dict[str, Any]) -> str:
-    """Return the table of permissions, as the tests measured them: where each is needed, a role, and what for."""
+    """Return the table of permissions, as the tests measured them: a column for each command, and what changes it."""
     measured = _measured()
     return _table(
-        ["Permission", "On which project", "A predefined role that has it", "Needed for"],
+        ["Permission", "Project", "A role that has it", *COMMANDS.values(), "Options"],
         (
             [
                 f"`{name}`",
-                {"source": "the source's", "replicas": "the replicas'"}[where],
+                {"source": "source's", "replicas": "replicas'"}[where],
                 f"`{role}`",
-                _what_for(measured, where, name),
+                *("✓" if name in measured[case][where] else "" for case in COMMANDS),
+                _options(measured, where, name),
             ]
             for where in ("source", "replicas")
             for name, role in sorted(ROLES.items())
@@ -98,13 +97,16 @@ def permissions(_action: dict[str, Any]) -> str:
     )
 
 
-def _what_for(measured: dict[str, dict[str, list[str]]], where: str, name: str) -> str:
-    """Return the cases that need a permission, or, if that is shorter, everything but those that don't."""
-    needed = [case for case, row in measured.items() if name in row[where]]
-    others = [case for case in measured if case not in needed]
-    if not others:
-        return "everything"
-    return f"everything but {', '.join(others)}" if len(others) < len(needed) else ", ".join(needed)
+def _options(measured: dict[str, dict[str, list[str]]], where: str, name: str) -> str:
+    """Return the cases, beside the commands, that differ from a first run in a permission."""
+    usual = name in measured["a first run"][where]
+    others = [case for case, row in measured.items() if case not in COMMANDS and (name in row[where]) != usual]
+    return f"{'not for' if usual else 'for'} {', '.join(others)}" if others else ""
+
+
+def calls(_action: dict[str, Any]) -> str:
+    """Return the table of calls: which permissions each needs, by Compute Engine's reference of the method."""
+    return _table(["Call", "What it needs"], ([f"`{method}`", needed] for method, needed in PERMISSIONS.items()))
 
 
 def _measured() -> dict[str, dict[str, list[str]]]:
@@ -132,9 +134,9 @@ def actions() -> dict[str, Command]:
 #: What stands between the marks of that name.
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "permissions": permissions,
+    "calls": calls,
     "inputs": inputs,
     "outputs": outputs,
-    "reasons": reasons,
     "conformance": conformance,
 }
 #: `<!-- BEGIN inputs -->` is about action.yml, `<!-- BEGIN inputs of merge/action.yml -->` about that one.
@@ -206,7 +208,6 @@ def error_page() -> str:
         ),
         _REPLICAS_HEAD,
         *(_section(error, _effect(error), _answers(error)) for error in replica_errors()),
-        "## Permissions that `forbidden` names\n\n" + _permissions(),
     ]
     return "\n\n".join(sections) + "\n"
 
@@ -224,7 +225,8 @@ _ERRORS_HEAD = """# Every error
 
 Each message says what happened, why, and what to do. This page lists all of them. `…` stands for a name or another
 value. [After a failure](after-a-failure.md) says how to go on; the codes are explained in the
-[README](../README.md#outcomes-results-exit-codes).
+[reference](reference.md#outcomes-results-exit-codes). [Every permission](every-permission.md) names the calls behind
+`forbidden`.
 
 "While there is time" means: until `timeout_minutes` have passed. How long a call may stay unanswered, and when the
 last try is made: [When things go wrong](reliability.md#what-is-repeated-and-for-how-long). Codes count before the HTTP
@@ -342,24 +344,6 @@ def _signal(fault: refusals.Fault) -> str:
 def _either(words: Iterable[str]) -> str:
     *first, last = words
     return f"{', '.join(first)} or {last}" if first else last
-
-
-def _permissions() -> str:
-    rows = ([f"`{method}`", needed] for method, needed in PERMISSIONS.items())
-    options = (
-        [case, *(", ".join(f"`{name}`" for name in row[where]) for where in ("source", "replicas"))]
-        for case, row in _measured().items()
-    )
-    return "\n\n".join(
-        [
-            _table(["Call", "What it needs"], rows),
-            (
-                "What each option needs, and nothing less does: measured with the emulator, by taking away one "
-                "permission after the other. In that measurement the replicas have a separate project."
-            ),
-            _table(["Option", "On the source's project", "On the replicas' project"], options),
-        ]
-    )
 
 
 def _cases(error: errors.Advice | type[errors.ReplicaError]) -> list[tuple[str, str]]:

@@ -64,7 +64,7 @@ check "timeouts of workflows" check-jsonschema --builtin-schema custom.github-wo
 check "shellcheck" shellcheck "${shells[@]}"
 # actionlint passes the `run:` parts of workflows to the shellcheck on PATH.
 PATH=$venv/bin:$PATH check "actionlint" actionlint "${workflows[@]}"
-check "tables of README.md" python -I scripts/docs.py --check
+check "generated pages" python -I scripts/docs.py --check
 
 for reason in ${skipped[@]+"${skipped[@]}"}; do
   case $reason in

@@ -81,7 +81,7 @@ FAMILIES = (
 )
 SUMMARY = ("unit/replicas/test_summary.py",)
 REFUSALS = ("unit/compute/test_refusals.py", "unit/compute/test_named_causes.py")
-PAIRS = ("integration/rules/test_pairs.py",)
+PAIRS = ("exhaustive/test_pair_worlds.py",)
 EXECUTED = (*PAIRS, "integration/rules/test_execute.py", "integration/rules/test_rules.py")
 MERGED = ("unit/commands/merge/test_fragments.py", "integration/commands/test_merge.py")
 QUEUED = ("unit/replicas/test_copy_queue.py", "unit/commands/replicate/test_schedule.py")
@@ -437,7 +437,7 @@ def run_tests(mutant: Mutant) -> None:
         # Rewriting the asserts of plugins that were imported already is of no use here.
         ignored = ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
         # Rules are tried with one set of the emulator's answers, not with both.
-        options = ["-x", "-q", "-p", "no:cacheprovider", "-k", "not turned", *ignored]
+        options = ["-x", "-q", "--all", "-p", "no:cacheprovider", "-k", "not turned", *ignored]
         code = pytest.main([*options, *(f"tests/{test}" for test in mutant.module.tests)])
     finally:
         sys.stdout.flush()

@@ -30,6 +30,11 @@ OURS: dict[str, dict[str, Any]] = {
 }
 
 
+def page(name: str) -> str:
+    """The text of a page of docs/."""
+    return (ROOT / "docs" / name).read_text(encoding="utf-8")
+
+
 def docs() -> Any:
     """scripts/docs.py: a script, so no package to import it from."""
     spec = importlib.util.spec_from_file_location("docs", ROOT / "scripts" / "docs.py")

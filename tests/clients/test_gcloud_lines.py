@@ -204,13 +204,6 @@ SCRIPTS = [
         leaves=("worker-us-7", "worker-eu-7", "worker-asia-7", "worker-7-1"),
     ),
     Script(
-        page="../README.md",
-        holding="id=$(gcloud",
-        world=releases,
-        prints=("web-v1-eu", "web-v1-asia", "web-v1-us"),
-        leaves=("web-v1-us", "web-v2", "web-v2-eu", "web-v2-asia", "web-v2-us"),
-    ),
-    Script(
         page="locations-and-families.md",
         holding="deprecate web-v2-eu",
         world=releases,

@@ -12,7 +12,7 @@ from replicator import __version__, cli
 from replicator.__main__ import main
 from replicator.bootstrap import command as commands
 from replicator.replicas.settings import Settings
-from testkit.pages import OURS, README
+from testkit.pages import OURS
 from testkit.places import ROOT
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from replicator.bootstrap.command import Command
     from testkit.action import Action
 
-SIGNING = (ROOT / "docs" / "signing.md").read_text(encoding="utf-8")
+PAGES = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md"))
 
 
 def run(action: Action, folder: Path, *argv: str, **env: str) -> tuple[int, str]:
@@ -88,13 +88,13 @@ def options() -> list[tuple[str, str, str | None]]:
 
 @pytest.mark.parametrize(("command", "option", "text"), options())
 def test_every_option_is_documented(command: str, option: str, text: str | None) -> None:
-    """In the help; and as the input of that name, or by itself in the README or on the page about signing."""
+    """In the help; and as the input of that name, or by itself on a page."""
     assert text
     named = option.removeprefix("--").replace("-", "_")
     assert (
         any(named in action["inputs"] for action in OURS.values())
         or option in {"--help", "--version"}
-        or re.search(rf"{option}\b", README + SIGNING)
+        or re.search(rf"{option}\b", PAGES)
     )
 
 

@@ -1,11 +1,7 @@
-"""More clients that we did not write: google-api-python-client, google-cloud-compute's own `result()`, Go's two."""
+"""More clients that we did not write: google-api-python-client, google-cloud-compute's own `result()`."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httplib2  # type: ignore[import-untyped]
@@ -20,8 +16,6 @@ from googleapiclient.errors import HttpError
 if TYPE_CHECKING:
     from emulator.testing import Running
 
-GO = Path(__file__).parent / "go"
-GO_SECONDS = 60
 SOURCE = "projects/p1/global/images/web"
 
 
@@ -94,29 +88,3 @@ def test_google_cloud_compute_waits_by_itself(web: Running) -> None:
     assert caught.value.code == 403
     assert {entry["method"] for entry in web.journal()} >= {"compute.globalOperations.get"}
     web.assert_faults_used()
-
-
-def test_the_go_clients(web: Running, tmp_path_factory: pytest.TempPathFactory) -> None:
-    go = shutil.which("go")
-    if go is None:
-        pytest.skip("go is not installed")
-    program = tmp_path_factory.mktemp("go") / "clients"
-    environment = {
-        name: value
-        for name, value in os.environ.items()
-        if name in {"HOME", "PATH", "GOPROXY", "GOMODCACHE", "GOCACHE"}
-    }
-    environment |= {"GOFLAGS": "-mod=readonly -buildvcs=false", "GOTOOLCHAIN": "local"}
-    try:
-        build = [go, "build", "-o", str(program), "."]
-        built = subprocess.run(build, cwd=GO, env=environment, capture_output=True, text=True, timeout=GO_SECONDS)
-    except subprocess.TimeoutExpired:
-        pytest.skip(
-            f"the Go clients were not fetched and built within {GO_SECONDS} seconds; once built, they are cached"
-        )
-    if built.returncode and "main.go:" not in built.stderr:
-        pytest.skip(f"the Go clients cannot be fetched: {built.stderr.strip()[-200:]}")
-    assert built.returncode == 0, built.stderr
-    done = subprocess.run([str(program), web.url], env=environment, capture_output=True, text=True, timeout=30)
-    assert (done.returncode, done.stdout) == (0, "ok\n"), done.stderr
-    assert not [entry for entry in web.journal() if entry["unsupported"]]
