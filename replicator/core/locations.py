@@ -1,12 +1,18 @@
 """Lists the storage locations: regions and coordinates, which multi-region or part of the world each belongs to.
 
-This is the one table of places. Regions that are newer than the table are accepted by the form of their names.
+This is the one table of places, and all that is nearer or farther is told from it. Regions that are newer than the
+table are accepted by the form of their names.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,18 +35,6 @@ MULTI_REGIONS = {
 
 #: Cloud Storage has these too; images can't be stored in them.
 DUAL_REGIONS = frozenset({"nam4", "eur4", "asia1"})
-
-#: Part of the world (the first word of its regions' names) → longitude of its middle, roughly, in degrees east.
-PARTS = {
-    "us": -95,
-    "northamerica": -85,
-    "southamerica": -60,
-    "europe": 10,
-    "africa": 25,
-    "me": 45,
-    "asia": 110,
-    "australia": 145,
-}
 
 #: Region → latitude and longitude of its city, to 0.1 degree. These regions had an endpoint in Compute's v1 discovery
 #: document in November 2026.
@@ -90,11 +84,29 @@ REGIONS = {
     "us-west4": (36.2, -115.1),
 }
 
+#: The parts of the world that have regions: the first words of their names.
+PARTS = frozenset(name.partition("-")[0] for name in REGIONS)
+
+#: Parts of the world that lie on the continent of another part.
+_CONTINENTS = {"northamerica": "us"}
+
 #: Regions of other universes than Google's public one begin with a letter of their own: `u-germany-northeast1`.
 _REGION = re.compile(r"(?:[a-z]-)?[a-z]+-[a-z]+[0-9]+")
 _ZONE = re.compile(rf"({_REGION.pattern})-[a-z]")
-#: The distance, in degrees, of a part of the world that is newer than the table: it could lie anywhere.
-_FARTHEST = 180
+_EARTH_RADIUS_KM = 6371
+#: Half the way round the globe, in km: the distance of a part of the world that is newer than the table.
+FARTHEST = round(math.pi * _EARTH_RADIUS_KM)
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """How near a location is to a place."""
+
+    location: str
+    tier: int
+    """0: the place itself. 1: the multi-region that holds it. 2: the same continent. 3: the rest."""
+    km: int | None
+    """The great-circle distance; None if one of the two is in an unknown part of the world."""
 
 
 def is_location(text: str) -> bool:
@@ -119,23 +131,65 @@ def part(location: str) -> str:
     return MULTI_REGIONS[name].part if name in MULTI_REGIONS else name
 
 
-def region_prefix(location: str) -> str:
-    """Return the common prefix of the names of all regions in a location: `europe` for `eu`, a region's own name."""
-    return MULTI_REGIONS[location].part if location in MULTI_REGIONS else location
-
-
 def example_zone(location: str) -> str:
     """Return a zone in a location, for examples. Every region has a zone `b`; not every region has a zone `a`."""
     region = MULTI_REGIONS[location].anchor if location in MULTI_REGIONS else location
     return f"{region}-b"
 
 
+def order(place: str, locations: Iterable[str]) -> list[Ranked]:
+    """Order locations by how near they are to a region or multi-region, nearest first.
+
+    The continent comes before the distance, because data that crosses an ocean costs more to read.
+    Names decide between equals.
+    """
+    ranked = [Ranked(location, _tier(place, location), _km(place, location)) for location in set(locations)]
+    return sorted(ranked, key=lambda row: (row.tier, _rank(place, row), row.location))
+
+
 def distance(one: str, other: str) -> int:
-    """Return the distance of two locations in degrees of longitude; 0 within one part of the world."""
-    if part(one) == part(other):
+    """Return the great-circle distance of two locations in km; FARTHEST if one is in an unknown part of the world.
+
+    A multi-region counts at its anchor, a region that is newer than the table at the mean of its part of the world.
+    """
+    km = _km(one, other)
+    return FARTHEST if km is None else km
+
+
+def _tier(place: str, location: str) -> int:
+    if location == place:
         return 0
-    here, there = PARTS.get(part(one)), PARTS.get(part(other))
+    if part(location) == part(place) and (location in MULTI_REGIONS or place in MULTI_REGIONS):
+        return 1
+    here, there = (_CONTINENTS.get(part(name), part(name)) for name in (place, location))
+    return 2 if here == there and part(place) in PARTS else 3
+
+
+def _rank(place: str, row: Ranked) -> int:
+    """Return the distance that a location is ordered by: within a multi-region nobody knows where the bytes are."""
+    if row.tier == 1 and place in MULTI_REGIONS:
+        return 0
+    return FARTHEST + 1 if row.km is None else row.km
+
+
+def _km(one: str, other: str) -> int | None:
+    if one == other:
+        return 0
+    here, there = _point(one), _point(other)
     if here is None or there is None:
-        return _FARTHEST
-    apart = abs(here - there)
-    return min(apart, 360 - apart)
+        return None
+    (lat, lon), (other_lat, other_lon) = (map(math.radians, point) for point in (here, there))
+    square = math.sin((other_lat - lat) / 2) ** 2
+    square += math.cos(lat) * math.cos(other_lat) * math.sin((other_lon - lon) / 2) ** 2
+    return round(2 * _EARTH_RADIUS_KM * math.asin(math.sqrt(min(1.0, square))))
+
+
+def _point(location: str) -> tuple[float, float] | None:
+    """Return latitude and longitude; None in an unknown part of the world."""
+    region = MULTI_REGIONS[location].anchor if location in MULTI_REGIONS else location
+    if region in REGIONS:
+        return REGIONS[region]
+    near = [point for name, point in REGIONS.items() if part(name) == part(location)]
+    if not near:
+        return None
+    return sum(lat for lat, _ in near) / len(near), sum(lon for _, lon in near) / len(near)

@@ -10,7 +10,7 @@ from replicator.bootstrap import workflow_commands
 from replicator.core import locations
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from replicator.core.replicas import ReplicaResult
     from replicator.inputs.source_reference import SourceRef
@@ -37,10 +37,14 @@ def gcloud(rows: Sequence[ReplicaResult]) -> list[str]:
 
 
 def terraform(rows: Sequence[ReplicaResult]) -> list[str]:
-    """Return a map from a region, or the prefix of regions, to the image that is stored there, and how to use it."""
-    images = {_quoted(locations.region_prefix(row.replica.location)): _quoted(row.replica.ref.uri) for row in rows}
-    width = max(map(len, images), default=0)
-    entries = [f"    {key.ljust(width)} = {images[key]}" for key in sorted(images)]
+    """Return a map from the prefix of each region, or its name, to the nearest image, and how to use it.
+
+    Every known region finds an image, and so does one that is newer than the table in a known part of the world.
+    """
+    images = {row.replica.location: row.replica.ref.uri for row in rows}
+    chosen = _nearest(images)
+    width = max(map(len, map(_quoted, chosen)), default=0)
+    entries = [f"    {_quoted(key).ljust(width)} = {_quoted(images[chosen[key]])}" for key in sorted(chosen)]
     found = "local.image_by_region_prefix"
     return [
         "locals {",
@@ -52,6 +56,19 @@ def terraform(rows: Sequence[ReplicaResult]) -> list[str]:
         '# In boot_disk.initialize_params of a google_compute_instance; var.region is one such as "europe-west1".',
         f'# image = try({found}[var.region], {found}[split("-", var.region)[0]])',
     ]
+
+
+def _nearest(there: Collection[str]) -> dict[str, str]:
+    """Map each part of the world, and each region for which it is another, to the nearest of the locations."""
+    if not there:
+        return {}
+    # A region without a number is in no table: it counts at the middle of its part of the world.
+    chosen = {part: locations.order(f"{part}-", there)[0].location for part in locations.PARTS}
+    for region in {*locations.REGIONS, *there} - set(locations.MULTI_REGIONS):
+        nearest = locations.order(region, there)[0].location
+        if chosen.get(locations.part(region)) != nearest:
+            chosen[region] = nearest
+    return chosen
 
 
 def again(settings: Settings, given: Mapping[str, str], source: SourceRef, *, late: bool = False) -> list[str]:

@@ -21,27 +21,30 @@ if TYPE_CHECKING:
 REGIONS = list(locations.REGIONS)
 
 
-def served(*locations: str) -> list[ReplicaResult]:
-    return [ReplicaResult(replica=replica(name), outcome=Outcome.CREATED, image=copy(name)) for name in locations]
+def served(*there: str) -> list[ReplicaResult]:
+    return [ReplicaResult(replica=replica(name), outcome=Outcome.CREATED, image=copy(name)) for name in there]
 
 
 @pytest.mark.parametrize(
-    ("locations", "picked"),
+    ("there", "picked"),
     [
         (
             ["us", "eu", "asia"],
-            {"europe-west4": "eu", "asia-south1": "asia", "us-central1": "us", "us-east5": "us", "me-west1": "none"},
+            {name: locations.order(name, ["us", "eu", "asia"])[0].location for name in REGIONS}
+            | {"me-newer7": "eu", "us-central2": "us", "atlantis-south1": "none"},
         ),
-        (REGIONS, {name: name for name in REGIONS} | {"us-central2": "none"}),
+        (REGIONS, {name: name for name in REGIONS} | {"southamerica-north1": "southamerica-west1"}),
         (["us", "us-east1", "eu"], {"us-east1": "us-east1", "us-east4": "us", "europe-west10": "eu"}),
+        (
+            ["asia-south1", "u-germany-northeast1"],
+            {"us-west1": "asia-south1", "u-germany-northeast1": "u-germany-northeast1"},
+        ),
     ],
-    ids=["3", "43", "both"],
+    ids=["3", "43", "both", "other universe"],
 )
-def test_terraform_takes_it_and_picks_the_right_image(
-    tmp_path: Path, locations: list[str], picked: dict[str, str]
-) -> None:
+def test_terraform_takes_it_and_picks_the_right_image(tmp_path: Path, there: list[str], picked: dict[str, str]) -> None:
     """Terraform itself runs the lines, with the lookup that the comment shows for each region."""
-    lines = snippets.terraform(served(*locations))
+    lines = snippets.terraform(served(*there))
     (lookup,) = [line.partition("image = ")[2] for line in lines if line.startswith("# image = ")]
     lookup = lookup.replace("var.region", "region")
     regions = json.dumps(list(picked))

@@ -84,13 +84,10 @@ class TestAssign:
         assert [geography.part(location) for location in served] == ["us", "europe", "asia"]
 
 
-def test_distances() -> None:
-    assert geography.distance("us", "us-west1") == geography.distance("europe-west1", "eu") == 0
-    assert geography.distance("asia-east1", "us-west1") == geography.distance("us-west1", "asia-east1") == 155
-    assert geography.distance("australia-southeast1", "us") == 120
-    assert geography.distance("antarctica-south1", "us") == 180
-    nearest = min(["us", "eu", "asia"], key=lambda place: geography.distance("me-west1", place))
-    assert nearest == "eu"
+def test_the_distance_counts_within_a_part_of_the_world_too() -> None:
+    origins = [Offer(name=place, location=place, free=1) for place in ("asia-northeast1", "asia-south1")]
+    assigned = assign(["asia-south2", "asia-northeast3"], [Offer(name=SOURCE, location="us", free=0), *origins])
+    assert assigned == {"asia-south2": "asia-south1", "asia-northeast3": "asia-northeast1"}
 
 
 @cache

@@ -30,13 +30,28 @@ def test_terraform() -> None:
         """\
 locals {
   image_by_region_prefix = {
-    "asia-east2" = "projects/p1/global/images/web-1-asia-east2"
-    "europe"     = "projects/p1/global/images/web-1-eu"
-    "us"         = "projects/p1/global/images/web-1"
+    "africa"       = "projects/p1/global/images/web-1-eu"
+    "asia"         = "projects/p1/global/images/web-1-asia-east2"
+    "australia"    = "projects/p1/global/images/web-1-asia-east2"
+    "europe"       = "projects/p1/global/images/web-1-eu"
+    "me"           = "projects/p1/global/images/web-1-eu"
+    "northamerica" = "projects/p1/global/images/web-1"
+    "southamerica" = "projects/p1/global/images/web-1"
+    "us"           = "projects/p1/global/images/web-1"
   }
 }
 """
     )
+
+
+def test_a_region_that_differs_from_its_part_of_the_world_has_a_line_of_its_own() -> None:
+    east = ReplicaResult(replica=replica("us-east1"), outcome=Outcome.CREATED)
+    keys = [line.split()[0] for line in snippets.terraform([US, EU, east]) if line.startswith('    "us')]
+    assert keys == ['"us"', '"us-east1"']
+
+
+def test_no_replica_gives_an_empty_map() -> None:
+    assert snippets.terraform([])[:4] == ["locals {", "  image_by_region_prefix = {", "  }", "}"]
 
 
 @given(hostile)
@@ -53,7 +68,7 @@ def test_names_mean_themselves(name: str) -> None:
 def test_what_could_mean_something_is_quoted() -> None:
     row = ReplicaResult(replica=replica("eu", ref=ImageRef("p'1", 'a"\\\n${x}%{y}$$ {')), outcome=Outcome.CREATED)
     (line,) = (line for line in snippets.terraform([row]) if '"europe"' in line)
-    assert line == '    "europe" = "projects/p\'1/global/images/a\\"\\\\ $${x}%%{y}$$ {"'
+    assert line == '    "europe"       = "projects/p\'1/global/images/a\\"\\\\ $${x}%%{y}$$ {"'
     (command,) = snippets.gcloud([row])
     assert command.endswith("""--image='projects/p'"'"'1/global/images/a"\\ ${x}%{y}$$ {'""")
 
