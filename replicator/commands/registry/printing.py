@@ -98,7 +98,7 @@ def write(path: Path, inputs: Inputs, known: Mirrors, text: str) -> list[Path]:
         files = {path / name: content for name, content in formats.hosts(serving(inputs.settings.zone, known)).items()}
     for file, content in files.items():
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(content, encoding="utf-8")
+        file.write_bytes(content.encode())
     return list(files)
 
 

@@ -92,7 +92,7 @@ class RegistryRun(Run):
             return
         path = self.folder() / MIRRORS_FILE
         with self.tolerant(MIRRORS_FILE):
-            path.write_text(report.record(self.known), encoding="utf-8")
+            path.write_bytes(report.record(self.known).encode())
             self.known.mirrors_path = str(path)
 
     def exit_code(self, verdict: Verdict) -> int:

@@ -118,7 +118,7 @@ class Showing(Run):
         digest, told = hashlib.sha256(), asset.sha256
         if folder or not told:
             path = folder / name if folder else None
-            with (path or Path(os.devnull)).open("xb" if path else "wb") as file:
+            with path.open("xb") if path else Path(os.devnull).open("wb") as file:
                 for piece in forge.content(release, asset):
                     digest.update(piece)
                     file.write(piece)

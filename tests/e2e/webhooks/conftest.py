@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from testkit.receivers import Served
+from testkit.webhooks.served import Served
 
 
 @pytest.fixture(scope="module")

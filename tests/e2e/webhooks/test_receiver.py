@@ -20,8 +20,8 @@ import pytest
 from replicator.__main__ import main
 from replicator.commands.webhooks import event, signature
 from replicator.index import image_index
-from testkit.receivers import NEXT, SECRET, Served
 from testkit.signing import world
+from testkit.webhooks.served import NEXT, SECRET, Served
 
 INDEX = (world.KEPT / "index.json").read_bytes()
 

@@ -20,7 +20,7 @@ from replicator.runtime.lifecycle import execute
 from testkit.outputs import read_outputs
 from testkit.places import ROOT
 from testkit.signing import world
-from testkit.webhooks import Reply, receiver
+from testkit.webhooks.listener import Reply, receiver
 
 NEW, OLD = secrets.made(b"n" * 32), secrets.made(b"o" * 32)
 FILES = {
