@@ -223,4 +223,4 @@ class TestExamples:
         subprocess.run([program("check-jsonschema"), "--builtin-schema", schema, path], check=True, timeout=60)
 
     def test_actionlint(self, path: Path) -> None:
-        subprocess.run([program("actionlint"), path], check=True, timeout=60)
+        subprocess.run([program("actionlint"), "-ignore", 'specifying action "https://', path], check=True, timeout=60)
