@@ -39,6 +39,8 @@ def whole(shown: str) -> str:
         case [*steps]:
             named = any(step.get("id") == "replicate" for step in steps)
             before = [] if named else [{"id": "replicate", "uses": consumer.OURS}]
+            if "steps.merge." in shown and not any(step.get("id") == "merge" for step in steps):
+                before.append({"id": "merge", "uses": consumer.OURS.replace("@", "/merge@")})
             job = {"runs-on": "ubuntu-24.04", "steps": [*before, *steps]}
         case _:
             return ""
