@@ -14,7 +14,7 @@ PYTEST := $(PY) -m $(RUN)
 .PHONY: help setup demo test test-rest test-all engines test-runners test-signing test-forges soak mutation coverage lint bench docs lock lock-check release-check clean
 
 help:
-	@echo 'make demo    the main job on the embedded emulator: one image in, three locations out'
+	@echo 'make demo    the main job on the embedded emulator: one image in, three locations out, one refused at first'
 	@echo 'make test    unit, integration, docs and emulator tests, and a slice of the exhaustive ones: three minutes on two cores'
 	@echo 'make test-all  every test; builds the real runners and cosign if Go is installed'
 	@echo 'make test-rest  the tests that make test leaves out; run make engines before it so that none are skipped'

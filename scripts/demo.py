@@ -1,18 +1,23 @@
 """Demonstrates the main job from start to end on this machine: `make demo`.
 
-Starts the embedded Compute Engine emulator with one image from a build, runs the real `action.yml` as for a pushed tag,
-shows what exists where, and runs it again to show that nothing changes. The exit code is 1 if anything is wrong. Only
-the action's set-up uses the network: it asks a Python package index.
+Starts the embedded Compute Engine emulator with one image from a build, runs the real `action.yml` as for a pushed tag
+while one location is refused, runs it again, which makes what is missing, and once more, which changes nothing. Leaves
+job summary, index and log in `demo-output/`. The exit code is 1 if anything is wrong. Only the action's set-up uses the
+network: it asks a Python package index. With KEEP=1 the emulator goes on until Ctrl-C.
 """
 
 from __future__ import annotations
 
-import json
+import contextlib
+import os
+import shutil
 import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from markdown_it import MarkdownIt
 
 ROOT = Path(__file__).resolve().parents[1]
 # Isolated (-I), so that nothing else on this machine is imported.
@@ -24,7 +29,8 @@ from testkit.harness.job import Action, Job, export, network, on_emulator, tag_p
 from testkit.harness.records import read_annotations  # noqa: E402
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+    from typing import TextIO
 
     from testkit.harness.backend import Backend
     from testkit.harness.job import Run, Step, Under
@@ -33,6 +39,32 @@ COPY_SECONDS = 3.5
 PROJECT, SOURCE, FAMILY = "p1", "web-20261122", "web"
 LOCATIONS = {"us": SOURCE, "eu": f"{SOURCE}-eu", "asia": f"{SOURCE}-asia"}
 FAMILIES = {"us": FAMILY, "eu": f"{FAMILY}-eu", "asia": f"{FAMILY}-asia"}
+REFUSAL = {
+    "method": "compute.images.insert",
+    "match": "-asia",
+    "action": {
+        "kind": "operation",
+        "code": "QUOTA_EXCEEDED",
+        "http_status": 403,
+        "message": "Quota 'IMAGES' exceeded.",
+    },
+}
+OUTPUT = ROOT / "demo-output"
+PAGE = """<!doctype html>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>Job summary</title>
+<style>
+:root {{ color-scheme: light dark }}
+body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem }}
+table {{ border-collapse: collapse }}
+th, td {{ border: 1px solid #8886; padding: .3rem .8rem; text-align: left }}
+pre, code {{ font: 14px/1.45 ui-monospace, monospace; background: #8882; border-radius: .3rem }}
+code {{ padding: .1rem .3rem }}
+pre {{ padding: .8rem; overflow-x: auto }}
+pre code {{ padding: 0; background: none }}
+</style>
+{body}"""
 
 
 def main() -> int:
@@ -40,76 +72,124 @@ def main() -> int:
     sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
     began = time.monotonic()
     say("One image in, three locations out: the whole job, against an emulator of Compute Engine on this machine.")
-    with tempfile.TemporaryDirectory(prefix="replicator-demo-") as name:
+    with tempfile.TemporaryDirectory(prefix="replicator-demo-") as name, writing_log():
         folder = Path(name)
         with backend(folder, copy_seconds=COPY_SECONDS) as emulator:
             problems = show(folder, emulator)
-    seconds = time.monotonic() - began
-    for problem in problems:
-        say(f"✗ {problem}")
-    say(f"{'Not as it should be' if problems else 'Everything is as it should be'} ({seconds:.0f} s).")
+            seconds = time.monotonic() - began
+            for problem in problems:
+                say(f"✗ {problem}")
+            say(f"{'Not as it should be' if problems else 'Everything is as it should be'} ({seconds:.0f} s).")
+            say_what_next()
+            if os.environ.get("KEEP"):
+                keep(emulator)
     return 1 if problems else 0
 
 
 def show(folder: Path, emulator: Backend) -> list[str]:
-    """Show the five parts. Returns everything that is wrong."""
+    """Show the four parts. Returns everything that is wrong."""
     part("1. A build made an image")
     source = emulator.build_image(PROJECT, SOURCE, FAMILY, {"team": "infra"})
-    say(f"{source['name']}: family {source['family']}, public, stored in {source['storageLocations'][0]} only,")
-    say("because a build can name one storage location. Packer noted it in packer-manifest.json.")
+    say(f"{source['name']}: family {source['family']}, public, stored in {source['storageLocations'][0]} only.")
 
-    part("2. The tag v1.2.3 is pushed: the workflow runs the action")
+    part("2. The tag v1.2.3 is pushed, and Asia is refused")
     job = Job(folder=folder / "runner", env={**network(), **on_emulator(emulator.url)})
     manifest.put(job.workspace)
     action = Action.load(export(folder / "actions"))
+    emulator.call("POST", "/_emulator/faults", [REFUSAL])
     say("    - uses: gce-image-replicator/gce-image-replicator@v1")
     say("      with:")
     say("        packer_manifest: packer-manifest.json")
     first = use(job, action)
-    if first.exit_code:
+    if not first.outputs["index_path"]:
         return [f"The action ended with {first.exit_code}: {first.outputs['reason']}"]
+    put(first, "1-partial")
 
-    part("3. What exists where, asked of Compute Engine")
+    part("3. Somebody raised the quota: the same step again makes what is missing")
+    before = len(emulator.changes())
+    second = use(job, action, since="Plan for")
     images = emulator.images()
+    put(second, "2-complete")
+    touched = [entry for entry in emulator.changes()[before:] if entry["target"].endswith(f"{SOURCE}-eu")]
+    say("")
     show_images(images)
 
-    part("4. What later steps and people get")
-    index = Path(first.outputs["index_path"])
-    show_results(first, index)
-
-    part("5. The same again: a rerun changes nothing")
-    data, changes = index.read_bytes(), len(emulator.changes())
-    again = use(job, action)
+    part("4. Once more: everything is right, so nothing is changed")
+    data, changes = Path(second.outputs["index_path"]).read_bytes(), len(emulator.changes())
+    again = use(job, action, since="complete:")
     more = len(emulator.changes()) - changes
-    same = Path(again.outputs["index_path"] or index).read_bytes() == data
+    same = Path(again.outputs["index_path"]).read_bytes() == data
     say("")
-    say(f"Requests that change something: {changes} before, {more} in the rerun.")
-    say(f"The index is {'the same to the byte' if same else 'another one'}.")
+    say(f"Requests that change something: {changes} in the first two runs, {more} in the third.")
+    say(f"Its index is {'the same to the byte' if same else 'another one'}.")
 
     return [
+        *wrong_partial(first),
+        *([f"The second run changed {SOURCE}-eu"] if touched else []),
         *wrong_images(images),
-        *wrong_outputs(first, "The first run"),
-        *wrong_outputs(again, "The rerun"),
-        *([f"The rerun made {more} changing requests"] if more else []),
-        *([] if same else ["The rerun wrote another index"]),
-        *([] if emulator.images() == images else ["The rerun changed images"]),
+        *wrong_outputs(second, "The second run"),
+        *wrong_outputs(again, "The third run"),
+        *([f"The third run made {more} changing requests"] if more else []),
+        *([] if same else ["The third run wrote another index"]),
+        *([] if emulator.images() == images else ["The third run changed images"]),
     ]
 
 
-def use(job: Job, action: Action) -> Run:
-    """Run the action and show its log live, with a heading for each step."""
-    printed = [""]
+def put(run: Run, name: str) -> None:
+    """Keep what a run left: its job summary as Markdown and as a page, and the index."""
+    markdown = MarkdownIt("commonmark", {"html": True}).enable("table")
+    (OUTPUT / f"summary-{name}.md").write_text(run.summary, "utf-8")
+    (OUTPUT / f"summary-{name}.html").write_text(PAGE.format(body=markdown.render(run.summary)), "utf-8")
+    shutil.copy(run.outputs["index_path"], OUTPUT / f"image-index-{name}.json")
+
+
+def say_what_next() -> None:
+    """Say what was left behind, and what to try."""
+    say("")
+    say("Left in demo-output/, to look at in a browser or an editor:")
+    for path in sorted(OUTPUT.iterdir()):
+        say(f"  {path.name}")
+    say("Next: KEEP=1 make demo leaves the emulator up for commands of your own; docs/quick-start-action.md puts the")
+    say("action into a workflow; docs/quick-start-command-line.md does the same without one.")
+
+
+def keep(emulator: Backend) -> None:
+    """Leave the emulator up until Ctrl-C."""
+    say("")
+    say("The emulator goes on until Ctrl-C. In another terminal, in this folder:")
+    say(f"  export CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE={emulator.url}/ CLOUDSDK_AUTH_DISABLE_CREDENTIALS=true")
+    say("  make setup")
+    say(f"  .venv/bin/python -m replicator plan --source-image projects/{PROJECT}/global/images/{SOURCE}")
+    with contextlib.suppress(KeyboardInterrupt):
+        emulator.process.wait()
+
+
+@contextlib.contextmanager
+def writing_log() -> Iterator[None]:
+    """Write what is said to demo-output/log.txt, too; the folder is made anew."""
+    shutil.rmtree(OUTPUT, ignore_errors=True)
+    OUTPUT.mkdir()
+    with (OUTPUT / "log.txt").open("w", encoding="utf-8") as log:
+        LOGS.append(log)
+        try:
+            yield
+        finally:
+            LOGS.clear()
+
+
+def use(job: Job, action: Action, *, since: str = "") -> Run:
+    """Run the action and show its log live: each step with a heading, or all from the line that has `since` in it."""
+    shown = [since == ""]
 
     def on_step(step: Step) -> None:
-        if not printed:
-            say("   (already done in this job)")
-        printed.clear()
-        say("")
-        say(f"── {step.name}")
+        if not since:
+            say("")
+            say(f"── {step.name}")
 
     def on_line(_: Under, line: str) -> None:
-        printed.append(line)
-        show_line(line)
+        shown[0] = shown[0] or since in line
+        if shown[0]:
+            show_line(line)
 
     return job.run(
         action, tag_push("v1.2.3"), {"packer_manifest": "packer-manifest.json"}, on_step=on_step, on_line=on_line
@@ -145,20 +225,12 @@ def show_images(images: Mapping[str, Mapping[str, Any]]) -> None:
     )
 
 
-def show_results(run: Run, index: Path) -> None:
-    """Print outputs, index and job summary."""
-    say("Outputs of the step:")
-    rows = [(name, value or "(empty)") for name, value in run.outputs.items() if name != "replicas"]
-    rows += [("replicas", "a list, one object for each location:")]
-    table((), rows)
-    for row in run.replicas.values():
-        say(f"      {json.dumps(row)}")
-    say("")
-    say(f"{index.name}:")
-    quote(index.read_text("utf-8"))
-    say("")
-    say("Job summary (Markdown):")
-    quote(run.summary)
+def wrong_partial(run: Run) -> list[str]:
+    """Return what differs from a run in which asia alone failed for the quota."""
+    reasons = {location: row["reason"] for location, row in run.replicas.items() if row["reason"]}
+    if (run.exit_code, run.outputs["result"], reasons) == (0, "partial", {"asia": "quota"}):
+        return []
+    return [f"The first run ended with {run.exit_code} ({run.outputs['result']}): {run.outputs['reason']}"]
 
 
 def wrong_images(images: Mapping[str, Mapping[str, Any]]) -> list[str]:
@@ -218,16 +290,14 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         say("  " + "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
 
 
-def quote(text: str) -> None:
-    """A file's text, set off."""
-    for line in text.splitlines():
-        say(f"  | {line}")
+LOGS: list[TextIO] = []
 
 
 def say(line: str) -> None:
     """A line, at once."""
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
+    for file in (sys.stdout, *LOGS):
+        file.write(f"{line}\n")
+        file.flush()
 
 
 if __name__ == "__main__":
