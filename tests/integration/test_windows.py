@@ -23,9 +23,7 @@ if TYPE_CHECKING:
 
     from emulator.testing import Running
 
-#: The receiver of webhooks is a server for Linux and macOS; it locks its store by flock.
-SERVER = ROOT / "replicator" / "commands" / "webhooks" / "receiver"
-MODULES = [path for path in sorted((ROOT / "replicator").rglob("*.py")) if SERVER not in path.parents]
+MODULES = sorted((ROOT / "replicator").rglob("*.py"))
 
 #: Of the standard library, what Windows lacks.
 POSIX_ONLY = {"fcntl", "grp", "pty", "pwd", "resource", "syslog", "termios", "tty"}

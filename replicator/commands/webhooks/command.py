@@ -36,21 +36,21 @@ COMMANDS = [
         "webhook serve",
         "receive announcements: verify each before it is recorded",
         run="commands.webhooks.receiver.run:serve",
-        settings="commands.webhooks.receiver.run:ServeSettings",
+        settings="commands.webhooks.receiver.settings:ServeSettings",
         examples=("webhook serve --config receiver.yaml --listen 127.0.0.1:8080",),
     ),
     Command(
         "webhook secret",
         "make a webhook's secret",
         run="commands.webhooks.receiver.run:secret",
-        settings="commands.webhooks.receiver.run:SecretSettings",
+        settings="commands.webhooks.receiver.settings:SecretSettings",
         examples=("webhook secret --file webhook-secret",),
     ),
     Command(
         "webhook list",
         "list hooks, the fingerprints of their secrets, and what arrived by each",
         run="commands.webhooks.receiver.run:hooks",
-        settings="commands.webhooks.receiver.run:ReceiverSettings",
+        settings="commands.webhooks.receiver.settings:ReceiverSettings",
         examples=("webhook list --config receiver.yaml",),
     ),
     *(
@@ -58,7 +58,7 @@ COMMANDS = [
             f"publications {what}",
             text,
             run="commands.webhooks.receiver.run:publications",
-            settings=f"commands.webhooks.receiver.run:{settings}",
+            settings=f"commands.webhooks.receiver.settings:{settings}",
             preset={"what": what},
             examples=(f"publications {what} --config receiver.yaml{more}",),
         )

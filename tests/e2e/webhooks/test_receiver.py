@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from replicator.__main__ import main
-from replicator.commands.webhooks import event, signature
+from replicator.commands.webhooks import errors, event, signature
 from replicator.index import image_index
 from testkit.signing import world
 from testkit.webhooks.served import NEXT, SECRET, Served
@@ -103,6 +103,12 @@ def test_what_is_signed_is_published_once(served: Served) -> None:
     _, told = ask(served, "webhook", "list")
     assert [hook["received"] for hook in told["hooks"]] == [1, 1]
     assert SECRET not in json.dumps(told)
+
+
+def test_a_second_receiver_on_the_same_file_is_refused(served: Served) -> None:
+    code, told = ask(served, "webhook", "serve")
+    assert code == errors.RECEIVER_UNUSABLE.exit_code
+    assert told["problem"].startswith("Another receiver works on this file; several at once need PostgreSQL. ")
 
 
 def _changed(name: str, **fields: Any) -> dict[str, Any]:

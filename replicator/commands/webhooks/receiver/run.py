@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import secrets as random
@@ -13,15 +12,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-
-from pydantic import BaseModel, ConfigDict
+from typing import TYPE_CHECKING, Any
 
 from replicator.bootstrap.workflow_commands import plain
 from replicator.commands.webhooks import errors, secrets
 from replicator.core.errors import BadSettings, InputProblem, Interrupted, ReplicatorError
 from replicator.core.replicas import Result
-from replicator.inputs.fields import Option
 from replicator.runtime.lifecycle import Run, execute
 from replicator.runtime.verdict import Verdict
 
@@ -32,42 +28,6 @@ if TYPE_CHECKING:
     from replicator.commands.webhooks.receiver.store import Store
     from replicator.runtime.runner import Annotation
     from replicator.runtime.signals import Signals
-
-_WHERE = "the receiver"
-
-
-class ReceiverSettings(BaseModel):
-    """What every command of the receiver takes."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-    config: Annotated[str, Option(_WHERE, "FILE")]
-    """The receiver's configuration, in YAML."""
-
-
-class ServeSettings(ReceiverSettings):
-    """What `webhook serve` takes besides."""
-
-    listen: Annotated[str, Option(_WHERE, "HOST:PORT")] = "127.0.0.1:0"
-    """The address to listen on: loopback, with a proxy for TLS before it. Port 0 takes any."""
-    ready_file: Annotated[str, Option(_WHERE, "FILE")] = ""
-    """A file that gets the base URL once the receiver listens."""
-
-
-class PublicationSettings(ReceiverSettings):
-    """What commands about one publication take besides."""
-
-    id: Annotated[str, Option("which", "ID")]
-    """The publication, by the id that `publications list` shows."""
-
-
-class SecretSettings(BaseModel):
-    """What `webhook secret` takes."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-    file: Annotated[str, Option(_WHERE, "FILE")] = ""
-    """The file to write the new secret to, for its owner only; it must not exist. Empty: it is printed."""
 
 
 @dataclass(kw_only=True)
@@ -179,7 +139,7 @@ def listen(app: Any, address: str, ready: str) -> None:
     if ready:
         url = f"http://{host}:{bound.getsockname()[1]}"
         part = Path(f"{ready}.{os.getpid()}")
-        part.write_text(url, "utf-8")
+        part.write_bytes(url.encode())
         part.replace(ready)
     config = uvicorn.Config(
         app, log_config=None, access_log=False, limit_concurrency=64, timeout_keep_alive=5, lifespan="off"
@@ -190,6 +150,8 @@ def listen(app: Any, address: str, ready: str) -> None:
 @contextlib.contextmanager
 def _only_one(config: Config) -> Iterator[None]:
     """Hold a file's lock, so that no second receiver works on it. Raises ReplicatorError."""
+    import sqlite3
+
     from replicator.commands.webhooks.receiver.config import folder
 
     path = folder(config)
@@ -197,14 +159,19 @@ def _only_one(config: Config) -> Iterator[None]:
         yield
         return
     try:
-        with Path(f"{path}.lock").open("a") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            yield
-    except BlockingIOError:
-        text = "Another receiver works on this file; several at once need PostgreSQL"
-        raise ReplicatorError(errors.RECEIVER_UNUSABLE, text) from None
-    except OSError as error:
-        raise ReplicatorError(errors.RECEIVER_UNUSABLE, f"The store can't be locked ({error.strerror})") from None
+        # SQLite's lock ends with the process that holds it, on every system.
+        lock = sqlite3.connect(f"{path}.lock", timeout=0, isolation_level=None)
+    except sqlite3.Error as error:
+        raise ReplicatorError(errors.RECEIVER_UNUSABLE, f"The store can't be locked ({error})") from None
+    with contextlib.closing(lock):
+        try:
+            lock.execute("BEGIN EXCLUSIVE")
+        except sqlite3.Error as error:
+            busy = error.sqlite_errorcode == sqlite3.SQLITE_BUSY
+            text = "Another receiver works on this file; several at once need PostgreSQL"
+            told = text if busy else f"The store can't be locked ({error})"
+            raise ReplicatorError(errors.RECEIVER_UNUSABLE, told) from None
+        yield
 
 
 class MakeSecret(_Told):
@@ -219,8 +186,8 @@ class MakeSecret(_Told):
             self.rows = [[secret]]
             return Verdict(Result.COMPLETE, 0, "A secret was made")
         try:
-            with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as opened:
-                opened.write(secret + "\n")
+            with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as opened:
+                opened.write(f"{secret}\n".encode())
         except (OSError, ValueError) as error:
             text = f"can't be written ({getattr(error, 'strerror', '') or 'no such path'})"
             raise BadSettings([InputProblem("file", text)]) from None
