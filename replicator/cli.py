@@ -73,13 +73,7 @@ _QUOTED = re.compile(r"(.*?(?:choice|arguments|argument|option|value): )(.*?)( \
 
 
 class _Parser(argparse.ArgumentParser):
-    """Reports wrong arguments with any text from outside made harmless, and knows verbs of two words."""
-
-    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Join the first two arguments where they are one verb, as `release publish` is."""
-        whole = " ".join(args[:2])
-        joined = [whole, *args[2:]] if whole in {command.verb for command in commands.every()} else args
-        return super().parse_args(joined, namespace)
+    """Reports wrong arguments with any text from outside made harmless."""
 
     def error(self, message: str) -> NoReturn:
         said = _QUOTED.fullmatch(message)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from replicator.bootstrap.quote import is_secret, quoted, quoted_path
+from replicator.core.errors import InputProblem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -34,6 +35,20 @@ def place(text: str, env: Mapping[str, str]) -> Path:
     with _without_secrets(text), _unfit(path, "file"):
         _check_place(path, Path(os.path.realpath(path, strict=True)), _folders(env))
     return path
+
+
+def placed(
+    given: Mapping[str, str], names: Sequence[str], env: Mapping[str, str]
+) -> tuple[dict[str, str], list[InputProblem]]:
+    """Return the paths of the files that an action's inputs name, as `place` does, and a problem for each unfit one."""
+    found, problems = {}, []
+    for name in names:
+        if text := given.get(name, "").strip():
+            try:
+                found[name] = str(place(text, env))
+            except Unfit as error:
+                problems.append(InputProblem(name, str(error)))
+    return found, problems
 
 
 def folder(text: str, env: Mapping[str, str]) -> Path:

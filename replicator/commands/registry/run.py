@@ -75,16 +75,10 @@ class RegistryRun(Run):
     def _placed(self) -> dict[str, str]:
         """Check that the files that the action's inputs name are in the workspace or in RUNNER_TEMP."""
         given = {name: text.strip() for name, text in self.given.items()}
-        problems = []
-        for name in _FILES:
-            if given.get(name):
-                try:
-                    given[name] = str(files.place(given[name], self.env))
-                except files.Unfit as error:
-                    problems.append(errors.InputProblem(name, str(error)))
+        placed, problems = files.placed(given, _FILES, self.env)
         if problems:
             raise errors.BadSettings(problems)
-        return given
+        return {**given, **placed}
 
     def conclude(self) -> None:
         """Write mirrors.json with what was seen, whatever the verdict."""

@@ -74,16 +74,10 @@ class Releasing(Run):
 
     def _placed(self) -> dict[str, str]:
         """Return the inputs with paths that exist; an action's files are in the workspace or in RUNNER_TEMP."""
-        problems, given = [], dict(self.given)
-        for name in _FILES if self.of_action else ():
-            if text := given.get(name, "").strip():
-                try:
-                    given[name] = str(files.place(text, self.env))
-                except files.Unfit as error:
-                    problems.append(InputProblem(name, str(error)))
+        placed, problems = files.placed(self.given, _FILES if self.of_action else (), self.env)
         if problems:
             raise BadSettings(problems)
-        return given
+        return {**self.given, **placed}
 
     def _open(self, wanted: ReleaseSettings, record: Mapping[str, Path]) -> None:
         """Find and hash all files, and write SHA256SUMS. Raises BadSettings with every problem."""

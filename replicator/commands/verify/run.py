@@ -64,19 +64,10 @@ class Verification(Run):
 
     def _placed(self) -> dict[str, str]:
         """Check the action's inputs: an index is required, and files must be in the workspace or in RUNNER_TEMP."""
-
-        def place(name: str) -> str:
-            try:
-                return str(files.place(given[name], self.env))
-            except files.Unfit as error:
-                problems.append(errors.InputProblem(name, str(error)))
-                return given[name]
-
-        problems: list[errors.InputProblem] = []
         given = {name: text.strip() for name, text in self.given.items()}
+        placed, problems = files.placed(given, _FILES, self.env)
         if not given["index"]:
-            problems.append(errors.InputProblem("index", "is needed"))
-        placed = {name: place(name) for name in _FILES if given[name]}
+            problems.insert(0, errors.InputProblem("index", "is needed"))
         if problems:
             raise errors.BadSettings(problems)
         return {**given, **placed}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from replicator.bootstrap.workflow_commands import command, plain, write_line
 from replicator.commands.webhooks import announcement, errors, notify_settings
 from replicator.commands.webhooks.delivery import Answer, Clock, Delivery, host
-from replicator.core.errors import BadSettings, ExitCode, InputProblem, ReplicatorError
+from replicator.core.errors import BadSettings, ExitCode, ReplicatorError
 from replicator.core.replicas import Result
 from replicator.inputs import files
 from replicator.runtime import markdown
@@ -67,16 +67,11 @@ class Notification(Run):
 
     def _placed(self) -> dict[str, str]:
         """Check that the files that an action's inputs name are in the workspace or in RUNNER_TEMP."""
-        given, problems = {name: text.strip() for name, text in self.given.items()}, []
-        for name in _FILES:
-            try:
-                if given.get(name):
-                    given[name] = str(files.place(given[name], self.env))
-            except files.Unfit as error:
-                problems.append(InputProblem(name, str(error)))
+        given = {name: text.strip() for name, text in self.given.items()}
+        placed, problems = files.placed(given, _FILES, self.env)
         if problems:
             raise BadSettings(problems)
-        return given
+        return {**given, **placed}
 
     @property
     def _excused(self) -> bool:
