@@ -177,7 +177,7 @@ def _set(fields: dict[str, Any], given: Mapping[str, Any], path: list[str]) -> N
 
 
 def _check(call: Call, fields: Mapping[str, Any]) -> None:
-    """What the service refuses, whoever asks."""
+    """Reject requests that the service refuses from everybody."""
     remote = fields.get("mode") == "REMOTE_REPOSITORY"
     if remote and not any(key in fields.get("remoteRepositoryConfig", {}) for key in UPSTREAMS):
         raise api_errors.invalid("remoteRepositoryConfig", "", "A remote repository needs an upstream.")

@@ -15,7 +15,7 @@ _BARE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 def latest(text: str) -> datetime | None:
-    """Return the latest moment, in UTC, that the text can mean; None if it is no date."""
+    """Return the latest moment, in UTC, that the text can mean; None if it isn't a date."""
     try:
         read = datetime.fromisoformat(text)
         if read.tzinfo:

@@ -55,7 +55,7 @@ class Mirror:
 
     @property
     def uri(self) -> str:
-        """What stands in front of an image's path; a domain-scoped project `example.com:p` has its domain as a part."""
+        """The beginning of a reference; the domain of a domain-scoped project `example.com:p` is a part of its own."""
         return f"{self.host}/{self.project.replace(':', '/')}/{self.repository}"
 
     @property
@@ -88,7 +88,7 @@ def is_location(text: str) -> bool:
 
 
 def location_hint(text: str) -> str:
-    """Return what to write instead of a text that is no location of Artifact Registry."""
+    """Return what to write instead of a text that isn't a location of Artifact Registry."""
     lower = text.lower()
     if lower == "eu":
         return "Artifact Registry says europe"
@@ -140,7 +140,9 @@ def parse(data: str) -> Mirrors:
     except (ValueError, RecursionError):
         raise BadMirrors("isn't valid JSON") from None
     if not isinstance(record, dict) or record.get("schema") != SCHEMA:
-        raise BadMirrors(f"is no record of mirrors of schema {SCHEMA}: `registry ensure` and `registry check` write it")
+        raise BadMirrors(
+            f"isn't a record of mirrors of schema {SCHEMA}: `registry ensure` and `registry check` write it"
+        )
     project, rows, zones = record.get("project"), record.get("mirrors"), record.get("zones")
     if not isinstance(project, str) or not names.is_project(project):
         raise BadMirrors("its project can't be the id of a project")

@@ -1,4 +1,4 @@
-"""Finds the files that a release is to hold, leaves out what is no artifact, and opens each exactly once.
+"""Finds the files that a release is to hold, leaves out files that are not artifacts, and opens each exactly once.
 
 What is hashed and what is uploaded are the same descriptor, so a path that is replaced meanwhile changes nothing.
 """
@@ -122,7 +122,7 @@ def _globbed(base: Path, pattern: str) -> list[str]:
 
 
 def _unfit(path: Path, env: Mapping[str, str]) -> str:
-    """Return why a path is no file to publish, as a clause; with `!` in front if that is an error even for a glob."""
+    """Return why a path must not be published, as a clause; with `!` in front if that is an error even for a glob."""
     try:
         status = os.lstat(path)
     except (OSError, ValueError) as error:

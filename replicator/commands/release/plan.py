@@ -1,6 +1,6 @@
 """Decides the next step on the way to a release: what exists x what is wanted -> one step, the end, or a refusal. Pure.
 
-Whoever carries the steps out reads again after each, so an answer that was lost, a process that was killed and another
+The caller reads again after each step, so an answer that was lost, a process that was killed and another
 run beside this one need no cases of their own: each is only another state to go on from.
 """
 

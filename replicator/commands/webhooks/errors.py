@@ -41,5 +41,5 @@ NO_PUBLICATION = Advice(
 SERVE_MISSING = Advice(
     title="Receiver isn't installed",
     meaning="The packages of the webhook receiver are not installed.",
-    remedy="Install the extra: `pip install 'gce-image-replicator[serve]'`.",
+    remedy="Install them, in a clone of the repository: `pip install '.[serve]'`.",
 )

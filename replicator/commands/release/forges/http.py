@@ -1,6 +1,6 @@
 """Sends requests to one forge: the token reaches its own origin only, no write is repeated blindly or redirected.
 
-A write that got no clear answer raises Unclear; whoever sent it reads what became of it before anything else.
+A write that got no clear answer raises Unclear; the caller reads what became of it before anything else.
 """
 
 from __future__ import annotations

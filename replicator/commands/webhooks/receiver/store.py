@@ -208,7 +208,7 @@ class Store:
             return {**row, **values}
 
     def release(self) -> None:
-        """Give back all that was taken: at the start of the only receiver, whoever took it is dead."""
+        """Give back all that was taken. Only at the start of a single receiver: what took it has ended."""
         if self._sqlite:
             with self._changing() as db:
                 table = PUBLICATIONS

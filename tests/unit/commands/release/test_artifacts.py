@@ -1,4 +1,4 @@
-"""Files of a release: a glob never picks up what is no artifact, and says what it left."""
+"""Files of a release: a glob never picks up a file that is not an artifact, and says what it left."""
 
 from __future__ import annotations
 
