@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,13 @@ def services() -> list[type[Service[Any]]]:
 
 def scenario() -> type[Scenario]:
     """The scenario, with the keys of all services."""
-    return joined(service.scenario for service in services())
+    return _joined(tuple(service.scenario for service in services()))
+
+
+@functools.cache
+def _joined(kinds: tuple[type[Scenario], ...]) -> type[Scenario]:
+    """Making the model takes longer than all the rest of an emulator's start."""
+    return joined(kinds)
 
 
 def start(setting: Setting) -> App:
