@@ -359,7 +359,7 @@ def _either(words: Iterable[str]) -> str:
 
 def _cases(error: errors.Advice | type[errors.ReplicaError]) -> list[tuple[str, str]]:
     """Return message and remedy wherever the code makes this error with its own remedy."""
-    found = []
+    found, wanted = [], _name(error)
     for _, node in _calls():
         args = node.args
         # A row is the first argument of the call; a class is the thing called.
@@ -367,7 +367,7 @@ def _cases(error: errors.Advice | type[errors.ReplicaError]) -> list[tuple[str, 
             about, args = args[0] if args else None, args[1:]
         else:
             about = node.func
-        if args and about and _last(about) == _name(error):
+        if args and about and _last(about) == wanted:
             todo = next((_text(word.value) for word in node.keywords if word.arg == "remedy"), "")
             what = _text(args[0])
             if todo.strip("… ") and what.strip("… "):
@@ -383,7 +383,9 @@ def _name(error: errors.Advice | type[errors.ReplicaError]) -> str:
 
 
 def _last(node: ast.expr) -> str:
-    return ast.unparse(node).rpartition(".")[2]
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    return node.id if isinstance(node, ast.Name) else ""
 
 
 @functools.cache
