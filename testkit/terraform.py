@@ -21,7 +21,7 @@ MODULE = ROOT / "terraform"
 
 @dataclass(frozen=True)
 class Terraform:
-    """A folder with a configuration. Raises nothing where Terraform is missing: the test is skipped."""
+    """A folder with a configuration. Where Terraform is missing, a test that runs it is skipped."""
 
     folder: Path
 

@@ -13,9 +13,7 @@ README = (MODULE / "README.md").read_text(encoding="utf-8")
 def blocks(kind: str) -> dict[str, str]:
     """The blocks of the module's files by their name."""
     text = "".join(path.read_text(encoding="utf-8") for path in sorted(MODULE.glob("*.tf")))
-    return {
-        name: body for name, body in re.findall(rf'^{kind} "(\w+)" \{{\n(.*?)^\}}$', text, re.MULTILINE | re.DOTALL)
-    }
+    return dict(re.findall(rf'^{kind} "(\w+)" \{{\n(.*?)^\}}$', text, re.MULTILINE | re.DOTALL))
 
 
 def test_the_tables_have_every_input_and_its_default_and_every_output() -> None:
