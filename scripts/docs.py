@@ -21,6 +21,8 @@ import yaml
 
 from replicator.bootstrap.command import every
 from replicator.commands.registry import config as registry_config
+from replicator.commands.webhooks import event
+from replicator.commands.webhooks.receiver import config as webhook_config
 from replicator.compute import errors as compute_errors
 from replicator.compute import refusals
 from replicator.compute.permissions import PERMISSIONS, ROLES
@@ -193,6 +195,8 @@ def main(argv: list[str], stdout: TextIO, root: Path = ROOT) -> int:
             **{page: fill(page, root, made) for page in pages(root)},
             "schemas/replicate-config.schema.json": json.dumps(config_file.schema(), indent=2) + "\n",
             "schemas/registry-config.schema.json": json.dumps(registry_config.schema(), indent=2) + "\n",
+            "schemas/event.schema.json": json.dumps(event.schema(), indent=2) + "\n",
+            "schemas/webhook-config.schema.json": json.dumps(webhook_config.schema(), indent=2) + "\n",
             "docs/errors.md": error_page(),
             "terraform/orders.json": terraform_orders.text(),
         }
