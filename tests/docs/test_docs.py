@@ -406,6 +406,7 @@ class TestRemedies:
 
         return paste_from
 
+    @pytest.mark.exhaustive
     @pytest.mark.parametrize(
         ("reason", "existing"),
         [
