@@ -184,7 +184,9 @@ HELD = {
 
 
 def test_each_role_is_the_narrowest_that_has_the_permission() -> None:
-    narrowest = {name: next(role for role, held in HELD.items() if name in held) for name in set().union(*HELD.values())}
+    narrowest = {
+        name: next(role for role, held in HELD.items() if name in held) for name in set().union(*HELD.values())
+    }
     named = {name.removeprefix("compute."): role.removeprefix("roles/compute.") for name, role in ROLES.items()}
     assert named == {name: narrowest[name] for name in named}
 
