@@ -5,16 +5,13 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from replicator.commands.lifecycle.rollback import target, turning, withdraw
+from replicator.commands.lifecycle.rollback import target, turning
 from replicator.commands.lifecycle.rollback.withdraw import Withdrawal
 from replicator.commands.lifecycle.turn import changes, report, versions
 from replicator.commands.lifecycle.turn.choice import Unclear
 from replicator.commands.lifecycle.turn.report import Row
 from replicator.commands.lifecycle.turn.run import TurnRun
-from replicator.core import errors
-from replicator.core.errors import ReplicatorError
 from replicator.runtime.lifecycle import execute
-from replicator.runtime.runner import Annotation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -101,24 +98,13 @@ class Rollback(TurnRun):
 
     async def _may(self, calls: Calls, plan: Turning) -> bool:
         """Whether no permission is missing; else the rows say which."""
-        missing = await changes.lacking(calls, [*plan.cleared, *plan.withdrawn], _PERMISSION)
-        if not missing:
-            return True
-        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        error = errors.Forbidden(f"Nothing was changed, for a permission is missing: {missing[0]}{more}")
-        for family in self.rows:
-            self.fail(family, error.reason, error.message)
-        return False
+        return self.has_all(await changes.lacking(calls, [*plan.cleared, *plan.withdrawn], _PERMISSION))
 
     async def _more(self, calls: Calls, inputs: TurnInputs, goals: Sequence[Goal], done: set[str]) -> Turning:
         """What is to be done for images that came while the families were turned."""
-        try:
-            reading = await withdraw.settled(calls, inputs.listed.scope)
-        except (ReplicatorError, errors.Deadline) as error:
-            said = f"It could not look whether more images of the newer release came: {error.message}"
-            self.notes.append(Annotation("warning", "Rollback", said))
+        reading = await self.read_again(calls, inputs)
+        if reading is None:
             return turning.Turning(turns=())
-        self.reading = reading
         plan = turning.plan(target.same(reading.world, goals), reading.images, reading.heads).without(done)
         for turn in plan.turns:
             self.rows.setdefault(turn.family, _row(turn))

@@ -9,6 +9,7 @@ from replicator.commands.lifecycle.rollback import turning
 from replicator.commands.lifecycle.rollback.turning import Goal
 from replicator.commands.lifecycle.turn import choice, versions
 from replicator.commands.lifecycle.turn.choice import Unclear, Wanted
+from replicator.commands.lifecycle.turn.leading import family_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -99,7 +100,7 @@ def locations_left(goals: Sequence[Goal], plan: Turning) -> list[str]:
     by_location: dict[str, bool] = {}
     for goal in goals:
         for image in (image for each in (goal.target, *goal.newer) for image in each.members if image.family):
-            right = turning.family_of(image) not in refused
+            right = family_of(image) not in refused
             for location in image.storage_locations:
                 if not goal.only or location in goal.only:
                     by_location[location] = by_location.get(location, True) and right

@@ -9,19 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from replicator.core import compare
+from replicator.commands.lifecycle.turn.leading import DEAD, Refused, age, can_lead, family_of, wrong
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from replicator.commands.lifecycle.releases import ReplicaSet
+    from replicator.commands.lifecycle.turn.leading import Family
     from replicator.core.images import Image
-
-    #: A project and a family in it.
-    Family = tuple[str, str]
-
-#: In these states an image is no head of a family, and will never be one.
-_DEAD = {"FAILED", "DELETING"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,16 +49,6 @@ class Turn:
     def moves(self) -> bool:
         """Whether the family goes over to another image."""
         return self.wanted is not None and (self.before is None or self.before.id != self.wanted.id)
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """Why nothing may be changed: the reason of the closed list, the family, and the sentence for people."""
-
-    reason: str
-    family: Family
-    line: str
-    text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,21 +108,6 @@ def plan(goals: Iterable[Goal], images: Iterable[Image], heads: Mapping[Family, 
     return Turning(turns=tuple(turns), cleared=tuple(cleared), sources=tuple(sources), refused=tuple(refused))
 
 
-def family_of(image: Image) -> Family:
-    """The project and the family of an image that carries one."""
-    return image.ref.project, image.family
-
-
-def can_lead(image: Image) -> bool:
-    """Whether a family resolves to the image where no newer one is, now or when it is READY."""
-    return not image.deprecated and image.status not in _DEAD
-
-
-def age(image: Image) -> tuple[object, str]:
-    """Orders the images of a family: the newest leads it."""
-    return image.created, image.id
-
-
 def _chosen(goal: Goal, each: ReplicaSet) -> Iterator[Image]:
     """The members whose families are asked for."""
     for image in each.members:
@@ -166,7 +136,7 @@ def _turn(goal: Goal, family: Family, carrying: Sequence[Image], before: Image |
     still = Turn(family=family, line=line, before=before, wanted=before)
     if not newer and not (goal.named and own):
         return still, None
-    lead = next((image for image in own if image.status not in _DEAD), None)
+    lead = next((image for image in own if image.status not in DEAD), None)
     if problem := _unfit(goal, lead, own):
         if before is None and not own:
             # It resolves to nothing, but a newer image that is not READY yet would lead it.
@@ -188,11 +158,9 @@ def _unfit(goal: Goal, lead: Image | None, own: Sequence[Image]) -> str:
     if lead is None:
         failed = f" ({own[0].ref} is {own[0].status})" if own else ""
         return f"{target.root.ref.name} has no image that carries it{failed}"
-    if lead.status != "READY":
-        return f"{lead.ref} is {lead.status}"
-    if unlike := compare.shared(target.root, lead):
-        return f"{lead.ref} is not what its source is: {unlike[0]}"
-    places = {image.storage_locations for image in own if image.status not in _DEAD}
+    if problem := wrong(target.root, lead):
+        return problem
+    places = {image.storage_locations for image in own if image.status not in DEAD}
     if len(places) > 1 and lead.storage_locations != target.root.storage_locations:
         return f"{lead.ref} would lead it, which is stored in {lead.home or 'several locations'}"
     return ""

@@ -6,8 +6,6 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from replicator.commands.lifecycle import world
-from replicator.commands.lifecycle.errors import Doubtful
 from replicator.commands.lifecycle.turn import changes
 from replicator.compute import lookup
 from replicator.compute.lifecycle import deprecation, reading
@@ -17,10 +15,8 @@ from replicator.core.images import Deprecation
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Sequence
 
-    from replicator.commands.lifecycle.lines import Scope
     from replicator.commands.lifecycle.rollback.turning import Goal, Turn, Turning
     from replicator.commands.lifecycle.turn.run import TurnRun
-    from replicator.commands.lifecycle.world import Reading
     from replicator.compute.retry import Calls
     from replicator.core.images import Image, ImageRef
 
@@ -93,19 +89,6 @@ class Withdrawal:
         if now.status != "READY" or now.deprecated or now.family != wanted.family:
             state = f"{now.deprecated or now.status}, in the family {now.family or '(none)'}"
             raise Changed(f"{wanted.ref}, to which the family was to go back, is {state} by now")
-
-
-async def settled(calls: Calls, scope: Scope) -> Reading:
-    """Read the world after changes, again for a while where lists and heads don't fit each other yet.
-
-    Raises as `world.read` does, and Deadline.
-    """
-    for seconds in changes.LAGS:
-        try:
-            return await world.read(calls, scope)
-        except Doubtful:
-            await calls.pause(seconds, where="images")
-    return await world.read(calls, scope)
 
 
 def _instead(goals: Sequence[Goal], turn: Turn) -> ImageRef:

@@ -5,16 +5,23 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from replicator.commands.lifecycle import world
+from replicator.commands.lifecycle.errors import Doubtful
 from replicator.compute import lookup, permissions
 from replicator.compute.errors import SignInFailed
-from replicator.compute.lifecycle.errors import NotDone
+from replicator.compute.lifecycle import reading
+from replicator.compute.lifecycle.changes import carry_out
+from replicator.compute.lifecycle.errors import Changed, NotDone
 from replicator.compute.refusals import Refusal, error_of
+from replicator.compute.retry import PATIENCE
 from replicator.core import errors
 from replicator.core.images import Operation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from replicator.commands.lifecycle.lines import Scope
+    from replicator.commands.lifecycle.world import Reading
     from replicator.compute.retry import Calls
     from replicator.core.images import Image
 
@@ -33,6 +40,41 @@ def told(error: BaseException, doing: str) -> NotDone | errors.ReplicaError:
     if isinstance(error, SignInFailed):
         return errors.Forbidden(f"{doing}: {error.what}", remedy=error.todo)
     raise error
+
+
+async def give_family(calls: Calls, image: Image, family: str) -> None:
+    """Give an image its family. Raises NotDone if another image has its name or it doesn't show, Refusal, Deadline."""
+    doing, where = f"Giving {image.ref} the family {family}", image.ref.name
+    patch = calls.compute.patch
+    if await reading.same(calls, image, where=where, patience=PATIENCE) is None:
+        raise Changed(f"{image.ref} is gone, or another image has its name")
+    await carry_out(
+        calls,
+        image,
+        lambda request_id: patch(image.ref, family=family, request_id=request_id),
+        doing=doing,
+        where=where,
+    )
+
+    def shows(found: Image | None) -> bool:
+        return found is None or found.family == family
+
+    after = await reading.read_back(calls, image, shows, where=where, patience=PATIENCE)
+    if after is None or not shows(after):
+        raise Changed(f"{image.ref} was given the family {family}, and doesn't show it")
+
+
+async def settled(calls: Calls, scope: Scope) -> Reading:
+    """Read the world after changes, again for a while where lists and heads don't fit each other yet.
+
+    Raises as `world.read` does, and Deadline.
+    """
+    for seconds in LAGS:
+        try:
+            return await world.read(calls, scope)
+        except Doubtful:
+            await calls.pause(seconds, where="images")
+    return await world.read(calls, scope)
 
 
 async def lacking(calls: Calls, images: Sequence[Image], permission: str) -> list[str]:

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 from replicator.core.errors import BadSettings, InputProblem
 from replicator.index import image_index
+from replicator.replicas import audit
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from replicator.commands.lifecycle.turn.settings import TurnInputs
+    from replicator.core.images import Image
     from replicator.index.image_index import Entry
 
 
@@ -25,6 +27,11 @@ class Indexed:
     """The digest of the index, if its signature was verified; else empty: anybody can write a file."""
     refs: Mapping[str, str] = field(default_factory=dict)
     """The id of each source, and the git ref that it was built from."""
+
+    @property
+    def locations(self) -> dict[str, frozenset[str]]:
+        """The locations that it serves, by the id of the source."""
+        return {entry.source.id: frozenset(entry.locations) for entry in self.entries}
 
 
 def read(inputs: TurnInputs, env: Mapping[str, str]) -> Indexed | None:
@@ -47,3 +54,19 @@ def read(inputs: TurnInputs, env: Mapping[str, str]) -> Indexed | None:
         raise BadSettings([InputProblem("index", str(error))]) from None
     refs = {entry.source.id: entry.revision.ref if entry.revision else "" for entry in entries}
     return Indexed(entries=entries, digest=digest, refs=refs)
+
+
+def differences(held: Indexed, images: Iterable[Image]) -> dict[str, str]:
+    """What differs between each image that an index names and the live one, by its id; "" where nothing does.
+
+    Who may use an image is not compared, and a deprecation is judged elsewhere.
+    """
+    by_id = {image.id: image for image in images}
+    found: dict[str, str] = {}
+    for entry in held.entries:
+        for location, served in entry.locations.items():
+            if live := by_id.get(served.id):
+                finding = audit.of_entry(entry, location, served, live, None, compare_access=False)
+                others = [item for item in finding.differences if item.field not in {"deprecated", "family"}]
+                found[live.id] = f"{live.ref} is not what the index says: {others[0]}" if others else ""
+    return found

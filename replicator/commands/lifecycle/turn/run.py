@@ -28,14 +28,12 @@ if TYPE_CHECKING:
 
     from replicator.commands.lifecycle.turn.choice import Unclear
     from replicator.commands.lifecycle.turn.indexed import Indexed
+    from replicator.commands.lifecycle.turn.leading import Family
     from replicator.commands.lifecycle.turn.report import Row
     from replicator.commands.lifecycle.turn.settings import TurnInputs
     from replicator.commands.lifecycle.world import Reading
     from replicator.core.images import Image, ImageRef
     from replicator.runtime.signals import Signals
-
-    #: A project and a family in it.
-    Family = tuple[str, str]
 
 #: So many families are named in one sentence.
 _MOST_NAMED = 6
@@ -113,6 +111,24 @@ class TurnRun(Run):
         """Note that nothing is left to be done for a family."""
         self.rows[family] = replace(self.rows[family], after=self.rows[family].wanted)
 
+    def has_all(self, missing: Sequence[str]) -> bool:
+        """Whether no permission is missing; else the rows say which."""
+        if missing:
+            more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+            error = errors.Forbidden(f"Nothing was changed, for a permission is missing: {missing[0]}{more}")
+            for family in self.rows:
+                self.fail(family, error.reason, error.message)
+        return not missing
+
+    async def read_again(self, calls: Calls, inputs: TurnInputs) -> Reading | None:
+        """Read the world once more after changes; a warning and None if that can't be done."""
+        try:
+            self.reading = await changes.settled(calls, inputs.listed.scope)
+        except (errors.ReplicatorError, errors.Deadline) as error:
+            self.notes.append(Annotation("warning", "Not read again", error.message))
+            return None
+        return self.reading
+
     async def read_heads(self, calls: Calls, families: Iterable[Family]) -> dict[Family, Image | None]:
         """Read what families resolve to, again for a while where that is not what is wanted: reads may lag behind.
 
@@ -168,9 +184,10 @@ class TurnRun(Run):
             return Verdict(Result.PLANNED, 0, f"To resolve to {self.release}: {families}; images to change: {self.due}")
         return Verdict(Result.COMPLETE, 0, f"Resolving to {self.release}: {families}; images changed: {self.changed}")
 
-    def unclear(self, error: Unclear) -> BadSettings:
-        """The failure of options that name no release, or several."""
-        return BadSettings([InputProblem(name, text) for name, text in error.problems])
+    def unclear(self, error: Unclear, hint: str = "") -> BadSettings:
+        """The failure of options that name no release, or several; with a hint for people."""
+        more = f" ({hint})" if hint else ""
+        return BadSettings([InputProblem(name, f"{text}{more}") for name, text in error.problems])
 
     def document(self, verdict: Verdict) -> Mapping[str, Any]:
         """Return the families, the releases, and the default of each line."""
