@@ -80,31 +80,32 @@ async def settled(calls: Calls, scope: Scope) -> Reading:
 async def lacking(calls: Calls, images: Sequence[Image], permission: str) -> list[str]:
     """Say, for people, which permissions are missing for changes of these images; a question refused counts for none.
 
-    The permission on each image, and in each project the one to wait for operations.
+    On each image the permission, and that to read it; in each project the one to wait for operations.
     """
+    asked = (permission, "compute.images.get")
 
-    async def on(image: Image) -> str:
+    async def on(image: Image) -> list[str]:
         doing = f"Asking for permissions on {image.ref}"
-        request = calls.compute.test_permissions(image.ref, [permission])
+        request = calls.compute.test_permissions(image.ref, asked)
         try:
             held = await calls(request, doing=doing, where=image.ref.name, limit=lookup.PATIENCE)
         except (Refusal, errors.Deadline):
-            return ""
-        role = permissions.ROLES.get(permission, "")
-        return "" if permission in held else f"{permission} ({role} has it) on {image.ref}"
+            return []
+        missing = (name for name in asked if name not in held)
+        return [f"{name} ({permissions.ROLES[name]} has it) on {image.ref}" for name in missing]
 
-    async def waiting(project: str) -> str:
+    async def waiting(project: str) -> list[str]:
         nothing = Operation(project=project, name=_NO_OPERATION, done=False, progress=0)
         doing = f"Asking for operations of {project}"
         try:
             await calls(calls.compute.wait(nothing), doing=doing, where=project, patience=lookup.PATIENCE)
         except Refusal as refusal:
             if refusal.fault.error is errors.Forbidden:
-                return f"{permissions.lacking(refusal.method, refusal.said)} in {project}"
+                return [f"{permissions.lacking(refusal.method, refusal.said)} in {project}"]
         except errors.Deadline:
             pass
-        return ""
+        return []
 
     projects = dict.fromkeys(image.ref.project for image in images)
     found = await asyncio.gather(*(on(image) for image in images), *(waiting(project) for project in projects))
-    return list(filter(None, found))
+    return [text for part in found for text in part]
