@@ -75,6 +75,7 @@ def published(emulator: Running, locations: Iterable[str] = ("us", "eu", "asia")
             disk_size_gb=20,
             public=True,
             source_image=URI,
+            source_image_id=source["id"],
         )
         rows[location] = served(location, number=image["id"], source=source["id"])
     return {"schema": 1, "images": [entry(rows)]}

@@ -14,16 +14,17 @@ from replicator.commands.resolve.candidates import Offer, PassedOver
 from replicator.core import locations
 from replicator.core.images import ImageRef
 
+LINES = (Path(__file__).parent / "nearest.txt").read_text(encoding="utf-8").splitlines()
+
+
+def row(text: str) -> tuple[str, int, int]:
+    location, tier, km = text.split("/")
+    return location, int(tier), int(km)
+
+
 #: Region → (location, tier, km), nearest first.
-NEAREST = {
-    region: [(row.split("/")[0], *map(int, row.split("/")[1:])) for row in rows.split()]
-    for region, rows in (
-        line.split(": ")
-        for line in (Path(__file__).parent / "nearest.txt").read_text(encoding="utf-8").splitlines()
-        if not line.startswith("#")
-    )
-}
-TWELVE = sorted(row[0] for row in NEAREST["us-central1"])
+NEAREST = {line.split(": ")[0]: list(map(row, line.split(": ")[1].split())) for line in LINES if line[0] != "#"}
+TWELVE = sorted(each[0] for each in NEAREST["us-central1"])
 
 
 def offer(location: str) -> Offer:
@@ -38,7 +39,7 @@ def test_the_table_holds_every_region_and_all_places() -> None:
     assert list(NEAREST) == list(locations.REGIONS)
     assert len(NEAREST) == 43
     for rows in NEAREST.values():
-        assert sorted(row[0] for row in rows) == TWELVE
+        assert sorted(each[0] for each in rows) == TWELVE
         assert len(set(TWELVE)) == 12
 
 
@@ -51,7 +52,7 @@ def test_every_region_gets_what_the_table_says(region: str) -> None:
         *map(set, itertools.combinations(TWELVE, 1)),
         *map(set, itertools.combinations(TWELVE, 2)),
     ):
-        expected = next(row for row in rows if row[0] in there)
+        expected = next(each for each in rows if each[0] in there)
         ranked = first(region, sorted(there)).ranked
         assert (ranked.location, ranked.tier, ranked.km) == expected
 
