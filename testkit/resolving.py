@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import io
+import json
 from typing import TYPE_CHECKING, Any
 
+from replicator.commands.resolve.run import Resolution
 from replicator.index import image_index
+from replicator.runtime.lifecycle import execute
+from testkit.virtual import VirtualLoop
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -79,3 +84,32 @@ def published(emulator: Running, locations: Iterable[str] = ("us", "eu", "asia")
         )
         rows[location] = served(location, number=image["id"], source=source["id"])
     return {"schema": 1, "images": [entry(rows)]}
+
+
+class Told:
+    """What one resolution against an emulator left behind, as JSON and on stderr; its clock jumps."""
+
+    def __init__(self, emulator: Running, **given: str) -> None:
+        log, document = io.StringIO(), io.StringIO()
+        env = {
+            "CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE": f"{emulator.url}/",
+            "CLOUDSDK_AUTH_DISABLE_CREDENTIALS": "true",
+        }
+        before = len(emulator.journal())
+        self.exit_code = execute(
+            Resolution,
+            {"format": "json", **given},
+            env,
+            log,
+            commands=False,
+            document=document,
+            loop_factory=VirtualLoop,
+        )
+        self.log = log.getvalue()
+        self.document: dict[str, Any] = json.loads(document.getvalue())
+        self.calls = [entry["method"].rpartition(".")[2] for entry in emulator.journal()[before:]]
+
+    @property
+    def passed_over(self) -> dict[str, str]:
+        """Why each location was passed over."""
+        return {row["location"]: row["why"] for row in self.document["passed_over"]}

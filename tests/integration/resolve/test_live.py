@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from replicator.commands.resolve import run as resolving_run
 from replicator.index import image_index
-from replicator.runtime.lifecycle import execute
 from testkit import client, resolving
-from testkit.virtual import VirtualLoop
+from testkit.resolving import Told
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,27 +23,8 @@ PLACE = "europe-west9"
 NEXT = "https://www.googleapis.com/compute/v1/projects/p1/global/images/web-2"
 
 
-class Told:
-    """What one resolution left behind, as JSON and on stderr."""
-
-    def __init__(self, emulator: Running, index: Path | None, **given: str) -> None:
-        log, document = io.StringIO(), io.StringIO()
-        env = {
-            "CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE": f"{emulator.url}/",
-            "CLOUDSDK_AUTH_DISABLE_CREDENTIALS": "true",
-        }
-        before = len(emulator.journal())
-        wanted = {"format": "json", "region": PLACE, **({"index": str(index)} if index else {}), **given}
-        self.exit_code = execute(
-            resolving_run.Resolution, wanted, env, log, commands=False, document=document, loop_factory=VirtualLoop
-        )
-        self.log = log.getvalue()
-        self.document: dict[str, Any] = json.loads(document.getvalue())
-        self.calls = [entry["method"].rpartition(".")[2] for entry in emulator.journal()[before:]]
-
-    @property
-    def passed_over(self) -> dict[str, str]:
-        return {row["location"]: row["why"] for row in self.document["passed_over"]}
+def told_of(emulator: Running, index: Path, **given: str) -> Told:
+    return Told(emulator, index=str(index), **{"region": PLACE, **given})
 
 
 @pytest.fixture
@@ -55,7 +33,7 @@ def index(emulator: Running, tmp_path: Path) -> Path:
 
 
 def test_one_call_where_all_is_right(emulator: Running, index: Path) -> None:
-    told = Told(emulator, index)
+    told = told_of(emulator, index)
     assert (told.exit_code, told.calls) == (0, ["get"])
     assert (told.document["location"], told.document["verified"], told.passed_over) == ("eu", True, {})
     assert told.document["reason"] == f"eu holds {PLACE}"
@@ -137,7 +115,7 @@ def test_what_is_not_right_is_passed_over(emulator: Running, index: Path, name: 
         if number := spoil(emulator, location):
             document["images"][0]["locations"][location]["id"] = number
     index.write_bytes(image_index.to_bytes(document))
-    told = Told(emulator, index, fallback=fallback, deprecated="skip")
+    told = told_of(emulator, index, fallback=fallback, deprecated="skip")
     asked = THERE[: TIERS[fallback]]
     chosen, passed = CHOSEN[count, fallback], asked[:count]
     assert told.document["location"] == chosen
@@ -161,7 +139,7 @@ def test_a_deprecated_one_is_used_with_a_warning(
     emulator: Running, index: Path, deprecated: str, *, warned: bool
 ) -> None:
     marked("DEPRECATED")(emulator, "eu")
-    told = Told(emulator, index, deprecated=deprecated)
+    told = told_of(emulator, index, deprecated=deprecated)
     assert (told.exit_code, told.document["location"], told.calls) == (0, "eu", ["get"])
     assert (told.document["deprecated"], told.document["replacement"]) == (
         "DEPRECATED",
@@ -179,7 +157,7 @@ def test_an_index_that_lies_about_an_image_is_not_believed(emulator: Running, in
     else:
         entry["locations"]["eu"]["source_image_id"] = "1"
     index.write_bytes(image_index.to_bytes(document))
-    told = Told(emulator, index, fallback="none")
+    told = told_of(emulator, index, fallback="none")
     assert (told.exit_code, told.document["result"]) == (1, "passed_over_all")
     says = "its architecture is X86_64, not ARM64" if field == "architecture" else "it is a copy of another image"
     assert says in told.passed_over["eu"]
@@ -209,7 +187,7 @@ def test_what_cannot_be_read_ends_the_run(
 ) -> None:
     """Another location's answer would come from the same API."""
     emulator.faults([answer])
-    told = Told(emulator, index)
+    told = told_of(emulator, index)
     assert (told.exit_code, told.document["result"], told.document["image"]) == (code, result, ""), told.log
     assert says.lower() in told.log.lower()
     assert told.passed_over == {}
@@ -217,10 +195,10 @@ def test_what_cannot_be_read_ends_the_run(
 
 def test_a_passing_fault_is_waited_for(emulator: Running, index: Path) -> None:
     emulator.faults([fault(503, "backendError", "busy", times=3)])
-    told = Told(emulator, index)
+    told = told_of(emulator, index)
     assert (told.exit_code, told.document["location"], told.calls) == (0, "eu", ["get"] * 4)
 
 
 def test_nothing_is_asked_where_nothing_is_near_enough(emulator: Running, index: Path) -> None:
-    told = Told(emulator, index, region="me-west1", fallback="continent")
+    told = told_of(emulator, index, region="me-west1", fallback="continent")
     assert (told.exit_code, told.document["result"], told.calls) == (1, "no_replica", [])
