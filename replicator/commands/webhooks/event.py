@@ -104,6 +104,15 @@ class Event(_Part):
     data: Data
 
 
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema of an event, for receivers. It can't say that no key is given twice."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **Event.model_json_schema(),
+        "title": f"The webhook {TYPE}",
+    }
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
     """What an index was built from: a repository's address, a commit, a ref; empty where unknown."""

@@ -26,7 +26,14 @@ _LARGEST = 2**20
 class Policy(BaseModel):
     """Who must have signed: an identity and who confirms it, or the holder of a key."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        json_schema_extra={
+            "oneOf": [{"required": ["certificate_identity_regexp", "certificate_oidc_issuer"]}, {"required": ["key"]}]
+        },
+    )
 
     certificate_identity_regexp: str = ""
     certificate_oidc_issuer: str = ""
@@ -125,6 +132,15 @@ def load(path: str) -> Config:
                 [InputProblem(".".join(map(str, item["loc"])) or "config", item["msg"]) for item in error.errors()]
             ) from None
         raise BadSettings([InputProblem("config", "isn't valid YAML, or gives a key twice")]) from None
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema of the file, for editors."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **Config.model_json_schema(),
+        "title": "Configuration of replicator webhook serve",
+    }
 
 
 def folder(config: Config) -> Path | None:
