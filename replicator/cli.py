@@ -42,7 +42,7 @@ def main(argv: list[str], env: Mapping[str, str], stdout: TextIO) -> int:
     people = sys.stderr if answers else stdout
     try:
         with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(people):
-            options = vars(_parser().parse_args(argv))
+            options = vars(_parser(asked).parse_args(argv))
     except SystemExit as leave:
         return leave.code if isinstance(leave.code, int) else 2
     command, as_json = options.pop("_command"), options.pop("_json")
@@ -82,7 +82,8 @@ class _Parser(argparse.ArgumentParser):
         super().error(plain(message))
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(asked: Command | None = None) -> argparse.ArgumentParser:
+    """Make the parser with all verbs, and their options; if one is asked for, its options alone are even imported."""
     found = commands.every()
     parser = _Parser(
         prog="replicator",
@@ -102,6 +103,8 @@ def _parser() -> argparse.ArgumentParser:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         options.set_defaults(_command=command)
+        if asked and command.verb != asked.verb:
+            continue
         options.add_argument(
             "--json", action="store_true", dest="_json", help="Print one JSON document to stdout and nothing else."
         )
