@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from emulator.testing import running
-from replicator import cli
+from replicator import cli, cli_parser
 from replicator.bootstrap.command import every
 from replicator.compute import errors as compute_errors
 from replicator.compute import refusals
@@ -190,15 +190,15 @@ class TestCommands:
 
     @pytest.mark.parametrize("command", REPLICATOR)
     def test_replicator_commands_parse(self, command: str) -> None:
-        given = cli._with_whole_verb(words(command)[2:])
-        options = cli._parser().parse_args(given)
+        found, given = cli.find(words(command)[2:])
+        assert found
+        options = cli_parser.of_command(found).parse_args(given)
         values = {name: value for name, value in vars(options).items() if name in Settings.model_fields and value}
         assert set(values) <= set(ACTION["inputs"])
 
     def test_every_subcommand_is_shown(self) -> None:
-        assert {cli._with_whole_verb(words(command)[2:])[0] for command in REPLICATOR} == {
-            command.verb for command in every()
-        }
+        shown = {found.verb for command in REPLICATOR if (found := cli.find(words(command)[2:])[0])}
+        assert shown == {command.verb for command in every()}
 
     @pytest.mark.parametrize("command", GCLOUD)
     def test_gcloud_commands_exist(self, gcloud_tree: dict[str, Any], command: str) -> None:
