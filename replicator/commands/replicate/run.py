@@ -176,7 +176,8 @@ class Replication(RecordedRun):
         if self.inputs:
             which = self.source.ref if self.source else self.inputs.source
             late = any(row.reason == errors.Deadline.reason for row in self.rows)
-            again = snippets.again(self.inputs.settings, self.given, which, late=late)
+            words = snippets.again("replicate", self.inputs.settings, self.given, which, late=late)
+            again = snippets.typed(snippets.FETCHED, words)
         return summary.render(verdict, self.source, self.rows, self.told_to_people(), again)
 
 
