@@ -73,16 +73,17 @@ def _nearest(there: Collection[str]) -> dict[str, str]:
 
 
 def again(
-    verb: str, settings: Settings, given: Mapping[str, str], source: SourceRef, *, late: bool = False
+    verb: str, settings: Settings, given: Mapping[str, str], source: SourceRef, *, late: bool = False, but: str = ""
 ) -> list[str]:
     """Return the words of a command with the options of this run, for this image. `given` maps inputs to their text.
 
-    If copies were too `late`, it gives them twice the time: the same time would be too short again.
+    If copies were too `late`, it gives them twice the time: the same time would be too short again. `but` names an
+    input that is left out.
     """
     options = {"source_image": str(source)}
     for name, field in type(settings).model_fields.items():
         usual = getattr(settings, name) == field.get_default(call_default_factory=True)
-        if given.get(name) and not usual and name not in _WHICH_IMAGE:
+        if given.get(name) and not usual and name not in {*_WHICH_IMAGE, but}:
             # Labels may be given one per line, which doesn't fit into one line of shell.
             options[name] = ",".join(given[name].splitlines()) if name == "labels" else given[name]
     if late:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import shlex
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -42,6 +43,41 @@ def test_plan_changes_nothing(action: Action, tmp_path: Path) -> None:
     assert not action.mutations()
     assert "web-1-eu" in text
     assert "::" not in text
+
+
+def test_plan_is_one_table_and_the_line_that_does_it(action: Action, tmp_path: Path) -> None:
+    """Of the very image, also where a family named it; after that line nothing is left to do."""
+    given = ("--source-image", "projects/p1/global/images/family/web", "--locations", "us,eu", "--labels", "a=b")
+    code, text = run(action, tmp_path, "plan", *given)
+    lines = text.splitlines()
+    assert code == 0
+    assert text.count("projects/p1/global/images/web-1-eu") == 1
+    start = lines.index("This does it:") + 1
+    typed = shlex.split(" ".join(line.removesuffix("\\") for line in lines[start:]))
+    assert typed == [
+        "gce-image-replicator", "replicate", "--source-image=projects/p1/global/images/web-1", "--locations=us,eu",
+        "--labels=a=b",
+    ]  # fmt: skip
+    assert run(action, tmp_path, *typed[1:])[0] == 0
+    code, text = run(action, tmp_path, "plan", *typed[2:])
+    assert text.splitlines()[-1] == "Everything is as wanted already: nothing would be changed."
+
+
+def test_what_is_the_same_for_several_is_told_once(action: Action, tmp_path: Path) -> None:
+    refusal = {"kind": "http", "code": 403, "reason": "forbidden", "message": "Required 'x' permission"}
+    action.emulator.faults([{"method": "compute.images.insert", "times": None, "action": refusal}])
+    action.emulator.add_image(project="p1", name="web-1-me-west1", family="other", location="me-west1")
+    where = "us,eu,asia,me-west1,europe-west1"
+    code, text = run(
+        action, tmp_path, "replicate", "--source-image", "projects/p1/global/images/web-1", "--locations", where
+    )
+    assert code == 0
+    told = [line.partition(": ")[2] for line in text.splitlines() if line.startswith("warning: ")]
+    assert [line.partition(": ")[0] for line in told] == [
+        "Nothing was replicated", "eu, asia, europe-west1", "me-west1",
+    ]  # fmt: skip
+    assert told[1].endswith(" The same for 2 more.")
+    assert text.count("Grant this step's identity") == 1
 
 
 def test_replicate_is_not_gated_by_the_event(action: Action, tmp_path: Path) -> None:
