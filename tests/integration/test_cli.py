@@ -80,6 +80,31 @@ def test_what_is_the_same_for_several_is_told_once(action: Action, tmp_path: Pat
     assert text.count("Grant this step's identity") == 1
 
 
+def test_the_index_goes_where_output_says(action: Action, tmp_path: Path) -> None:
+    given = ("--source-image", "projects/p1/global/images/web-1", "--json")
+    wanted = tmp_path / "release.json"
+    code, text = run(action, tmp_path, "replicate", *given, "--output", str(wanted))
+    assert (code, json.loads(text)["index_path"]) == (0, str(wanted))
+    (tmp_path / "fragments").mkdir()
+    wanted.rename(tmp_path / "fragments" / "x86.json")
+    merge = ("merge", "--fragments", str(tmp_path / "fragments"), "--expect", "X86_64", "--output", str(wanted))
+    assert run(action, tmp_path, *merge)[0] == 0
+    assert json.loads(wanted.read_text("utf-8"))["schema"] == 1
+    assert not (tmp_path / "image-index.json").exists()
+
+
+@pytest.mark.parametrize(("output", "said"), [("none/x.json", "/none' isn't a folder"), ("", "is a folder; name a fi")])
+def test_a_wrong_output_is_told_first(action: Action, tmp_path: Path, output: str, said: str) -> None:
+    """With all other problems, and before anything is made."""
+    given = ("--source-image", "projects/p1/global/images/web-1", "--output", f"{tmp_path}/{output}")
+    code, text = run(action, tmp_path, "replicate", *given, "--access", "everybody")
+    assert code == 2
+    assert said in text
+    assert "'everybody'" in text
+    assert run(action, tmp_path, "replicate", *given)[0] == 2
+    assert not action.mutations()
+
+
 def test_replicate_is_not_gated_by_the_event(action: Action, tmp_path: Path) -> None:
     code, text = run(
         action, tmp_path, "replicate", "--source-image", "web-1", "--project-id", "p1", "--locations", "us,eu",

@@ -59,7 +59,7 @@ class Replication(RecordedRun):
 
     def carry_out(self, signals: Signals) -> Verdict:
         """Check the inputs, make and verify the replicas, move families."""
-        inputs = self.inputs = settings.load(self.given, self.env)
+        inputs = self.inputs = self.loaded(settings.load)
         if self.of_action:
             empty = settings.empty_inputs(inputs.settings, self.env)
             self.notes += [Annotation("warning", f"Input {item.input}", str(item)) for item in empty]
@@ -160,7 +160,7 @@ class Replication(RecordedRun):
             return
         if self.inputs.settings.sign is Sign.OFF:
             with self.tolerant("index"):
-                self.written = seal.write(self._index(), self.folder())
+                self.written = seal.write(self._index(), self.index_file())
 
     def show(self, verdict: Verdict) -> None:
         """Print what exists where, and the index; after a plan, which was printed, the line that carries it out."""
