@@ -44,7 +44,8 @@ def show_end(runner: Runner, verdict: Verdict, rows: Sequence[ReplicaResult]) ->
                     f"{row.seconds:.1f} s" if row.seconds else "",
                 ]
                 for row in rows
-            ]
+            ],
+            spare=(5, 4, 3),
         )
     runner.line("")
     runner.line(f"{verdict.result}: {verdict.headline}.")

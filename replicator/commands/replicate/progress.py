@@ -53,7 +53,7 @@ def show_plan(runner: Runner, plan: Plan, found: Findings, *, folded: bool) -> N
             f"{source.architecture or 'architecture unknown'}, family {source.family or 'none'}",
             indent=2,
         )
-        runner.table([_plan_row(plan, step) for step in plan.steps])
+        runner.table([_plan_row(plan, step) for step in plan.steps], spare=(2, 3))
         copies = sum(step.copies for step in plan.steps)
         each = source.archive_size_bytes
         total = f" = {size(copies * each)} more in storage" if each else ""

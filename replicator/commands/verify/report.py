@@ -148,7 +148,8 @@ def show(runner: Runner, known: Known, verdict: Verdict, program: str) -> None:
     if known.signed:
         confirmed = f", as {known.signed.issuer} confirmed" if known.signed.issuer else ""
         runner.line(f"{known.signed.digest} was signed by {known.signed.by}{confirmed}")
-    runner.table([[item.location, item.architecture, _state(item), item.uri, _told(item)] for item in known.findings])
+    rows = [[item.location, item.architecture, _state(item), item.uri, _told(item)] for item in known.findings]
+    runner.table(rows, spare=(1,) if len({item.architecture for item in known.findings}) == 1 else ())
     counts = Counter(item.state for item in known.findings)
     runner.line(", ".join(f"{counts[state]} {state.replace('_', ' ')}" for state in State if counts[state]))
     for line in _todo(known, exit_code(verdict), program):
