@@ -49,7 +49,7 @@ test: setup
 	@$(PYTEST) $(ARGS)
 
 test-rest: setup
-	@$(PYTEST) --rest tests/exhaustive tests/e2e tests/clients $(ARGS)
+	@$(PYTEST) --rest tests $(ARGS)
 
 test-all: setup
 	@MAKE="$(MAKE)" bash scripts/test_all.sh

@@ -1,4 +1,4 @@
-"""Generates from the code: inputs of each action.yml, tables of docs/, docs/errors.md, the schema.
+"""Generates from the code: inputs of each action.yml, tables of docs/, docs/errors.md, schemas, what is near.
 
 So the documents can't drift from what the action does. A generated table is between `<!-- BEGIN name -->` and
 `<!-- END name -->`. --check compares and writes nothing.
@@ -21,6 +21,8 @@ import yaml
 
 from replicator.bootstrap.command import every
 from replicator.commands.registry import config as registry_config
+from replicator.commands.webhooks import event
+from replicator.commands.webhooks.receiver import config as webhook_config
 from replicator.compute import errors as compute_errors
 from replicator.compute import refusals
 from replicator.compute.permissions import PERMISSIONS, ROLES
@@ -28,6 +30,7 @@ from replicator.compute.refusals import Then
 from replicator.core import errors
 from replicator.index import errors as index_errors
 from replicator.inputs import config_file
+from scripts import terraform_orders
 from scripts.action_inputs import filled
 
 if TYPE_CHECKING:
@@ -192,6 +195,7 @@ def main(argv: list[str], stdout: TextIO, root: Path = ROOT) -> int:
             **{page: fill(page, root, made) for page in pages(root)},
             **_schemas(root),
             "docs/errors.md": error_page(),
+            "terraform/orders.json": terraform_orders.text(),
         }
     except ValueError as error:
         stdout.write(f"{error}\n")
@@ -212,6 +216,8 @@ def _schemas(root: Path) -> dict[str, str]:
     made = {
         "replicate-config.schema.json": json.dumps(config_file.schema(), indent=2) + "\n",
         "registry-config.schema.json": json.dumps(registry_config.schema(), indent=2) + "\n",
+        "event.schema.json": json.dumps(event.schema(), indent=2) + "\n",
+        "webhook-config.schema.json": json.dumps(webhook_config.schema(), indent=2) + "\n",
         # Written by hand.
         "image-index.schema.json": _read(root / "schemas" / "image-index.schema.json"),
     }

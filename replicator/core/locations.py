@@ -144,7 +144,14 @@ def order(place: str, locations: Iterable[str]) -> list[Ranked]:
     Names decide between equals.
     """
     ranked = [Ranked(location, _tier(place, location), _km(place, location)) for location in set(locations)]
-    return sorted(ranked, key=lambda row: (row.tier, _rank(place, row), row.location))
+    return sorted(ranked, key=lambda row: (*rank(place, row), row.location))
+
+
+def rank(place: str, row: Ranked) -> tuple[int, int]:
+    """Return what a location is ordered by before its name: tier and km, 0 where nobody knows where the bytes are."""
+    if row.tier == 1 and place in MULTI_REGIONS:
+        return row.tier, 0
+    return row.tier, FARTHEST + 1 if row.km is None else row.km
 
 
 def distance(one: str, other: str) -> int:
@@ -163,13 +170,6 @@ def _tier(place: str, location: str) -> int:
         return 1
     here, there = (_CONTINENTS.get(part(name), part(name)) for name in (place, location))
     return 2 if here == there and part(place) in PARTS else 3
-
-
-def _rank(place: str, row: Ranked) -> int:
-    """Return the distance that a location is ordered by: within a multi-region nobody knows where the bytes are."""
-    if row.tier == 1 and place in MULTI_REGIONS:
-        return 0
-    return FARTHEST + 1 if row.km is None else row.km
 
 
 def _km(one: str, other: str) -> int | None:

@@ -179,6 +179,7 @@ def _usage(rows: Sequence[ReplicaResult]) -> list[str]:
         "",
         fence("sh", snippets.gcloud(rows[:_MOST_USED])),
         fence("hcl", snippets.terraform(rows[:_MOST_USED])),
+        f"[The Terraform module]({_PAGES}terraform.md) chooses from the index instead, pinned by its digest.",
         "</details>",
     ]
 

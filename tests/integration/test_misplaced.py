@@ -12,6 +12,7 @@ from replicator.__main__ import main
 from replicator.bootstrap.command import every, load
 from replicator.bootstrap.decide import INPUTS
 from testkit.texts.misplaced import SECRETS, tells
+from testkit.tiers import few
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,11 +61,11 @@ def left(folder: Path, argv: list[str], env: dict[str, str]) -> tuple[int, str]:
     return code, stdout.getvalue() + "".join(path.read_text("utf-8") for path in folder.iterdir() if path.is_file())
 
 
-#: What each kind looks like is tried with the first three actions; the others' inputs are read by the same code.
+#: Each kind is tried with the first three actions, mostly by `make test-all`; the others' inputs are read by the same code.
 FEW = ("PEM in one line", "GitHub", "in a URL")
 
 
-@pytest.mark.parametrize("kind", SECRETS)
+@pytest.mark.parametrize("kind", few(SECRETS, *FEW))
 @pytest.mark.parametrize(("verb", "name"), [case for case in PLACES if case.values[0] in list(BESIDE)[:3]])
 def test_an_input(tmp_path: Path, verb: str, name: str, kind: str) -> None:
     misplaced(tmp_path, verb, name, kind)

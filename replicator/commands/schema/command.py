@@ -7,11 +7,11 @@ from replicator.bootstrap.command import Answering
 COMMANDS = [
     Answering(
         "schema",
-        "print the JSON Schema of a file: index, config or registry",
+        "print the JSON Schema of a file that is read or written",
         run="commands.schema.run:run",
         settings="commands.schema.settings:SchemaSettings",
         operands="file",
-        metavar="index|config|registry",
+        metavar="FILE",
         answer_format="",
         examples=("schema config > replicate-config.schema.json",),
     )

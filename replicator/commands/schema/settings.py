@@ -13,6 +13,8 @@ SCHEMAS = {
     "index": "image-index.schema.json",
     "config": "replicate-config.schema.json",
     "registry": "registry-config.schema.json",
+    "event": "event.schema.json",
+    "webhook": "webhook-config.schema.json",
 }
 
 
@@ -21,5 +23,7 @@ class SchemaSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    file: Annotated[str, Option("which file", "index|config|registry")]
-    """`index` (`image-index.json`), `config` (the input `config`) or `registry` (the file of `registry ensure`)."""
+    file: Annotated[str, Option("which file", "|".join(SCHEMAS))]
+    """`index` (`image-index.json`), `config` (the input `config`), `registry` (the file of `registry ensure`), `event`
+    (what `notify` sends) or `webhook` (the file of `webhook serve`).
+    """
