@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from replicator.core.images import Image
 
-EXAMPLES = settings(max_examples=40)
+EXAMPLES = settings(max_examples=40, deadline=None)
 
 
 def due(plan: Plan) -> set[str]:
