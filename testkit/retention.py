@@ -181,7 +181,7 @@ class _Drawing:
         ]
         self.random.shuffle(images)
         used = [self.pick(images) for _ in range(self.random.randrange(3))]
-        uses = {self.pick([each.ref.uri, each.id]): "template t" for each in used}
+        uses = {each.id: "template t" for each in used}
         policy = Policy(
             lines={line: self.rules() for line in SCOPE.families},
             grace_days=self.random.randrange(1, 9),

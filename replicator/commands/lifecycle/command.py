@@ -1,4 +1,4 @@
-"""Declares the verb `list`: its help, the options that it takes and leaves out, examples."""
+"""Declares the verbs `list` and `retain`: help, the options that it takes and leaves out, examples."""
 
 from __future__ import annotations
 
@@ -28,5 +28,28 @@ COMMANDS = [
             "copies_per_source",
         ),
         examples=("list --families web,web-arm64 --project-id PROJECT",),
-    )
+    ),
+    Command(
+        "retain",
+        "retire old releases with notice, and delete them a week later; without --apply show the plan only",
+        run="commands.lifecycle.retain.run:run",
+        settings="commands.lifecycle.retain.settings:RetainSettings",
+        examples=(
+            "retain --families web,web-arm64 --project-id PROJECT",
+            "retain --rules retention.yaml --approved-plan retention-plan.json --apply",
+        ),
+        action="retain",
+        outputs={
+            "result": "",
+            "reason": "",
+            "default": "{}",
+            "releases": "[]",
+            "due": "0",
+            "retired": "0",
+            "purged": "0",
+            "failed": "0",
+            "plan_path": "",
+            "plan_digest": "",
+        },
+    ),
 ]

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from replicator.commands.lifecycle.retain.standing import Heads, Newest, Standing
     from replicator.core.images import Image
 
-    #: The instance template that names an image, by the image's URI (`projects/…`) or id; None if that isn't checked.
+    #: The instance templates that name an image, by the image's id; None if that isn't checked.
     Uses = Mapping[str, str] | None
 
 #: Within this time of its creation, a replica may still be worked on.
@@ -128,7 +128,7 @@ class _Judge:
     def _led(self, each: ReplicaSet) -> str:
         led = self.standing.led
         families = {family for image in each.members for family in led.get(image.id, ())}
-        return f"default of {', '.join(sorted(families))}" if families else ""
+        return ", ".join(sorted(families))
 
     def _newer(self, each: ReplicaSet) -> str:
         default = self.standing.default
@@ -160,7 +160,7 @@ class _Judge:
 
     def _used(self, each: ReplicaSet) -> str:
         uses = self.uses or {}
-        found = {uses[key] for image in each.members for key in (image.ref.uri, image.id) if key in uses}
+        found = {uses[image.id] for image in each.members if image.id in uses}
         return ", ".join(sorted(found))
 
     def _retirements(self, each: ReplicaSet) -> list[Retirement]:

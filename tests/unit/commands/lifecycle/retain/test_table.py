@@ -189,8 +189,8 @@ TABLE: list[tuple[str, list[Image], dict[str, Any], str]] = [
     ("a member of yesterday", [*one(1, **GONE, own_created=NOW - timedelta(hours=24)), *THREE], {}, "purge"),
     ("a member FAILED", [*one(1, **GONE, own_status="FAILED"), *THREE], {}, "broken"),
     # Use
-    ("used by its URI", [*old(**GONE), *THREE], {"uses": {"projects/p1/global/images/web-v1-eu": "t"}}, "in_use"),
-    ("used by its id", [*old(**GONE), *THREE], {"uses": {"p1.web-v1": "t"}}, "in_use"),
+    ("a copy is used", [*old(**GONE), *THREE], {"uses": {"p1.web-v1-eu": "t"}}, "in_use"),
+    ("the source is used", [*old(**GONE), *THREE], {"uses": {"p1.web-v1": "t"}}, "in_use"),
     ("not checked", [*old(**GONE), *THREE], {"uses": None}, "purge"),
     ("used, not yet retired", [*old(), *THREE], {"uses": {"p1.web-v1": "t"}}, "retire"),
     (
