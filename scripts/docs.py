@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from replicator.bootstrap.command import every
+from replicator.commands.lifecycle.retain import rules_file
 from replicator.commands.registry import config as registry_config
 from replicator.compute import errors as compute_errors
 from replicator.compute import refusals
@@ -84,6 +85,8 @@ COMMANDS = {
     "`dry_run: true` or `plan`": "`plan`",
     "`verify --index`": "`verify`",
     "`list`": "`list`",
+    "`retain`": "`retain`",
+    "`retain --apply`": "`retain --apply`",
 }
 
 
@@ -192,6 +195,7 @@ def main(argv: list[str], stdout: TextIO, root: Path = ROOT) -> int:
             **{page: fill(page, root, made) for page in pages(root)},
             "schemas/replicate-config.schema.json": json.dumps(config_file.schema(), indent=2) + "\n",
             "schemas/registry-config.schema.json": json.dumps(registry_config.schema(), indent=2) + "\n",
+            "schemas/retention-rules.schema.json": json.dumps(rules_file.schema(), indent=2) + "\n",
             "docs/errors.md": error_page(),
         }
     except ValueError as error:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import random
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from replicator.commands.lifecycle.retain import sweep
-from testkit.sweeping import Swept, add, change, changes, copy_of, moment, names, pass_time, release, two_lines
+from replicator.commands.lifecycle.retain import situation
+from testkit.sweeping import Swept, add, change, changes, moment, names, pass_time, release, two_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from emulator.testing import Running
 
 APPLY = {"apply": "true"}
-OLD = {"age": 300, "marked": "DEPRECATED", "deleted": moment(-2)}
+OLD: dict[str, Any] = {"age": 300, "marked": "DEPRECATED", "deleted": moment(-2)}
 
 
 @pytest.fixture
@@ -89,13 +88,13 @@ def test_three_sweeps(lines: Running, tmp_path: Path) -> None:
 
 def meddle(monkeypatch: pytest.MonkeyPatch, act: Callable[[], None]) -> None:
     """Let somebody act after the plan, right before a set is looked at again."""
-    again = sweep.situation.again
+    again = situation.again
 
     async def later(*args: Any) -> Any:
         act()
         return await again(*args)
 
-    monkeypatch.setattr(sweep.situation, "again", later)
+    monkeypatch.setattr(situation, "again", later)
 
 
 def promoted(emulator: Running) -> None:
@@ -108,8 +107,13 @@ def held(emulator: Running) -> None:
 
 
 def replaced(emulator: Running) -> None:
-    state = emulator.compute.state
-    emulator.run(lambda: state.images.pop(("p1", "web-v0-eu"), None) if hasattr(state, "images") else None)
+    """Somebody gives a member's name to another image of theirs."""
+    emulator.delete_image("p1", "web-v0-eu")
+    add(emulator, "web-v0-eu", age=1, location="eu")
+
+
+def removed(emulator: Running) -> None:
+    emulator.delete_image("p1", "web-v0-eu")
 
 
 def used(emulator: Running) -> None:
@@ -136,3 +140,120 @@ def test_somebody_acts_between_the_plan_and_the_call(
     assert (told.exit_code, told.document["purged"], told.document["result"]) == (0, 0, "complete"), told.log
     assert told.decisions["web-v0"] == reason
     assert names(emulator) == before
+
+
+@pytest.mark.parametrize("act", [replaced, removed])
+def test_a_member_goes_between_the_plan_and_the_call(
+    emulator: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, act: Callable[[Running], None]
+) -> None:
+    """A7: the rest of the set goes; an image that only has the name of a member is not touched."""
+    one_line(emulator)
+    meddle(monkeypatch, lambda: act(emulator) if not changes(emulator) else None)
+    told = Swept(emulator, tmp_path, {**APPLY, "families": "web"})
+    assert (told.exit_code, told.document["result"]) == (0, "complete"), told.log
+    assert {name for name in names(emulator) if "v0" in name} == ({"web-v0-eu"} if act is replaced else set())
+
+
+def test_a_failure_ends_its_own_set_only(lines: Running, tmp_path: Path) -> None:
+    """The source stays while a replica does; the other architecture goes; a rerun does the rest."""
+    refused = {"kind": "http", "code": 403, "reason": "forbidden", "message": "No."}
+    image = lines.image("p1", "web-v1-asia")
+    assert image
+    lines.faults([{"method": "compute.images.delete", "match": image["id"], "action": refused}])
+    told = Swept(lines, tmp_path, APPLY)
+    assert (told.exit_code, told.document["result"], told.document["purged"]) == (1, "failed", 2), told.log
+    assert told.document["failed"] == 3
+    assert told.decisions["web-v1"] == "forbidden"
+    # asia is a copy of eu, so all of web-v1 waits for it.
+    assert {"web-v1", "web-v1-eu", "web-v1-asia"} <= names(lines)
+    assert not {"arm-v1", "arm-v1-eu"} & names(lines)
+    again = Swept(lines, tmp_path, APPLY)
+    assert (again.exit_code, again.document["purged"]) == (0, 3), again.log
+
+
+READS = ["compute.images.list", "compute.images.getFromFamily", "compute.instanceTemplates.aggregatedList"]
+FAULTS: dict[str, dict[str, Any]] = {
+    "refused": {"kind": "http", "code": 403, "reason": "forbidden", "message": "No."},
+    "a proxy's page": {"kind": "body", "status": 200, "text": "<html>"},
+    "an empty object": {"kind": "body", "status": 200, "text": "{}"},
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("method", READS)
+def test_a_read_of_the_plan_that_fails_changes_nothing(lines: Running, tmp_path: Path, method: str, fault: str) -> None:
+    """A8: exit 3."""
+    lines.faults([{"method": method, "times": None, "action": FAULTS[fault]}])
+    told = Swept(lines, tmp_path, APPLY)
+    assert (told.exit_code, told.changed, told.document["due"]) == (3, [], 0), told.log
+    assert told.document["releases"] == []
+
+
+def test_only_what_was_approved(lines: Running, tmp_path: Path) -> None:
+    """A12: a plan that was edited by hand names a head, a held image and a foreign one: none of it is done."""
+    Swept(lines, tmp_path)
+    plan = json.loads((tmp_path / "retention-plan.json").read_text(encoding="utf-8"))
+    for name in ("web-v5-eu", "web-v3", "db-v1", "my-test"):
+        image = lines.image("p1", name)
+        assert image
+        plan["purge"].append({"project": "p1", "name": name, "id": image["id"]})
+    plan["purge"] = [image for image in plan["purge"] if not image["name"].startswith("arm")]
+    approved = tmp_path / "approved.json"
+    approved.write_bytes(json.dumps({**plan, "retire": []}).encode())
+    told = Swept(lines, tmp_path, {**APPLY, "approved_plan": str(approved)})
+    assert (told.exit_code, told.document["retired"], told.document["purged"]) == (0, 0, 3), told.log
+    assert told.decisions["web-v2"] == told.decisions["arm-v1"] == "not_approved"
+    assert {"web-v5-eu", "web-v3", "db-v1", "my-test", "arm-v1"} <= names(lines)
+
+
+def test_rules_of_a_file(lines: Running, tmp_path: Path) -> None:
+    rules = tmp_path / "retention.yaml"
+    rules.write_bytes(b"project_id: p1\nkeep: 4\nlines:\n  web: {}\n  web-arm64: {keep: 1, routine_days: 60}\n")
+    told = Swept(lines, tmp_path, {"rules": str(rules)})
+    assert told.exit_code == 0, told.log
+    assert told.decisions["web-v2"] == "keep_count"
+    assert told.decisions["arm-v4"] == "group"
+    assert "web-arm64 (p1): 5 releases, default v5, keep 1, routine 60 days" in told.log
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"families": ""}, ["families: is needed, or rules"]),
+        (
+            {"keep": "0", "grace_days": "0", "routine_days": "-1"},
+            ["keep: '0'", "grace_days: '0'", "routine_days: '-1'"],
+        ),
+        ({"in_use": "maybe", "retire_as": "DELETED", "apply": "yes"}, ["in_use: ", "retire_as: ", "apply: "]),
+        ({"rules": "none.yaml", "approved_plan": "none.json"}, ["rules: ", "approved_plan: "]),
+        ({"rules": "RULES", "keep": "7"}, ["RULES, line 2", "'surprise'"]),
+        ({"approved_plan": "RULES"}, ["approved_plan: isn't a retention-plan.json of this version"]),
+    ],
+)
+def test_bad_settings(emulator: Running, tmp_path: Path, given: dict[str, str], named: list[str]) -> None:
+    """All at once, before anything is called."""
+    rules = tmp_path / "retention.yaml"
+    rules.write_bytes(b"lines: {web: {}}\nsurprise: 1\n")
+    told = Swept(emulator, tmp_path, {name: text.replace("RULES", str(rules)) for name, text in given.items()})
+    assert told.exit_code == 2, told.log
+    for text in named:
+        assert text.replace("RULES", "retention.yaml") in told.log
+    assert not told.calls
+
+
+def test_a_pull_request_changes_nothing(lines: Running, tmp_path: Path) -> None:
+    told = Swept(lines, tmp_path, APPLY, {"GITHUB_EVENT_NAME": "pull_request_target"}, action=True)
+    assert (told.exit_code, told.changed, told.document["result"]) == (0, [], "planned")
+    assert "::warning title=Dry run::Nothing is changed on pull_request_target" in told.log
+
+
+def test_hostile_text(lines: Running, tmp_path: Path) -> None:
+    """A label, a template and a date of others start no workflow command, and break no table."""
+    evil = "x\n::error::y|<script>"
+    change(lines, "web-v2", lambda image: image.labels.update(hold=evil))
+    change(lines, "arm-v2", lambda image: image.fields.update(deprecated={"state": "DEPRECATED", "deleted": evil}))
+    told = Swept(lines, tmp_path, APPLY, action=True)
+    assert told.decisions["web-v2"] == "hold"
+    assert told.decisions["arm-v2"] == "unreadable"
+    assert not [line for line in told.log.splitlines() if line.startswith("::error")]
+    assert "<script>" not in told.summary
