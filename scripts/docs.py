@@ -87,6 +87,7 @@ COMMANDS = {
     "`dry_run: true` or `plan`": "`plan`",
     "`verify --index`": "`verify`",
     "`list`": "`list`",
+    "`resolve --index`": "`resolve`",
 }
 
 

@@ -5,6 +5,7 @@ What was measured is docs/permissions.json, of which the tables for people are m
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import re
@@ -80,6 +81,7 @@ CASES: dict[str, tuple[dict[str, str], Callable[[Running, Path], None]]] = {
     "`dry_run: true` where copies exist": ({"dry_run": "true"}, made()),
     "`verify --index`": ({"verify": "index", "access": "public"}, made(access="public")),
     "`list`": ({"list": "web"}, made()),
+    "`resolve --index`": ({"resolve": "eu"}, made()),
 }  # fmt: skip
 
 
@@ -98,6 +100,13 @@ def replicate(emulator: Running, folder: Path, token: str, **inputs: str) -> tup
             index = next(folder.rglob("image-index.json"))
             env = {"CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE": emulator.url}
             return main(["verify", "--index", str(index)], env, stdout), stdout.getvalue()
+        if location := given.pop("resolve", ""):
+            stdout = io.StringIO()
+            index = next(folder.rglob("image-index.json"))
+            env = {"CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE": emulator.url}
+            with contextlib.redirect_stderr(stdout):
+                code = main(["resolve", "--index", str(index), "--location", location], env, stdout)
+            return code, stdout.getvalue()
         if families := given.pop("list", ""):
             stdout = io.StringIO()
             env = {"CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE": emulator.url}
