@@ -19,7 +19,7 @@ _WHO = ("certificate_identity_regexp", "certificate_oidc_issuer")
 HEADING = "who signed the index"
 
 
-class SignatureSettings(BaseModel):
+class SignerSettings(BaseModel):
     """The signatures, and the policy that they must meet."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
@@ -43,6 +43,13 @@ class SignatureSettings(BaseModel):
     def signatures(self) -> dict[str, str]:
         """The files that sign the index, by their inputs."""
         return {name: file for name in ("bundle", "attestation") if (file := getattr(self, name))}
+
+
+class SignatureSettings(SignerSettings):
+    """The same for a command that may end after the signature."""
+
+    offline_only: Annotated[Flag, Option(_SIGNED)] = False
+    """Whether to verify only the signature, without calling an API."""
 
 
 def problems(given: Mapping[str, str]) -> Iterator[tuple[str, str]]:
