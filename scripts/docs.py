@@ -195,10 +195,7 @@ def main(argv: list[str], stdout: TextIO, root: Path = ROOT) -> int:
         wanted = {
             **made,
             **{page: fill(page, root, made) for page in pages(root)},
-            "schemas/replicate-config.schema.json": json.dumps(config_file.schema(), indent=2) + "\n",
-            "schemas/registry-config.schema.json": json.dumps(registry_config.schema(), indent=2) + "\n",
-            "schemas/event.schema.json": json.dumps(event.schema(), indent=2) + "\n",
-            "schemas/webhook-config.schema.json": json.dumps(webhook_config.schema(), indent=2) + "\n",
+            **_schemas(root),
             "docs/errors.md": error_page(),
             "terraform/orders.json": terraform_orders.text(),
         }
@@ -210,10 +207,23 @@ def main(argv: list[str], stdout: TextIO, root: Path = ROOT) -> int:
         if argv:
             stdout.write(f"{name} is stale: it differs from action.yml or the code. Run `make docs`.\n")
         else:
-            (root / name).parent.mkdir(exist_ok=True)
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
             (root / name).write_text(wanted[name], encoding="utf-8")
             stdout.write(f"{name}: written again\n")
     return 1 if stale and argv else 0
+
+
+def _schemas(root: Path) -> dict[str, str]:
+    """Return the schemas by path: in `schemas/`, whose address editors use, and in the package, which prints them."""
+    made = {
+        "replicate-config.schema.json": json.dumps(config_file.schema(), indent=2) + "\n",
+        "registry-config.schema.json": json.dumps(registry_config.schema(), indent=2) + "\n",
+        "event.schema.json": json.dumps(event.schema(), indent=2) + "\n",
+        "webhook-config.schema.json": json.dumps(webhook_config.schema(), indent=2) + "\n",
+        # Written by hand.
+        "image-index.schema.json": _read(root / "schemas" / "image-index.schema.json"),
+    }
+    return {f"{folder}/{name}": text for folder in ("schemas", "replicator/schemas") for name, text in made.items()}
 
 
 def error_page() -> str:

@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from emulator.testing import running
-from replicator import cli
+from replicator import cli, cli_parser
 from replicator.bootstrap.command import every
 from replicator.compute import errors as compute_errors
 from replicator.compute import refusals
@@ -75,7 +75,7 @@ def named(pattern: str, languages: tuple[str, ...] = ("sh", "yaml")) -> list[str
     return sorted({command for command in found if command.strip()})
 
 
-REPLICATOR = named(r"(?<=python )-m replicator ")
+REPLICATOR = named(r"(?:(?<=^)|(?<=[\s($]))gce-image-replicator (?=[a-z])")
 GCLOUD = named(r"(?:(?<=^)|(?<=[\s($]))gcloud (?=[a-z])")
 
 
@@ -190,15 +190,15 @@ class TestCommands:
 
     @pytest.mark.parametrize("command", REPLICATOR)
     def test_replicator_commands_parse(self, command: str) -> None:
-        given = cli._with_whole_verb(words(command)[2:])
-        options = cli._parser().parse_args(given)
+        found, given = cli.find(words(command)[1:])
+        assert found
+        options = cli_parser.of_command(found).parse_args(given)
         values = {name: value for name, value in vars(options).items() if name in Settings.model_fields and value}
         assert set(values) <= set(ACTION["inputs"])
 
     def test_every_subcommand_is_shown(self) -> None:
-        assert {cli._with_whole_verb(words(command)[2:])[0] for command in REPLICATOR} == {
-            command.verb for command in every()
-        }
+        shown = {found.verb for command in REPLICATOR if (found := cli.find(words(command)[1:])[0])}
+        assert shown == {command.verb for command in every()}
 
     @pytest.mark.parametrize("command", GCLOUD)
     def test_gcloud_commands_exist(self, gcloud_tree: dict[str, Any], command: str) -> None:
@@ -237,7 +237,9 @@ class TestWhatIsShown:
         assert len(parts) == 7
         if not shutil.which("curl"):
             pytest.skip("curl is missing")
-        script = "".join(parts).replace(".venv/bin/python", shlex.quote(sys.executable))
+        python = shlex.quote(sys.executable)
+        ours_here = f'gce-image-replicator() {{ {python} -m replicator "$@"; }}\n'
+        script = ours_here + "".join(parts).replace(".venv/bin/python", python)
         ours = ("GITHUB_", "RUNNER_", "INPUT_", "CLOUDSDK_", "GOOGLE_")
         env = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
         done = subprocess.run(
@@ -407,6 +409,7 @@ class TestRemedies:
 
         return paste_from
 
+    @pytest.mark.exhaustive
     @pytest.mark.parametrize(
         ("reason", "existing"),
         [

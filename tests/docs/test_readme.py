@@ -154,7 +154,7 @@ class TestSnippets:
         from replicator import cli
         from replicator.bootstrap import command
 
-        named = set(re.findall(r"-m replicator (\w+) ", page("quick-start-command-line.md")))
+        named = set(re.findall(r"^gce-image-replicator (\w+) ", page("quick-start-command-line.md"), re.MULTILINE))
         assert {"plan", "replicate", "verify", "decide"} <= named <= {item.verb for item in command.every()}
         for verb in named:
             assert cli.main([verb, "--help"], {}, io.StringIO()) == 0

@@ -29,6 +29,7 @@ BESIDE = {
     "merge": {"fragments": "fragments", "expect": "X86_64"},
     "verify": {"index": "image-index.json"},
     "promote": {"families": "web", "index": "image-index.json", "project_id": "p1"},
+    "resolve": {"index": "image-index.json"},
     "release publish": {"files": "artifact", "commit": "0" * 40, "token": "t", "server_url": "http://127.0.0.1:1"},
     "notify": {"index": "image-index.json", "webhook_url": "http://127.0.0.1:1/"},
     "registry ensure": {

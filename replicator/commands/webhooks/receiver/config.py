@@ -15,7 +15,7 @@ from replicator.bootstrap.quote import quoted
 from replicator.commands.webhooks import secrets
 from replicator.core.errors import BadSettings, InputProblem
 from replicator.inputs import files
-from replicator.inputs.fields import Architecture
+from replicator.inputs.fields import SCHEMA_ADDRESS, Architecture
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -138,6 +138,7 @@ def schema() -> dict[str, Any]:
     """Return the JSON Schema of the file, for editors."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": f"{SCHEMA_ADDRESS}webhook-config.schema.json",
         **Config.model_json_schema(),
         "title": "Configuration of replicator webhook serve",
     }
