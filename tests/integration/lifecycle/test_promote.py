@@ -184,7 +184,7 @@ def test_what_was_rolled_back_needs_a_word(emulator: Running, action: Action) ->
     before = len(changes(emulator))
     done = forward(action)
     assert (done.exit_code, reasons(done), len(changes(emulator))) == (1, {"web": "withdrawn"}, before), done.log
-    (line,) = re.findall(r"^\.venv/bin/python -m replicator promote (.*)$", done.log, re.MULTILINE)
+    (line,) = re.findall(r"^gce-image-replicator promote (.*)$", done.log, re.MULTILINE)
     words = (word[2:].partition("=") for word in shlex.split(line))
     given = {name.replace("-", "_"): value or "true" for name, _, value in words}
     assert action.carry_out(promote.run, given).exit_code == 0
@@ -300,7 +300,7 @@ def test_the_commands_of_the_page(emulator: Running, monkeypatch: pytest.MonkeyP
                 labels=labels,
                 project="acme-images",
             )
-    lines = re.findall(r"^\.venv/bin/python -m replicator (promote .*)$", PAGES["lifecycle.md"], re.MULTILINE)
+    lines = re.findall(r"^gce-image-replicator (promote .*)$", PAGES["lifecycle.md"], re.MULTILINE)
     assert len(lines) == 3
     monkeypatch.setenv("CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE", f"{emulator.url}/")
     monkeypatch.setenv("CLOUDSDK_AUTH_DISABLE_CREDENTIALS", "true")
