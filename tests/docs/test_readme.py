@@ -56,6 +56,7 @@ class TestTables:
         )
         assert checked.returncode == 0, checked.stdout + checked.stderr
 
+    @pytest.mark.exhaustive
     @pytest.mark.parametrize(
         ("was", "becomes"),
         [("Only for a test.", "Something else."), ("<!-- END outputs -->", "")],
@@ -153,7 +154,7 @@ class TestSnippets:
         from replicator import cli
         from replicator.bootstrap import command
 
-        named = set(re.findall(r"-m replicator (\w+) ", page("quick-start-command-line.md")))
+        named = set(re.findall(r"^gce-image-replicator (\w+) ", page("quick-start-command-line.md"), re.MULTILINE))
         assert {"plan", "replicate", "verify", "decide"} <= named <= {item.verb for item in command.every()}
         for verb in named:
             assert cli.main([verb, "--help"], {}, io.StringIO()) == 0
@@ -206,7 +207,7 @@ class TestExamples:
 
     def test_scripts_get_nothing_by_interpolation(self, path: Path) -> None:
         runs = [node["run"] for node in nodes(yaml.safe_load(path.read_text(encoding="utf-8"))) if "run" in node]
-        assert runs
+        assert runs or path.name == "retention.yml"
         assert [run for run in runs if "${{" in run or "|| true" in run] == []
 
     def test_everything_ends_by_itself(self, path: Path) -> None:
@@ -223,12 +224,14 @@ class TestExamples:
                 assert re.search("@[0-9a-f]{40}$", used), used
                 assert re.fullmatch(r" # v\d+\.\d+\.\d+", comment), used
 
-    def test_zizmor(self, path: Path) -> None:
-        subprocess.run([program("zizmor"), "--offline", "--quiet", "--persona=pedantic", path], check=True, timeout=60)
-
-    @pytest.mark.parametrize("schema", ["vendor.github-workflows", "custom.github-workflows-require-timeout"])
-    def test_schema(self, path: Path, schema: str) -> None:
-        subprocess.run([program("check-jsonschema"), "--builtin-schema", schema, path], check=True, timeout=60)
-
     def test_actionlint(self, path: Path) -> None:
         subprocess.run([program("actionlint"), "-ignore", 'specifying action "https://', path], check=True, timeout=60)
+
+
+def test_zizmor_finds_nothing_in_the_examples() -> None:
+    subprocess.run([program("zizmor"), "--offline", "--quiet", "--persona=pedantic", *EXAMPLES], check=True, timeout=60)
+
+
+@pytest.mark.parametrize("schema", ["vendor.github-workflows", "custom.github-workflows-require-timeout"])
+def test_the_examples_fit_the_schema(schema: str) -> None:
+    subprocess.run([program("check-jsonschema"), "--builtin-schema", schema, *EXAMPLES], check=True, timeout=60)

@@ -30,7 +30,7 @@ TABLE = ROOT / "docs" / "permissions.json"
 SOURCE, REPLICAS = "p1", "p2"
 #: What anything might need, by project; the least of it that does is found.
 CANDIDATES = {
-    SOURCE: sorted(name for name in ROLES if not name.endswith((".create", ".setIamPolicy", ".setLabels", ".update"))),
+    SOURCE: sorted(name for name in ROLES if not name.endswith((".create", ".setIamPolicy", ".setLabels"))),
     REPLICAS: sorted(ROLES),
 }
 IMAGE = {"project": SOURCE, "name": "web-1", "family": "web", "labels": {"team": "infra"}, "description": "d"}
@@ -74,6 +74,32 @@ def old(emulator: Running, folder: Path) -> None:
         add(emulator, f"{name}-eu", age=age - 1, **own)
 
 
+def two_releases(*, promoted: bool = True, marked: bool = False) -> Callable[[Running, Path], None]:
+    """An older release than the source's own, both with a copy in the project of the replicas."""
+
+    def prepare(emulator: Running, _folder: Path) -> None:
+        change = emulator.compute.state.image
+        deprecated = {"state": "DEPRECATED"} if marked else {}
+        emulator.add_image(project=SOURCE, name="web-0", family="web", created=1.0)
+        if marked:
+            emulator.run(lambda: change(SOURCE, "web-1", 9e9).fields.update(deprecated=deprecated))  # type: ignore[union-attr]
+        for name in ("web-0", "web-1"):
+            source = emulator.image(SOURCE, name)
+            assert source
+            emulator.add_image(
+                project=REPLICAS,
+                name=f"{name}-eu",
+                location="eu",
+                family="web-eu" if promoted or name == "web-0" else None,
+                source_image=f"projects/p1/global/images/{name}",
+                source_image_id=source["id"],
+                deprecated=deprecated if name == "web-1" else {},
+                created=2.0 if name == "web-0" else None,
+            )
+
+    return prepare
+
+
 #: What people ask for → its inputs, and what stands there before.
 CASES: dict[str, tuple[dict[str, str], Callable[[Running, Path], None]]] = {
     "a first run": ({}, nothing),
@@ -91,6 +117,9 @@ CASES: dict[str, tuple[dict[str, str], Callable[[Running, Path], None]]] = {
     "`dry_run: true` where copies exist": ({"dry_run": "true"}, made()),
     "`verify --index`": ({"verify": "index", "access": "public"}, made(access="public")),
     "`list`": ({"list": ""}, made()),
+    "`rollback`": ({"turn": "rollback"}, two_releases()),
+    "`promote`": ({"turn": "promote --release web-1"}, two_releases(promoted=False)),
+    "`promote --reactivate`": ({"turn": "promote --release web-1 --reactivate"}, two_releases(marked=True)),
     "`retain`": ({"retain": "--keep=1"}, old),
     "`retain --in-use off`": ({"retain": "--keep=1 --in-use=off"}, old),
     "`retain --apply`": ({"retain": "--keep=1 --apply"}, old),
@@ -119,6 +148,14 @@ def replicate(emulator: Running, folder: Path, token: str, **inputs: str) -> tup
             where = ["--locations", given["locations"], "--replica-project", given["replica_project"]]
             more = ["--families", "web", "--project-id", SOURCE, *where, *given[verb].split()]
             return main([verb, *more], env, stdout), stdout.getvalue()
+        if turn := given.pop("turn", ""):
+            stdout = io.StringIO()
+            env = {"CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE": emulator.url}
+            where = ["--locations", given["locations"] + ",us", "--replica-project", given["replica_project"]]
+            code = main([*turn.split(), "--families", "web", "--project-id", SOURCE, *where], env, stdout)
+            # Whatever is missing is found before anything is changed.
+            assert bool(code) != any(entry["committed"] for entry in emulator.journal()), stdout.getvalue()
+            return code, stdout.getvalue()
         action = Action(emulator, folder, runs=len(list(folder.iterdir())))
         action.env = {"CLOUDSDK_AUTH_DISABLE_CREDENTIALS": ""}
         done = action(**given)
