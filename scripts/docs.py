@@ -116,10 +116,19 @@ def permissions(_action: dict[str, Any]) -> str:
 
 
 def _options(measured: dict[str, dict[str, list[str]]], where: str, name: str) -> str:
-    """Return the cases, beside the commands, that differ from a first run in a permission."""
-    usual = name in measured["a first run"][where]
-    others = [case for case, row in measured.items() if case not in COMMANDS and (name in row[where]) != usual]
-    return f"{'not for' if usual else 'for'} {', '.join(others)}" if others else ""
+    """Return the cases, beside the commands, that differ from their command in a permission."""
+    others = [case for case in measured if case not in COMMANDS]
+    differing = [case for case in others if (name in measured[case][where]) != (name in measured[_of(case)][where])]
+    parts = {
+        word: [case for case in differing if (name in measured[case][where]) == (word == "for")]
+        for word in ("for", "not for")
+    }
+    return "; ".join(f"{word} {', '.join(cases)}" for word, cases in parts.items() if cases)
+
+
+def _of(case: str) -> str:
+    """The command that a case is an option of: the one that its name begins with, else `replicate`."""
+    return next((command for command in COMMANDS if case.startswith(f"{command[:-1]} --")), "a first run")
 
 
 def calls(_action: dict[str, Any]) -> str:

@@ -64,16 +64,6 @@ def made(**inputs: str) -> Callable[[Running, Path], None]:
     return prepare
 
 
-def old(emulator: Running, folder: Path) -> None:
-    """A release of today, the one before it, one to retire and one to delete, each in both projects."""
-    copied(family="web-eu")(emulator, folder)
-    for name, age in (("web-c", 100), ("web-b", 400), ("web-a", 500)):
-        retired = {"marked": "DEPRECATED", "deleted": moment(-2)} if name == "web-a" else {}
-        source = add(emulator, name, age=age, family="web", project=SOURCE, **retired)
-        own = {"location": "eu", "family": "web-eu", "project": REPLICAS, **copy_of(emulator, source), **retired}
-        add(emulator, f"{name}-eu", age=age - 1, **own)
-
-
 def two_releases(*, promoted: bool = True, marked: bool = False) -> Callable[[Running, Path], None]:
     """An older release than the source's own, both with a copy in the project of the replicas."""
 
@@ -98,6 +88,16 @@ def two_releases(*, promoted: bool = True, marked: bool = False) -> Callable[[Ru
             )
 
     return prepare
+
+
+def old(emulator: Running, folder: Path) -> None:
+    """A release of today, the one before it, one to retire and one to delete, each in both projects."""
+    copied(family="web-eu")(emulator, folder)
+    for name, age in (("web-c", 100), ("web-b", 400), ("web-a", 500)):
+        retired = {"marked": "DEPRECATED", "deleted": moment(-2)} if name == "web-a" else {}
+        source = add(emulator, name, age=age, family="web", project=SOURCE, **retired)
+        own = {"location": "eu", "family": "web-eu", "project": REPLICAS, **copy_of(emulator, source), **retired}
+        add(emulator, f"{name}-eu", age=age - 1, **own)
 
 
 #: What people ask for → its inputs, and what stands there before.
@@ -141,8 +141,7 @@ def replicate(emulator: Running, folder: Path, token: str, **inputs: str) -> tup
             index = next(folder.rglob("image-index.json"))
             env = {"CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE": emulator.url}
             return main(["verify", "--index", str(index)], env, stdout), stdout.getvalue()
-        verb = next((verb for verb in ("list", "retain") if verb in given), "")
-        if verb:
+        if verb := next((verb for verb in ("list", "retain") if verb in given), ""):
             stdout = io.StringIO()
             env = {"CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE": emulator.url, "RUNNER_TEMP": str(folder)}
             where = ["--locations", given["locations"], "--replica-project", given["replica_project"]]

@@ -1,4 +1,4 @@
-"""Declares the verbs `list`, `rollback`, `promote` and `retain`: help, which options each takes, examples."""
+"""Declares the verbs `list`, `rollback`, `promote` and `retain`: help, options left out, examples."""
 
 from __future__ import annotations
 
