@@ -87,6 +87,8 @@ COMMANDS = {
     "`dry_run: true` or `plan`": "`plan`",
     "`verify --index`": "`verify`",
     "`list`": "`list`",
+    "`rollback`": "`rollback`",
+    "`promote`": "`promote`",
 }
 
 

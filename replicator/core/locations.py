@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -172,6 +173,7 @@ def _tier(place: str, location: str) -> int:
     return 2 if here == there and part(place) in PARTS else 3
 
 
+@lru_cache(maxsize=65536)  # a summary orders a few locations for all regions, again and again
 def _km(one: str, other: str) -> int | None:
     if one == other:
         return 0
@@ -184,6 +186,7 @@ def _km(one: str, other: str) -> int | None:
     return round(2 * _EARTH_RADIUS_KM * math.asin(math.sqrt(min(1.0, square))))
 
 
+@lru_cache(maxsize=1024)
 def _point(location: str) -> tuple[float, float] | None:
     """Return latitude and longitude; None in an unknown part of the world."""
     region = MULTI_REGIONS[location].anchor if location in MULTI_REGIONS else location

@@ -11,8 +11,6 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from actions_toolkit import core
-
 from replicator.bootstrap import workflow_commands
 
 if TYPE_CHECKING:
@@ -95,6 +93,9 @@ class Runner:
             self.line(title)
             yield
             return
+        # It imports requests, which commands without groups don't pay for.
+        from actions_toolkit import core
+
         self._toolkit(core.start_group, workflow_commands.plain(title))
         try:
             yield

@@ -28,6 +28,8 @@ BESIDE = {
     "replicate": {"source_image": "projects/p1/global/images/web-1"},
     "merge": {"fragments": "fragments", "expect": "X86_64"},
     "verify": {"index": "image-index.json"},
+    "promote": {"families": "web", "index": "image-index.json", "project_id": "p1"},
+    "resolve": {"index": "image-index.json"},
     "release publish": {"files": "artifact", "commit": "0" * 40, "token": "t", "server_url": "http://127.0.0.1:1"},
     "notify": {"index": "image-index.json", "webhook_url": "http://127.0.0.1:1/"},
     "registry ensure": {

@@ -31,6 +31,8 @@ class Reading:
     world: World
     heads: Mapping[tuple[str, str], Image | None]
     """What each (project, family) of the lines resolves to."""
+    images: tuple[Image, ...] = ()
+    """All images of the projects in scope, those of others among them."""
 
     @property
     def head_ids(self) -> releases.Heads:
@@ -52,7 +54,7 @@ async def read(calls: Calls, scope: Scope) -> Reading:
     found = await asyncio.gather(*(_head(calls, *family) for family in asked))
     heads = dict(zip(asked, found, strict=True))
     _check(images, heads)
-    return Reading(world=world, heads=heads)
+    return Reading(world=world, heads=heads, images=tuple(images))
 
 
 async def all_pages(

@@ -81,7 +81,7 @@ class Verification(Run):
                 # Verifying without a signature doesn't pay for its import.
                 from replicator.index import verify_signature
 
-                policy = verify_signature.policy(wanted, self.env)
+                policy = verify_signature.policy(wanted, self.env, offline=wanted.offline_only)
                 self.known.signed = verify_signature.verify(data, wanted.signatures, policy)
             read = image_index.parse(data, path)
         except image_index.BadIndex as error:
