@@ -75,7 +75,11 @@ class Rotate(Told):
             received = store.received()
         last_old, last_new = (received.get((name, mark), (0, 0.0))[1] for mark in (old, new))
         if last_new <= last_old:
-            arrived = f"the last delivery came by the old one ({old}), {when(last_old)}" if last_old else "none arrived"
+            arrived = (
+                f"the last delivery came by the old one ({old}), {when(last_old)}"
+                if last_old
+                else "nothing has arrived"
+            )
             raise ReplicatorError(errors.STILL_USED, f"The new secret ({new}) isn't in use yet: {arrived}")
         try:
             Path(new_file).replace(old_file)
