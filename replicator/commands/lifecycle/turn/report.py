@@ -103,9 +103,16 @@ def summary(rows: Sequence[Row], headline: str, *, right: bool, more: Sequence[s
         lines += markdown.cut([f"| {' | '.join(each)} |" for each in cells], "\n… {} more, see the log")
         lines.append("")
     for line in more:
-        typed = line.startswith((snippets.INSTALLED, snippets.FETCHED))
-        lines += [markdown.fence("sh", [line]) if typed else markdown.text(line), ""]
+        lines += [_rendered(line), ""]
     return "\n".join(lines)
+
+
+def _rendered(line: str) -> str:
+    """Render a line; a command as code, and as it runs where nothing is installed."""
+    program, blank, words = line.partition(" ")
+    if program == snippets.INSTALLED:
+        return markdown.fence("sh", [f"{snippets.FETCHED}{blank}{words}"])
+    return markdown.text(line)
 
 
 def _replaced(row: Row) -> str:
