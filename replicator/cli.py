@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import re
 import sys
 from typing import TYPE_CHECKING, Any
@@ -82,6 +83,14 @@ class _Parser(argparse.ArgumentParser):
         super().error(plain(message))
 
 
+class _Collecting(argparse.Action):
+    """Collects what a repeated option is given as a JSON list: each text may hold line breaks."""
+
+    def __call__(self, _parser: Any, options: argparse.Namespace, value: Any, _name: str | None = None) -> None:
+        earlier = getattr(options, self.dest)
+        setattr(options, self.dest, json.dumps([*json.loads(earlier or "[]"), value]))
+
+
 def _parser() -> argparse.ArgumentParser:
     found = commands.every()
     parser = _Parser(
@@ -141,14 +150,16 @@ def _add(group: argparse._ArgumentGroup, name: str, field: FieldInfo) -> None:
     text = " ".join((field.description or "").split()) + _default(usual)
     metavar = _option(field).metavar or ("true|false" if isinstance(field.default, bool) else "TEXT")
     # So that `--dry-run` without a value means true.
-    alone: dict[str, Any] = {"nargs": "?", "const": "true"} if field.default is False else {}
+    more: dict[str, Any] = {"nargs": "?", "const": "true"} if field.default is False else {}
+    if _option(field).repeated:
+        more["action"] = _Collecting
     group.add_argument(
         f"--{name.replace('_', '-')}",
         dest=name,
         default="",
         metavar=metavar,
         help=text.replace("%", "%%"),
-        **alone,
+        **more,
     )
 
 

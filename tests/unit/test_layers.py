@@ -25,6 +25,7 @@ DOORS = {
         "index/sign.py",
         "commands/registry/artifacts.py",
         "commands/release/forges",
+        "commands/release/workflows/api.py",
         "commands/webhooks/delivery.py",
     ),
     "cryptography": ("index/sign.py", "index/verify_signature.py"),

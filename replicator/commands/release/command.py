@@ -1,4 +1,4 @@
-"""Declares the verbs `release publish` and `release show`: help, inputs, outputs, examples."""
+"""Declares the verbs that speak to a forge: `release publish`, `release show`, `dispatch`, `runs`."""
 
 from __future__ import annotations
 
@@ -41,5 +41,12 @@ COMMANDS = [
         run="commands.release.show:run",
         settings="commands.release.settings:ShowSettings",
         examples=(f"release show {_AT}",),
+    ),
+    Command(
+        "dispatch",
+        "start a workflow at a tag or branch: what a release made with a workflow's own token doesn't do",
+        run="commands.release.workflows.dispatch:run",
+        settings="commands.release.workflows.settings:DispatchSettings",
+        examples=("dispatch --repository OWNER/REPO --workflow deploy.yml --ref v1.2.3 --input image=web --wait",),
     ),
 ]
