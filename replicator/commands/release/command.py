@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from replicator.bootstrap.command import Command
+from replicator.bootstrap.command import Command, Taking
 
 _AT = "--repository OWNER/REPO --release-tag boot-v7"
 
@@ -48,5 +48,23 @@ COMMANDS = [
         run="commands.release.workflows.dispatch:run",
         settings="commands.release.workflows.settings:DispatchSettings",
         examples=("dispatch --repository OWNER/REPO --workflow deploy.yml --ref v1.2.3 --input image=web --wait",),
+    ),
+    Taking(
+        "runs show",
+        "show the status of a workflow's run and of its jobs",
+        run="commands.release.workflows.runs:show",
+        settings="commands.release.workflows.settings:ShowSettings",
+        operands="run",
+        metavar="ID",
+        examples=("runs show --repository OWNER/REPO 12345",),
+    ),
+    Taking(
+        "runs logs",
+        "print the logs of a run's jobs",
+        run="commands.release.workflows.runs:logs",
+        settings="commands.release.workflows.settings:LogsSettings",
+        operands="run",
+        metavar="ID",
+        examples=("runs logs --repository OWNER/REPO 12345 --job deploy",),
     ),
 ]

@@ -179,15 +179,15 @@ class Workflows:
                 forge_rows.UNREACHABLE, f"The log of job {job.id} could not be read: {said}"
             ) from None
 
-    def check_supported(self) -> None:
-        """Raise ReplicatorError if the server is a Forgejo whose API tells nothing of jobs."""
+    def check_supported(self, more: str) -> None:
+        """Raise ReplicatorError, which says `more`, if the server is a Forgejo whose API tells nothing of jobs."""
         if self._is_github:
             return
         answer = self.forge.door.call("GET", f"{self.forge.server}/api/v1/version")
         version = str(answer.body.get("version")) if isinstance(answer.body, dict) else ""
         forgejo = re.match(r"([0-9]+)\..*\+gitea-", version)
         if forgejo and int(forgejo[1]) < _FORGEJO_WITH_LOGS:
-            what = f"Forgejo {version} tells no jobs and no logs by its API; see {self._pages}/actions"
+            what = f"Forgejo {version} doesn't tell this by its API, {more}; see {self._pages}/actions"
             raise ReplicatorError(rows.NOT_SUPPORTED, what)
 
     def page(self, workflow: str) -> str:
