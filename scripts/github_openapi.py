@@ -25,6 +25,10 @@ PATHS = {
     f"{REPOSITORY}/actions/runs/{{run_id}}": ["get"],
     f"{REPOSITORY}/actions/runs/{{run_id}}/jobs": ["get"],
     f"{REPOSITORY}/actions/jobs/{{job_id}}/logs": ["get"],
+    # Those of docs/workers.md, which nothing here calls.
+    f"{REPOSITORY}/actions/runners": ["get"],
+    f"{REPOSITORY}/actions/runners/registration-token": ["post"],
+    f"{REPOSITORY}/actions/runners/{{runner_id}}": ["delete"],
 }
 #: Words for people, and schemas that the emulator answers nothing of.
 DROPPED = {"description", "summary", "externalDocs", "tags", "examples", "example", "headers", "title", "x-github"}

@@ -1,6 +1,7 @@
-"""Forgejo's workflows and runs in memory, as its handlers' source has them: 11, which tells no jobs, to 16, which does.
+"""Forgejo's workflows and runs in memory, as its handlers' source has them: 10, which tells no run, to 16, which tells all.
 
-Forgejo's server was never run; what is here was read in forks of its source and in its release notes.
+Forgejo's server was never run; what is here was read in forks of its source and in its release notes. With which version
+it began to tell runs is a guess: 12.
 """
 
 from __future__ import annotations

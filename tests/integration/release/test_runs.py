@@ -102,6 +102,19 @@ def test_logs_of_one_job(github: GitHub, server: Front) -> None:
     assert "its jobs: build (X86_64), build (ARM64), deploy" in said.log
 
 
+def test_one_log_that_cannot_be_read_hides_no_other(github: GitHub, server: Front) -> None:
+    """Gitea answers 500 for a job that runs and has written nothing yet; of one that ended that is an error."""
+    github.logs[52] = b"arm\n"
+    server.fault = lambda _number, request: "500_before" if "/jobs/51/" in request.target else ""
+    said = logs(server)
+    assert (said.exit_code, said.why) == (4, "unreachable")
+    assert "arm" in said.log
+    github.runs[5].jobs[0] |= {"status": "in_progress", "conclusion": None}
+    said = logs(server)
+    assert said.exit_code == 0
+    assert [job["log"] for job in said.document["jobs"]] == [None, ["arm"], None]
+
+
 def test_a_log_without_end_is_shown_in_lines(github: GitHub, server: Front, monkeypatch: pytest.MonkeyPatch) -> None:
     """A line that is longer than a line may be, and more than the document holds."""
     monkeypatch.setattr(runs, "_MOST_IN_DOCUMENT", 30_000)

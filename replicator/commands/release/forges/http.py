@@ -140,7 +140,8 @@ class Door:
         with contextlib.closing(answer):
             if answer.status_code != 200:
                 kind = Absent if answer.status_code in {404, 410} else ReplicatorError
-                raise kind(rows.UNREACHABLE, f"{self._host()} answered {answer.status_code} for a download")
+                row = rows.FORBIDDEN if answer.status_code in {401, 403} else rows.UNREACHABLE
+                raise kind(row, f"{self._host()} answered {answer.status_code} for a download")
             yield from answer.iter_content(_PIECE)
 
     def harmless(self, text: str) -> str:

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from replicator.bootstrap.workflow_commands import plain
+from replicator.commands.release import errors as forge_rows
 from replicator.commands.release.forges import opening
 from replicator.commands.release.forges.http import Absent, Clock
 from replicator.commands.release.settings import validated
@@ -147,6 +148,7 @@ class Logging(_Reading):
     logs: dict[int, list[str]] = field(default_factory=dict)
     """Job → the lines of its log, as far as the document holds them."""
     cut: bool = False
+    unread: list[ReplicatorError] = field(default_factory=list)
     _kept: int = 0
 
     def _told(self, workflows: Workflows, wanted: Any) -> Verdict:
@@ -161,6 +163,8 @@ class Logging(_Reading):
             raise ReplicatorError(rows.RUN_UNREAD, f"Run {run.id} has no such job; its jobs: {names}")
         for job in chosen:
             self._print(workflows, job)
+        if self.unread:
+            raise self.unread[0]
         if not self.logs:
             what = f"Run {run.id} has no log of {'these jobs' if len(chosen) > 1 else 'this job'}"
             what = f"{what}: not yet, or not any more, or the token may not read it"
@@ -175,6 +179,13 @@ class Logging(_Reading):
                 self._keep(job, line)
         except Absent:
             self.runner.line("There is no log (yet, or any more).")
+        except ReplicatorError as error:
+            # One log that can't be read keeps the others from nobody.
+            if error.advice is not forge_rows.UNREACHABLE:
+                raise
+            self.runner.line(f"There is no log: {error.what}")
+            # Gitea answers 500 for a job that has started and hasn't written yet.
+            self.unread += [error] if job.status == "completed" else []
         else:
             self.logs.setdefault(job.id, [])
 
