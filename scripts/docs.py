@@ -1,4 +1,4 @@
-"""Generates from the code: inputs of each action.yml, tables of docs/, docs/errors.md, the schema.
+"""Generates from the code: inputs of each action.yml, tables of docs/, docs/errors.md, schemas, what is near.
 
 So the documents can't drift from what the action does. A generated table is between `<!-- BEGIN name -->` and
 `<!-- END name -->`. --check compares and writes nothing.
@@ -21,6 +21,8 @@ import yaml
 
 from replicator.bootstrap.command import every
 from replicator.commands.registry import config as registry_config
+from replicator.commands.webhooks import event
+from replicator.commands.webhooks.receiver import config as webhook_config
 from replicator.compute import errors as compute_errors
 from replicator.compute import refusals
 from replicator.compute.permissions import PERMISSIONS, ROLES
@@ -28,6 +30,7 @@ from replicator.compute.refusals import Then
 from replicator.core import errors
 from replicator.index import errors as index_errors
 from replicator.inputs import config_file
+from scripts import terraform_orders
 from scripts.action_inputs import filled
 
 if TYPE_CHECKING:
@@ -84,6 +87,8 @@ COMMANDS = {
     "`dry_run: true` or `plan`": "`plan`",
     "`verify --index`": "`verify`",
     "`list`": "`list`",
+    "`rollback`": "`rollback`",
+    "`promote`": "`promote`",
 }
 
 
@@ -190,9 +195,9 @@ def main(argv: list[str], stdout: TextIO, root: Path = ROOT) -> int:
         wanted = {
             **made,
             **{page: fill(page, root, made) for page in pages(root)},
-            "schemas/replicate-config.schema.json": json.dumps(config_file.schema(), indent=2) + "\n",
-            "schemas/registry-config.schema.json": json.dumps(registry_config.schema(), indent=2) + "\n",
+            **_schemas(root),
             "docs/errors.md": error_page(),
+            "terraform/orders.json": terraform_orders.text(),
         }
     except ValueError as error:
         stdout.write(f"{error}\n")
@@ -202,10 +207,23 @@ def main(argv: list[str], stdout: TextIO, root: Path = ROOT) -> int:
         if argv:
             stdout.write(f"{name} is stale: it differs from action.yml or the code. Run `make docs`.\n")
         else:
-            (root / name).parent.mkdir(exist_ok=True)
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
             (root / name).write_text(wanted[name], encoding="utf-8")
             stdout.write(f"{name}: written again\n")
     return 1 if stale and argv else 0
+
+
+def _schemas(root: Path) -> dict[str, str]:
+    """Return the schemas by path: in `schemas/`, whose address editors use, and in the package, which prints them."""
+    made = {
+        "replicate-config.schema.json": json.dumps(config_file.schema(), indent=2) + "\n",
+        "registry-config.schema.json": json.dumps(registry_config.schema(), indent=2) + "\n",
+        "event.schema.json": json.dumps(event.schema(), indent=2) + "\n",
+        "webhook-config.schema.json": json.dumps(webhook_config.schema(), indent=2) + "\n",
+        # Written by hand.
+        "image-index.schema.json": _read(root / "schemas" / "image-index.schema.json"),
+    }
+    return {f"{folder}/{name}": text for folder in ("schemas", "replicator/schemas") for name, text in made.items()}
 
 
 def error_page() -> str:

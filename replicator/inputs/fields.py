@@ -35,6 +35,9 @@ class Option:
     """Whether the option may be given several times; the setting's text is then a JSON list of what was given."""
 
 
+#: Where the schemas are for editors, those of version 1.
+SCHEMA_ADDRESS = "https://raw.githubusercontent.com/gce-image-replicator/gce-image-replicator/v1/schemas/"
+
 _BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 
 #: Inputs that only `decide` and `setup.sh` read.

@@ -29,7 +29,11 @@ TABLE = ROOT / "docs" / "permissions.json"
 SOURCE, REPLICAS = "p1", "p2"
 #: What anything might need, by project; the least of it that does is found.
 CANDIDATES = {
-    SOURCE: sorted(name for name in ROLES if name.endswith(("get", "Family", "Policy", "useReadOnly", "list"))),
+    SOURCE: sorted(
+        name
+        for name in ROLES
+        if name.endswith(("get", "Family", "Policy", "useReadOnly", "list", "deprecate", "update"))
+    ),
     REPLICAS: sorted(ROLES),
 }
 IMAGE = {"project": SOURCE, "name": "web-1", "family": "web", "labels": {"team": "infra"}, "description": "d"}
@@ -63,6 +67,32 @@ def made(**inputs: str) -> Callable[[Running, Path], None]:
     return prepare
 
 
+def two_releases(*, promoted: bool = True, marked: bool = False) -> Callable[[Running, Path], None]:
+    """An older release than the source's own, both with a copy in the project of the replicas."""
+
+    def prepare(emulator: Running, _folder: Path) -> None:
+        change = emulator.compute.state.image
+        deprecated = {"state": "DEPRECATED"} if marked else {}
+        emulator.add_image(project=SOURCE, name="web-0", family="web", created=1.0)
+        if marked:
+            emulator.run(lambda: change(SOURCE, "web-1", 9e9).fields.update(deprecated=deprecated))  # type: ignore[union-attr]
+        for name in ("web-0", "web-1"):
+            source = emulator.image(SOURCE, name)
+            assert source
+            emulator.add_image(
+                project=REPLICAS,
+                name=f"{name}-eu",
+                location="eu",
+                family="web-eu" if promoted or name == "web-0" else None,
+                source_image=f"projects/p1/global/images/{name}",
+                source_image_id=source["id"],
+                deprecated=deprecated if name == "web-1" else {},
+                created=2.0 if name == "web-0" else None,
+            )
+
+    return prepare
+
+
 #: What people ask for → its inputs, and what stands there before.
 CASES: dict[str, tuple[dict[str, str], Callable[[Running, Path], None]]] = {
     "a first run": ({}, nothing),
@@ -80,6 +110,9 @@ CASES: dict[str, tuple[dict[str, str], Callable[[Running, Path], None]]] = {
     "`dry_run: true` where copies exist": ({"dry_run": "true"}, made()),
     "`verify --index`": ({"verify": "index", "access": "public"}, made(access="public")),
     "`list`": ({"list": "web"}, made()),
+    "`rollback`": ({"turn": "rollback"}, two_releases()),
+    "`promote`": ({"turn": "promote --release web-1"}, two_releases(promoted=False)),
+    "`promote --reactivate`": ({"turn": "promote --release web-1 --reactivate"}, two_releases(marked=True)),
 }  # fmt: skip
 
 
@@ -103,6 +136,14 @@ def replicate(emulator: Running, folder: Path, token: str, **inputs: str) -> tup
             env = {"CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE": emulator.url}
             where = ["--locations", given["locations"], "--replica-project", given["replica_project"]]
             code = main(["list", "--families", families, "--project-id", SOURCE, *where], env, stdout)
+            return code, stdout.getvalue()
+        if verb := given.pop("turn", ""):
+            stdout = io.StringIO()
+            env = {"CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE": emulator.url}
+            where = ["--locations", given["locations"] + ",us", "--replica-project", given["replica_project"]]
+            code = main([*verb.split(), "--families", "web", "--project-id", SOURCE, *where], env, stdout)
+            # Whatever is missing is found before anything is changed.
+            assert bool(code) != any(entry["committed"] for entry in emulator.journal()), stdout.getvalue()
             return code, stdout.getvalue()
         action = Action(emulator, folder, runs=len(list(folder.iterdir())))
         action.env = {"CLOUDSDK_AUTH_DISABLE_CREDENTIALS": ""}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from replicator.commands.lifecycle import dates, releases
 from replicator.commands.lifecycle.releases import Status
+from replicator.commands.lifecycle.turn import versions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -39,7 +40,9 @@ def rows(reading: Reading, wanted: ListSettings, now: datetime) -> list[Row]:
         for each in sets:
             status = statuses[each.root.id]
             notes = list(_notes(each, status, reading, wanted))
-            found.append(Row(each=each, version=_version(each, wanted), status=status, message=" ".join(notes)))
+            found.append(
+                Row(each=each, version=versions.of(each, wanted.release_label), status=status, message=" ".join(notes))
+            )
     return found
 
 
@@ -51,11 +54,6 @@ def defaults(listed: Sequence[Row]) -> dict[str, str]:
             if row.status is status:
                 found.setdefault(row.each.line, row.version)
     return found
-
-
-def _version(each: ReplicaSet, wanted: ListSettings) -> str:
-    values = each.label(wanted.release_label) - {""}
-    return next(iter(values)) if len(values) == 1 else each.root.ref.name
 
 
 def _notes(each: ReplicaSet, status: Status, reading: Reading, wanted: ListSettings) -> Iterator[str]:

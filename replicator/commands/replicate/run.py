@@ -59,7 +59,7 @@ class Replication(RecordedRun):
 
     def carry_out(self, signals: Signals) -> Verdict:
         """Check the inputs, make and verify the replicas, move families."""
-        inputs = self.inputs = settings.load(self.given, self.env)
+        inputs = self.inputs = self.loaded(settings.load)
         if self.of_action:
             empty = settings.empty_inputs(inputs.settings, self.env)
             self.notes += [Annotation("warning", f"Input {item.input}", str(item)) for item in empty]
@@ -102,7 +102,7 @@ class Replication(RecordedRun):
         self.notes += [Annotation("notice", "Plan", note) for note in plan.notes]
         if found.missing:
             self.notes.append(Annotation("warning", "Permissions", "; ".join(str(each) for each in found.missing)))
-        progress.show_plan(self.runner, plan, found)
+        progress.show_plan(self.runner, plan, found, folded=not wanted.dry_run)
         return calls, plan
 
     async def _seal(self) -> bool:
@@ -160,7 +160,30 @@ class Replication(RecordedRun):
             return
         if self.inputs.settings.sign is Sign.OFF:
             with self.tolerant("index"):
-                self.written = seal.write(self._index(), self.folder())
+                self.written = seal.write(self._index(), self.index_file())
+
+    def show(self, verdict: Verdict) -> None:
+        """Print what exists where, and the index; after a plan, which was printed, the line that carries it out."""
+        if self.plan is None or verdict.result is not Result.PLANNED:
+            super().show(verdict)
+            return
+        self.runner.line("")
+        self.runner.line(f"{verdict.result}: {verdict.headline}.")
+        if not any(step.changing or step.error for step in self.plan.steps):
+            self.runner.line("Everything is as wanted already: nothing would be changed.")
+        elif self.inputs and not self.of_action:
+            self.runner.line("This does it:")
+            which = self.plan.source.ref
+            words = snippets.again("replicate", self.inputs.settings, self.given, which, but="dry_run")
+            for line in snippets.typed(snippets.INSTALLED, words):
+                self.runner.line(line, indent=2)
+
+    def annotations(self, verdict: Verdict) -> Sequence[Annotation]:
+        """Return the usual annotations; on a command line without what the plan says already."""
+        if verdict.result is not Result.PLANNED or self.runner.commands:
+            return super().annotations(verdict)
+        shown = {*(self.plan.notes if self.plan else ()), *(self.plan.warnings if self.plan else ())}
+        return [note for note in super().annotations(verdict) if note.message not in shown]
 
     def outputs(self, verdict: Verdict) -> Mapping[str, str]:
         """Return every output of action.yml."""
@@ -176,7 +199,8 @@ class Replication(RecordedRun):
         if self.inputs:
             which = self.source.ref if self.source else self.inputs.source
             late = any(row.reason == errors.Deadline.reason for row in self.rows)
-            again = snippets.again(self.inputs.settings, self.given, which, late=late)
+            words = snippets.again("replicate", self.inputs.settings, self.given, which, late=late)
+            again = snippets.typed(snippets.FETCHED, words)
         return summary.render(verdict, self.source, self.rows, self.told_to_people(), again)
 
 

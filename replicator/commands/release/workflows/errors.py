@@ -28,9 +28,9 @@ WORKFLOW_NOT_FOUND = Advice(
 )
 DISPATCH_REFUSED = Advice(
     title="Dispatch refused",
-    meaning="The forge refused to start the workflow: for its inputs, or because it has no trigger for a dispatch, or is "
-    "disabled. Nothing was started.",
-    remedy="Compare the inputs with `on.workflow_dispatch.inputs` of the workflow at that ref.",
+    meaning="The forge refused to start the workflow, for its inputs, or because it has no trigger for a dispatch, or "
+    "is disabled. Nothing was started.",
+    remedy="Compare the inputs with those that the workflow declares at that ref.",
     exit_code=ExitCode.FAILED,
 )
 DISPATCH_UNCLEAR = Advice(

@@ -62,7 +62,7 @@ class DispatchSettings(Where):
 
     workflow: Annotated[str, AfterValidator(_workflow), Option(_WHAT, "FILE")]
     """The name of the workflow's file, as in `deploy.yml`."""
-    ref: Annotated[str, AfterValidator(_ref), Option(_WHAT, "TAG|BRANCH")]
+    ref: Annotated[str, AfterValidator(_ref), Option(_WHAT, "REF")]
     """The tag or branch to run it at. A full name (`refs/tags/v1.2.3`) spares a look at what the name is."""
     input: Annotated[dict[str, str], BeforeValidator(_inputs), Option(_WHAT, "NAME=VALUE", repeated=True)] = {}  # noqa: RUF012 - pydantic copies it
     """An input of the workflow; may be given several times. Values are texts, which the forge shows to its readers."""
