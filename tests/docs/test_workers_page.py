@@ -20,7 +20,7 @@ from testkit.forges.github_runs import HeldRun
 from testkit.places import ROOT
 
 PAGE = (ROOT / "docs" / "workers.md").read_text(encoding="utf-8")
-LINES = re.findall(r"^python -m replicator (.*)$", PAGE, re.MULTILINE)
+LINES = re.findall(r"^gce-image-replicator (.*)$", PAGE, re.MULTILINE)
 
 
 def test_its_lines_run_as_they_stand() -> None:
