@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from replicator.bootstrap.command import every
+from replicator.commands.lifecycle.retain import rules_file
 from replicator.commands.registry import config as registry_config
 from replicator.commands.webhooks import event
 from replicator.commands.webhooks.receiver import config as webhook_config
@@ -89,6 +90,8 @@ COMMANDS = {
     "`list`": "`list`",
     "`rollback`": "`rollback`",
     "`promote`": "`promote`",
+    "`retain`": "`retain`",
+    "`retain --apply`": "`retain --apply`",
 }
 
 
@@ -113,10 +116,19 @@ def permissions(_action: dict[str, Any]) -> str:
 
 
 def _options(measured: dict[str, dict[str, list[str]]], where: str, name: str) -> str:
-    """Return the cases, beside the commands, that differ from a first run in a permission."""
-    usual = name in measured["a first run"][where]
-    others = [case for case, row in measured.items() if case not in COMMANDS and (name in row[where]) != usual]
-    return f"{'not for' if usual else 'for'} {', '.join(others)}" if others else ""
+    """Return the cases, beside the commands, that differ from their command in a permission."""
+    others = [case for case in measured if case not in COMMANDS]
+    differing = [case for case in others if (name in measured[case][where]) != (name in measured[_of(case)][where])]
+    parts = {
+        word: [case for case in differing if (name in measured[case][where]) == (word == "for")]
+        for word in ("for", "not for")
+    }
+    return "; ".join(f"{word} {', '.join(cases)}" for word, cases in parts.items() if cases)
+
+
+def _of(case: str) -> str:
+    """The command that a case is an option of: the one that its name begins with, else `replicate`."""
+    return next((command for command in COMMANDS if case.startswith(f"{command[:-1]} --")), "a first run")
 
 
 def calls(_action: dict[str, Any]) -> str:
@@ -218,6 +230,7 @@ def _schemas(root: Path) -> dict[str, str]:
     made = {
         "replicate-config.schema.json": json.dumps(config_file.schema(), indent=2) + "\n",
         "registry-config.schema.json": json.dumps(registry_config.schema(), indent=2) + "\n",
+        "retention-rules.schema.json": json.dumps(rules_file.schema(), indent=2) + "\n",
         "event.schema.json": json.dumps(event.schema(), indent=2) + "\n",
         "webhook-config.schema.json": json.dumps(webhook_config.schema(), indent=2) + "\n",
         # Written by hand.

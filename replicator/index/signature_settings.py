@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import BaseModel, ConfigDict
 
 from replicator.bootstrap.quote import quoted
-from replicator.inputs.fields import Option
+from replicator.inputs.fields import Flag, Option
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -45,7 +45,11 @@ class SignerSettings(BaseModel):
         return {name: file for name in ("bundle", "attestation") if (file := getattr(self, name))}
 
 
-SignatureSettings = SignerSettings
+class SignatureSettings(SignerSettings):
+    """The same for a command that may end after the signature."""
+
+    offline_only: Annotated[Flag, Option(HEADING)] = False
+    """Whether to verify only the signature, without calling an API."""
 
 
 def problems(given: Mapping[str, str]) -> Iterator[tuple[str, str]]:

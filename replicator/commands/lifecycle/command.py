@@ -1,4 +1,4 @@
-"""Declares the verbs `list`, `rollback` and `promote`: help, the options that each takes and leaves out, examples."""
+"""Declares the verbs `list`, `rollback`, `promote` and `retain`: help, options left out, examples."""
 
 from __future__ import annotations
 
@@ -67,5 +67,28 @@ COMMANDS = [
         # Its input `verb` says which of the two.
         action="promote",
         outputs=_OUTPUTS,
+    ),
+    Command(
+        "retain",
+        "retire old releases with notice, and delete them a week later; without --apply show the plan only",
+        run="commands.lifecycle.retain.run:run",
+        settings="commands.lifecycle.retain.settings:RetainSettings",
+        examples=(
+            "retain --families web,web-arm64 --project-id PROJECT",
+            "retain --rules retention.yaml --approved-plan retention-plan.json --apply",
+        ),
+        action="retain",
+        outputs={
+            "result": "",
+            "reason": "",
+            "default": "{}",
+            "releases": "[]",
+            "due": "0",
+            "retired": "0",
+            "purged": "0",
+            "failed": "0",
+            "plan_path": "",
+            "plan_digest": "",
+        },
     ),
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
@@ -134,6 +135,11 @@ def state(image: Image) -> str:
 
 def _named(image: Image) -> dict[str, str]:
     return {"project": image.ref.project, "name": image.ref.name, "id": image.id, "uri": image.ref.uri}
+
+
+def as_json(value: Any) -> str:
+    """One output of an action that isn't text."""
+    return json.dumps(value, ensure_ascii=False)
 
 
 def time(moment: datetime) -> str:
