@@ -25,6 +25,7 @@ DOORS = {
         "index/sign.py",
         "commands/registry/artifacts.py",
         "commands/release/forges",
+        "commands/release/workflows/api.py",
         "commands/resolve/fetch.py",
         "commands/webhooks/delivery.py",
     ),
