@@ -27,7 +27,7 @@ from replicator.compute.permissions import PERMISSIONS, ROLES
 from replicator.compute.refusals import Then
 from replicator.core import errors
 from replicator.index import errors as index_errors
-from replicator.inputs import config_file
+from replicator.inputs import config_file, price_list
 from scripts.action_inputs import filled
 
 if TYPE_CHECKING:
@@ -191,6 +191,7 @@ def main(argv: list[str], stdout: TextIO, root: Path = ROOT) -> int:
             **made,
             **{page: fill(page, root, made) for page in pages(root)},
             "schemas/replicate-config.schema.json": json.dumps(config_file.schema(), indent=2) + "\n",
+            "schemas/prices.schema.json": json.dumps(price_list.schema(), indent=2) + "\n",
             "schemas/registry-config.schema.json": json.dumps(registry_config.schema(), indent=2) + "\n",
             "docs/errors.md": error_page(),
         }

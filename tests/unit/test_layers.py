@@ -51,6 +51,8 @@ PURE = {
     "replicas/charts.py",
     "replicas/copy_queue.py",
     "replicas/copy_tree.py",
+    "replicas/cost/estimate.py",
+    "replicas/cost/words.py",
     "replicas/plan.py",
     "replicas/results.py",
     "replicas/snippets.py",

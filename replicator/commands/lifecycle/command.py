@@ -25,6 +25,7 @@ COMMANDS = [
             "variant",
             "sign",
             "dry_run",
+            "prices",
             "copies_per_source",
         ),
         examples=("list --families web,web-arm64 --project-id PROJECT",),

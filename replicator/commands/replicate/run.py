@@ -18,6 +18,8 @@ from replicator.core.replicas import Result, Sign
 from replicator.index import image_index, seal
 from replicator.inputs import manifest_age
 from replicator.replicas import report, results, settings, snippets, summary, work
+from replicator.replicas.cost import words
+from replicator.replicas.cost.estimate import Cost, estimate
 from replicator.replicas.recorded_run import RecordedRun
 from replicator.replicas.session import Session
 from replicator.replicas.survey import moved_by_the_build, survey
@@ -47,6 +49,10 @@ class Replication(RecordedRun):
     inputs: Inputs | None = None
     source: Image | None = None
     plan: Plan | None = None
+    cost: Cost | None = None
+    """What the plan costs; None without a plan, and where the input `prices` is `off`."""
+    costs: Sequence[str] = ()
+    """The same in words."""
     works: list[Work] = field(default_factory=list)
     rows: list[ReplicaResult] = field(default_factory=list)
     moved: str = ""
@@ -102,7 +108,9 @@ class Replication(RecordedRun):
         self.notes += [Annotation("notice", "Plan", note) for note in plan.notes]
         if found.missing:
             self.notes.append(Annotation("warning", "Permissions", "; ".join(str(each) for each in found.missing)))
-        progress.show_plan(self.runner, plan, found)
+        self.cost = estimate(plan, prices) if (prices := inputs.price_list()) else None
+        self.costs = words.lines(plan, self.cost, waits.now().date())
+        progress.show_plan(self.runner, plan, found, self.costs)
         return calls, plan
 
     async def _seal(self) -> bool:
@@ -167,8 +175,9 @@ class Replication(RecordedRun):
         return report.outputs(decision="replicate", verdict=verdict, rows=self.rows, written=self.written)
 
     def document(self, verdict: Verdict) -> Mapping[str, Any]:
-        """Return results, plan and index."""
-        return report.document(verdict, self.rows, self.plan, self.written)
+        """Return results, plan, cost and index."""
+        cost = words.as_dict(self.cost) if self.cost else None
+        return {**report.document(verdict, self.rows, self.plan, self.written), "cost": cost}
 
     def summary(self, verdict: Verdict) -> str:
         """Render what exists where, what went wrong, and the command that repeats the run."""
@@ -177,7 +186,8 @@ class Replication(RecordedRun):
             which = self.source.ref if self.source else self.inputs.source
             late = any(row.reason == errors.Deadline.reason for row in self.rows)
             again = snippets.again(self.inputs.settings, self.given, which, late=late)
-        return summary.render(verdict, self.source, self.rows, self.told_to_people(), again)
+        costs = self.costs if self.cost and self.cost.lines else ()
+        return summary.render(verdict, self.source, self.rows, self.told_to_people(), again, costs)
 
 
 run = partial(execute, Replication)

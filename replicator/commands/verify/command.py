@@ -19,6 +19,7 @@ COMMANDS = [
         # These say how images are made, and verify makes none.
         without=(
             "dry_run",
+            "prices",
             "promote",
             "replace_failed",
             "copies_per_source",
