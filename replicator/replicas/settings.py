@@ -17,6 +17,7 @@ from replicator.inputs import price_list, source_reference
 from replicator.inputs.config_file import BadConfig, Config, Place
 from replicator.inputs.config_file import read as read_config
 from replicator.inputs.fields import (
+    Amount,
     Count,
     Endpoint,
     Flag,
@@ -35,6 +36,7 @@ from replicator.inputs.fields import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
+    from decimal import Decimal
 
     from replicator.inputs.price_list import PriceList
     from replicator.inputs.source_reference import SourceRef
@@ -117,6 +119,10 @@ class Settings(BaseModel):
     """The prices that the plan tells the cost by: a file that `replicator prices update` wrote, relative to the
     workspace, or `off` to tell no cost. Empty: the few prices that come with this version.
     """
+    max_monthly_cost: Annotated[Amount | None, Option("what it may cost", "AMOUNT")] = None
+    """The most that the copies may cost a month, in the currency of the prices: `5.00`. If they cost more, or that
+    can't be told, the run fails before anything is changed. Empty: any amount.
+    """
     copies_per_source: Annotated[Count | None, Option("how long it may take", "COPIES")] = None
     """How many copies of one image to make within an hour. If more locations wait, verified replicas are copied in
     turn, nearest first. Empty: as many as Compute Engine makes, and 6 after it first refuses one.
@@ -187,6 +193,13 @@ class Settings(BaseModel):
         names.check(value, frozenset({"family", "location"}))
         for location in info.data.get("locations", ()):
             names.make(_place(info, location).family or value, "family", location=location)
+        return value
+
+    @field_validator("max_monthly_cost")
+    @classmethod
+    def _max_monthly_cost(cls, value: Decimal | None, info: ValidationInfo) -> Decimal | None:
+        if value is not None and info.data.get("prices") == NO_PRICES:
+            raise ValueError("needs prices, and prices is off: give a file there, or leave one of the two out")
         return value
 
     @field_validator("labels", mode="before")

@@ -52,6 +52,7 @@ PURE = {
     "replicas/copy_queue.py",
     "replicas/copy_tree.py",
     "replicas/cost/estimate.py",
+    "replicas/cost/limit.py",
     "replicas/cost/words.py",
     "replicas/plan.py",
     "replicas/results.py",

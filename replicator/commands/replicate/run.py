@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from replicator.commands.replicate import live_table, preflight, progress
+from replicator.commands.replicate.errors import TOO_EXPENSIVE
 from replicator.commands.replicate.execute import replicate
 from replicator.compute import lookup, waits
 from replicator.compute.connect import connected
@@ -18,7 +19,7 @@ from replicator.core.replicas import Result, Sign
 from replicator.index import image_index, seal
 from replicator.inputs import manifest_age
 from replicator.replicas import report, results, settings, snippets, summary, work
-from replicator.replicas.cost import words
+from replicator.replicas.cost import limit, words
 from replicator.replicas.cost.estimate import Cost, estimate
 from replicator.replicas.recorded_run import RecordedRun
 from replicator.replicas.session import Session
@@ -111,7 +112,17 @@ class Replication(RecordedRun):
         self.cost = estimate(plan, prices) if (prices := inputs.price_list()) else None
         self.costs = words.lines(plan, self.cost, waits.now().date())
         progress.show_plan(self.runner, plan, found, self.costs)
+        self._refuse_what_is_too_expensive(plan, wanted)
         return calls, plan
+
+    def _refuse_what_is_too_expensive(self, plan: Plan, wanted: settings.Settings) -> None:
+        """Raise ReplicatorError if the plan costs more than it may, or nobody can tell. Nothing was changed by then."""
+        if self.cost is None or wanted.max_monthly_cost is None:
+            return
+        if excess := limit.excess(self.cost, wanted.max_monthly_cost):
+            self.rows = work.planned(plan)
+            self.runner.table(list(words.table(self.cost)))
+            raise errors.ReplicatorError(TOO_EXPENSIVE, excess, remedy=limit.remedy(self.cost))
 
     async def _seal(self) -> bool:
         """Sign and write the index before any family moves, unless the run failed. Returns whether that was done.

@@ -20,6 +20,7 @@ COMMANDS = [
         without=(
             "dry_run",
             "prices",
+            "max_monthly_cost",
             "promote",
             "replace_failed",
             "copies_per_source",

@@ -33,7 +33,7 @@ def lines(plan: Plan, cost: Cost | None, today: date) -> list[str]:
         return [first]
     told = [f"{first}{_money_in_words(cost)}"]
     if cost.stored:
-        told.append(f"stored already: {_named(cost.stored)}")
+        told.append(f"stored already: {named(cost.stored)}")
     if cost.lines and (old := age(cost.prices, today)):
         told.append(old)
     return told
@@ -51,10 +51,10 @@ def _money_in_words(cost: Cost) -> str:
         return ""
     if all(line.gib is None for line in cost.lines):
         return "; its size is unknown, and so is what it costs"
-    unknown = f"{_named(cost.unknown_locations)}: no price known" if cost.unknown_locations else ""
+    unknown = f"{named(cost.unknown_locations)}: no price known" if cost.unknown_locations else ""
     if not cost.known:
         return f"; {unknown}"
-    only = f" for {_named([line.location for line in cost.known])}" if unknown else ""
+    only = f" for {named([line.location for line in cost.known])}" if unknown else ""
     told = f", {about(cost.month, cost.prices)} a month{only} ({_basis(cost)}; {_transfer(cost)})"
     return "; ".join(filter(None, [told, unknown]))
 
@@ -84,7 +84,7 @@ def _basis(cost: Cost) -> str:
 
 def _assumed(prices: PriceList) -> str:
     models = prices.model_locations
-    return f"price of {_named(models)} assumed" if models else "price assumed"
+    return f"price of {named(models)} assumed" if models else "price assumed"
 
 
 def _transfer(cost: Cost) -> str:
@@ -93,7 +93,8 @@ def _transfer(cost: Cost) -> str:
     return f"and {about(cost.transfer, cost.prices)} once for transfer"
 
 
-def _named(locations: Sequence[str]) -> str:
+def named(locations: Sequence[str]) -> str:
+    """Return the locations, or their number where they are many."""
     return ", ".join(locations) if len(locations) <= _MOST_NAMED else f"{len(locations)} locations"
 
 
