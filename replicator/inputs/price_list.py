@@ -126,8 +126,13 @@ def read(given: str, env: Mapping[str, str]) -> PriceList:
 
 def text(prices: PriceList) -> str:
     """Return the list as the text of a file: the same prices give the same bytes."""
+    return json.dumps(as_dict(prices), indent=2, ensure_ascii=False) + "\n"
+
+
+def as_dict(prices: PriceList) -> dict[str, Any]:
+    """Return the list as it stands in a file."""
     table = dict(sorted(prices.image_storage_gib_month.items()))
-    document = {
+    return {
         "schema": prices.version,
         "currency": prices.currency,
         "as_of": prices.as_of.isoformat(),
@@ -136,7 +141,6 @@ def text(prices: PriceList) -> str:
         "image_storage_gib_month": {name: _written(price) for name, price in table.items()},
         "transfer_gib": _written(prices.transfer_gib),
     }
-    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
 def _written(price: Decimal | None) -> str | None:

@@ -18,11 +18,12 @@ TOP = {"__init__", "__main__", "cli"}
 #: Third-party package → the modules, or folders of them, that may import it.
 DOORS = {
     "google.cloud": ("compute/client.py", "compute/connect.py", "compute/answers.py"),
-    "google": ("compute", "commands/registry/artifacts.py"),
+    "google": ("compute", "commands/prices/catalog.py", "commands/registry/artifacts.py"),
     "actions_toolkit": ("runtime/runner.py",),
     "requests": (
         "compute",
         "index/sign.py",
+        "commands/prices/catalog.py",
         "commands/registry/artifacts.py",
         "commands/release/forges",
         "commands/webhooks/delivery.py",
@@ -62,6 +63,7 @@ PURE = {
     "commands/lifecycle/lines.py",
     "commands/lifecycle/releases.py",
     "commands/merge/fragments.py",
+    "commands/prices/skus.py",
     "commands/registry/formats.py",
     "commands/registry/mirrors.py",
     "commands/registry/policies.py",
