@@ -11,7 +11,7 @@ READY_DEMO := $(if $(wildcard $(READY)),$(READY),$(VENV)/demo-$(shell cksum < lo
 RUN := pytest -q -n auto --dist worksteal
 PYTEST := $(PY) -m $(RUN)
 
-.PHONY: help setup demo test test-rest test-all engines test-runners test-signing test-forges soak mutation coverage lint bench docs lock lock-check release-check clean
+.PHONY: help setup demo test test-rest test-all engines test-runners test-signing test-forges soak mutation coverage lint bench docs lock lock-check package release-check clean
 
 help:
 	@echo 'make demo    the main job on the embedded emulator: one image in, three locations out, one refused at first'
@@ -29,6 +29,7 @@ help:
 	@echo 'make docs    generate the inputs of action.yml, tables of docs/, and the schema from the code'
 	@echo 'make lock    make the hashed locks from locks/*.in (needs uv)'
 	@echo 'make lock-check  check that the lock installs on every system and Python (needs a package index)'
+	@echo 'make package  wheel and source archive in dist/, the same to the byte anywhere, checked, installed offline and run'
 	@echo 'make release-check VERSION=1.0.0  rehearse a release in a scratch repository'
 
 setup: $(READY)
@@ -48,7 +49,7 @@ test: setup
 	@$(PYTEST) $(ARGS)
 
 test-rest: setup
-	@$(PYTEST) --rest tests/exhaustive tests/e2e tests/clients $(ARGS)
+	@$(PYTEST) --rest tests $(ARGS)
 
 test-all: setup
 	@MAKE="$(MAKE)" bash scripts/test_all.sh
@@ -106,10 +107,14 @@ lock:
 	$(LOCK_SLIM) locks/notify.in -o locks/notify.txt
 	$(LOCK_SLIM) -c locks/sign.txt -c locks/demo.txt locks/serve.in -o locks/serve.txt
 	$(LOCK_SLIM) -c locks/uv.txt -c locks/sign.txt -c locks/demo.txt -c locks/serve.txt locks/dev.in -o locks/dev.txt
+	$(LOCK) -c locks/dev.txt locks/package.in -o locks/package.txt
 	$(LOCK) locks/audit.in -o locks/audit.txt
 
 lock-check: setup
 	@$(PY) -I scripts/lock_check.py
+
+package: setup
+	@$(PY) -I scripts/package.py
 
 release-check: setup
 	@$(PY) -I scripts/rehearse_release.py "$(VERSION)"

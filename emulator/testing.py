@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from emulator import assembly
 from emulator.compute import images, policies
-from emulator.compute.scenario import PlacedImage
+from emulator.compute.scenario import PlacedImage, PlacedTemplate
 from emulator.compute.service import Compute
 from emulator.compute.state import Change, Image
+from emulator.compute.templates import methods as templates
 from emulator.core.clock import DrivenClock, RealClock
 from emulator.core.server import Server
 from emulator.core.service import Setting
@@ -160,6 +161,20 @@ class Running:
         def act() -> dict[str, Any]:
             now = self.app.clock.now()
             return _copy(images.render(images.place(self.compute.state, spec, now), now))
+
+        return self.run(act)
+
+    def add_template(
+        self, *, project: str, name: str, images: Sequence[str] = (), region: str | None = None
+    ) -> dict[str, Any]:
+        """Put an instance template in place, and return it in the API's form; the first image is booted from.
+
+        Raises ValueError if the name is taken, ApiError for a malformed one.
+        """
+        spec = PlacedTemplate(project=project, name=name, images=tuple(images), region=region)
+
+        def act() -> dict[str, Any]:
+            return _copy(templates.render(templates.place(self.compute.state, spec, self.app.clock.now())))
 
         return self.run(act)
 

@@ -1,7 +1,7 @@
 """Starts the program: an action's step (gated by `decide`, inputs in INPUT_ variables), or the command line.
 
-`python -m replicator` without arguments is the main action; `python -m replicator action VERB` is the action of that
-verb; anything else is the command line.
+In a runner `python -m replicator` without arguments is the main action. `python -m replicator action VERB` is the
+action of that verb. Anything else is the command line.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _PREFIX = "INPUT_"
 
 def main(argv: list[str], env: Mapping[str, str], stdout: TextIO) -> int:
     """Run an action's command, or the one that the command line names. Returns the exit code."""
-    asked = _of_action(argv)
+    asked = _of_action(argv, env)
     if asked is None:
         from replicator import cli
 
@@ -47,12 +47,20 @@ def main(argv: list[str], env: Mapping[str, str], stdout: TextIO) -> int:
     return code
 
 
-def _of_action(argv: list[str]) -> Command | None:
+def _of_action(argv: list[str], env: Mapping[str, str]) -> Command | None:
     """Return the command whose action is being run; None on the command line."""
     if argv and (argv[0] != "action" or len(argv) != 2):
         return None
+    if not argv and not _in_runner(env):
+        return None
     found = command.find(argv[1] if argv else command.MAIN)
     return found if found and found.action else None
+
+
+def _in_runner(env: Mapping[str, str]) -> bool:
+    return (
+        env.get("GITHUB_ACTIONS") == "true" or "GITHUB_OUTPUT" in env or any(name.startswith(_PREFIX) for name in env)
+    )
 
 
 def entry() -> NoReturn:
@@ -61,7 +69,7 @@ def entry() -> NoReturn:
     # Programs that this one starts (google-auth may run gcloud) must not inherit the key or a token.
     for name in ("SIGNING_KEY", "INPUT_TOKEN"):
         os.environ.pop(name, None)
-    asked = _of_action(sys.argv[1:])
+    asked = _of_action(sys.argv[1:], env)
     if asked:
         EarlySignals(asked, env, sys.stdout)
     code = main(sys.argv[1:], env, sys.stdout)

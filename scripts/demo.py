@@ -159,7 +159,7 @@ def keep(emulator: Backend) -> None:
     say("The emulator goes on until Ctrl-C. In another terminal, in this folder:")
     say(f"  export CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE={emulator.url}/ CLOUDSDK_AUTH_DISABLE_CREDENTIALS=true")
     say("  make setup")
-    say(f"  .venv/bin/python -m replicator plan --source-image projects/{PROJECT}/global/images/{SOURCE}")
+    say(f"  .venv/bin/gce-image-replicator plan --source-image projects/{PROJECT}/global/images/{SOURCE}")
     with contextlib.suppress(KeyboardInterrupt):
         emulator.process.wait()
 

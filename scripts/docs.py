@@ -1,4 +1,4 @@
-"""Generates from the code: inputs of each action.yml, tables of docs/, docs/errors.md, the schema.
+"""Generates from the code: inputs of each action.yml, tables of docs/, docs/errors.md, schemas, what is near.
 
 So the documents can't drift from what the action does. A generated table is between `<!-- BEGIN name -->` and
 `<!-- END name -->`. --check compares and writes nothing.
@@ -20,7 +20,10 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from replicator.bootstrap.command import every
+from replicator.commands.lifecycle.retain import rules_file
 from replicator.commands.registry import config as registry_config
+from replicator.commands.webhooks import event
+from replicator.commands.webhooks.receiver import config as webhook_config
 from replicator.compute import errors as compute_errors
 from replicator.compute import refusals
 from replicator.compute.permissions import PERMISSIONS, ROLES
@@ -28,6 +31,7 @@ from replicator.compute.refusals import Then
 from replicator.core import errors
 from replicator.index import errors as index_errors
 from replicator.inputs import config_file, price_list
+from scripts import terraform_orders
 from scripts.action_inputs import filled
 
 if TYPE_CHECKING:
@@ -84,6 +88,10 @@ COMMANDS = {
     "`dry_run: true` or `plan`": "`plan`",
     "`verify --index`": "`verify`",
     "`list`": "`list`",
+    "`rollback`": "`rollback`",
+    "`promote`": "`promote`",
+    "`retain`": "`retain`",
+    "`retain --apply`": "`retain --apply`",
 }
 
 
@@ -108,10 +116,19 @@ def permissions(_action: dict[str, Any]) -> str:
 
 
 def _options(measured: dict[str, dict[str, list[str]]], where: str, name: str) -> str:
-    """Return the cases, beside the commands, that differ from a first run in a permission."""
-    usual = name in measured["a first run"][where]
-    others = [case for case, row in measured.items() if case not in COMMANDS and (name in row[where]) != usual]
-    return f"{'not for' if usual else 'for'} {', '.join(others)}" if others else ""
+    """Return the cases, beside the commands, that differ from their command in a permission."""
+    others = [case for case in measured if case not in COMMANDS]
+    differing = [case for case in others if (name in measured[case][where]) != (name in measured[_of(case)][where])]
+    parts = {
+        word: [case for case in differing if (name in measured[case][where]) == (word == "for")]
+        for word in ("for", "not for")
+    }
+    return "; ".join(f"{word} {', '.join(cases)}" for word, cases in parts.items() if cases)
+
+
+def _of(case: str) -> str:
+    """The command that a case is an option of: the one that its name begins with, else `replicate`."""
+    return next((command for command in COMMANDS if case.startswith(f"{command[:-1]} --")), "a first run")
 
 
 def calls(_action: dict[str, Any]) -> str:
@@ -190,10 +207,9 @@ def main(argv: list[str], stdout: TextIO, root: Path = ROOT) -> int:
         wanted = {
             **made,
             **{page: fill(page, root, made) for page in pages(root)},
-            "schemas/replicate-config.schema.json": json.dumps(config_file.schema(), indent=2) + "\n",
-            "schemas/prices.schema.json": json.dumps(price_list.schema(), indent=2) + "\n",
-            "schemas/registry-config.schema.json": json.dumps(registry_config.schema(), indent=2) + "\n",
+            **_schemas(root),
             "docs/errors.md": error_page(),
+            "terraform/orders.json": terraform_orders.text(),
         }
     except ValueError as error:
         stdout.write(f"{error}\n")
@@ -203,10 +219,25 @@ def main(argv: list[str], stdout: TextIO, root: Path = ROOT) -> int:
         if argv:
             stdout.write(f"{name} is stale: it differs from action.yml or the code. Run `make docs`.\n")
         else:
-            (root / name).parent.mkdir(exist_ok=True)
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
             (root / name).write_text(wanted[name], encoding="utf-8")
             stdout.write(f"{name}: written again\n")
     return 1 if stale and argv else 0
+
+
+def _schemas(root: Path) -> dict[str, str]:
+    """Return the schemas by path: in `schemas/`, whose address editors use, and in the package, which prints them."""
+    made = {
+        "replicate-config.schema.json": json.dumps(config_file.schema(), indent=2) + "\n",
+        "prices.schema.json": json.dumps(price_list.schema(), indent=2) + "\n",
+        "registry-config.schema.json": json.dumps(registry_config.schema(), indent=2) + "\n",
+        "retention-rules.schema.json": json.dumps(rules_file.schema(), indent=2) + "\n",
+        "event.schema.json": json.dumps(event.schema(), indent=2) + "\n",
+        "webhook-config.schema.json": json.dumps(webhook_config.schema(), indent=2) + "\n",
+        # Written by hand.
+        "image-index.schema.json": _read(root / "schemas" / "image-index.schema.json"),
+    }
+    return {f"{folder}/{name}": text for folder in ("schemas", "replicator/schemas") for name, text in made.items()}
 
 
 def error_page() -> str:

@@ -66,6 +66,7 @@ check "shellcheck" shellcheck "${shells[@]}"
 whole_address='specifying action "https://'
 # actionlint passes the `run:` parts of workflows to the shellcheck on PATH.
 PATH=$venv/bin:$PATH check "actionlint" actionlint -ignore "$whole_address" "${workflows[@]}"
+check "terraform fmt" terraform fmt -check -recursive -diff terraform
 check "generated pages" python -I scripts/docs.py --check
 
 for reason in ${skipped[@]+"${skipped[@]}"}; do

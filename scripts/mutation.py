@@ -123,7 +123,11 @@ MODULES = (
     Module("commands/merge/fragments", MERGED),
     Module("commands/merge/confirm", MERGED),
     Module("replicas/summary", SUMMARY, ("_QUOTED", "_link")),
-    Module("replicas/snippets", ("unit/replicas/test_snippets.py", "clients/test_terraform.py"), ("_shell", "_quoted")),
+    Module(
+        "replicas/snippets",
+        ("unit/replicas/test_snippets.py", "clients/terraform/test_snippet.py"),
+        ("_shell", "_quoted"),
+    ),
     Module("replicas/charts", ("unit/replicas/test_charts.py",)),
 )
 

@@ -17,6 +17,15 @@ rm -rf "$folder"
 "$python" -m venv "$folder" ||
   fail "this Python cannot make a virtual environment. On Debian and Ubuntu: apt-get install python3-venv"
 "$folder/bin/python" -I scripts/install_lock.py "$lock"
-# A path entry instead of a build, which would fetch a backend that no lock pins.
-"$folder/bin/python" -I -c 'import pathlib, sysconfig
-pathlib.Path(sysconfig.get_path("purelib"), "checkout.pth").write_text(f"{pathlib.Path.cwd()}\n", encoding="utf-8")'
+# A path entry and two scripts instead of a build, which would fetch a backend that no lock pins.
+"$folder/bin/python" -I - <<'END'
+import pathlib, shlex, sys, sysconfig
+
+pathlib.Path(sysconfig.get_path("purelib"), "checkout.pth").write_text(f"{pathlib.Path.cwd()}\n", encoding="utf-8")
+for name in ("gce-image-replicator", "replicator"):
+    script = pathlib.Path(sys.executable).with_name(name)
+    # Not in the first line, which is cut where a path is long or has blanks.
+    start = f"exec {shlex.quote(sys.executable)} -I -m replicator \"$@\""
+    script.write_text(f"#!/bin/sh\n{start}\n", encoding="utf-8")
+    script.chmod(0o755)
+END

@@ -124,15 +124,13 @@ def read_records(text: str) -> dict[str, str]:
 def words_of_shell(script: str) -> list[int]:
     """How many words each command of ours in a script has; whatever else it ran is an error.
 
-    The script is really run, by a shell that finds no program and whose `gcloud` and `python` only count; a path can be
-    no function, so the program of the virtual environment goes by its name.
+    The script is really run, by a shell that finds no program and whose `gcloud` and `uvx` only count.
     """
     if not script:
         return []
-    count = 'gcloud() { printf "%s\\n" "$#"; }; python() { printf "%s\\n" "$#"; }; PATH=/nonexistent; set -u\n'
-    named = re.sub(r"^\.venv/bin/python(?= -m replicator )", "python", script, flags=re.MULTILINE)
+    count = 'gcloud() { printf "%s\\n" "$#"; }; uvx() { printf "%s\\n" "$#"; }; PATH=/nonexistent; set -u\n'
     done = subprocess.run(
-        ["bash", "--norc", "-c", count + named], capture_output=True, text=True, timeout=20, check=False
+        ["bash", "--norc", "-c", count + script], capture_output=True, text=True, timeout=20, check=False
     )
     assert (done.returncode, done.stderr) == (0, ""), done.stderr[:300]
     return [int(line) for line in done.stdout.split()]

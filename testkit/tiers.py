@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 from zlib import crc32
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 #: One of so many parametrised tests is in the slice.
 SLICES = 50
@@ -25,6 +31,19 @@ class Choice:
         in_slice = not parametrised or number % SLICES == 0
         part, parts = self.shard
         return (self.everything or in_slice != self.rest) and number % parts == part - 1
+
+
+def few(cases: Iterable[Any], *always: Any) -> list[Any]:
+    """Return parameters, of which `make test` tries only these always, and one in 50 of the others."""
+    values = list(cases)
+    missing = [case for case in always if case not in values]
+    assert not missing, f"{missing} are no cases"
+    return [case if case in always else _exhaustive(case) for case in values]
+
+
+def _exhaustive(case: Any) -> Any:
+    values = case if isinstance(case, tuple) else (case,)
+    return pytest.param(*values, marks=pytest.mark.exhaustive)
 
 
 def shard(text: str) -> tuple[int, int]:

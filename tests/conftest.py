@@ -12,6 +12,7 @@ import pytest
 from emulator.testing import Running, running
 from testkit import tiers
 from testkit.action import Action
+from testkit.tiers import Choice
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,15 +23,66 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+HERE = Path(__file__).parent
+#: `make test` runs these whole, but for what is marked as exhaustive in them.
+WHOLE = [HERE / tier for tier in ("unit", "integration", "docs", "emulator")]
+#: How many of the exhaustive tests are chosen, of how many.
+COUNTS: dict[str, tuple[int, int]] = {}
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """How many of tests/exhaustive run; a slice of them where nothing is said."""
+    """How many of the exhaustive tests run; a slice of them where nothing is said."""
     parser.addoption("--all", action="store_true", help="all exhaustive tests")
-    parser.addoption("--rest", action="store_true", help="the exhaustive tests that the slice leaves out")
+    parser.addoption("--rest", action="store_true", help="what make test leaves out")
     parser.addoption("--shard", type=tiers.shard, default=(1, 1), help="2/4: the second of four parts of them")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the mark of a test that is exhaustive where it stands."""
+    config.addinivalue_line("markers", "exhaustive: make test runs one in 50 of these, as of those in tests/exhaustive")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is not chosen. A test that the command line names by `::` always runs."""
+    choice = Choice(everything=config.getoption("all"), rest=config.getoption("rest"), shard=config.getoption("shard"))
+    exhaustive = [item for item in items if is_exhaustive(item)]
+    left_out: list[pytest.Item] = []
+    if not any("::" in arg for arg in config.args):
+        left_out = [item for item in exhaustive if not takes(choice, item)]
+        if choice.rest:
+            left_out += [item for item in items if not is_exhaustive(item) and set(WHOLE) & set(item.path.parents)]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        gone = set(left_out)
+        items[:] = [item for item in items if item not in gone]
+    # Only a worker of xdist has an output; the process that it belongs to collects nothing itself.
+    run = len([item for item in items if is_exhaustive(item)])
+    getattr(config, "workeroutput", COUNTS)["exhaustive"] = (run, len(exhaustive))
+
+
+def is_exhaustive(item: pytest.Item) -> bool:
+    """Whether a test is one of many of its kind, by its place or by its mark."""
+    return HERE / "exhaustive" in item.path.parents or item.get_closest_marker("exhaustive") is not None
+
+
+def takes(choice: Choice, item: pytest.Item) -> bool:
+    """Whether an exhaustive test is chosen."""
+    many = hasattr(item, "callspec") or item.get_closest_marker("exhaustive") is not None
+    return choice.takes(item.nodeid.partition("::")[2], parametrised=many)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take what a worker counted."""
+    if counts := getattr(node, "workeroutput", {}).get("exhaustive"):
+        COUNTS["exhaustive"] = counts
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say how many cases held: `record_property("counted", what)`, or (what, number) of a test that holds many."""
+    run, known = COUNTS.get("exhaustive", (0, 0))
+    if run < known:
+        terminalreporter.write_line(f"exhaustive: {run:,} of {known:,}; all of them: make test-all")
     cases: dict[str, Counter[str]] = {}
     for outcome in ("passed", "failed"):
         for report in terminalreporter.getreports(outcome):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from emulator.compute import forms, limits, operations, references
+from emulator.compute import deprecation, forms, limits, operations
 from emulator.compute.images import found, label_fingerprint, render
 from emulator.compute.state import Change, Image, Later, Update, updated
 from emulator.core import api_errors
@@ -29,17 +29,20 @@ def patch(call: Call) -> Answer:
         if key == "deprecated" and call.scenario.switches.patched_deprecation == "ignore":
             continue
         if key in PATCHABLE:
-            given[key] = _deprecation(call, value) if key == "deprecated" and value else value
+            given[key] = deprecation.given(call, image, value or {}) if key == "deprecated" else value
         elif value is not None and value != shown.get(key) and call.scenario.switches.patched_fields == "refuse":
             raise api_errors.invalid(f"resource.{key}", value, "The field cannot be changed.")
     if given.get("family"):
         forms.check_name("resource.family", given["family"])
+    elif "family" in given and image.fields.get("family") and call.scenario.switches.empty_family == "refuse":
+        raise api_errors.invalid("resource.family", given["family"] or "", "An image can't be taken out of its family.")
     return _changed(call, image, "patch", lambda now: _with_fields(now, given))
 
 
 def deprecate(call: Call) -> Answer:
     """images.deprecate: `{}` clears; a replacement is kept as a canonical link."""
-    image, deprecated = _changeable(call), _deprecation(call, call.body)
+    image = _changeable(call)
+    deprecated = deprecation.given(call, image, call.body)
     return _changed(call, image, "deprecate", lambda now: _with_fields(now, {"deprecated": deprecated}))
 
 
@@ -47,13 +50,6 @@ def _with_fields(image: Image, given: Mapping[str, Any]) -> Image:
     """The image with these fields; an empty value takes a field away."""
     fields = {key: value for key, value in {**image.fields, **given}.items() if value or key not in given}
     return replace(image, fields=fields)
-
-
-def _deprecation(call: Call, body: Mapping[str, Any]) -> dict[str, Any]:
-    kept = {key: value for key, value in body.items() if value}
-    if "replacement" in kept:
-        kept["replacement"] = references.image_link(kept["replacement"], "resource.replacement", call.project)
-    return kept
 
 
 def set_labels(call: Call) -> Answer:

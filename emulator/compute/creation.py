@@ -73,7 +73,8 @@ def insert(call: Call) -> Answer:
         if body.get(key):
             fields[key] = body[key]
     identifier = call.state.new_id()
-    operation = operations.start(call, "insert", path, identifier, seconds, source_id)
+    warnings = _warnings(_source(call)) if copied else ()
+    operation = operations.start(call, "insert", path, identifier, seconds, source_id, warnings=warnings)
     image = Image(
         project=call.project,
         id=identifier,
@@ -85,6 +86,19 @@ def insert(call: Call) -> Answer:
         labels=labels,
     )
     return operations.announced(operation, call, Change(images=(image,), operation=operation))
+
+
+def _warnings(source: Image) -> tuple[Mapping[str, Any], ...]:
+    """What the operation warns of: a source that is DEPRECATED."""
+    deprecated = source.fields.get("deprecated", {})
+    if deprecated.get("state", "ACTIVE") == "ACTIVE":
+        return ()
+    data = [{"key": "resource_name", "value": source.path}]
+    text = f"The resource '{source.path}' is deprecated."
+    if replacement := deprecated.get("replacement", "").removeprefix(references.CANONICAL):
+        data.append({"key": "replacement_resource", "value": replacement})
+        text += f" A suggested replacement is '{replacement}'."
+    return ({"code": "DEPRECATED_RESOURCE_USED", "message": text, "data": data},)
 
 
 def _check_insert(call: Call, path: str, locations: list[str], *, copied: bool) -> None:

@@ -51,6 +51,25 @@ def _differs(text: str, tag: str = "documented") -> tuple[Behaviour, ...]:
     return (Behaviour(text=text, tag=tag, differs=True),)
 
 
+_BY_ID = _guess("By its numeric id, too.", "image_by_id", "the document's pattern of the parameter allows it")
+_DATES = (
+    *_guess("Dates that have passed are kept.", "past_dates", "Packer refuses them itself"),
+    *_seen(
+        "recorded",
+        "Dates are kept in whatever form they are given.",
+        "gcloud 528 and SUSE's gceimgutils write three forms",
+        "date_form",
+    ),
+    *_guess(
+        "A replacement need neither exist nor be in the same project.", "replacement", "all tools read name such a one"
+    ),
+    *_guess(
+        "`{}` clears a deprecation, and so does `ACTIVE`.",
+        "undeprecate",
+        "for: the document, gce_image_publish; against `ACTIVE`: libcloud#852; against both: Google's page \"is "
+        'irreversible"',
+    ),
+)
 _PENDING = _guess("A PENDING image may be changed and deleted.", "pending_changes")
 _SHOWS = _guess("It shows at once, before its operation has ended.", "changes_visible")
 _CHANGE = (*_SHOWS, *_PENDING)
@@ -70,6 +89,15 @@ _FAMILY = (
         "family_by_image_policy",
         "for: Flatcar#1205; against: Flatcar#314",
     ),
+)
+
+_TEMPLATES = (
+    *_all("documented", "Global ones and regional ones have names of their own."),
+    *_differs("Of a template only its properties are kept, as given; nothing of them is checked but the form."),
+)
+_MADE = (
+    *_TEMPLATES,
+    *_guess("The images and families that it names need not exist.", "template_images"),
 )
 
 EVERYWHERE = (
@@ -113,6 +141,7 @@ EVERYWHERE = (
 METHODS: dict[str, tuple[Behaviour, ...]] = {
     "compute.images.insert": (
         *_all("documented", "Exactly one source; a repeated `requestId` gives the same operation."),
+        *_all("documented", "A copy of a DEPRECATED image warns `DEPRECATED_RESOURCE_USED` in its operation."),
         *_guess(
             "One storage location at most.",
             "several_locations",
@@ -174,7 +203,7 @@ METHODS: dict[str, tuple[Behaviour, ...]] = {
         *_differs("Every disk, snapshot and file exists, and makes an image of 10 GB in `us` where nothing is said."),
         *_differs("Of a customer's key only the hash is kept; nothing is checked."),
     ),
-    "compute.images.get": _all("documented", "By name or by id."),
+    "compute.images.get": (*_all("documented", "By name."), *_BY_ID),
     "compute.images.list": _LIST,
     "compute.images.patch": (
         *_all("documented", "Changes family and description; null or an empty text clears."),
@@ -185,6 +214,8 @@ METHODS: dict[str, tuple[Behaviour, ...]] = {
             "patched_deprecation",
         ),
         *_guess("Another value for any other field is refused.", "patched_fields"),
+        *_guess("An empty family takes the image out of its family.", "empty_family"),
+        *_BY_ID,
         *_CHANGE,
     ),
     "compute.images.setLabels": (
@@ -199,7 +230,11 @@ METHODS: dict[str, tuple[Behaviour, ...]] = {
         *_PENDING,
     ),
     "compute.images.deprecate": (
-        *_all("documented", "Sets or, with `{}`, clears the deprecation; times are informational."),
+        *_all(
+            "documented", "Replaces the whole deprecation; times are informational, and state and family follow none."
+        ),
+        *_DATES,
+        *_BY_ID,
         *_CHANGE,
     ),
     "compute.images.delete": (
@@ -210,6 +245,7 @@ METHODS: dict[str, tuple[Behaviour, ...]] = {
             "nanovms/ops#412",
             "deleted_images",
         ),
+        *_BY_ID,
         *_CHANGE,
     ),
     "compute.images.getFromFamily": _FAMILY,
@@ -264,8 +300,26 @@ METHODS: dict[str, tuple[Behaviour, ...]] = {
         *_differs("It never answers early (the service may)."),
     ),
     "compute.globalOperations.list": _LIST,
-    "compute.globalOperations.aggregatedList": (*_LIST, *_differs("There are operations in the global scope only.")),
+    "compute.globalOperations.aggregatedList": (
+        *_LIST,
+        *_differs("Scopes are `global`, and the regions that have operations."),
+    ),
     "compute.globalOperations.delete": _all("documented", "Forgets the record; what it does goes on."),
+    "compute.regionOperations.get": _all("documented", "As globalOperations.get."),
+    "compute.regionOperations.wait": _all("documented", "As globalOperations.wait."),
+    "compute.instanceTemplates.aggregatedList": (
+        *_LIST,
+        *_all("documented", "All scopes in one list; one that has nothing on a page warns `NO_RESULTS_ON_PAGE`."),
+        *_differs("Scopes are `global`, one region, and those that have templates."),
+    ),
+    "compute.instanceTemplates.list": (*_LIST, *_all("documented", "Global ones only.")),
+    "compute.instanceTemplates.get": _TEMPLATES,
+    "compute.instanceTemplates.insert": _MADE,
+    "compute.instanceTemplates.delete": (*_TEMPLATES, *_differs("There are no groups that use one.")),
+    "compute.regionInstanceTemplates.list": _LIST,
+    "compute.regionInstanceTemplates.get": _TEMPLATES,
+    "compute.regionInstanceTemplates.insert": _MADE,
+    "compute.regionInstanceTemplates.delete": (*_TEMPLATES, *_differs("There are no groups that use one.")),
 }
 
 

@@ -9,7 +9,8 @@ import json
 import math
 from typing import TYPE_CHECKING, Any
 
-from emulator.compute import forms, pages, references
+from emulator.compute import forms, references
+from emulator.compute.lists import pages
 from emulator.compute.state import Change, Image, Policy, State, fingerprint
 from emulator.core import api_errors
 from emulator.core.clock import timestamp
@@ -98,7 +99,8 @@ def place(state: State, spec: PlacedImage, now: float) -> Image:
 def found(call: Call, parameter: str = "image") -> Image:
     """The image that a path names. Raises ApiError 404."""
     name = call.parameters[parameter]
-    image = call.state.image(call.project, name, call.now)
+    by_id = name.isdecimal() and call.scenario.switches.image_by_id == "refuse"
+    image = None if by_id else call.state.image(call.project, name, call.now)
     if image is None:
         raise api_errors.not_found(f"projects/{call.project}/global/images/{name}")
     return image

@@ -31,14 +31,14 @@ MUTATIONS = Meter(
     metric="Write requests",
     quota="GlobalWritesPerMinutePerProject",
 )
-WAIT = "compute.globalOperations.wait"
+WAITS = ("compute.globalOperations.wait", "compute.regionOperations.wait")
 # Methods that are POSTs and change nothing.
-READING = (WAIT, "compute.images.testIamPermissions")
+READING = (*WAITS, "compute.images.testIamPermissions")
 
 
 def meter(call: Call, method: Method) -> Meter | None:
     """What a request counts against; None for a long poll that is free."""
-    if method.id == WAIT and call.scenario.switches.wait_quota == "free":
+    if method.id in WAITS and call.scenario.switches.wait_quota == "free":
         return None
     return READS if method.verb == "GET" or method.id in READING else MUTATIONS
 

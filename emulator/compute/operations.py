@@ -1,4 +1,4 @@
-"""Starts, shows and forgets operations, and answers `globalOperations`.
+"""Starts, shows and forgets operations, and answers `globalOperations` and `regionOperations`.
 
 The shapes are those recorded from the service: a first answer is RUNNING with progress 0, one of setLabels DONE at
 once with `endTime`; a failed one has progress 100, `error.errors`, `httpErrorStatusCode` and `httpErrorMessage`.
@@ -11,7 +11,7 @@ import math
 from http.client import responses
 from typing import TYPE_CHECKING, Any
 
-from emulator.compute import pages
+from emulator.compute.lists import pages
 from emulator.compute.references import link
 from emulator.compute.state import Change, Failure, Operation, fingerprint
 from emulator.core import api_errors
@@ -19,6 +19,8 @@ from emulator.core.clock import timestamp
 from emulator.core.service import Answer, Handler
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from emulator.compute.call import Call
 
 
@@ -35,7 +37,17 @@ MESSAGES = {
 }
 
 
-def start(call: Call, kind: str, target: str, target_id: str, seconds: float, source_id: str = "") -> Operation:
+def start(
+    call: Call,
+    kind: str,
+    target: str,
+    target_id: str,
+    seconds: float,
+    source_id: str = "",
+    *,
+    region: str = "",
+    warnings: tuple[Mapping[str, Any], ...] = (),
+) -> Operation:
     """A new operation that ends after some seconds, or as the call's fault says."""
     fault = call.fault
     stuck = fault is not None and fault.state == "stuck"
@@ -57,6 +69,8 @@ def start(call: Call, kind: str, target: str, target_id: str, seconds: float, so
         ends=math.inf if stuck else call.now + seconds,
         client_operation_id=call.request_id,
         source_id=source_id,
+        region=region,
+        warnings=warnings,
         user=call.principal.name if call.principal else "anonymous@example.com",
         failure=failure,
         gone=fault is not None and fault.state == "gone",
@@ -97,8 +111,12 @@ def render(operation: Operation, now: float, polls: int = 1, first: str = "runni
         "user": operation.user,
         "progress": 100 if state == "DONE" else progress(operation, now),
         "insertTime": timestamp(operation.inserted),
-        "selfLink": link(f"projects/{operation.project}/global/operations/{operation.name}"),
+        "selfLink": link(f"projects/{operation.project}/{operation.scope}/operations/{operation.name}"),
     }
+    if operation.region:
+        shown["region"] = link(f"projects/{operation.project}/{operation.scope}")
+    if operation.warnings:
+        shown["warnings"] = [dict(warning) for warning in operation.warnings]
     if state != "PENDING":
         shown["startTime"] = timestamp(operation.inserted)
     if operation.client_operation_id:
@@ -127,20 +145,21 @@ def _failed(failure: Failure | None) -> dict[str, Any]:
 
 
 def _found(call: Call) -> Operation:
-    name = call.parameters["operation"]
+    name, region = call.parameters["operation"], call.parameters.get("region", "")
     operation = call.state.operation(call.project, name)
-    if operation is None:
-        raise api_errors.not_found(f"projects/{call.project}/global/operations/{name}")
+    if operation is None or operation.region != region:
+        place = f"regions/{region}" if region else "global"
+        raise api_errors.not_found(f"projects/{call.project}/{place}/operations/{name}")
     return operation
 
 
 def get(call: Call) -> Answer:
-    """globalOperations.get."""
+    """globalOperations.get and regionOperations.get."""
     return Answer(body=render(_found(call), call.now))
 
 
 async def wait(call: Call) -> Answer:
-    """globalOperations.wait: answers the moment the operation ends, or unfinished after the longest wait."""
+    """globalOperations.wait and regionOperations.wait: when the operation ends, or after the longest wait."""
     operation = _found(call)
     await call.pause(min(operation.ends, call.now + call.timing.wait))
     return Answer(body=render(operation, call.clock.now()))
@@ -151,26 +170,30 @@ def delete(call: Call) -> Answer:
     return Answer(body=None, change=Change(forgotten=_found(call)))
 
 
-def _page(call: Call) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    rendered = [render(each, call.now) for each in call.state.operations(call.project)]
-    return pages.page(call, "Operation", rendered, created="insertTime")
+def _page(call: Call, *scopes: str) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    own = (each for each in call.state.operations(call.project) if not scopes or each.scope in scopes)
+    return pages.page(call, "Operation", [render(each, call.now) for each in own], created="insertTime")
 
 
 def listed(call: Call) -> Answer:
     """globalOperations.list."""
     path = f"projects/{call.project}/global/operations"
-    items, rest = _page(call)
+    items, rest = _page(call, "global")
     body: dict[str, Any] = {"kind": "compute#operationList", "id": path, "selfLink": link(path)}
     return Answer(body=body | ({"items": items} if items else {}) | rest)
 
 
 def aggregated(call: Call) -> Answer:
-    """globalOperations.aggregatedList: there are operations in the global scope only."""
+    """globalOperations.aggregatedList: those of the global scope, and of the regions that have some."""
     path = f"projects/{call.project}/aggregated/operations"
     items, rest = _page(call)
-    scope = {"operations": items} if items else {"warning": {"code": "NO_RESULTS_ON_PAGE", "message": "No results."}}
+    warning = {"code": "NO_RESULTS_ON_PAGE", "message": "No results."}
+    scopes = {}
+    for scope in sorted({"global", *(each.scope for each in call.state.operations(call.project))}):
+        there = [each for each in items if f"/{scope}/operations/" in each["selfLink"]]
+        scopes[scope] = {"operations": there} if there else {"warning": warning}
     body = {"kind": "compute#operationAggregatedList", "id": path, "selfLink": link(path)}
-    return Answer(body={**body, "items": {"global": scope}, **rest})
+    return Answer(body={**body, "items": scopes, **rest})
 
 
 HANDLERS: dict[str, Handler[Call]] = {
@@ -179,4 +202,6 @@ HANDLERS: dict[str, Handler[Call]] = {
     "compute.globalOperations.delete": delete,
     "compute.globalOperations.list": listed,
     "compute.globalOperations.aggregatedList": aggregated,
+    "compute.regionOperations.get": get,
+    "compute.regionOperations.wait": wait,
 }

@@ -24,6 +24,14 @@ PERMISSIONS = {
     "compute.imageViews.get": "compute.images.get",
     "compute.imageViews.list": "compute.images.list",
     "compute.globalOperations.wait": "compute.globalOperations.get",
+    "compute.regionOperations.wait": "compute.regionOperations.get",
+    "compute.instanceTemplates.insert": "compute.instanceTemplates.create",
+    "compute.instanceTemplates.aggregatedList": "compute.instanceTemplates.list",
+    "compute.regionInstanceTemplates.insert": "compute.instanceTemplates.create",
+    **{
+        f"compute.regionInstanceTemplates.{name}": f"compute.instanceTemplates.{name}"
+        for name in ("get", "list", "delete")
+    },
     "compute.globalOperations.aggregatedList": "compute.globalOperations.list",
     # Anybody may ask what they may do.
     "compute.images.testIamPermissions": "",

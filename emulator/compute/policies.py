@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from emulator.compute import limits, permissions
+from emulator.compute.images import found
 from emulator.compute.state import Change, Image, Policy, fingerprint
 from emulator.core import api_errors
 from emulator.core.discovery.checks import decoded
@@ -54,11 +55,7 @@ def render(policy: Policy, version: int) -> dict[str, Any]:
 
 
 def _image(call: Call) -> Image:
-    name = call.parameters["resource"]
-    image = call.state.image(call.project, name, call.now)
-    if image is None:
-        raise api_errors.not_found(f"projects/{call.project}/global/images/{name}")
-    return image
+    return found(call, "resource")
 
 
 def get_policy(call: Call) -> Answer:

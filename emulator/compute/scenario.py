@@ -63,6 +63,19 @@ class PlacedImage(Strict):
     """Whether a Cloud KMS key encrypts it."""
 
 
+class PlacedTemplate(Strict):
+    """An instance template that exists from the beginning."""
+
+    project: Project
+    """Its project."""
+    name: str
+    """Its name."""
+    region: Annotated[str, Field(pattern=r"^[a-z]+-[a-z]+[0-9]+$")] | None = None
+    """Its region; left out, it is a global one."""
+    images: tuple[str, ...] = ()
+    """What its disks are made of, in any form: the first one is booted from."""
+
+
 class CopiesPerSource(Strict):
     """How often one image may be copied."""
 
@@ -126,6 +139,20 @@ class Switches(core.Switches):
     """Whether a patch changes the deprecation, as the API's description says; users found that it doesn't."""
     inserted_deprecation: Literal["apply", "ignore"] = "apply"
     """Whether an insert's deprecation counts."""
+    undeprecate: Literal["clear", "body_only", "refuse"] = "clear"
+    """What clears a deprecation: `{}` and `{"state": "ACTIVE"}`, `{}` only, or nothing (400)."""
+    past_dates: Literal["accept", "refuse"] = "accept"
+    """Dates of a deprecation that have passed; 400 where they are refused."""
+    date_form: Literal["any", "rfc3339"] = "any"
+    """The form of a deprecation's dates: any text, as gcloud writes them without a zone, or RFC 3339; 400 otherwise."""
+    replacement: Literal["any", "existing", "same_project"] = "any"
+    """Which image a deprecation may name as replacement: any, one that exists, or one of the same project; else 400."""
+    image_by_id: Literal["accept", "refuse"] = "accept"
+    """Whether an image's path may hold its numeric id, as the pattern says; 404 where it may not."""
+    empty_family: Literal["clear", "refuse"] = "clear"
+    """Whether a patch takes an image out of its family; 400 where it doesn't."""
+    template_images: Literal["any", "existing"] = "any"
+    """Whether a new instance template may name an image, or a family, that leads nowhere; 404 where it may not."""
     first_answers: Literal["mixed", "running"] = "mixed"
     """Whether the first answer about an insert is PENDING, or RUNNING like those about other changes."""
     family_by_image_policy: Literal["allow", "refuse"] = "allow"
@@ -165,6 +192,8 @@ class Contents(core.Strict):
 
     images: tuple[PlacedImage, ...] = ()
     """Images that exist from the beginning, the oldest first."""
+    instance_templates: tuple[PlacedTemplate, ...] = ()
+    """Instance templates that exist from the beginning."""
     project_numbers: dict[Project, Annotated[str, Field(pattern=r"^[0-9]+$")]] = Field(default_factory=dict)
     """Project → its number, by which requests and references may name it, too."""
     copy_seconds: Seconds | dict[Location, Seconds] | None = None

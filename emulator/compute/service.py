@@ -9,6 +9,7 @@ from emulator.compute.call import Call, Timing
 from emulator.compute.discovery import DOCUMENT
 from emulator.compute.scenario import Scenario
 from emulator.compute.state import State
+from emulator.compute.templates import methods as templates
 from emulator.core import service
 from emulator.core.api_errors import ApiError
 from emulator.core.scenario import BadScenario
@@ -23,10 +24,11 @@ if TYPE_CHECKING:
 
 # What a stale read can see.
 REMEMBERED = ("compute.images.", "compute.imageFamilyViews.", "compute.imageViews.")
+TEMPLATES = ("compute.instanceTemplates.", "compute.regionInstanceTemplates.")
 
 
 class Compute(service.Service[Call]):
-    """Images and operations of every project."""
+    """Images, instance templates and operations of every project."""
 
     document = DOCUMENT
     scenario = Scenario
@@ -36,6 +38,7 @@ class Compute(service.Service[Call]):
         **changes.HANDLERS,
         **policies.HANDLERS,
         **operations.HANDLERS,
+        **templates.HANDLERS,
     }
 
     def __init__(self, setting: service.Setting) -> None:
@@ -61,6 +64,12 @@ class Compute(service.Service[Call]):
                 raise BadScenario(f"images.{index}: {error.message}") from None
             except ValueError as error:
                 raise BadScenario(f"images.{index}: {error}") from None
+        for index, each in enumerate(self.rules.instance_templates):
+            try:
+                templates.place(self.state, each, self.setting.clock.now())
+            except (ApiError, ValueError) as error:
+                said = error.message if isinstance(error, ApiError) else error
+                raise BadScenario(f"instance_templates.{index}: {said}") from None
 
     def commit(self, change: Change) -> None:
         """Make a change that an answer asks for."""
@@ -77,25 +86,27 @@ class Compute(service.Service[Call]):
         return permissions.needs(call, target)
 
     def target(self, route: Route, body: object) -> str:
-        """What a request is about: of an insert, the image to be made."""
+        """What a request is about: of an insert, the image or the template to be made."""
         name = body.get("name") if isinstance(body, dict) else None
-        named = route.method.id == "compute.images.insert" and isinstance(name, str)
+        named = route.method.id.endswith(".insert") and isinstance(name, str)
         return f"{route.target}/{name}" if named else route.target
 
     def starts_operation(self, method: Method) -> bool:
         """Whether a method changes something through an operation."""
-        return method.response == "Operation" and ".globalOperations." not in method.id
+        return method.response == "Operation" and "Operations." not in method.id
 
     def can_be_stale(self, route: Route) -> bool:
-        """Whether a request reads images that have changed."""
+        """Whether a request reads images, or instance templates, that have changed."""
         return route.method.verb == "GET" and self._earlier(route.method.id, route.parameters) is not None
 
     def _earlier(self, method: str, parameters: Mapping[str, str]) -> State | None:
         """What a stale read sees; None for other requests, and for images that never changed."""
+        project = self.state.project(parameters.get("project", ""))
+        if method.startswith(TEMPLATES):
+            return self.state.earlier_templates(project)
         if not method.startswith(REMEMBERED):
             return None
         name = next(filter(None, map(parameters.get, permissions.NAMES)), "")
-        project = self.state.project(parameters["project"])
         return self.state.earlier(project, name=name, family=parameters.get("family", ""))
 
     def check_query(self, query: Mapping[str, Any]) -> None:
@@ -123,13 +134,15 @@ class Compute(service.Service[Call]):
             yield image.settles if image.gone is None else image.gone
 
     def show(self, now: float) -> dict[str, Any]:
-        """All images with project and policy, PENDING ones too, and all operations; oldest first."""
+        """All images with project and policy, PENDING ones too, templates if any, operations; oldest first."""
+        placed = [{**templates.render(each), "project": each.project} for each in self.state.templates.all()]
         shown = sorted(self.state.images(None, now), key=lambda image: image.created)
         return {
             "images": [
                 {**images.render(image, now), "project": image.project, "policy": policies.render(image.policy, 3)}
                 for image in shown
             ],
+            **({"instance_templates": placed} if placed else {}),
             "operations": [operations.render(operation, now) for operation in self.state.operations(None)],
         }
 

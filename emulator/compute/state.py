@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+from emulator.compute.templates.store import Template, Templates
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -77,11 +79,18 @@ class Operation:
     target_id: str
     inserted: float
     ends: float
+    region: str = ""
+    warnings: tuple[Mapping[str, Any], ...] = ()
     client_operation_id: str = ""
     source_id: str = ""
     user: str = ""
     failure: Failure | None = None
     gone: bool = False
+
+    @property
+    def scope(self) -> str:
+        """`global` or `regions/R`."""
+        return f"regions/{self.region}" if self.region else "global"
 
     def failed(self, now: float) -> bool:
         """Whether it has ended with an error."""
@@ -110,6 +119,8 @@ class Change:
     operation: Operation | None = None
     forgotten: Operation | None = None
     later: Later | None = None
+    templates: tuple[Template, ...] = ()
+    removed_templates: tuple[Template, ...] = ()
 
 
 def updated(image: Image, update: Update) -> Change:
@@ -133,6 +144,7 @@ class State:
         self._later: list[Later] = []
         self._operations: dict[tuple[str, str], Operation] = {}
         self._requests: dict[tuple[str, str], tuple[str, str]] = {}
+        self.templates = Templates()
 
     def commit(self, change: Change) -> None:
         """Make a change; the only way to make one."""
@@ -155,6 +167,7 @@ class State:
             self._operations.pop((gone.project, gone.name), None)
         if change.later:
             self._later.append(change.later)
+        self.templates.change(made=change.templates, removed=change.removed_templates)
 
     def _catch_up(self, now: float) -> None:
         """Make the changes whose moment has come."""
@@ -177,6 +190,7 @@ class State:
         self._later.clear()
         self._operations.clear()
         self._requests.clear()
+        self.templates.clear()
 
     def new_id(self) -> str:
         """A decimal id that was never given out before."""
@@ -231,6 +245,15 @@ class State:
                 view.commit(Change(images=(*kept, *([before] if before else []))))
                 return view
         return None
+
+    def earlier_templates(self, project: str) -> State | None:
+        """What was before the last change of a project's instance templates; None without one."""
+        before = self.templates.earlier(project)
+        if before is None:
+            return None
+        view = State(pending_heads=self._pending_heads)
+        view.templates = before
+        return view
 
     def operation(self, project: str, key: str) -> Operation | None:
         """An operation by name or by numeric id; None if there is none or it is gone."""

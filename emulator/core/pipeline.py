@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from emulator.core import api_errors, guard
-from emulator.core.faults.actions import DelayFault, HangFault, OperationFault, StaleFault, cut_short, injected
+from emulator.core.faults.actions import (
+    DelayFault,
+    HangFault,
+    OperationFault,
+    PartialFault,
+    StaleFault,
+    cut_short,
+    injected,
+    trimmed,
+)
 from emulator.core.faults.in_force import Faults
 from emulator.core.journal import Journal
 from emulator.core.messages import MALFORMED, Reply, parsed, refusal, reply_json
@@ -50,6 +59,8 @@ class Found:
         """Whether a request can meet a fault: some are for operations, some for reads of what has changed."""
         if isinstance(action, OperationFault):
             return self.service.starts_operation(self.route.method)
+        if isinstance(action, PartialFault):
+            return self.service.api.is_list(self.route.method)
         return not isinstance(action, StaleFault) or self.service.can_be_stale(self.route)
 
 
@@ -84,7 +95,7 @@ class Pipeline:
             if isinstance(action, HangFault):
                 await self._pause(math.inf, request)
             reply = injected(action, "before") or await self._performed(request, found, body, entry, fault)
-            reply = injected(action, "after") or reply
+            reply = trimmed(action, injected(action, "after") or reply)
             cut_short(action, reply)
         except (Freed, Cut) as cut:
             entry.dropped = True
@@ -198,7 +209,7 @@ class Pipeline:
 
 def _able_nowhere(action: Action) -> bool:
     """Whether a request that leads nowhere can meet a fault."""
-    return not isinstance(action, OperationFault | StaleFault)
+    return not isinstance(action, OperationFault | StaleFault | PartialFault)
 
 
 def _emulated(request: Incoming, found: Found | None, entry: Entry) -> tuple[Service[Any], Route]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from email.utils import formatdate
 from http import HTTPStatus
 from signal import Signals
 from typing import TYPE_CHECKING
@@ -48,6 +49,7 @@ class Front:
             wire.cut(cut)
             return
         response = Response(reply.content, status_code=reply.status)
+        response.headers["date"] = formatdate(self._app.clock.now(), usegmt=True)
         for name, value in reply.lines.items():
             response.headers[name] = value
         await response(scope, receive, send)

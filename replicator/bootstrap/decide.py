@@ -161,8 +161,11 @@ def from_env(env: Mapping[str, str]) -> Decision:
     return decide(Event.from_env(env), env.get("INPUT_DISTRIBUTE", ""), env.get("INPUT_TAG_PATTERN", ""))
 
 
-def report(command: Command, decision: Decision, env: Mapping[str, str], stdout: TextIO) -> None:
-    """Print the decision and, if the run ends here, write every output of the command's action."""
+def report(command: Command, decision: Decision, env: Mapping[str, str], stdout: TextIO, commands: bool = True) -> None:
+    """Print the decision and, if the run ends here, write every output of the command's action.
+
+    `commands` says whether to write workflow commands for the runner, or plain text.
+    """
     workflow_commands.write_line(
         stdout, "{}: {}.".format(command.doing if decision.replicate else "Skipped", decision.reason)
     )
@@ -170,12 +173,14 @@ def report(command: Command, decision: Decision, env: Mapping[str, str], stdout:
         # The step that replicates writes the other outputs. A value written here would win where it leaves one empty.
         workflow_commands.write_outputs(env, {"decision": decision.word})
         return
+    level, message = "", ""
     if decision.warn:
-        message = f"Nothing was {command.done} although distribute is true: {decision.reason}."
-        workflow_commands.write_line(stdout, workflow_commands.annotation("warning", message, title="Skipped"))
+        level, message = "warning", f"Nothing was {command.done} although distribute is true: {decision.reason}."
     elif decision.notice:
-        message = f"Nothing was {command.done}: {decision.reason}."
-        workflow_commands.write_line(stdout, workflow_commands.annotation("notice", message, title="Skipped"))
+        level, message = "notice", f"Nothing was {command.done}: {decision.reason}."
+    if level:
+        annotation = workflow_commands.annotation(level, message, title="Skipped")
+        workflow_commands.write_line(stdout, annotation if commands else f"{level}: {message}")
     workflow_commands.write_outputs(
         env, dict(command.outputs, decision=decision.word, reason=decision.reason, result="skipped", **decision.more)
     )
@@ -240,7 +245,7 @@ def _wrong_patterns(given: str, patterns: list[str]) -> list[tuple[str, str]]:
 
 def _hint(name: str, wanted: bool | None) -> str:
     if not name:
-        return " (GITHUB_EVENT_NAME is empty): outside a workflow use `python -m replicator replicate`"
+        return " (GITHUB_EVENT_NAME is empty): outside a workflow use `gce-image-replicator replicate`"
     if wanted and name in ("pull_request_target", "workflow_run", "issue_comment"):
         return ": such runs hold secrets while others may steer them; replicate from a tag push or a dispatch"
     return ""

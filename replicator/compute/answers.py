@@ -13,7 +13,17 @@ from urllib.parse import unquote
 
 from replicator.compute.refusals import Refusal
 from replicator.core import names
-from replicator.core.images import CUSTOMER_SUPPLIED, Binding, Image, ImageRef, Operation, Policy, Problem, ShieldedKey
+from replicator.core.images import (
+    CUSTOMER_SUPPLIED,
+    Binding,
+    Image,
+    ImageRef,
+    Operation,
+    Policy,
+    Problem,
+    ShieldedKey,
+    Template,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -26,6 +36,9 @@ _MOST_DETAILS, _LONGEST_DETAIL = 30, 300
 _HARMLESS = frozenset({"NO_RESULTS_ON_PAGE"})
 _REF = re.compile(r"(?:^|/)projects/(?P<project>[^/]+)/global/images/(?P<name>[^/]+)$")
 
+_TEMPLATE = re.compile(
+    r"(?:^|/)projects/(?P<project>[^/]+)/(?P<name>(?:global|regions/[^/]+)/instanceTemplates/[^/]+)$"
+)
 _OPERATION = re.compile(r"/projects/(?P<project>[^/]+)/global/operations/")
 
 
@@ -112,9 +125,36 @@ def whole_page(pager: Any) -> tuple[list[Image], str]:
     page = next(pager.pages)
     if page.kind != "compute#imageList":
         raise Garbled("a list of images that doesn't say it is one")
-    if "warning" in page and page.warning.code not in _HARMLESS:
-        raise Garbled(f"a list of images that may lack some: {page.warning.code}"[:_LONGEST_MESSAGE])
+    _check_whole("images", page)
     return [image(item) for item in page.items], page.next_page_token
+
+
+def template_page(pager: Any) -> tuple[list[Template], str]:
+    """Parse one page of the instance templates of all regions, which must be complete. Raises Garbled."""
+    page = next(pager.pages)
+    if page.kind != "compute#instanceTemplateAggregatedList":
+        raise Garbled("a list of instance templates that doesn't say it is one")
+    _check_whole("instance templates", page, *page.items.values())
+    found = [template(item) for scope in page.items.values() for item in scope.instance_templates]
+    return found, page.next_page_token
+
+
+def template(answer: Any) -> Template:
+    """Parse an instance template. Raises Garbled."""
+    own = _TEMPLATE.search(unquote(answer.self_link))
+    if own is None:
+        raise Garbled("an instance template without a selfLink that names it")
+    disks = [disk.initialize_params.source_image for disk in answer.properties.disks]
+    custom = [disk.custom_image for disk in answer.source_instance_params.disk_configs]
+    named = tuple(dict.fromkeys(text for text in (*disks, *custom) if text))
+    return Template(project=own["project"], name=own["name"], images=named)
+
+
+def _check_whole(what: str, *parts: Any) -> None:
+    """Raise Garbled if a part of an answer warns that something is missing."""
+    codes = [part.warning.code for part in parts if "warning" in part]
+    if doubtful := [code for code in codes if code not in _HARMLESS]:
+        raise Garbled(f"a list of {what} that may lack some: {doubtful[0]}"[:_LONGEST_MESSAGE])
 
 
 def policy(answer: Any) -> Policy:
@@ -156,6 +196,7 @@ def operation(answer: Any) -> Operation:
         done=answer.status == type(answer).Status.DONE,
         progress=answer.progress,
         problem=problem,
+        target_id=str(answer.target_id or ""),
     )
 
 

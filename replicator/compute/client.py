@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
@@ -31,7 +32,9 @@ from replicator.core.images import ImageRef
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from replicator.core.images import Image, Operation, Policy
+    from replicator.compute.lifecycle.clock import ServiceClock
+    from replicator.compute.lifecycle.deletion import CheckedForDeletion
+    from replicator.core.images import Deprecation, Image, Operation, Policy, Template
 
 
 _Answer = TypeVar("_Answer")
@@ -62,11 +65,14 @@ class Compute:
         self.credentials = credentials
         self._images = compute_v1.ImagesClient(credentials=credentials, client_options=options)
         self._operations = compute_v1.GlobalOperationsClient(credentials=credentials, client_options=options)
+        self._templates = compute_v1.InstanceTemplatesClient(credentials=credentials, client_options=options)
+        self.clock: ServiceClock | None = None
+        """What the first answer said of the time; None until there is one."""
 
     @property
     def transports(self) -> tuple[Any, ...]:
         """The transports by which the library sends requests."""
-        return self._images.transport, self._operations.transport
+        return self._images.transport, self._operations.transport, self._templates.transport
 
     def get(self, ref: ImageRef) -> Request[Image]:
         """Read one image."""
@@ -97,6 +103,25 @@ class Compute:
         """
         request = {"project": project, "max_results": _PAGE, "page_token": token}
         return self._request("compute.images.list", self._images.list, request, answers.whole_page)
+
+    def list_copies(self, project: str, image: Image, token: str) -> Request[tuple[list[Image], str]]:
+        """Read one page of what was copied from an image directly, and of the image itself, in a project.
+
+        A page that may lack images is refused, as in `list_page`. Where the image is in the project, an answer
+        without it shows that the filter was not understood.
+        """
+        wanted = f'(sourceImageId = "{image.id}") OR (name = "{image.ref.name}")'
+        request = {"project": project, "filter": wanted, "max_results": _PAGE, "page_token": token}
+        return self._request("compute.images.list", self._images.list, request, answers.whole_page)
+
+    def list_templates(self, project: str, token: str) -> Request[tuple[list[Template], str]]:
+        """Read one page of a project's instance templates, global and regional, and the token of the next page.
+
+        A page that may lack templates is refused.
+        """
+        request = {"project": project, "max_results": _PAGE, "page_token": token}
+        method = "compute.instanceTemplates.aggregatedList"
+        return self._request(method, self._templates.aggregated_list, request, answers.template_page)
 
     def family_head(self, project: str, family: str) -> Request[Image]:
         """Read the image that a family resolves to; a family without one is a Refusal with status 404."""
@@ -189,9 +214,47 @@ class Compute:
         request = {"project": ref.project, "resource": ref.name, "global_set_labels_request_resource": body}
         return self._request("compute.images.setLabels", self._images.set_labels_unary, request, answers.operation)
 
+    def deprecate(self, ref: ImageRef, deprecation: Deprecation, *, request_id: str) -> Request[Operation]:
+        """Replace the deprecation of an image; a value without a state clears it.
+
+        It is cleared by an empty body: `{"state": "ACTIVE"}` was seen to change nothing (libcloud#852).
+        """
+        body = compute_v1.DeprecationStatus()
+        if deprecation:
+            body = compute_v1.DeprecationStatus(
+                state=deprecation.state,
+                replacement=deprecation.replacement or None,
+                deleted=deprecation.deleted or None,
+            )
+        request = {
+            "project": ref.project,
+            "image": ref.name,
+            "deprecation_status_resource": body,
+            "request_id": request_id,
+        }
+        return self._request("compute.images.deprecate", self._images.deprecate_unary, request, answers.operation)
+
     def delete(self, ref: ImageRef, *, request_id: str) -> Request[Operation]:
-        """Start deleting an image."""
-        request = {"project": ref.project, "image": ref.name, "request_id": request_id}
+        """Start deleting a FAILED copy of ours; whatever else goes is deleted by `delete_checked`."""
+        return self._delete(ref.project, ref.name, request_id)
+
+    def delete_checked(self, checked: CheckedForDeletion, *, by_name: bool, request_id: str) -> Request[Operation]:
+        """Start deleting an image right after the check that nothing speaks against it.
+
+        By its numeric id, which no other image ever has; or by its name, for a service that takes no ids here.
+        The request raises CheckTooOld if it is sent too late.
+        """
+        image = checked.image
+        request = self._delete(image.ref.project, image.ref.name if by_name else image.id, request_id)
+
+        def send() -> Operation:
+            checked.ensure_fresh()
+            return request.send()
+
+        return replace(request, send=send)
+
+    def _delete(self, project: str, key: str, request_id: str) -> Request[Operation]:
+        request = {"project": project, "image": key, "request_id": request_id}
         return self._request("compute.images.delete", self._images.delete_unary, request, answers.operation)
 
     def wait(self, operation: Operation) -> Request[Operation]:

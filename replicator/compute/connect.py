@@ -13,8 +13,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from replicator.compute.errors import SignInFailed
+from replicator.compute.lifecycle import clock
 from replicator.compute.threads import DaemonThreads
 from replicator.compute.trouble import environment
+from replicator.compute.waits import now
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,8 +44,16 @@ def connect(endpoint: str, env: Mapping[str, str], *, anonymous: bool) -> Comput
             raise wrong from error
         raise
     for transport in compute.transports:
-        set_up(transport._session, local=endpoint.startswith("http://"))  # noqa: SLF001 - no public way to it
+        session = transport._session  # noqa: SLF001 - no public way to it
+        set_up(session, local=endpoint.startswith("http://"))
+        session.hooks["response"].append(partial(_hear, compute))
     return compute
+
+
+def _hear(compute: Compute, answer: Any, **_: Any) -> None:
+    """Keep what the first answer says of the time."""
+    if compute.clock is None:
+        compute.clock = clock.heard(answer.headers.get("Date", ""), now())
 
 
 def set_up(session: Any, *, local: bool) -> None:

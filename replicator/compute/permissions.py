@@ -18,6 +18,8 @@ PERMISSIONS = {
     "compute.images.setLabels": "compute.images.setLabels",
     "compute.images.patch": "compute.images.update",
     "compute.images.delete": "compute.images.delete",
+    "compute.images.deprecate": "compute.images.deprecate",
+    "compute.instanceTemplates.aggregatedList": "compute.instanceTemplates.list",
     "compute.globalOperations.wait": "compute.globalOperations.get",
 }
 
@@ -37,6 +39,8 @@ ROLES = {
     "compute.images.setLabels": "roles/compute.storageAdmin",
     "compute.images.update": "roles/compute.storageAdmin",
     "compute.images.delete": "roles/compute.storageAdmin",
+    "compute.images.deprecate": "roles/compute.storageAdmin",
+    "compute.instanceTemplates.list": "roles/compute.viewer",
 }
 _OF_COMPUTE = re.compile(r"\bcompute\.\w+\.\w+")
 #: As answers name what is missing: `Required 'P' permission`, `Permission 'P' denied`, `permission=P` in the details.

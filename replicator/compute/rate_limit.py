@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _T_co = TypeVar("_T_co", covariant=True)
 
-_READS = frozenset({"get", "list", "getFromFamily", "getIamPolicy", "testIamPermissions", "wait"})
+_READS = frozenset({"get", "list", "aggregatedList", "getFromFamily", "getIamPolicy", "testIamPermissions", "wait"})
 
 #: The default quotas of a project ("API rate quotas").
 READS_A_MINUTE = 1500

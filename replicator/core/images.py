@@ -41,6 +41,21 @@ class ShieldedKey:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Deprecation:
+    """Whether an image is still to be used, as `images.deprecate` takes it; true where it is not."""
+
+    state: str = ""
+    """DEPRECATED, OBSOLETE, DELETED or empty."""
+    replacement: str = ""
+    """The image to use in its place; in answers any text."""
+    deleted: str = ""
+    """When it may be deleted; in answers any text. Compute Engine itself does nothing then."""
+
+    def __bool__(self) -> bool:
+        return bool(self.state)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
     """An image as the API returned it."""
 
@@ -80,6 +95,11 @@ class Image:
     def home(self) -> str:
         """The location that it is stored in; empty unless it is exactly one."""
         return self.storage_locations[0] if len(self.storage_locations) == 1 else ""
+
+    @property
+    def deprecation(self) -> Deprecation:
+        """Its deprecation as one value."""
+        return Deprecation(state=self.deprecated, replacement=self.replacement, deleted=self.deleted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +142,24 @@ class Operation:
     progress: int
     """Percent."""
     problem: Problem | None = None
+    target_id: str = ""
+    """The id of what it changes, which no later image of that name has; empty if the answer doesn't tell."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Template:
+    """An instance template, as far as it says what its machines boot from."""
+
+    project: str
+    name: str
+    """With its place: `global/instanceTemplates/batch`, `regions/us-west1/instanceTemplates/batch`."""
+    images: tuple[str, ...]
+    """The images that it names, each in any form that the API takes: a URL, a part of one, with a name or an id."""
+
+    @property
+    def uri(self) -> str:
+        """`projects/P/global/instanceTemplates/N`, or with its region."""
+        return f"projects/{self.project}/{self.name}"
 
 
 @dataclass(frozen=True, slots=True)

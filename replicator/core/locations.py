@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -144,7 +145,14 @@ def order(place: str, locations: Iterable[str]) -> list[Ranked]:
     Names decide between equals.
     """
     ranked = [Ranked(location, _tier(place, location), _km(place, location)) for location in set(locations)]
-    return sorted(ranked, key=lambda row: (row.tier, _rank(place, row), row.location))
+    return sorted(ranked, key=lambda row: (*rank(place, row), row.location))
+
+
+def rank(place: str, row: Ranked) -> tuple[int, int]:
+    """Return what a location is ordered by before its name: tier and km, 0 where nobody knows where the bytes are."""
+    if row.tier == 1 and place in MULTI_REGIONS:
+        return row.tier, 0
+    return row.tier, FARTHEST + 1 if row.km is None else row.km
 
 
 def distance(one: str, other: str) -> int:
@@ -165,13 +173,7 @@ def _tier(place: str, location: str) -> int:
     return 2 if here == there and part(place) in PARTS else 3
 
 
-def _rank(place: str, row: Ranked) -> int:
-    """Return the distance that a location is ordered by: within a multi-region nobody knows where the bytes are."""
-    if row.tier == 1 and place in MULTI_REGIONS:
-        return 0
-    return FARTHEST + 1 if row.km is None else row.km
-
-
+@lru_cache(maxsize=65536)  # a summary orders a few locations for all regions, again and again
 def _km(one: str, other: str) -> int | None:
     if one == other:
         return 0
@@ -184,6 +186,7 @@ def _km(one: str, other: str) -> int | None:
     return round(2 * _EARTH_RADIUS_KM * math.asin(math.sqrt(min(1.0, square))))
 
 
+@lru_cache(maxsize=1024)
 def _point(location: str) -> tuple[float, float] | None:
     """Return latitude and longitude; None in an unknown part of the world."""
     region = MULTI_REGIONS[location].anchor if location in MULTI_REGIONS else location

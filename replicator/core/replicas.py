@@ -129,6 +129,11 @@ class Step:
         """Whether the step makes a copy."""
         return self.action in {Action.COPY, Action.REPLACE}
 
+    @property
+    def changing(self) -> bool:
+        """Whether the step changes anything, or waits for a copy that it will open and promote."""
+        return self.copies or bool(self.changes) or self.action is Action.WAIT
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:

@@ -46,15 +46,15 @@ def disclosure(how: Sign, env: Mapping[str, str]) -> str:
     return f"{said}, its workflow and ref. `sign: key` leaves no trace."
 
 
-def write(document: dict[str, Any], folder: Path) -> image_index.Written:
+def write(document: dict[str, Any], target: Path) -> image_index.Written:
     """Write an index that needs no signature. Raises OSError."""
     data = image_index.to_bytes(document)
-    path = image_index.write(data, folder)
+    path = image_index.write(data, target.parent, target.name)
     return image_index.Written(index_path=str(path), index_digest=image_index.digest(data))
 
 
-async def seal(signer: Signer, document: dict[str, Any], folder: Path, env: Mapping[str, str]) -> image_index.Written:
-    """Sign an index; write it, its signature and the signed statement about it. Raises CannotSign."""
+async def seal(signer: Signer, document: dict[str, Any], target: Path, env: Mapping[str, str]) -> image_index.Written:
+    """Sign an index; write it to `target`, and its signature and the signed statement beside it. Raises CannotSign."""
     from replicator.index import provenance, sign
 
     data = image_index.to_bytes(document)
@@ -66,9 +66,8 @@ async def seal(signer: Signer, document: dict[str, Any], folder: Path, env: Mapp
     try:
         blob, about = await asyncio.wait_for(signs, LONGEST)
         # The index is written last, so that an index never exists without its signatures.
-        files = ((sign.BUNDLE_NAME, blob), (sign.ATTESTATION_NAME, about), (image_index.FILE_NAME, data))
-        for name, content in files:
-            kept.append(image_index.write(content, folder, name))
+        for suffix, content in ((sign.BUNDLE_SUFFIX, blob), (sign.ATTESTATION_SUFFIX, about), ("", data)):
+            kept.append(image_index.write(content, target.parent, target.name + suffix))
     except TimeoutError:
         raise CannotSign(index_errors.SIGSTORE_FAILED, f"Sigstore did not answer for {LONGEST:g} seconds") from None
     except OSError as error:

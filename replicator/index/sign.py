@@ -33,8 +33,9 @@ KEY_FILE_VARIABLE = "SIGNING_KEY_FILE"
 #: Names the client trust config of a private Sigstore.
 TRUST_VARIABLE = "SIGSTORE_TRUST_CONFIG"
 
-BUNDLE_NAME = f"{image_index.FILE_NAME}.sigstore.json"
-ATTESTATION_NAME = f"{image_index.FILE_NAME}.intoto.sigstore.json"
+BUNDLE_SUFFIX, ATTESTATION_SUFFIX = ".sigstore.json", ".intoto.sigstore.json"
+BUNDLE_NAME = f"{image_index.FILE_NAME}{BUNDLE_SUFFIX}"
+ATTESTATION_NAME = f"{image_index.FILE_NAME}{ATTESTATION_SUFFIX}"
 
 _AUDIENCE = "sigstore"
 _LARGEST_KEY = 2**16

@@ -15,30 +15,29 @@ if TYPE_CHECKING:
 
 #: The inputs that name the signer of a keyless signature.
 _WHO = ("certificate_identity_regexp", "certificate_oidc_issuer")
-_SIGNED = "who signed the index"
+#: The heading of these settings in the help.
+HEADING = "who signed the index"
 
 
-class SignatureSettings(BaseModel):
+class SignerSettings(BaseModel):
     """The signatures, and the policy that they must meet."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    bundle: Annotated[str, Option(_SIGNED, "FILE")] = ""
+    bundle: Annotated[str, Option(HEADING, "FILE")] = ""
     """The signature over the index, `image-index.json.sigstore.json`. It needs a policy that says who must have signed:
     `certificate_identity_regexp` and `certificate_oidc_issuer`, or `key`.
     """
-    attestation: Annotated[str, Option(_SIGNED, "FILE")] = ""
+    attestation: Annotated[str, Option(HEADING, "FILE")] = ""
     """The signed statement about the index, `image-index.json.intoto.sigstore.json`. It needs a policy, too."""
-    certificate_identity_regexp: Annotated[str, Option(_SIGNED, "REGEXP")] = ""
+    certificate_identity_regexp: Annotated[str, Option(HEADING, "REGEXP")] = ""
     """The identity that must have signed keyless: a regular expression that matches the whole identity."""
-    certificate_oidc_issuer: Annotated[str, Option(_SIGNED, "URL")] = ""
+    certificate_oidc_issuer: Annotated[str, Option(HEADING, "URL")] = ""
     """The issuer that must have confirmed that identity: `https://token.actions.githubusercontent.com` for GitHub."""
-    key: Annotated[str, Option(_SIGNED, "FILE")] = ""
+    key: Annotated[str, Option(HEADING, "FILE")] = ""
     """A file with the public key (PEM) whose private key must have signed."""
-    trusted_root: Annotated[str, Option(_SIGNED, "FILE")] = ""
+    trusted_root: Annotated[str, Option(HEADING, "FILE")] = ""
     """A file with a trusted root of Sigstore, to verify offline or with another Sigstore than the public one."""
-    offline_only: Annotated[Flag, Option(_SIGNED)] = False
-    """Whether to verify only the signature, without calling an API."""
 
     @property
     def signatures(self) -> dict[str, str]:
@@ -46,13 +45,18 @@ class SignatureSettings(BaseModel):
         return {name: file for name in ("bundle", "attestation") if (file := getattr(self, name))}
 
 
+class SignatureSettings(SignerSettings):
+    """The same for a command that may end after the signature."""
+
+    offline_only: Annotated[Flag, Option(HEADING)] = False
+    """Whether to verify only the signature, without calling an API."""
+
+
 def problems(given: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Yield what is wrong with the signatures and the policy together, as (input, text), from unconverted inputs."""
     named = [name for name in (*_WHO, "key", "trusted_root") if given.get(name)]
     if not given.get("bundle") and not given.get("attestation"):
         yield from ((name, "is a policy for a signature: give bundle or attestation as well") for name in named)
-        if given.get("offline_only", "false").lower() == "true":
-            yield "offline_only", "verifies only the signature: give bundle or attestation"
         return
     if given.get("key"):
         yield from ((name, "is for keyless signatures; leave it out beside key") for name in named if name != "key")

@@ -68,8 +68,11 @@ class Signed:
     issuer: str = ""
 
 
-def policy(wanted: SignatureSettings, env: Mapping[str, str]) -> SignerPolicy:
-    """Return the policy that the settings describe. Raises BadSettings, and ReplicatorError for a bad trust config."""
+def policy(wanted: SignatureSettings, env: Mapping[str, str], *, offline: bool = False) -> SignerPolicy:
+    """Return the policy that the settings describe; `offline` uses a public trusted root that was fetched earlier.
+
+    Raises BadSettings, and ReplicatorError for a bad trust config.
+    """
     if wanted.key:
         return SignerKey(_public_key(Path(wanted.key)))
     return SignerIdentity(
@@ -77,7 +80,7 @@ def policy(wanted: SignatureSettings, env: Mapping[str, str]) -> SignerPolicy:
         issuer=wanted.certificate_oidc_issuer,
         trusted_root=Path(wanted.trusted_root) if wanted.trusted_root else None,
         config=sign.trust_config(env),
-        offline=wanted.offline_only,
+        offline=offline,
     )
 
 

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from replicator.bootstrap.quote import bare, quoted
 from replicator.core import names, validation
 from replicator.inputs import files
-from replicator.inputs.fields import Location
+from replicator.inputs.fields import SCHEMA_ADDRESS, Location
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -160,6 +160,7 @@ def schema() -> dict[str, Any]:
     """Return the JSON Schema of the file, for editors."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": f"{SCHEMA_ADDRESS}replicate-config.schema.json",
         **Config.model_json_schema(),
         "title": "Configuration of gce-image-replicator",
     }

@@ -34,6 +34,9 @@ class Option:
     metavar: str = ""
 
 
+#: Where the schemas are for editors, those of version 1.
+SCHEMA_ADDRESS = "https://raw.githubusercontent.com/gce-image-replicator/gce-image-replicator/v1/schemas/"
+
 _BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 
 #: Inputs that only `decide` and `setup.sh` read.

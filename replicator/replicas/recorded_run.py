@@ -5,21 +5,25 @@ from __future__ import annotations
 import asyncio
 from abc import abstractmethod
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from replicator.core import errors
-from replicator.index import seal
+from replicator.index import image_index, seal
 from replicator.index.image_index import Written
+from replicator.inputs import output_file
 from replicator.replicas import report
 from replicator.runtime.lifecycle import Run
 from replicator.runtime.runner import Annotation
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from replicator.core.replicas import ReplicaResult, Sign
     from replicator.index.sign import Signer
     from replicator.runtime.verdict import Verdict
+
+T = TypeVar("T")
 
 
 @dataclass(kw_only=True)
@@ -30,6 +34,8 @@ class RecordedRun(Run):
     """Signs the index, if that was asked for."""
     written: Written = field(default_factory=Written)
     """The index and its signatures, once they are written."""
+    output: str = ""
+    """The file that the option `output` names."""
     began: float = 0.0
     """Seconds on the event loop's clock."""
 
@@ -43,6 +49,23 @@ class RecordedRun(Run):
         """Whether the index still has to be signed; until then nothing is published."""
         return self.signer is not None and not self.written.index_path
 
+    def loaded(self, load: Callable[[Mapping[str, str], Mapping[str, str]], T]) -> T:
+        """Check the inputs by `load`, and the option `output`. Raises BadSettings with every problem."""
+        given = dict(self.given)
+        self.output = given.pop("output", "").strip()
+        problems = output_file.problems(self.output) if self.output else []
+        try:
+            inputs = load(given, self.env)
+        except errors.BadSettings as error:
+            raise errors.BadSettings([*problems, *error.problems]) from None
+        if problems:
+            raise errors.BadSettings(problems)
+        return inputs
+
+    def index_file(self) -> Path:
+        """Return the file to write the index to."""
+        return Path(self.output) if self.output else self.folder() / image_index.FILE_NAME
+
     def prepare_signing(self, how: Sign) -> None:
         """Check that the index can be signed before anything is made. Raises CannotSign or SigstoreMissing."""
         self.signer = seal.signer(how, self.env)
@@ -53,7 +76,7 @@ class RecordedRun(Run):
         """Sign and write the index. Raises CannotSign."""
         if self.signer is None:
             raise errors.Unforeseen("An index to sign without a signer")
-        self.written = await seal.seal(self.signer, document, self.folder(), self.env)
+        self.written = await seal.seal(self.signer, document, self.index_file(), self.env)
 
     def say(self, where: str, text: str) -> None:
         """Print a line about a location, with the seconds since the run began."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from replicator.bootstrap import workflow_commands
 from replicator.core import access
+from replicator.core.errors import Interrupted, Signalled
 from replicator.core.replicas import Access, Outcome, Result
 from replicator.replicas import results
 from replicator.runtime.runner import Annotation, Level
@@ -42,7 +44,8 @@ def show_end(runner: Runner, verdict: Verdict, rows: Sequence[ReplicaResult]) ->
                     f"{row.seconds:.1f} s" if row.seconds else "",
                 ]
                 for row in rows
-            ]
+            ],
+            spare=(5, 4, 3),
         )
     runner.line("")
     runner.line(f"{verdict.result}: {verdict.headline}.")
@@ -59,10 +62,11 @@ def remarks(
 ) -> list[Annotation]:
     """Return the annotations: those about the whole run, then one for each replica, titled with its location.
 
-    With `every` false, replicas about which the table at the end says everything get none. A failed run always has an
-    error if its exit code isn't 0, else a warning.
+    With `every` false, replicas about which the table at the end says everything get none, and what is the same for
+    several is said once. A failed run always has an error if its exit code isn't 0, else a warning.
     """
-    said = [*notes, *(_annotation(row) for row in rows if every or results.message(row))]
+    told = [_annotation(row) for row in rows] if every else _alike(_untold(verdict, rows))
+    said = [*notes, *told]
     if verdict.result is Result.FAILED:
         level: Level = "error" if verdict.exit_code else "warning"
         if level == "warning" or not any(item.level == "error" for item in said):
@@ -70,6 +74,39 @@ def remarks(
             title = "Nothing was verified" if there else "Nothing was replicated"
             said.insert(0, Annotation(level, title, f"{verdict.reason}."))
     return said
+
+
+def _untold(verdict: Verdict, rows: Sequence[ReplicaResult]) -> list[ReplicaResult]:
+    """Leave out replicas about which there is nothing to say, or nothing but the signal that ended the run."""
+    return [
+        row
+        for row in rows
+        if results.message(row) and not (isinstance(verdict.error, Interrupted) and row.reason == Signalled.reason)
+    ]
+
+
+def _alike(rows: Sequence[ReplicaResult]) -> list[Annotation]:
+    """Return one annotation for all replicas about which the same is to be said, but for names."""
+    groups: dict[tuple[str, str], list[ReplicaResult]] = {}
+    for row in rows:
+        text = _annotation(row)
+        groups.setdefault((text.level, _without_names(text.message, row)), []).append(row)
+    return [
+        Annotation(
+            said.level,
+            ", ".join(row.where for row in alike),
+            said.message if len(alike) == 1 else f"{said.message} The same for {len(alike) - 1} more.",
+        )
+        for alike in groups.values()
+        for said in [_annotation(alike[0])]
+    ]
+
+
+def _without_names(text: str, row: ReplicaResult) -> str:
+    ref, replica = row.replica.ref, row.replica
+    for name in sorted(filter(None, (ref.uri, ref.name, row.operation, replica.family)), key=len, reverse=True):
+        text = text.replace(name, "")
+    return re.sub(rf"\b{re.escape(replica.location)}\b", "", text)
 
 
 def _annotation(row: ReplicaResult) -> Annotation:

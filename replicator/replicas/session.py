@@ -48,7 +48,7 @@ class Session:
     def fail(self, work: Work, error: errors.ReplicaError) -> None:
         """End a replica with an error."""
         work.end(asyncio.get_running_loop().time(), error)
-        self.say(work, "interrupted" if error.interrupts else "failed", error.message)
+        self.say(work, "interrupted" if error.interrupts else "failed", error.what)
 
     async def read(self, work: Work) -> Image:
         """Read a replica's image again. Raises Drift if another image has its name by now."""

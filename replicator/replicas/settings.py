@@ -116,8 +116,8 @@ class Settings(BaseModel):
     dry_run: Annotated[Flag, Option("what may be done")] = False
     """Whether to stop after the plan, without changing anything."""
     prices: Annotated[str, Option("what it may cost", "FILE|off")] = ""
-    """The prices that the plan tells the cost by: a file that `replicator prices update` wrote, relative to the
-    workspace, or `off` to tell no cost. Empty: the few prices that come with this version.
+    """The prices that the plan tells the cost by: a file that `gce-image-replicator prices update` wrote, relative to
+    the workspace, or `off` to tell no cost. Empty: the few prices that come with this version.
     """
     max_monthly_cost: Annotated[Amount | None, Option("what it may cost", "AMOUNT")] = None
     """The most that the copies may cost a month, in the currency of the prices: `5.00`. If they cost more, or that

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from replicator.replicas.settings import Settings
 
 
-#: In a clone of this repository, after `make setup`.
-_PROGRAM = ".venv/bin/python -m replicator"
+#: The command where it is installed, and where uv has to fetch it first.
+INSTALLED = "gce-image-replicator"
+FETCHED = f"uvx --from git+https://github.com/gce-image-replicator/gce-image-replicator@v1 {INSTALLED}"
 
 #: Inputs that say which image: the source that was found replaces them.
 _WHICH_IMAGE = frozenset({"source_image", "packer_manifest", "project_id"})
@@ -71,26 +72,37 @@ def _nearest(there: Collection[str]) -> dict[str, str]:
     return chosen
 
 
-def again(settings: Settings, given: Mapping[str, str], source: SourceRef, *, late: bool = False) -> list[str]:
-    """Return the command line that repeats this run for this image. `given` maps inputs to their text.
+def again(
+    verb: str, settings: Settings, given: Mapping[str, str], source: SourceRef, *, late: bool = False, but: str = ""
+) -> list[str]:
+    """Return the words of a command with the options of this run, for this image. `given` maps inputs to their text.
 
-    If copies were too `late`, it gives them twice the time: the same time would be too short again.
+    If copies were too `late`, it gives them twice the time: the same time would be too short again. `but` names an
+    input that is left out.
     """
     options = {"source_image": str(source)}
     for name, field in type(settings).model_fields.items():
         usual = getattr(settings, name) == field.get_default(call_default_factory=True)
-        if given.get(name) and not usual and name not in _WHICH_IMAGE:
+        if given.get(name) and not usual and name not in {*_WHICH_IMAGE, but}:
             # Labels may be given one per line, which doesn't fit into one line of shell.
             options[name] = ",".join(given[name].splitlines()) if name == "labels" else given[name]
     if late:
         options["timeout_minutes"] = f"{2 * settings.timeout_minutes:g}"
-    words = [f"--{name.replace('_', '-')}={_shell(value)}" for name, value in options.items()]
-    return " \\\n  ".join([f"{_PROGRAM} replicate", *words]).split("\n")
+    return [verb, *(f"--{name.replace('_', '-')}={_shell(value)}" for name, value in options.items())]
 
 
-def plan(source: str) -> str:
-    """Return the command line that shows what a run for this image would do."""
-    return f"{_PROGRAM} plan --source-image={_shell(source)}"
+def plan(source: str) -> list[str]:
+    """Return the words of the command that shows what a run for this image would do."""
+    return ["plan", f"--source-image={_shell(source)}"]
+
+
+def typed(program: str, words: Sequence[str]) -> list[str]:
+    """Return the lines of a command as typed into a shell: one, or one for each option if there are several."""
+    verb, *options = words
+    start = f"{program} {verb}"
+    if len(options) <= 1:
+        return [" ".join([start, *options])]
+    return " \\\n  ".join([start, *options]).split("\n")
 
 
 def _shell(value: str) -> str:

@@ -153,7 +153,7 @@ def _again(command: Sequence[str]) -> list[str]:
         "#### 🔁 Then run it again",
         "",
         "A rerun keeps what is right and makes what is missing. Rerunning the whole job may build another image, so",
-        f"repeat the replication alone, in a clone of the action's repository ([command line]({_COMMAND_LINE}))",
+        f"repeat the replication alone, from any machine with uv ([command line]({_COMMAND_LINE}))",
         "",
         fence("sh", command),
         "or with these inputs of the action: <code>source_image</code> as above, <code>distribute: true</code>.",
@@ -185,6 +185,7 @@ def _usage(rows: Sequence[ReplicaResult]) -> list[str]:
         "",
         fence("sh", snippets.gcloud(rows[:_MOST_USED])),
         fence("hcl", snippets.terraform(rows[:_MOST_USED])),
+        f"[The Terraform module]({_PAGES}terraform.md) chooses from the index instead, pinned by its digest.",
         "</details>",
     ]
 

@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 import contextlib
+import math
+import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
-
-from actions_toolkit import core
 
 from replicator.bootstrap import workflow_commands
 
@@ -62,13 +62,29 @@ class Runner:
         """Write one line to the log, made harmless: it can start no workflow command."""
         self._write(" " * indent + workflow_commands.plain(text) if text else "")
 
-    def table(self, rows: Sequence[Sequence[str]]) -> None:
-        """Write rows as lines with aligned columns."""
+    def table(self, rows: Sequence[Sequence[str]], *, spare: Sequence[int] = ()) -> None:
+        """Write rows as lines with aligned columns.
+
+        A terminal that is too narrow goes without the columns that are `spare`: the first of them first.
+        """
         plain = [[workflow_commands.plain(cell) for cell in row] for row in rows]
         widths = [max(len(row[column]) for row in plain) for column in range(len(plain[0]))] if plain else []
+        room, left_out = self._room(), set[int]()
+        for column in spare:
+            if sum(width + 2 for number, width in enumerate(widths) if number not in left_out) > room:
+                left_out.add(column)
+        plain = [[cell for number, cell in enumerate(row) if number not in left_out] for row in plain]
+        widths = [width for number, width in enumerate(widths) if number not in left_out]
         for row in plain:
             cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
             self._write(("  " + "  ".join(cells)).rstrip())
+
+    def _room(self) -> float:
+        """Return how many characters fit into a line: a log and a file have no end."""
+        with contextlib.suppress(OSError, ValueError):
+            if not self.commands and self._stdout.isatty():
+                return shutil.get_terminal_size().columns
+        return math.inf
 
     @contextlib.contextmanager
     def group(self, title: str) -> Iterator[None]:
@@ -77,6 +93,9 @@ class Runner:
             self.line(title)
             yield
             return
+        # It imports requests, which commands without groups don't pay for.
+        from actions_toolkit import core
+
         self._toolkit(core.start_group, workflow_commands.plain(title))
         try:
             yield

@@ -56,7 +56,7 @@ def test_the_boot_snippet_repeats_both_until_the_pull_succeeds(tmp_path: Path) -
         "gcloud": 'echo "gcloud $*" >>log; [ "$(grep -c "^gcloud" log)" -gt 1 ]',
         "docker": 'echo "docker $*" >>log; [ "$(grep -c "^docker" log)" -gt 2 ]',
         "sleep": 'echo "sleep $*" >>log',
-        "python": f'exec "{sys.executable}" "$@"',
+        "gce-image-replicator": f'exec "{sys.executable}" -m replicator "$@"',
     }
     for name, script in fakes.items():
         (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")

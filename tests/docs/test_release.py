@@ -48,7 +48,7 @@ class TestTheVersion:
         assert not released or str(released[0]) == replicator.__version__
 
     def test_all_examples_name_one_major_version(self) -> None:
-        named = {tag for _, text in texts() for tag in re.findall(r"gce-image-replicator@(v\d[^\s`]*)", text)}
+        named = {tag for _, text in texts() for tag in re.findall(r"gce-image-replicator@(v\d[^\s`'\"]*)", text)}
         assert named == {"v1"}
 
     @pytest.mark.parametrize(

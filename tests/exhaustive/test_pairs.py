@@ -25,7 +25,8 @@ from testkit.swarm import Swarm
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SWARM = Swarm(60)
+SWARM = Swarm(15)
+AT_LENGTH = Swarm(60)
 
 
 @st.composite
@@ -77,6 +78,18 @@ def emulator() -> Iterator[Running]:
 @given(world=worlds(), happens=st.lists(events(), max_size=3))
 def test_no_rule_is_broken(emulator: Running, world: World, happens: list[Event]) -> None:
     SWARM.note()
+    no_rule_is_broken(emulator, world, happens)
+
+
+@pytest.mark.exhaustive
+@AT_LENGTH
+@given(world=worlds(), happens=st.lists(events(), max_size=3))
+def test_no_rule_is_broken_at_length(emulator: Running, world: World, happens: list[Event]) -> None:
+    AT_LENGTH.note()
+    no_rule_is_broken(emulator, world, happens)
+
+
+def no_rule_is_broken(emulator: Running, world: World, happens: list[Event]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         done = carried_out(emulator, Path(folder), world, happens)
         note(done.finished.log)

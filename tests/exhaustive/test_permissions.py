@@ -21,6 +21,7 @@ from replicator.__main__ import main
 from replicator.compute.permissions import ROLES
 from testkit.action import Action
 from testkit.places import ROOT
+from testkit.sweeping import add, copy_of, moment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,7 +30,7 @@ TABLE = ROOT / "docs" / "permissions.json"
 SOURCE, REPLICAS = "p1", "p2"
 #: What anything might need, by project; the least of it that does is found.
 CANDIDATES = {
-    SOURCE: sorted(name for name in ROLES if name.endswith(("get", "Family", "Policy", "useReadOnly", "list"))),
+    SOURCE: sorted(name for name in ROLES if not name.endswith((".create", ".setIamPolicy", ".setLabels"))),
     REPLICAS: sorted(ROLES),
 }
 IMAGE = {"project": SOURCE, "name": "web-1", "family": "web", "labels": {"team": "infra"}, "description": "d"}
@@ -63,6 +64,42 @@ def made(**inputs: str) -> Callable[[Running, Path], None]:
     return prepare
 
 
+def two_releases(*, promoted: bool = True, marked: bool = False) -> Callable[[Running, Path], None]:
+    """An older release than the source's own, both with a copy in the project of the replicas."""
+
+    def prepare(emulator: Running, _folder: Path) -> None:
+        change = emulator.compute.state.image
+        deprecated = {"state": "DEPRECATED"} if marked else {}
+        emulator.add_image(project=SOURCE, name="web-0", family="web", created=1.0)
+        if marked:
+            emulator.run(lambda: change(SOURCE, "web-1", 9e9).fields.update(deprecated=deprecated))  # type: ignore[union-attr]
+        for name in ("web-0", "web-1"):
+            source = emulator.image(SOURCE, name)
+            assert source
+            emulator.add_image(
+                project=REPLICAS,
+                name=f"{name}-eu",
+                location="eu",
+                family="web-eu" if promoted or name == "web-0" else None,
+                source_image=f"projects/p1/global/images/{name}",
+                source_image_id=source["id"],
+                deprecated=deprecated if name == "web-1" else {},
+                created=2.0 if name == "web-0" else None,
+            )
+
+    return prepare
+
+
+def old(emulator: Running, folder: Path) -> None:
+    """A release of today, the one before it, one to retire and one to delete, each in both projects."""
+    copied(family="web-eu")(emulator, folder)
+    for name, age in (("web-c", 100), ("web-b", 400), ("web-a", 500)):
+        retired = {"marked": "DEPRECATED", "deleted": moment(-2)} if name == "web-a" else {}
+        source = add(emulator, name, age=age, family="web", project=SOURCE, **retired)
+        own = {"location": "eu", "family": "web-eu", "project": REPLICAS, **copy_of(emulator, source), **retired}
+        add(emulator, f"{name}-eu", age=age - 1, **own)
+
+
 #: What people ask for → its inputs, and what stands there before.
 CASES: dict[str, tuple[dict[str, str], Callable[[Running, Path], None]]] = {
     "a first run": ({}, nothing),
@@ -79,7 +116,13 @@ CASES: dict[str, tuple[dict[str, str], Callable[[Running, Path], None]]] = {
     "`dry_run: true` or `plan`": ({"dry_run": "true"}, nothing),
     "`dry_run: true` where copies exist": ({"dry_run": "true"}, made()),
     "`verify --index`": ({"verify": "index", "access": "public"}, made(access="public")),
-    "`list`": ({"list": "web"}, made()),
+    "`list`": ({"list": ""}, made()),
+    "`rollback`": ({"turn": "rollback"}, two_releases()),
+    "`promote`": ({"turn": "promote --release web-1"}, two_releases(promoted=False)),
+    "`promote --reactivate`": ({"turn": "promote --release web-1 --reactivate"}, two_releases(marked=True)),
+    "`retain`": ({"retain": "--keep=1"}, old),
+    "`retain --in-use off`": ({"retain": "--keep=1 --in-use=off"}, old),
+    "`retain --apply`": ({"retain": "--keep=1 --apply"}, old),
 }  # fmt: skip
 
 
@@ -98,11 +141,19 @@ def replicate(emulator: Running, folder: Path, token: str, **inputs: str) -> tup
             index = next(folder.rglob("image-index.json"))
             env = {"CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE": emulator.url}
             return main(["verify", "--index", str(index)], env, stdout), stdout.getvalue()
-        if families := given.pop("list", ""):
+        if verb := next((verb for verb in ("list", "retain") if verb in given), ""):
+            stdout = io.StringIO()
+            env = {"CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE": emulator.url, "RUNNER_TEMP": str(folder)}
+            where = ["--locations", given["locations"], "--replica-project", given["replica_project"]]
+            more = ["--families", "web", "--project-id", SOURCE, *where, *given[verb].split()]
+            return main([verb, *more], env, stdout), stdout.getvalue()
+        if turn := given.pop("turn", ""):
             stdout = io.StringIO()
             env = {"CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE": emulator.url}
-            where = ["--locations", given["locations"], "--replica-project", given["replica_project"]]
-            code = main(["list", "--families", families, "--project-id", SOURCE, *where], env, stdout)
+            where = ["--locations", given["locations"] + ",us", "--replica-project", given["replica_project"]]
+            code = main([*turn.split(), "--families", "web", "--project-id", SOURCE, *where], env, stdout)
+            # Whatever is missing is found before anything is changed.
+            assert bool(code) != any(entry["committed"] for entry in emulator.journal()), stdout.getvalue()
             return code, stdout.getvalue()
         action = Action(emulator, folder, runs=len(list(folder.iterdir())))
         action.env = {"CLOUDSDK_AUTH_DISABLE_CREDENTIALS": ""}

@@ -1,14 +1,16 @@
 from __future__ import annotations
 
-import argparse
 import io
 import json
 import re
+import shlex
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
-from replicator import __version__, cli
+from replicator import __version__, cli, cli_parser
 from replicator.__main__ import main
 from replicator.bootstrap import command as commands
 from replicator.replicas.settings import Settings
@@ -43,6 +45,66 @@ def test_plan_changes_nothing(action: Action, tmp_path: Path) -> None:
     assert "::" not in text
 
 
+def test_plan_is_one_table_and_the_line_that_does_it(action: Action, tmp_path: Path) -> None:
+    """Of the very image, also where a family named it; after that line nothing is left to do."""
+    given = ("--source-image", "projects/p1/global/images/family/web", "--locations", "us,eu", "--labels", "a=b")
+    code, text = run(action, tmp_path, "plan", *given)
+    lines = text.splitlines()
+    assert code == 0
+    assert text.count("projects/p1/global/images/web-1-eu") == 1
+    start = lines.index("This does it:") + 1
+    typed = shlex.split(" ".join(line.removesuffix("\\") for line in lines[start:]))
+    assert typed == [
+        "gce-image-replicator", "replicate", "--source-image=projects/p1/global/images/web-1", "--locations=us,eu",
+        "--labels=a=b",
+    ]  # fmt: skip
+    assert run(action, tmp_path, *typed[1:])[0] == 0
+    code, text = run(action, tmp_path, "plan", *typed[2:])
+    assert text.splitlines()[-1] == "Everything is as wanted already: nothing would be changed."
+
+
+def test_what_is_the_same_for_several_is_told_once(action: Action, tmp_path: Path) -> None:
+    refusal = {"kind": "http", "code": 403, "reason": "forbidden", "message": "Required 'x' permission"}
+    action.emulator.faults([{"method": "compute.images.insert", "times": None, "action": refusal}])
+    action.emulator.add_image(project="p1", name="web-1-me-west1", family="other", location="me-west1")
+    where = "us,eu,asia,me-west1,europe-west1"
+    code, text = run(
+        action, tmp_path, "replicate", "--source-image", "projects/p1/global/images/web-1", "--locations", where
+    )
+    assert code == 0
+    told = [line.partition(": ")[2] for line in text.splitlines() if line.startswith("warning: ")]
+    assert [line.partition(": ")[0] for line in told] == [
+        "Nothing was replicated", "eu, asia, europe-west1", "me-west1",
+    ]  # fmt: skip
+    assert told[1].endswith(" The same for 2 more.")
+    assert text.count("Grant this step's identity") == 1
+
+
+def test_the_index_goes_where_output_says(action: Action, tmp_path: Path) -> None:
+    given = ("--source-image", "projects/p1/global/images/web-1", "--json")
+    wanted = tmp_path / "release.json"
+    code, text = run(action, tmp_path, "replicate", *given, "--output", str(wanted))
+    assert (code, json.loads(text)["index_path"]) == (0, str(wanted))
+    (tmp_path / "fragments").mkdir()
+    wanted.rename(tmp_path / "fragments" / "x86.json")
+    merge = ("merge", "--fragments", str(tmp_path / "fragments"), "--expect", "X86_64", "--output", str(wanted))
+    assert run(action, tmp_path, *merge)[0] == 0
+    assert json.loads(wanted.read_text("utf-8"))["schema"] == 1
+    assert not (tmp_path / "image-index.json").exists()
+
+
+@pytest.mark.parametrize(("output", "said"), [("none/x.json", "/none' isn't a folder"), ("", "is a folder; name a fi")])
+def test_a_wrong_output_is_told_first(action: Action, tmp_path: Path, output: str, said: str) -> None:
+    """With all other problems, and before anything is made."""
+    given = ("--source-image", "projects/p1/global/images/web-1", "--output", f"{tmp_path}/{output}")
+    code, text = run(action, tmp_path, "replicate", *given, "--access", "everybody")
+    assert code == 2
+    assert said in text
+    assert "'everybody'" in text
+    assert run(action, tmp_path, "replicate", *given)[0] == 2
+    assert not action.mutations()
+
+
 def test_replicate_is_not_gated_by_the_event(action: Action, tmp_path: Path) -> None:
     code, text = run(
         action, tmp_path, "replicate", "--source-image", "web-1", "--project-id", "p1", "--locations", "us,eu",
@@ -75,12 +137,30 @@ def test_decide(action: Action, tmp_path: Path) -> None:
     assert (code, text) == (0, "Replicating: distribute is true on push.\n")
 
 
+@pytest.mark.parametrize(
+    ("given", "event", "told"),
+    [
+        (("--distribute", "true"), "workflow_run", "warning: Nothing was replicated although distribute is true: the"),
+        ((), "push", "notice: Nothing was replicated: the tag x1 does not match tag_pattern (v*)."),
+        (("--distribute", "maybe"), "push", "error: Input distribute: 'maybe' is not one of true, false, auto or empt"),
+    ],
+)
+def test_decide_tells_people(action: Action, tmp_path: Path, given: tuple[str, ...], event: str, told: str) -> None:
+    """As a line, unless a runner reads it."""
+    env = {"GITHUB_EVENT_NAME": event, "GITHUB_REF": "refs/tags/x1"}
+    _, text = run(action, tmp_path, "decide", *given, **env)
+    assert told in text
+    assert "::" not in text
+    _, text = run(action, tmp_path, "decide", *given, GITHUB_ACTIONS="true", **env)
+    assert text.splitlines()[-1].startswith(f"::{told.partition(':')[0]} title=")
+
+
 def options() -> list[tuple[str, str, str | None]]:
     """Every option: its command, the option, its help."""
-    (commands,) = [action for action in cli._parser()._actions if isinstance(action, argparse._SubParsersAction)]
+    parsers = {command.verb: cli_parser.of_command(command) for command in commands.every()}
     return [
         (name, action.option_strings[-1], action.help)
-        for name, parser in {"": cli._parser(), **commands.choices}.items()
+        for name, parser in {"": cli_parser.top(), **parsers}.items()
         for action in parser._actions
         if action.option_strings
     ]
@@ -93,20 +173,98 @@ def test_every_option_is_documented(command: str, option: str, text: str | None)
     named = option.removeprefix("--").replace("-", "_")
     assert (
         any(named in action["inputs"] for action in OURS.values())
-        or option in {"--help", "--version"}
+        or option in {"--help", "--version", "--print-completion"}
         or re.search(rf"{option}\b", PAGES)
     )
 
 
 @pytest.mark.parametrize(("argv", "code"), [(["nonsense"], 2), (["plan", "--nonsense"], 2), (["--help"], 0)])
-def test_arguments(action: Action, tmp_path: Path, argv: list[str], code: int) -> None:
+def test_arguments(
+    action: Action, tmp_path: Path, argv: list[str], code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
     found, text = run(action, tmp_path, *argv)
     assert found == code
-    assert "usage: replicator" in text
+    assert "usage: gce-image-replicator" in (capsys.readouterr().err if code else text)
+
+
+@pytest.mark.parametrize("argv", [[], ["--json"]])
+def test_a_bare_call_is_help(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    stdout = io.StringIO()
+    assert main(argv, {}, stdout) == 2
+    assert ("usage: gce-image-replicator COMMAND" in stdout.getvalue()) is (argv == [])
+    assert bool(capsys.readouterr().err) is (argv != [])
+
+
+@pytest.mark.parametrize("env", [{"GITHUB_ACTIONS": "true"}, {"INPUT_SOURCE_IMAGE": "x"}])
+def test_a_bare_call_in_a_runner_is_the_action(env: dict[str, str]) -> None:
+    stdout = io.StringIO()
+    assert main([], env, stdout) == 0
+    assert stdout.getvalue().startswith("Skipped: no event")
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["paln"], "'paln' isn't a command. Did you mean plan?"),
+        (["regitsry", "check"], "'regitsry' isn't a command. Did you mean registry check"),
+        (["registry"], "registry needs a second word: registry ensure, "),
+        (["--verson"], "--verson isn't an option of gce-image-replicator. Did you mean --version?"),
+        (["plan", "--locatons", "us"], "--locatons isn't an option of gce-image-replicator plan. Did you mean --loc"),
+        (["plan", "--source_imag=x"], "--source-imag isn't an option of gce-image-replicator plan. Did you mean --sou"),
+        (["plan", "--source-im", "x"], "--source-im isn't an option of gce-image-replicator plan. Did you mean --so"),
+        (["plan", "--xyzzy", "--locatoins", "us"], "plan.; --locatoins isn't an option"),
+        (["plan", "web-v1"], "'web-v1' belongs to no option"),
+        (["--print-completion", "fish"], "invalid choice: 'fish' (choose from"),
+    ],
+)
+def test_what_was_meant(argv: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """No abbreviation is taken: `--source-im` alone would be one."""
+    stdout = io.StringIO()
+    assert cli.main(argv, {}, stdout) == 2
+    assert said in capsys.readouterr().err
+    assert stdout.getvalue() == ""
+
+
+def test_underscores_are_hyphens(action: Action, tmp_path: Path) -> None:
+    typed = ("plan", "--source_image=web-1", "--project_id", "p1", "--required_locations", "eu")
+    code, text = run(action, tmp_path, *typed)
+    assert code == 0
+    assert re.search(r"web-1-eu .* required", text)
+
+
+def test_only_the_options_of_the_command_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded: list[str] = []
+    load = commands.load
+
+    def watched(path: str) -> object:
+        loaded.append(path)
+        return load(path)
+
+    monkeypatch.setattr(commands, "load", watched)
+    assert cli.main(["decide", "--help"], {}, io.StringIO()) == 0
+    assert loaded == ["inputs.gate:Gate"]
+    assert cli.main(["--help"], {}, io.StringIO()) == 0
+    assert loaded == ["inputs.gate:Gate"]
+
+
+def test_completion(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As bash asks for it: of commands, of a command's second word, of options, of their values."""
+    stdout = io.StringIO()
+    assert cli.main(["--print-completion", "bash"], {}, stdout) == 0
+    (tmp_path / "completion").write_text(stdout.getvalue(), "utf-8")
+    asked = """source "$0"; for line in "pla" "registry che" "plan --access pu" "plan --locat" "verify --trusted"; do
+        COMP_WORDS=(gce-image-replicator $line); COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+        COMP_LINE="${COMP_WORDS[*]}"; _shtab_gce_image_replicator 2>/dev/null; echo "${COMPREPLY[@]}"; done"""
+    command = ["bash", "--norc", "-c", asked, str(tmp_path / "completion")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)
+    assert done.stdout.splitlines() == ["plan", "check", "public", "--locations", "--trusted-root"]
+    monkeypatch.setitem(sys.modules, "shtab", None)
+    assert cli.main(["--print-completion", "zsh"], {}, stdout) == 3
+    assert "extra `completion`" in capsys.readouterr().err
 
 
 def test_version(action: Action, tmp_path: Path) -> None:
-    assert run(action, tmp_path, "--version") == (0, f"replicator {__version__}\n")
+    assert run(action, tmp_path, "--version") == (0, f"gce-image-replicator {__version__}\n")
 
 
 def test_every_input_is_an_option_with_help() -> None:
@@ -151,7 +309,7 @@ def test_json_after_a_failure(action: Action, tmp_path: Path) -> None:
 
 def test_wrong_arguments_are_no_json(action: Action, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(action, tmp_path, "plan", "--json", "--nonsense") == (2, "")
-    assert "unrecognized arguments: --nonsense" in capsys.readouterr().err
+    assert "--nonsense isn't an option of gce-image-replicator plan." in capsys.readouterr().err
 
 
 def test_examples_in_the_help_can_be_typed() -> None:
@@ -162,15 +320,17 @@ def test_examples_in_the_help_can_be_typed() -> None:
         assert examples
         for line in examples:
             typed = line.partition(" | ")[0].split()
-            assert typed[: 1 + len(command.split())] == ["replicator", *command.split()]
-            cli._parser().parse_args(typed[1:])
+            assert typed[: 1 + len(command.split())] == ["gce-image-replicator", *command.split()]
+            found, options = cli.find(typed[1:])
+            assert found
+            cli_parser.of_command(found).parse_args(options)
 
 
 @pytest.mark.parametrize("command", commands.every(), ids=lambda command: command.verb)
 def test_every_setting_stands_under_a_heading(command: Command) -> None:
-    fields = cli.settings_of(command)
+    fields = cli_parser.settings_of(command)
     assert [*fields]
-    grouped = cli.headed(fields)
+    grouped = cli_parser.headed(fields)
     assert sorted(name for names in grouped.values() for name in names) == sorted(fields)
     assert {*grouped} - {"others"}
     assert set(grouped.get("others", ())) <= {"revision", "variant", "compute_endpoint"}

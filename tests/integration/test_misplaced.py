@@ -12,6 +12,7 @@ from replicator.__main__ import main
 from replicator.bootstrap.command import every, load
 from replicator.bootstrap.decide import INPUTS
 from testkit.texts.misplaced import SECRETS, tells
+from testkit.tiers import few
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,6 +28,8 @@ BESIDE = {
     "replicate": {"source_image": "projects/p1/global/images/web-1"},
     "merge": {"fragments": "fragments", "expect": "X86_64"},
     "verify": {"index": "image-index.json"},
+    "promote": {"families": "web", "index": "image-index.json", "project_id": "p1"},
+    "resolve": {"index": "image-index.json"},
     "release publish": {"files": "artifact", "commit": "0" * 40, "token": "t", "server_url": "http://127.0.0.1:1"},
     "notify": {"index": "image-index.json", "webhook_url": "http://127.0.0.1:1/"},
     "registry ensure": {
@@ -60,11 +63,11 @@ def left(folder: Path, argv: list[str], env: dict[str, str]) -> tuple[int, str]:
     return code, stdout.getvalue() + "".join(path.read_text("utf-8") for path in folder.iterdir() if path.is_file())
 
 
-#: What each kind looks like is tried with the first three actions; the others' inputs are read by the same code.
+#: Each kind is tried with the first three actions, mostly by `make test-all`; the others' inputs are read by the same code.
 FEW = ("PEM in one line", "GitHub", "in a URL")
 
 
-@pytest.mark.parametrize("kind", SECRETS)
+@pytest.mark.parametrize("kind", few(SECRETS, *FEW))
 @pytest.mark.parametrize(("verb", "name"), [case for case in PLACES if case.values[0] in list(BESIDE)[:3]])
 def test_an_input(tmp_path: Path, verb: str, name: str, kind: str) -> None:
     misplaced(tmp_path, verb, name, kind)

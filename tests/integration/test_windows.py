@@ -32,46 +32,52 @@ LACKING = {"add_signal_handler", "fork", "geteuid", "getuid", "kill", "killpg", 
 }
 
 
-def calls(path: Path) -> Iterator[tuple[str, ast.Call]]:
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        if isinstance(node, ast.Call):
-            function = node.func
-            yield function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", ""), node
+@pytest.fixture(scope="module")
+def code() -> dict[str, ast.Module]:
+    found = {str(path.relative_to(ROOT)): ast.parse(path.read_text("utf-8")) for path in MODULES}
+    assert len(found) > 100
+    return found
+
+
+def calls(code: dict[str, ast.Module]) -> Iterator[tuple[str, str, ast.Call]]:
+    """(where, name of the function, call) of every call in our code."""
+    for name, module in code.items():
+        for node in ast.walk(module):
+            if isinstance(node, ast.Call):
+                function = node.func
+                called = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+                yield f"{name}:{node.lineno}", called, node
 
 
 class TestTheCode:
-    @pytest.fixture(params=MODULES, ids=lambda path: path.stem)
-    def module(self, request: pytest.FixtureRequest) -> Path:
-        path: Path = request.param
-        return path
+    def test_uses_nothing_that_windows_lacks(self, code: dict[str, ast.Module]) -> None:
+        for name, module in code.items():
+            for node in ast.walk(module):
+                if isinstance(node, ast.Import):
+                    assert not {alias.name.partition(".")[0] for alias in node.names} & POSIX_ONLY, name
+                if isinstance(node, ast.ImportFrom):
+                    assert (node.module or "").partition(".")[0] not in POSIX_ONLY, name
+                if isinstance(node, ast.Attribute):
+                    assert node.attr not in LACKING, f"{name}:{node.lineno}"
 
-    def test_uses_nothing_that_windows_lacks(self, module: Path) -> None:
-        for node in ast.walk(ast.parse(module.read_text("utf-8"))):
-            if isinstance(node, ast.Import):
-                assert not {alias.name.partition(".")[0] for alias in node.names} & POSIX_ONLY
-            if isinstance(node, ast.ImportFrom):
-                assert (node.module or "").partition(".")[0] not in POSIX_ONLY
-            if isinstance(node, ast.Attribute):
-                assert node.attr not in LACKING, f"line {node.lineno}"
-
-    def test_texts_are_read_as_utf_8_and_written_as_bytes(self, module: Path) -> None:
+    def test_texts_are_read_as_utf_8_and_written_as_bytes(self, code: dict[str, ast.Module]) -> None:
         """The locale's encoding is cp1252 there, and a text file's line ends are CRLF."""
-        for name, call in calls(module):
+        for where, name, call in calls(code):
             if name == "read_text":
-                assert "encoding" in {word.arg for word in call.keywords}, f"line {call.lineno}"
+                assert "encoding" in {word.arg for word in call.keywords}, where
             of = call.func.value if isinstance(call.func, ast.Attribute) else None
             if name == "open" and getattr(of, "id", "") != "os":
                 modes = [str(part.value) for part in call.args if isinstance(part, ast.Constant)]
-                assert any("b" in mode for mode in modes), f"line {call.lineno}"
-            assert name != "write_text", f"line {call.lineno}"
+                assert any("b" in mode for mode in modes), where
+            assert name != "write_text", where
 
-    def test_names_of_variables_are_upper_case(self, module: Path) -> None:
+    def test_names_of_variables_are_upper_case(self, code: dict[str, ast.Module]) -> None:
         """`os.environ` knows no others there."""
-        for name, call in calls(module):
+        for where, name, call in calls(code):
             of = call.func.value if isinstance(call.func, ast.Attribute) else None
             if name == "get" and "env" in (getattr(of, "id", ""), getattr(of, "attr", "")):
                 said = call.args[0]
-                assert not isinstance(said, ast.Constant) or str(said.value).isupper(), f"line {call.lineno}"
+                assert not isinstance(said, ast.Constant) or str(said.value).isupper(), where
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ PACKAGE = ROOT / "replicator"
 #: Each package stands on those before it.
 ORDER = ("bootstrap", "core", "inputs", "compute", "index", "runtime", "replicas", "commands")
 #: What the top of the package may hold: how the program is started.
-TOP = {"__init__", "__main__", "cli"}
+TOP = {"__init__", "__main__", "cli", "cli_completion", "cli_parser"}
 #: Third-party package → the modules, or folders of them, that may import it.
 DOORS = {
     "google.cloud": ("compute/client.py", "compute/connect.py", "compute/answers.py"),
@@ -26,17 +26,19 @@ DOORS = {
         "commands/prices/catalog.py",
         "commands/registry/artifacts.py",
         "commands/release/forges",
+        "commands/resolve/fetch.py",
         "commands/webhooks/delivery.py",
     ),
     "cryptography": ("index/sign.py", "index/verify_signature.py"),
     "sigstore": ("index/sign.py", "index/verify_signature.py"),
     "tenacity": ("compute/retry.py",),
+    "shtab": ("cli_completion.py",),
     "rich": ("commands/replicate/live_table.py",),
     "yaml": ("inputs/config_file.py", "commands/webhooks/receiver/config.py"),
     "sqlalchemy": ("commands/webhooks/receiver",),
     "starlette": ("commands/webhooks/receiver/app.py",),
     "uvicorn": ("commands/webhooks/receiver/run.py",),
-    "pydantic": ("inputs", "index", "replicas/settings.py", "commands", "cli.py"),
+    "pydantic": ("inputs", "index", "replicas/settings.py", "commands", "cli_parser.py"),
 }
 #: What a pure module has no use for: clock, network, environment, files.
 WORLDLY = {"asyncio", "os", "pathlib", "socket", "subprocess", "sys", "threading", "time", "random"}
@@ -62,6 +64,18 @@ PURE = {
     "commands/lifecycle/dates.py",
     "commands/lifecycle/lines.py",
     "commands/lifecycle/releases.py",
+    "commands/lifecycle/promote/promotion.py",
+    "commands/lifecycle/rollback/target.py",
+    "commands/lifecycle/rollback/turning.py",
+    "commands/lifecycle/turn/choice.py",
+    "commands/lifecycle/turn/leading.py",
+    "commands/lifecycle/turn/report.py",
+    "commands/lifecycle/turn/versions.py",
+    "commands/lifecycle/retain/decision.py",
+    "commands/lifecycle/retain/limits.py",
+    "commands/lifecycle/retain/policy.py",
+    "commands/lifecycle/retain/retention.py",
+    "commands/lifecycle/retain/standing.py",
     "commands/merge/fragments.py",
     "commands/prices/skus.py",
     "commands/registry/formats.py",
@@ -72,6 +86,7 @@ PURE = {
     "commands/registry/repositories.py",
     "commands/registry/rewrite.py",
     "commands/release/names.py",
+    "commands/resolve/candidates.py",
     "commands/release/notes.py",
     "commands/release/plan.py",
     "commands/webhooks/event.py",

@@ -29,6 +29,17 @@ KEPT = frozenset(
         "compute.images.setIamPolicy",
         "compute.images.setLabels",
         "compute.images.testIamPermissions",
+        "compute.instanceTemplates.aggregatedList",
+        "compute.instanceTemplates.delete",
+        "compute.instanceTemplates.get",
+        "compute.instanceTemplates.insert",
+        "compute.instanceTemplates.list",
+        "compute.regionInstanceTemplates.delete",
+        "compute.regionInstanceTemplates.get",
+        "compute.regionInstanceTemplates.insert",
+        "compute.regionInstanceTemplates.list",
+        "compute.regionOperations.get",
+        "compute.regionOperations.wait",
     }
 )
 

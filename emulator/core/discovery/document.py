@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+# What stands behind one of these is a collection, no verb.
+PLACES = ("{project}", "{region}", "{zone}")
 BOOLEANS = {"true": True, "false": False}
 
 
@@ -55,7 +57,7 @@ class Route:
         if named and segments[named[-1]].startswith("{project}:"):
             # A verb behind a project: `v3/projects/{project}:testIamPermissions`.
             return f"projects/{self.project}"
-        whole = not named or segments[named[-1]] == "{project}"
+        whole = not named or segments[named[-1]] in PLACES
         kept = segments if whole else segments[: named[-1] + 1]
         return "/".join(self.parameters.get(_parameter_in(segment), segment) for segment in kept)
 
@@ -94,6 +96,10 @@ class Api:
     def fields(self, schema: str) -> frozenset[str]:
         """The names of a resource's fields."""
         return frozenset(self._schemas[schema]["properties"])
+
+    def is_list(self, method: Method) -> bool:
+        """Whether a method answers with items, and can warn that some are missing."""
+        return bool(method.response) and {"items", "warning"} <= self.fields(method.response)
 
     def route(self, verb: str, raw_path: str) -> Route | None:
         """The method behind a path as it stands on the wire; None when the document has none.

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, replace
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from emulator.core import api_errors
-from emulator.core.messages import Reply, refusal
+from emulator.core.messages import Reply, refusal, reply_json
 from emulator.core.wire import Cut
 
 if TYPE_CHECKING:
@@ -73,7 +75,16 @@ class StaleFault:
     reads: int
 
 
-Action = HangFault | StaleFault | HttpFault | DropFault | BodyFault | DelayFault | OperationFault
+@dataclass(frozen=True, kw_only=True)
+class PartialFault:
+    """A list that holds a part of its items only, and says so by a warning, of one scope if there are several."""
+
+    part: float
+    warning: str
+    scope: str
+
+
+Action = PartialFault | HangFault | StaleFault | HttpFault | DropFault | BodyFault | DelayFault | OperationFault
 
 
 @dataclass(kw_only=True)
@@ -120,6 +131,28 @@ def injected(action: object, when: str) -> Reply | None:
             )
         )
     return None
+
+
+def trimmed(action: object, reply: Reply) -> Reply:
+    """The reply, or what is left of a list."""
+    if not isinstance(action, PartialFault) or reply.status != HTTPStatus.OK:
+        return reply
+    body = json.loads(reply.content)
+    items = body.get("items", [])
+    if isinstance(items, dict):
+        body["items"] = {
+            name: {key: _part(action, value) for key, value in each.items()} for name, each in items.items()
+        }
+    else:
+        body["items"] = _part(action, items)
+    if action.warning:
+        holder = body["items"].setdefault(action.scope, {}) if action.scope and isinstance(items, dict) else body
+        holder["warning"] = {"code": action.warning, "message": "The list is not complete."}
+    return replace(reply, content=reply_json(body).content)
+
+
+def _part(action: PartialFault, value: Any) -> Any:
+    return value[: int(len(value) * action.part)] if isinstance(value, list) else value
 
 
 def cut_short(action: object, reply: Reply) -> None:

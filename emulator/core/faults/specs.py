@@ -14,6 +14,7 @@ from emulator.core.faults.actions import (
     HangFault,
     HttpFault,
     OperationFault,
+    PartialFault,
     StaleFault,
 )
 
@@ -168,6 +169,13 @@ def _operation(fields: _Fields) -> Action:
     )
 
 
+def _partial(fields: _Fields) -> Action:
+    part = fields.value("part", 0.5)
+    if not isinstance(part, int | float) or isinstance(part, bool) or not 0 <= part <= 1:
+        raise ValueError("action: 'part' must be a number from 0 to 1")
+    return PartialFault(part=part, warning=fields.text("warning", "UNREACHABLE"), scope=fields.text("scope", ""))
+
+
 _READERS: Mapping[str, Callable[[_Fields], Action]] = {
     "http": _http,
     "drop": _drop,
@@ -176,4 +184,5 @@ _READERS: Mapping[str, Callable[[_Fields], Action]] = {
     "hang": lambda _fields: HangFault(),
     "stale": lambda fields: StaleFault(reads=fields.whole("reads", 1, low=1)),
     "operation": _operation,
+    "partial": _partial,
 }

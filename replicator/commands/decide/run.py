@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from typing import TYPE_CHECKING
 
-from replicator.bootstrap import decide
+from replicator.bootstrap import command, decide, exit_codes
+from replicator.bootstrap.workflow_commands import write_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,12 +14,27 @@ if TYPE_CHECKING:
 
 
 def run(
-    given: Mapping[str, str], env: Mapping[str, str], stdout: TextIO, *, document: TextIO | None = None, **_: object
+    given: Mapping[str, str],
+    env: Mapping[str, str],
+    stdout: TextIO,
+    *,
+    commands: bool = True,
+    document: TextIO | None = None,
+    **_: object,
 ) -> int:
-    """Print the decision. Returns the exit code."""
+    """Print the decision: in a runner as the action does, else in plain lines. Returns the exit code."""
     env = {**env, **{f"INPUT_{name.upper()}": value for name, value in given.items() if value}}
+    main = command.find(command.MAIN)
+    assert main  # noqa: S101 - the main action is always there
+    try:
+        decision = decide.from_env(env)
+    except decide.WrongInput as error:
+        if commands:
+            return decide.report_wrong_input(main, error, env, stdout)
+        for name, message in error.problems:
+            write_line(stdout, f"error: Input {name}: {message}")
+        return exit_codes.BAD_SETTINGS
     if document:
-        with contextlib.suppress(decide.WrongInput):
-            decision = decide.from_env(env)
-            document.write(json.dumps({"decision": decision.word, "reason": decision.reason}) + "\n")
-    return decide.main([], env, stdout)
+        document.write(json.dumps({"decision": decision.word, "reason": decision.reason}) + "\n")
+    decide.report(main, decision, env, stdout, commands)
+    return 0

@@ -1,8 +1,20 @@
-"""Declares the verb `list`: its help, the options that it takes and leaves out, examples."""
+"""Declares the verbs `list`, `rollback`, `promote` and `retain`: help, options left out, examples."""
 
 from __future__ import annotations
 
 from replicator.bootstrap.command import Command
+
+_TURN = "commands.lifecycle.turn.settings:TurnSettings"
+
+_OUTPUTS = {
+    "result": "",
+    "reason": "",
+    "families": "[]",
+    "default": "{}",
+    "releases": "[]",
+    "due": "",
+    "failed": "",
+}
 
 COMMANDS = [
     Command(
@@ -30,5 +42,55 @@ COMMANDS = [
             "copies_per_source",
         ),
         examples=("list --families web,web-arm64 --project-id PROJECT",),
-    )
+    ),
+    Command(
+        "rollback",
+        "put families back to the release before, or to another older one, and say what they resolve to",
+        run="commands.lifecycle.rollback.run:run",
+        settings=_TURN,
+        preset={"verb": "rollback"},
+        without=("release", "required_locations", "reactivate"),
+        examples=(
+            "rollback --families web,web-arm64 --project-id PROJECT --dry-run",
+            "rollback --families web --project-id PROJECT --to v1-4-0",
+        ),
+    ),
+    Command(
+        "promote",
+        "make a release that exists the default, everywhere or nowhere",
+        run="commands.lifecycle.promote.run:run",
+        settings=_TURN,
+        preset={"verb": "promote"},
+        without=("to",),
+        examples=(
+            "promote --families web,web-arm64 --project-id PROJECT --release v1-5-0",
+            "promote --families web --project-id PROJECT --index image-index.json --required-locations all",
+        ),
+        # Its input `verb` says which of the two.
+        action="promote",
+        outputs=_OUTPUTS,
+    ),
+    Command(
+        "retain",
+        "retire old releases with notice, and delete them a week later; without --apply show the plan only",
+        run="commands.lifecycle.retain.run:run",
+        settings="commands.lifecycle.retain.settings:RetainSettings",
+        examples=(
+            "retain --families web,web-arm64 --project-id PROJECT",
+            "retain --rules retention.yaml --approved-plan retention-plan.json --apply",
+        ),
+        action="retain",
+        outputs={
+            "result": "",
+            "reason": "",
+            "default": "{}",
+            "releases": "[]",
+            "due": "0",
+            "retired": "0",
+            "purged": "0",
+            "failed": "0",
+            "plan_path": "",
+            "plan_digest": "",
+        },
+    ),
 ]

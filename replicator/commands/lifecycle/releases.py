@@ -96,8 +96,11 @@ class World:
         return tuple(each for each in self.sets if each.line == line)
 
 
-def grouped(scope: Scope, images: Iterable[Image]) -> World:
-    """Tell apart what the images of all projects in scope are to the lines. The order of the images is irrelevant."""
+def grouped(scope: Scope, images: Iterable[Image], named: Mapping[str, str] | None = None) -> World:
+    """Tell apart what the images of all projects in scope are to the lines. The order of the images is irrelevant.
+
+    `named` is the line of sources by their ids, where neither they nor their copies carry a family that tells it.
+    """
     by_id = {image.id: image for image in sorted(images, key=lambda image: (image.created, image.ref))}
     places = {image.home for image in by_id.values() if image.home} | set(scope.settings.locations)
     line_of = {family: line for line in scope.families for family in scope.families_of(line, places)}
@@ -111,7 +114,7 @@ def grouped(scope: Scope, images: Iterable[Image]) -> World:
         (orphans if lost else descent).setdefault(root.id, []).append(image)
     sets, strangers = [], []
     for identity, family in descent.items():
-        if each := _set(scope, by_id[identity], family, line_of):
+        if each := _set(scope, by_id[identity], family, line_of, (named or {}).get(identity, "")):
             sets.append(each)
             known = {image.id for image in each.members}
             strangers += [(each, image) for image in family if image.id not in known]
@@ -139,14 +142,14 @@ def _root(image: Image, by_id: Mapping[str, Image]) -> Image:
 
 
 def _set(
-    scope: Scope, root: Image, family: Sequence[Image], line_of: Mapping[tuple[str, str], str]
+    scope: Scope, root: Image, family: Sequence[Image], line_of: Mapping[tuple[str, str], str], named: str
 ) -> ReplicaSet | None:
     """The set of a root, if it is of one of the lines; `family` is everything that descends from it."""
     copies = [image for image in family if image.id != root.id and scope.is_replica(root, image)]
     if root.ref.project != scope.project or (root.family and root.family not in scope.families):
         return None
     carried = (line_of.get((image.ref.project, image.family)) for image in copies)
-    line = root.family or next(filter(None, carried), "")
+    line = root.family or next(filter(None, carried), named)
     if not line:
         return None
     return ReplicaSet(line=line, root=root, copies=tuple(sorted(copies, key=lambda image: (image.home, image.ref))))

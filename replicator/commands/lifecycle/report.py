@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from replicator.commands.lifecycle import dates, releases
 from replicator.commands.lifecycle.releases import Status
+from replicator.commands.lifecycle.turn import versions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -39,7 +41,9 @@ def rows(reading: Reading, wanted: ListSettings, now: datetime) -> list[Row]:
         for each in sets:
             status = statuses[each.root.id]
             notes = list(_notes(each, status, reading, wanted))
-            found.append(Row(each=each, version=_version(each, wanted), status=status, message=" ".join(notes)))
+            found.append(
+                Row(each=each, version=versions.of(each, wanted.release_label), status=status, message=" ".join(notes))
+            )
     return found
 
 
@@ -51,11 +55,6 @@ def defaults(listed: Sequence[Row]) -> dict[str, str]:
             if row.status is status:
                 found.setdefault(row.each.line, row.version)
     return found
-
-
-def _version(each: ReplicaSet, wanted: ListSettings) -> str:
-    values = each.label(wanted.release_label) - {""}
-    return next(iter(values)) if len(values) == 1 else each.root.ref.name
 
 
 def _notes(each: ReplicaSet, status: Status, reading: Reading, wanted: ListSettings) -> Iterator[str]:
@@ -136,6 +135,11 @@ def state(image: Image) -> str:
 
 def _named(image: Image) -> dict[str, str]:
     return {"project": image.ref.project, "name": image.ref.name, "id": image.id, "uri": image.ref.uri}
+
+
+def as_json(value: Any) -> str:
+    """One output of an action that isn't text."""
+    return json.dumps(value, ensure_ascii=False)
 
 
 def time(moment: datetime) -> str:

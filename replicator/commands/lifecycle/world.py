@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 from replicator.commands.lifecycle import releases
 from replicator.commands.lifecycle.errors import Doubtful
 from replicator.compute import lookup
-from replicator.compute.refusals import Refusal
+from replicator.compute.lifecycle import reading
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from replicator.commands.lifecycle.lines import Scope
     from replicator.commands.lifecycle.releases import World
+    from replicator.compute.rate_limit import Request
     from replicator.compute.retry import Calls
     from replicator.core.images import Image
+
+_Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +31,8 @@ class Reading:
     world: World
     heads: Mapping[tuple[str, str], Image | None]
     """What each (project, family) of the lines resolves to."""
+    images: tuple[Image, ...] = ()
+    """All images of the projects in scope, those of others among them."""
 
     @property
     def head_ids(self) -> releases.Heads:
@@ -48,25 +54,34 @@ async def read(calls: Calls, scope: Scope) -> Reading:
     found = await asyncio.gather(*(_head(calls, *family) for family in asked))
     heads = dict(zip(asked, found, strict=True))
     _check(images, heads)
-    return Reading(world=world, heads=heads)
+    return Reading(world=world, heads=heads, images=tuple(images))
 
 
-async def _whole(calls: Calls, project: str) -> list[Image]:
-    """List all images of a project, page by page."""
-    images: dict[str, Image] = {}
+async def all_pages(
+    calls: Calls, ask: Callable[[str], Request[tuple[list[_Item], str]]], *, doing: str, where: str
+) -> list[_Item]:
+    """Read a list page by page; `ask` makes the request for the page of a token.
+
+    Raises Doubtful, or another ReplicatorError with exit code 3, unless all of it was read.
+    """
+    found: list[_Item] = []
     token, seen = "", {""}
-    doing = f"Listing all images of {project}"
     with lookup.ending_the_run(doing):
         while True:
-            page, token = await calls(
-                calls.compute.list_page(project, token), doing=doing, where=project, patience=lookup.PATIENCE
-            )
-            images.update((image.id, image) for image in page)
+            page, token = await calls(ask(token), doing=doing, where=where, patience=lookup.PATIENCE)
+            found += page
             if not token:
-                break
+                return found
             if token in seen:
                 raise Doubtful(f"{doing}: the same page came twice")
             seen.add(token)
+
+
+async def _whole(calls: Calls, project: str) -> list[Image]:
+    """List all images of a project."""
+    doing = f"Listing all images of {project}"
+    pages = partial(calls.compute.list_page, project)
+    images = {image.id: image for image in await all_pages(calls, pages, doing=doing, where=project)}
     if not images:
         raise Doubtful(
             f"{doing}: there is none",
@@ -78,16 +93,8 @@ async def _whole(calls: Calls, project: str) -> list[Image]:
 
 
 async def _head(calls: Calls, project: str, family: str) -> Image | None:
-    doing = f"Reading what the family {family} of {project} resolves to"
-    with lookup.ending_the_run(doing):
-        try:
-            return await calls(
-                calls.compute.family_head(project, family), doing=doing, where=family, patience=lookup.PATIENCE
-            )
-        except Refusal as refusal:
-            if refusal.status == 404:
-                return None
-            raise
+    with lookup.ending_the_run(f"Reading what the family {family} of {project} resolves to"):
+        return await reading.head(calls, project, family, where=family, patience=lookup.PATIENCE)
 
 
 def _check(images: Iterable[Image], heads: Mapping[tuple[str, str], Image | None]) -> None:

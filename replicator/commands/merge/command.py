@@ -10,6 +10,7 @@ COMMANDS = [
         "merge the indexes of several architectures into one, verify all images in it, then move the families",
         run="commands.merge.run:run",
         settings="commands.merge.settings:MergeSettings",
+        more_settings="inputs.output_file:OutputFile",
         examples=("merge --fragments fragments --expect X86_64,ARM64 --required-locations all",),
         action="merge",
         gated=True,

@@ -58,7 +58,7 @@ class Merging(RecordedRun):
 
     def carry_out(self, signals: Signals) -> Verdict:
         """Check the inputs, merge and verify, write the index, move families."""
-        inputs = load(self.given, self.env)
+        inputs = self.loaded(load)
         self.prepare_signing(inputs.settings.sign)
         self.in_loop(self._merge(inputs, signals))
         return self._judge()
@@ -114,7 +114,7 @@ class Merging(RecordedRun):
 
     def _write(self, merged: Merged) -> None:
         try:
-            self.written = seal.write(merged.document(), self.folder())
+            self.written = seal.write(merged.document(), self.index_file())
         except OSError as error:
             raise errors.ReplicatorError(INDEX_UNWRITTEN, f"The index could not be written: {error}") from error
 

@@ -15,6 +15,7 @@ from replicator.bootstrap.quote import quoted
 from replicator.commands.registry import mirrors, references
 from replicator.commands.registry.mirrors import Mirror, Mirrors
 from replicator.core import names, validation
+from replicator.inputs.fields import SCHEMA_ADDRESS
 
 _KMS_KEY = re.compile(r"projects/[^/\s]+/locations/[^/\s]+/keyRings/[^/\s]+/cryptoKeys/[^/\s]+")
 _SECRET = re.compile(r"projects/[^/\s]+/secrets/[^/\s]+/versions/[^/\s]+")
@@ -201,6 +202,7 @@ def schema() -> dict[str, Any]:
     """Return the JSON Schema of the file, for editors."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": f"{SCHEMA_ADDRESS}registry-config.schema.json",
         **Registry.model_json_schema(),
         "title": "Configuration of replicator registry",
     }

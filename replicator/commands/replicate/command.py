@@ -12,6 +12,7 @@ COMMANDS = [
         "make the image available in every location, and say what exists where",
         run="commands.replicate.run:run",
         settings="replicas.settings:Settings",
+        more_settings="inputs.output_file:OutputFile",
         examples=(
             f"replicate --source-image {_SOURCE}",
             f"replicate --source-image {_SOURCE} --locations us,eu,asia-east1 --required-locations us,eu",

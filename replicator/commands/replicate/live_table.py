@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 #: Lines of the screen without a replica: title, header, the count of those left out, prompt.
 _FRAME = 5
+#: Narrower screens go without a column, and without another.
+_NARROW, _VERY_NARROW = 60, 45
 
 
 def is_wanted(stdout: TextIO, env: Mapping[str, str]) -> bool:
@@ -90,17 +92,19 @@ class Screen:
         rows = sorted(self._works, key=lambda work: (not work.running, work.error is None))
         room = max(3, self._console.height - _FRAME)
         table = Table(title=f"{len(done)} of {len(rows)} replicas done", title_justify="left", box=None, expand=True)
+        columns: dict[str, Callable[[Work], str]] = {"Percent": self._percent, "Elapsed": self._elapsed}
+        # A column without a number says nothing; on a narrow screen the state says more than any number.
+        if self._console.width < _NARROW or not any(work.percent is not None for work in rows[:room]):
+            del columns["Percent"]
+        if self._console.width < _VERY_NARROW:
+            del columns["Elapsed"]
         table.add_column("Location", no_wrap=True)
-        table.add_column("Percent", justify="right", no_wrap=True)
-        table.add_column("Elapsed", justify="right", no_wrap=True)
+        for name in columns:
+            table.add_column(name, justify="right", no_wrap=True)
         table.add_column("State", no_wrap=True, overflow="ellipsis", ratio=1)
         for work in rows[:room]:
-            table.add_row(
-                Text(work.replica.location),
-                Text(self._percent(work)),
-                Text(self._elapsed(work)),
-                Text(self._state(work), style=_style(work)),
-            )
+            numbers = (Text(show(work)) for show in columns.values())
+            table.add_row(Text(work.replica.location), *numbers, Text(self._state(work), style=_style(work)))
         if len(rows) > room:
             table.add_row(Text(f"… {len(rows) - room} more"))
         return table

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -39,17 +40,20 @@ def show_head(runner: Runner, source: SourceRef, wanted: Settings, note: str = "
         runner.line(note)
 
 
-def show_plan(runner: Runner, plan: Plan, found: Findings, costs: Sequence[str]) -> None:
+def show_plan(runner: Runner, plan: Plan, found: Findings, costs: Sequence[str], *, folded: bool) -> None:
     """Print what will be done, what it will store and cost, and what is known of the permissions that it needs."""
     source = plan.source
-    with runner.group(f"Plan for {source.ref} (id {source.id})"):
+    title = f"Plan for {source.ref} (id {source.id})"
+    if not folded:
+        runner.line(title)
+    with runner.group(title) if folded else contextlib.nullcontext():
         runner.line(
             f"source: stored in {', '.join(source.storage_locations) or 'an unknown location'}, "
             f"{source.disk_size_gb} GB disk, {size(source.archive_size_bytes)} archive, "
             f"{source.architecture or 'architecture unknown'}, family {source.family or 'none'}",
             indent=2,
         )
-        runner.table([_plan_row(plan, step) for step in plan.steps])
+        runner.table([_plan_row(plan, step) for step in plan.steps], spare=(2, 3))
         for line in (*costs, *_tree(plan), *_without_family(plan)):
             runner.line(line, indent=2)
         for note in plan.notes:

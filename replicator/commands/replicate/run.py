@@ -66,7 +66,7 @@ class Replication(RecordedRun):
 
     def carry_out(self, signals: Signals) -> Verdict:
         """Check the inputs, make and verify the replicas, move families."""
-        inputs = self.inputs = settings.load(self.given, self.env)
+        inputs = self.inputs = self.loaded(settings.load)
         if self.of_action:
             empty = settings.empty_inputs(inputs.settings, self.env)
             self.notes += [Annotation("warning", f"Input {item.input}", str(item)) for item in empty]
@@ -111,7 +111,7 @@ class Replication(RecordedRun):
             self.notes.append(Annotation("warning", "Permissions", "; ".join(str(each) for each in found.missing)))
         self.cost = estimate(plan, prices) if (prices := inputs.price_list()) else None
         self.costs = words.lines(plan, self.cost, waits.now().date())
-        progress.show_plan(self.runner, plan, found, self.costs)
+        progress.show_plan(self.runner, plan, found, self.costs, folded=not wanted.dry_run)
         self._refuse_what_is_too_expensive(plan, wanted)
         return calls, plan
 
@@ -179,7 +179,30 @@ class Replication(RecordedRun):
             return
         if self.inputs.settings.sign is Sign.OFF:
             with self.tolerant("index"):
-                self.written = seal.write(self._index(), self.folder())
+                self.written = seal.write(self._index(), self.index_file())
+
+    def show(self, verdict: Verdict) -> None:
+        """Print what exists where, and the index; after a plan, which was printed, the line that carries it out."""
+        if self.plan is None or verdict.result is not Result.PLANNED:
+            super().show(verdict)
+            return
+        self.runner.line("")
+        self.runner.line(f"{verdict.result}: {verdict.headline}.")
+        if not any(step.changing or step.error for step in self.plan.steps):
+            self.runner.line("Everything is as wanted already: nothing would be changed.")
+        elif self.inputs and not self.of_action:
+            self.runner.line("This does it:")
+            which = self.plan.source.ref
+            words = snippets.again("replicate", self.inputs.settings, self.given, which, but="dry_run")
+            for line in snippets.typed(snippets.INSTALLED, words):
+                self.runner.line(line, indent=2)
+
+    def annotations(self, verdict: Verdict) -> Sequence[Annotation]:
+        """Return the usual annotations; on a command line without what the plan says already."""
+        if verdict.result is not Result.PLANNED or self.runner.commands:
+            return super().annotations(verdict)
+        shown = {*(self.plan.notes if self.plan else ()), *(self.plan.warnings if self.plan else ())}
+        return [note for note in super().annotations(verdict) if note.message not in shown]
 
     def outputs(self, verdict: Verdict) -> Mapping[str, str]:
         """Return every output of action.yml."""

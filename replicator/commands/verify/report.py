@@ -27,13 +27,15 @@ if TYPE_CHECKING:
 #: How many locations one sentence names and the summary shows, and the most characters of each.
 _MOST_NAMED, _MOST_SHOWN, _LONGEST_TEXT = 6, 300, 1000
 
-#: Advice to those who deploy, then to those who publish.
-_REMEDIES: dict[int, str] = {
-    ExitCode.FAILED: "Deploy none of these images. Their publisher should run the replication again, with its own "
-    "settings: it repairs what it can, makes what is missing, and says what to do about the rest. This shows what it "
-    "would do:",
-    ExitCode.UNREACHABLE: "Run this again. If that doesn't help, check that this identity may read these images.",
-}
+_UNREACHABLE = "Run this again. If that doesn't help, check that this identity may read these images."
+_TO_DEPLOYERS = (
+    "Deploy none of these images. Their publisher should run the replication again, with its own settings: it repairs "
+    "what it can, makes what is missing, and says what to do about the rest. This shows what it would do:"
+)
+_TO_PUBLISHERS = (
+    "Run the replication again with the same settings: it repairs what it can, makes what is missing, and says what to "
+    "do about the rest. This shows what it would do:"
+)
 
 
 @dataclass(kw_only=True)
@@ -47,8 +49,10 @@ class Known:
     """The digest of the index, once it is verified and parsed."""
     image: Served | None = None
     """The image that was asked for; output only if everything is correct."""
-    sources: list[str] = field(default_factory=list)
-    """References of the source images of everything that is verified."""
+    plans: list[list[str]] = field(default_factory=list)
+    """The commands, in words, that show what a replication would do about what is wrong."""
+    of_publisher: bool = False
+    """Whether it is the publisher who asks, who has the settings; without them it is one who deploys."""
 
 
 def judge(known: Known) -> Verdict:
@@ -139,24 +143,27 @@ def remarks(known: Known, verdict: Verdict) -> list[Annotation]:
     return [Annotation("error", _where(item), f"{_named(item)}. {_told(item)}".strip()) for item in wrong]
 
 
-def show(runner: Runner, known: Known, verdict: Verdict) -> None:
+def show(runner: Runner, known: Known, verdict: Verdict, program: str) -> None:
     """Print the findings as a table, and what to do."""
     if known.signed:
         confirmed = f", as {known.signed.issuer} confirmed" if known.signed.issuer else ""
         runner.line(f"{known.signed.digest} was signed by {known.signed.by}{confirmed}")
-    runner.table([[item.location, item.architecture, _state(item), item.uri, _told(item)] for item in known.findings])
+    rows = [[item.location, item.architecture, _state(item), item.uri, _told(item)] for item in known.findings]
+    runner.table(rows, spare=(1,) if len({item.architecture for item in known.findings}) == 1 else ())
     counts = Counter(item.state for item in known.findings)
     runner.line(", ".join(f"{counts[state]} {state.replace('_', ' ')}" for state in State if counts[state]))
-    for line in _todo(known, exit_code(verdict)):
+    for line in _todo(known, exit_code(verdict), program):
         runner.line(line)
 
 
-def _todo(known: Known, code: int) -> list[str]:
+def _todo(known: Known, code: int, program: str) -> list[str]:
     """Return what to do about the findings, then commands to type."""
-    if not known.findings or code not in _REMEDIES:
+    if not known.findings or code not in {ExitCode.FAILED, ExitCode.UNREACHABLE}:
         return []
-    plans = [snippets.plan(source) for source in known.sources] if code == ExitCode.FAILED else []
-    return [_REMEDIES[code], *plans]
+    if code == ExitCode.UNREACHABLE:
+        return [_UNREACHABLE]
+    plans = [line for words in known.plans for line in snippets.typed(program, words)]
+    return [_TO_PUBLISHERS if known.of_publisher else _TO_DEPLOYERS, *plans]
 
 
 def summary(known: Known, verdict: Verdict) -> str:
@@ -171,7 +178,7 @@ def summary(known: Known, verdict: Verdict) -> str:
         return head
     more = f"\n… {len(known.findings) - _MOST_SHOWN} more, see the log\n" if len(known.findings) > _MOST_SHOWN else ""
     todo = ""
-    if advice := _todo(known, code):
+    if advice := _todo(known, code, snippets.FETCHED):
         remedy, *commands = advice
         todo = f"\n**What to do:** {markdown.text(remedy)}\n"
         if commands:

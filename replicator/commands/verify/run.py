@@ -23,7 +23,7 @@ from replicator.core import errors
 from replicator.core.replicas import Action
 from replicator.index import image_index
 from replicator.inputs import files
-from replicator.replicas import audit
+from replicator.replicas import audit, snippets
 from replicator.replicas import settings as replica_settings
 from replicator.replicas.survey import survey
 from replicator.runtime.lifecycle import Run, execute
@@ -81,13 +81,13 @@ class Verification(Run):
                 # Verifying without a signature doesn't pay for its import.
                 from replicator.index import verify_signature
 
-                policy = verify_signature.policy(wanted, self.env)
+                policy = verify_signature.policy(wanted, self.env, offline=wanted.offline_only)
                 self.known.signed = verify_signature.verify(data, wanted.signatures, policy)
             read = image_index.parse(data, path)
         except image_index.BadIndex as error:
             raise errors.BadSettings([errors.InputProblem("index", str(error))]) from None
         self.known.digest = image_index.digest(data)
-        self.known.sources = sorted({entry.source.uri for entry in read.images})
+        self.known.plans = [snippets.plan(uri) for uri in sorted({entry.source.uri for entry in read.images})]
         self.known.image = pick(read, wanted)
         return read
 
@@ -98,7 +98,8 @@ class Verification(Run):
             calls = await self._calls(inputs.settings.compute_endpoint, anonymous=inputs.anonymous)
             source = await lookup.read_source(calls, inputs.source)
             plan = await survey(calls, inputs.settings, source)
-        self.known.sources = [source.ref.uri]
+        self.known.of_publisher = True
+        self.known.plans = [snippets.again("plan", inputs.settings, given, source.ref)]
         self.known.findings = [
             with_deprecation(
                 audit.of_step(plan, step),
@@ -147,7 +148,8 @@ class Verification(Run):
 
     def show(self, verdict: Verdict) -> None:
         """Print the table of findings, and what to do."""
-        report.show(self.runner, self.known, verdict)
+        program = snippets.FETCHED if self.of_action else snippets.INSTALLED
+        report.show(self.runner, self.known, verdict, program)
 
     def summary(self, verdict: Verdict) -> str:
         """Render the findings as a table, and what to do."""

@@ -32,6 +32,8 @@ _INDEX = "an index instead"
 class VerifySettings(SignatureSettings):
     """What the user asks for, one field for each input of `verify/action.yml`. Empty inputs are left out before."""
 
+    offline_only: Annotated[Flag, Option(signature_settings.HEADING)] = False
+    """Whether to verify only the signature, without calling an API."""
     index: Annotated[str, Option(_INDEX, "FILE")]
     """The `image-index.json` to verify."""
     architecture: Annotated[Architecture, Option(_INDEX, "ARCHITECTURE")] = ""
@@ -67,6 +69,9 @@ def load(given: Mapping[str, str], env: Mapping[str, str]) -> VerifyInputs:
     values: dict[str, Any] = given_values(given, env)
     values = {name: text for name, text in values.items() if name in VerifySettings.model_fields}
     problems = [InputProblem(name, text) for name, text in signature_settings.problems(values)]
+    if values.get("offline_only", "").lower() == "true" and not (values.get("bundle") or values.get("attestation")):
+        text = "verifies only the signature: give bundle or attestation"
+        problems.append(InputProblem("offline_only", text))
     settings = None
     try:
         settings = VerifySettings.model_validate(values)

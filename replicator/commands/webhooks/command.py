@@ -47,6 +47,16 @@ COMMANDS = [
         examples=("webhook secret --file webhook-secret",),
     ),
     Command(
+        "webhook rotate",
+        "replace a webhook's secret without losing a delivery",
+        run="commands.webhooks.receiver.rotate:rotate",
+        settings="commands.webhooks.receiver.settings:RotateSettings",
+        examples=(
+            "webhook rotate --config receiver.yaml --hook acme",
+            "webhook rotate --config receiver.yaml --hook acme --finish",
+        ),
+    ),
+    Command(
         "webhook list",
         "list hooks, the fingerprints of their secrets, and what arrived by each",
         run="commands.webhooks.receiver.run:hooks",

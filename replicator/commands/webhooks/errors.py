@@ -38,6 +38,15 @@ NO_PUBLICATION = Advice(
     exit_code=ExitCode.FAILED,
 )
 
+STILL_USED = Advice(
+    title="Old secret still used",
+    meaning="The old secret of the webhook wasn't dropped, because what is sent now would be refused.",
+    remedy="Store the new secret at the sender, have the receiver read its configuration again (SIGHUP), and finish "
+    "when a delivery has arrived by it: `replicator webhook list` shows them. To drop a leaked secret at once, move "
+    "the new file over the old one yourself.",
+    exit_code=ExitCode.FAILED,
+)
+
 SERVE_MISSING = Advice(
     title="Receiver isn't installed",
     meaning="The packages of the webhook receiver are not installed.",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from replicator.index import provenance
+from replicator.inputs.fields import SCHEMA_ADDRESS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -102,6 +103,16 @@ class Event(_Part):
     type: Literal["image.published"]
     timestamp: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$")]
     data: Data
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema of an event, for receivers. It can't say that no key is given twice."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": f"{SCHEMA_ADDRESS}event.schema.json",
+        **Event.model_json_schema(),
+        "title": f"The webhook {TYPE}",
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

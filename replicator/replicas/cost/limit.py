@@ -40,6 +40,6 @@ def remedy(cost: Cost) -> str:
     if not cost.unknown_locations:
         return ""
     return (
-        "Give the prices: `replicator prices update` reads them, and the input prices names the file. Or leave those "
-        "locations out, or max_monthly_cost."
+        "Give the prices: `gce-image-replicator prices update` reads them, and the input prices names the file. Or "
+        "leave those locations out, or max_monthly_cost."
     )

@@ -43,7 +43,8 @@ def age(prices: PriceList, today: date) -> str:
     """Say that prices are old, and how to get newer ones; empty where they are not."""
     if today - prices.as_of <= FRESH:
         return ""
-    return f"prices are of {prices.as_of}, more than {FRESH.days} days ago; `replicator prices update` reads newer ones"
+    how = "`gce-image-replicator prices update` reads newer ones"
+    return f"prices are of {prices.as_of}, more than {FRESH.days} days ago; {how}"
 
 
 def _money_in_words(cost: Cost) -> str:

@@ -6,43 +6,52 @@ import json
 import os
 import shutil
 import subprocess
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from emulator.testing import Running, running
+from replicator.commands.lifecycle import dates, in_use
+from replicator.compute import connect
+from replicator.core.images import ImageRef
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 GCLOUD = shutil.which("gcloud")
 pytestmark = pytest.mark.skipif(GCLOUD is None, reason="gcloud is not installed")
 
 
+def pointed_at(emulator: Running, folder: Path) -> Callable[..., Any]:
+    """Runs gcloud against an emulator; `fails` is a part of what it says where it must fail."""
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder),
+        "CLOUDSDK_CONFIG": str(folder),
+        "CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE": f"{emulator.url}/",
+        "CLOUDSDK_AUTH_DISABLE_CREDENTIALS": "true",
+        "CLOUDSDK_CORE_PROJECT": "p1",
+        "CLOUDSDK_CORE_DISABLE_PROMPTS": "1",
+        "CLOUDSDK_CORE_DISABLE_USAGE_REPORTING": "true",
+        "CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK": "true",
+    }
+
+    def run(*arguments: str, fails: str = "") -> Any:
+        command = [str(GCLOUD), "compute", *arguments, "--format=json"]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == bool(fails), done.stderr
+        assert fails in done.stderr
+        return json.loads(done.stdout) if done.stdout.strip() else None
+
+    return run
+
+
 @pytest.fixture(scope="module")
 def gcloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Running, Callable[..., Any]]]:
-    folder = tmp_path_factory.mktemp("gcloud")
     with running(copy_seconds=0.5) as emulator:
-        environment = {
-            "PATH": os.environ["PATH"],
-            "HOME": str(folder),
-            "CLOUDSDK_CONFIG": str(folder),
-            "CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE": f"{emulator.url}/",
-            "CLOUDSDK_AUTH_DISABLE_CREDENTIALS": "true",
-            "CLOUDSDK_CORE_PROJECT": "p1",
-            "CLOUDSDK_CORE_DISABLE_PROMPTS": "1",
-            "CLOUDSDK_CORE_DISABLE_USAGE_REPORTING": "true",
-            "CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK": "true",
-        }
-
-        def run(*arguments: str, fails: str = "") -> Any:
-            command = [str(GCLOUD), "compute", *arguments, "--format=json"]
-            done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
-            assert done.returncode == bool(fails), done.stderr
-            assert fails in done.stderr
-            return json.loads(done.stdout) if done.stdout.strip() else None
-
-        yield emulator, run
+        yield emulator, pointed_at(emulator, tmp_path_factory.mktemp("gcloud"))
 
 
 def test_it_makes_and_copies_images(gcloud: tuple[Running, Callable[..., Any]]) -> None:
@@ -100,3 +109,61 @@ def test_it_shows_what_an_operation_failed_with(gcloud: tuple[Running, Callable[
     emulator.faults([{"action": action}])
     run("images", "create", "dst", "--source-image=src", fails="Too frequent operations from the source resource")
     assert emulator.faults()[0]["left"] == 0
+
+
+def test_it_makes_and_lists_instance_templates(gcloud: tuple[Running, Callable[..., Any]]) -> None:
+    """Global and regional ones, of an image and of a family: the product reads what gcloud wrote."""
+    emulator, run = gcloud
+    emulator.reset()
+    emulator.add_image(project="p1", name="web", family="web")
+    of = ("instance-templates", "create")
+    run(*of, "batch", "--image=web", "--image-project=p1")
+    run(*of, "latest", "--image-family=web", "--image-project=p1")
+    run(*of, "west", "--image=web", "--image-project=p1", "--instance-template-region=us-west1")
+    run(*of, "batch", "--image=web", "--image-project=p1", fails="already exists")
+    assert {template["name"] for template in run("instance-templates", "list")} == {"batch", "latest", "west"}
+    shown = run("instance-templates", "describe", "west", "--region=us-west1")
+    assert shown["region"].endswith("/regions/us-west1")
+    templates, _ = connect.connect(emulator.url, {}, anonymous=True).list_templates("p1", "").send()
+    web = connect.connect(emulator.url, {}, anonymous=True).get(ImageRef("p1", "web")).send()
+    assert sorted(each.name for each in in_use.users(web, templates)) == [
+        "global/instanceTemplates/batch",
+        "regions/us-west1/instanceTemplates/west",
+    ]
+    run("instance-templates", "delete", "west", "--region=us-west1")
+    run("instance-templates", "delete", "batch", "latest")
+    assert run("instance-templates", "list") == []
+    run("instance-templates", "delete", "batch", fails="was not found")
+    assert not any(entry["unsupported"] for entry in emulator.journal())
+
+
+@pytest.mark.parametrize(
+    ("undeprecate", "says"), [("clear", ""), ("body_only", ""), ("refuse", "cannot become ACTIVE again")]
+)
+def test_it_deprecates_with_dates_and_undeprecates(tmp_path: Path, undeprecate: str, says: str) -> None:
+    """gcloud clears by `ACTIVE`, which is what one of the switches ignores; its dates have no zone."""
+    with running(scenario={"switches": {"undeprecate": undeprecate}}) as emulator:
+        run = pointed_at(emulator, tmp_path)
+        emulator.add_image(project="p1", name="web", family="web")
+        run("images", "deprecate", "web", "--state=DEPRECATED", "--delete-in=7d", "--replacement=next")
+        marked = run("images", "describe", "web")["deprecated"]
+        assert marked["state"] == "DEPRECATED"
+        assert datetime.fromisoformat(marked["deleted"]).tzinfo is None
+        assert dates.latest(marked["deleted"]) is not None
+        assert run("images", "list", "--no-standard-images") == []
+        (listed,) = run("images", "list", "--no-standard-images", "--show-deprecated")
+        assert listed["name"] == "web"
+        run("images", "deprecate", "web", "--state=ACTIVE", fails=says)
+        after = run("images", "describe", "web")["deprecated"]
+        assert after == ({"state": "ACTIVE"} if undeprecate == "clear" else marked)
+
+
+def test_a_warned_list_looks_whole_to_it(gcloud: tuple[Running, Callable[..., Any]]) -> None:
+    """gcloud prints what there is and exits with 0, which is why the product reads the warning itself."""
+    emulator, run = gcloud
+    emulator.reset()
+    for name in ("batch", "other"):
+        emulator.add_template(project="p1", name=name)
+    emulator.faults([{"method": "compute.instanceTemplates.aggregatedList", "action": {"kind": "partial"}}])
+    assert [template["name"] for template in run("instance-templates", "list")] == ["batch"]
+    emulator.assert_faults_used()

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emulator.compute.filters import parse
+from emulator.compute.lists.filters import parse
 from emulator.core.api_errors import ApiError
 
 if TYPE_CHECKING:

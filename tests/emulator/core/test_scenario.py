@@ -250,6 +250,16 @@ def deprecated_by_insert(client: Client) -> Any:
     return client.get("/images/copy").json.get("deprecated", {}).get("state")
 
 
+def deprecated(client: Client, body: dict[str, Any]) -> Any:
+    """What a deprecated image is after this: its state, or the status of the refusal."""
+    client.post("/images/web/deprecate", {"state": "DEPRECATED"})
+    answer = client.post("/images/web/deprecate", body)
+    return client.get("/images/web").json.get("deprecated", {}).get("state") if answer.status == 200 else answer.status
+
+
+#: Long ago, far away, and as gcloud writes it.
+DATES = ("2001-12-24T00:00:00Z", "2999-12-24T00:00:00+01:00", "2999-12-24T19:28:07")
+
 SWITCHED = {
     "unknown_fields": Asked(
         other="ignore",
@@ -386,6 +396,57 @@ SWITCHED = {
     ),
     "patched_deprecation": Asked(other="apply", ask=deprecated_by_patch, usual=None, switched="OBSOLETE"),
     "inserted_deprecation": Asked(other="ignore", ask=deprecated_by_insert, usual="OBSOLETE", switched=None),
+    "undeprecate": Asked(
+        other="body_only",
+        ask=lambda client: [deprecated(client, {"state": "ACTIVE"}), deprecated(client, {})],
+        usual=["ACTIVE", None],
+        switched=["DEPRECATED", None],
+    ),
+    "past_dates": Asked(
+        other="refuse",
+        ask=lambda client: [deprecated(client, {"state": "OBSOLETE", "deleted": date}) for date in DATES],
+        usual=["OBSOLETE"] * 3,
+        switched=[400, "OBSOLETE", "OBSOLETE"],
+    ),
+    "date_form": Asked(
+        other="rfc3339",
+        ask=lambda client: [deprecated(client, {"state": "OBSOLETE", "deleted": date}) for date in DATES],
+        usual=["OBSOLETE"] * 3,
+        switched=["OBSOLETE", "OBSOLETE", 400],
+    ),
+    "replacement": Asked(
+        other="existing",
+        ask=lambda client: [
+            deprecated(client, {"state": "OBSOLETE", "replacement": f"projects/p1/global/images/{name}"})
+            for name in ("base", "none")
+        ],
+        usual=["OBSOLETE", "OBSOLETE"],
+        switched=["OBSOLETE", 400],
+    ),
+    "image_by_id": Asked(
+        other="refuse",
+        ask=lambda client: client.delete(f"/images/{client.get('/images/web').json['id']}").status,
+        usual=200,
+        switched=404,
+    ),
+    "empty_family": Asked(
+        other="refuse",
+        ask=lambda client: [client.patch("/images/web", {"family": value}).status for value in ("", None)],
+        usual=[200, 200],
+        switched=[400, 400],
+    ),
+    "template_images": Asked(
+        other="existing",
+        ask=lambda client: [
+            client.post("/instanceTemplates", {"name": f"of-{number}", "properties": {"disks": [disk]}}).status
+            for number, disk in enumerate(
+                {"initializeParams": {"sourceImage": f"global/images/{name}"}}
+                for name in ("web", "none", "family/web", "family/none")
+            )
+        ],
+        usual=[200, 200, 200, 200],
+        switched=[200, 404, 200, 404],
+    ),
     "family_by_image_policy": Asked(
         other="refuse",
         ask=lambda client: [client.get(f"/images/{name}").status for name in ("web", "family/web")],

@@ -271,18 +271,29 @@ def test_a_defect_is_no_drift(action: Action, monkeypatch: pytest.MonkeyPatch) -
     assert "ZeroDivisionError" in found["problems"][0]
 
 
-def test_for_people(action: Action, made: Finished) -> None:
+def test_for_people(action: Action, made: Finished, tmp_path: Path) -> None:
+    """A publisher runs the same again; one who deploys has no settings, and tells the publisher."""
     action.emulator.delete_image("p1", "web-1-eu")
     stdout = io.StringIO()
     env = {
         "CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE": action.emulator.url,
         "CLOUDSDK_AUTH_DISABLE_CREDENTIALS": "true",
     }
-    assert main(["verify", *SOURCE], env, stdout) == 1
+    assert main(["verify", *SOURCE, "--labels=a=b"], env, stdout) == 1
     lines = stdout.getvalue().splitlines()
-    assert lines[-3] == "2 correct, 1 missing"
-    assert lines[-2].startswith("Deploy none of these images. Their publisher should run the replication again")
-    assert lines[-1] == f".venv/bin/python -m replicator plan --source-image={SOURCE[1]}"
+    assert lines[-5] == "1 correct, 1 drifted, 1 missing"
+    assert lines[-4].startswith("Run the replication again with the same settings")
+    assert lines[-3:] == [
+        "gce-image-replicator plan \\",
+        f"  --source-image={SOURCE[1]} \\",
+        "  --labels=a=b",
+    ]
+    (tmp_path / "index").write_bytes(made.index)
+    deployed = io.StringIO()
+    assert main(["verify", "--index", str(tmp_path / "index")], env, deployed) == 1
+    said = deployed.getvalue().splitlines()[-2:]
+    assert said[0].startswith("Deploy none of these images. Their publisher should run the replication again")
+    assert said[1] == f"gce-image-replicator plan --source-image={SOURCE[1]}"
     assert lines[1].split() == ["eu", "X86_64", "missing", "projects/p1/global/images/web-1-eu"]
 
 

@@ -58,7 +58,7 @@ def test_an_unknown_price_is_above_every_limit(action: Action, large: str, tmp_p
     assert done.outputs["reason"].startswith(
         "too_expensive: what the plan costs can't be told (no price is known for asia)"
     )
-    assert "replicator prices update" in done.outputs["reason"]
+    assert "gce-image-replicator prices update" in done.outputs["reason"]
     # Nor do those of this version know every place.
     assert action(max_monthly_cost="999999").exit_code == 1
 

@@ -16,6 +16,7 @@ import pytest
 from replicator.index import image_index
 from testkit.faults import interrupt_at, refuse
 from testkit.signing.release import FAMILIES, KEY, PROMOTED, Release, families, images
+from testkit.tiers import few
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from testkit.action import Action, Finished
 
 
-@pytest.fixture(params=["off", "key"], ids=lambda sign: f"sign {sign}")
+@pytest.fixture(params=few(["off", "key"], "off"), ids=lambda sign: f"sign {sign}")
 def release(action: Action, tmp_path: Path, request: pytest.FixtureRequest) -> Release:
     action.emulator.delete_image("p1", "web-1")
     action.env["SIGNING_KEY"] = KEY
@@ -354,7 +355,7 @@ class TestInTheMiddle:
         assert (again.exit_code, again.result, again.index) == (0, "complete", done.index)
         assert families(release) == PROMOTED
 
-    @pytest.mark.parametrize("number", [1, 2, 5, 8, 11, 14, 17, 20])
+    @pytest.mark.parametrize("number", few([1, 2, 5, 8, 11, 14, 17, 20], 1, 8, 20))
     def test_a_signal(self, release: Release, number: int) -> None:
         """After so many calls: results are written, no family moved before the index was, and a rerun converges."""
         release.build_all()

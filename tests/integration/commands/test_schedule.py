@@ -85,12 +85,14 @@ class TestAllRegions:
             origins(action).values()
         )
 
+    @pytest.mark.exhaustive
     def test_the_limit_is_learned(self, action: Action) -> None:
         done = action(locations=" ".join(REGIONS))
         assert done.result == "complete", done.log
         assert refused(action) == 37
         assert 180 <= done.seconds < 200
 
+    @pytest.mark.exhaustive
     def test_a_rerun_changes_nothing(self, action: Action) -> None:
         first = action(locations=" ".join(REGIONS), copies_per_source="6")
         before, reads = len(action.mutations()), len(action.calls("get"))

@@ -26,6 +26,7 @@ from replicator.compute import credentials, sign_in_errors
 from replicator.compute import errors as compute_errors
 from testkit.action import Action, Finished
 from testkit.identity import ACCOUNT, EMAIL, HANG, METADATA, OAUTH, OIDC, RESET, SECRET, STS, Identity
+from testkit.tiers import few
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -130,7 +131,7 @@ CREDENTIALS: dict[str, tuple[Callable[[World], Path], set[str]]] = {
 }
 
 
-@pytest.mark.parametrize("project", ["p1", ""])
+@pytest.mark.parametrize("project", few(["p1", ""], "p1"))
 @pytest.mark.parametrize("kind", CREDENTIALS)
 def test_main_job(world: World, kind: str, project: str) -> None:
     make, services = CREDENTIALS[kind]
@@ -142,7 +143,7 @@ def test_main_job(world: World, kind: str, project: str) -> None:
     assert all(world.bearers)
 
 
-@pytest.mark.parametrize(("lifetime", "least"), [(10, 50), (300, 10), (3600, 1)])
+@pytest.mark.parametrize(("lifetime", "least"), few([(10, 50), (300, 10), (3600, 1)], (300, 10)))
 @pytest.mark.parametrize("kind", ["through a service account", "direct", "user"])
 def test_tokens_expire_while_a_copy_takes_its_time(world: World, kind: str, lifetime: float, least: int) -> None:
     world.identity.lifetime = lifetime
@@ -257,7 +258,7 @@ class TestTokenServiceInTrouble:
     def sign_in(self, world: World, service: str) -> None:
         world.sign_in(world.identity.user(world.folder) if service == OAUTH else wif(world))
 
-    @pytest.mark.parametrize("trouble", PASSING)
+    @pytest.mark.parametrize("trouble", few(PASSING, "a proxy's page"))
     def test_once(self, world: World, service: str, trouble: str) -> None:
         self.sign_in(world, service)
         world.identity.answers[service] = [PASSING[trouble]]
@@ -272,7 +273,7 @@ class TestTokenServiceInTrouble:
         world.identity.answers[service] = [HANG]
         assert world.run().result == "complete"
 
-    @pytest.mark.parametrize("trouble", ["503", "reset", "a proxy's page"])
+    @pytest.mark.parametrize("trouble", few(["503", "reset", "a proxy's page"], "503"))
     def test_for_ever(self, world: World, service: str, trouble: str) -> None:
         self.sign_in(world, service)
         world.identity.answers[service] = [PASSING[trouble]]

@@ -260,7 +260,7 @@ def test_hostile_labels(emulator: Running) -> None:
 
 def test_the_command_of_the_page(emulator: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     """As it stands in docs/lifecycle.md, and with --json, where stdout holds the document alone."""
-    (line,) = re.findall(r"^\.venv/bin/python -m (replicator list .*)$", PAGES["lifecycle.md"], re.MULTILINE)
+    (line,) = re.findall(r"^gce-image-(replicator list .*)$", PAGES["lifecycle.md"], re.MULTILINE)
     release(emulator, "web-v1", day=1, project="acme-images")
     monkeypatch.setenv("CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE", f"{emulator.url}/")
     monkeypatch.setenv("CLOUDSDK_AUTH_DISABLE_CREDENTIALS", "true")

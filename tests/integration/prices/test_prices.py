@@ -123,7 +123,10 @@ def test_show_says_how_old_they_are(billing: Running, capsys: pytest.CaptureFixt
     code, said = call(billing, "show")
     assert (code, billing.journal()) == (0, [])
     assert "us-central1  $0.05\n" in said
-    assert "prices are of 2024-07-01, more than 180 days ago; `replicator prices update` reads newer ones" in said
+    assert (
+        "prices are of 2024-07-01, more than 180 days ago; `gce-image-replicator prices update` reads newer ones"
+        in said
+    )
     found = json.loads(call(billing, "show", "--json")[1])
     assert (found["old"], found["prices"]) == (True, json.loads((ROOT / "replicator" / "prices.json").read_bytes()))
 
@@ -135,12 +138,12 @@ def test_the_page(billing: Running, tmp_path: Path) -> None:
     env = {"CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE": billing.url, "CLOUDSDK_AUTH_DISABLE_CREDENTIALS": "true"}
     billing.add_image(project="p1", name="web-v1", family="web", location="us")
     known = yaml.replace("assumed: true\n", "").replace('us-central1: "0.05", "*"', 'eu: "0.05", asia')
-    (line,) = [each for each in page.splitlines() if each.startswith(".venv") and " plan " in each]
+    (line,) = [each for each in page.splitlines() if each.startswith("gce-") and " plan " in each]
     for text, says in ((known, "  2 to copy"), (yaml, "about $0.05 a month (list price of us-central1 assumed")):
         (tmp_path / "prices.json").write_text(text, encoding="utf-8")
         stdout = io.StringIO()
-        assert cli.main(line.split()[3:], env, stdout) == 0
+        assert cli.main(line.split()[1:], env, stdout) == 0
         (shown,) = [each for each in page.splitlines() if each.startswith(says)]
         assert shown in stdout.getvalue()
-    for line in [each for each in page.splitlines() if each.startswith(".venv") and " prices " in each]:
-        assert call(billing, *line.split()[4:])[0] == 0
+    for line in [each for each in page.splitlines() if each.startswith("gce-") and " prices " in each]:
+        assert call(billing, *line.split()[2:])[0] == 0

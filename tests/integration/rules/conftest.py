@@ -1,4 +1,7 @@
-"""Tries every rule twice: with the emulator's usual answers to open questions, and with the opposite ones all at once."""
+"""Tries every rule twice: with the emulator's usual answers to open questions, and with the opposite ones all at once.
+
+`make test` tries few of the second kind.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import pytest
 
 from emulator.testing import running
 from testkit.conformance.guesses import ANSWERS
+from testkit.tiers import few
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +21,7 @@ if TYPE_CHECKING:
 SWITCHES = {"usual": {}, "turned": dict(ANSWERS)}
 
 
-@pytest.fixture(params=SWITCHES)
+@pytest.fixture(params=few(SWITCHES, "usual"))
 def emulator(request: pytest.FixtureRequest) -> Iterator[Running]:
     with running(copy_seconds=0.02, wait_seconds=0.2, scenario={"switches": SWITCHES[request.param]}) as emulator:
         yield emulator

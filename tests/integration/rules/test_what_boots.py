@@ -86,6 +86,7 @@ class TestEachField:
         changed(sealed.emulator, "web-1-eu", **SPOILED[field])
         self.refused(sealed, field, opened=True)
 
+    @pytest.mark.exhaustive
     def test_repaired(self, sealed: Action, field: str) -> None:
         assert sealed(access="private").result == "complete"
         changed(sealed.emulator, "web-1-eu", description="other", family="", **SPOILED[field])
@@ -119,6 +120,7 @@ class TestEachField:
         }
         assert [change["field"] for change in states["eu"]["differences"]] == [field]
 
+    @pytest.mark.exhaustive
     def test_merged(self, action: Action, tmp_path: Path, field: str) -> None:
         action.emulator.delete_image("p1", "web-1")
         action.env["SIGNING_KEY"] = KEY

@@ -72,7 +72,7 @@ STEERED = ": such runs hold secrets while others may steer them; replicate from 
         ({"GITHUB_EVENT_NAME": "pull_request"}, "a pull request builds the source image only"),
         (
             {"GITHUB_EVENT_NAME": ""},
-            "no event (GITHUB_EVENT_NAME is empty): outside a workflow use `python -m replicator replicate`",
+            "no event (GITHUB_EVENT_NAME is empty): outside a workflow use `gce-image-replicator replicate`",
         ),
         ({"GITHUB_EVENT_NAME": "new\x1b"}, "the event 'new\\\\x1b' is not trusted to replicate"),
         ({"GITHUB_EVENT_NAME": "new", "INPUT_DISTRIBUTE": "true"}, "the event 'new' is not trusted to replicate"),

@@ -157,6 +157,7 @@ NEEDED = {
     "compute.images.getFromFamily": [("images.getFromFamily", "imageUser")],
     "compute.images.getIamPolicy": [("images.getIamPolicy", "viewer")],
     "compute.images.delete": [("images.delete", "storageAdmin")],
+    "compute.images.deprecate": [("images.deprecate", "storageAdmin")],
     "compute.globalOperations.wait": [("globalOperations.get", "viewer")],
     POLICY: [("images.setIamPolicy", "storageAdmin")],
     LABELS: [("images.setLabels", "storageAdmin")],
@@ -172,7 +173,9 @@ HELD = {
     "imageUser": READS | {"images.useReadOnly"},
     "viewer": READS
     | {"images.getIamPolicy", "images.listEffectiveTags", "images.listTagBindings", "globalOperations.get"}
-    | {"globalOperations.getIamPolicy", "globalOperations.list"},
+    | {"globalOperations.getIamPolicy", "globalOperations.list"}
+    # Compute Viewer reads all of Compute Engine; Compute Storage Admin has nothing of templates.
+    | {"instanceTemplates.list"},
     "storageAdmin": READS
     | {"images.getIamPolicy", "images.listEffectiveTags", "images.listTagBindings", "globalOperations.get"}
     | {"images.create", "images.createTagBinding", "images.delete", "images.deleteTagBinding", "images.deprecate"}
@@ -181,7 +184,9 @@ HELD = {
 
 
 def test_each_role_is_the_narrowest_that_has_the_permission() -> None:
-    narrowest = {name: next(role for role, held in HELD.items() if name in held) for name in HELD["storageAdmin"]}
+    narrowest = {
+        name: next(role for role, held in HELD.items() if name in held) for name in set().union(*HELD.values())
+    }
     named = {name.removeprefix("compute."): role.removeprefix("roles/compute.") for name, role in ROLES.items()}
     assert named == {name: narrowest[name] for name in named}
 

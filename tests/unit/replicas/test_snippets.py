@@ -75,7 +75,8 @@ def test_what_could_mean_something_is_quoted() -> None:
 
 def load(given: dict[str, str]) -> list[str]:
     loaded = settings.load(given, {}).settings
-    return shlex.split("\n".join(snippets.again(loaded, given, image().ref)).replace("\\\n", ""))
+    lines = snippets.typed("program", snippets.again("replicate", loaded, given, image().ref))
+    return shlex.split("\n".join(lines).replace("\\\n", ""))
 
 
 def test_again_says_what_was_said() -> None:
@@ -89,9 +90,8 @@ def test_again_says_what_was_said() -> None:
         "family_template": "{family}",
     }
     words = load(given)
-    program = [".venv/bin/python", "-m", "replicator", "replicate"]
-    assert words[:5] == [*program, "--source-image=projects/p1/global/images/web-1"]
-    options = {name.replace("-", "_"): value for name, _, value in (word[2:].partition("=") for word in words[4:])}
+    assert words[:3] == ["program", "replicate", "--source-image=projects/p1/global/images/web-1"]
+    options = {name.replace("-", "_"): value for name, _, value in (word[2:].partition("=") for word in words[2:])}
     assert set(options) == {"source_image", "locations", "labels", "promote", "family_template"}
     again, before = (settings.load(item, {}).settings for item in (options, given))
     assert again.model_copy(update={"source_image": "web-1", "project_id": "p1"}) == before
@@ -104,4 +104,4 @@ def test_again_leaves_out_what_is_usual() -> None:
         "promote": "true",
         "timeout_minutes": "60",
     }
-    assert len(load({"source_image": "projects/p1/global/images/web-1", **usual})) == 5
+    assert len(load({"source_image": "projects/p1/global/images/web-1", **usual})) == 3

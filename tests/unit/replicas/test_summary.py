@@ -53,12 +53,12 @@ def test_what_a_person_reads() -> None:
 
 
 def test_what_is_wrong_stands_before_what_is_right() -> None:
-    text = summary.render(results.judge(ROWS), image(), ROWS, [], ["python -m replicator replicate"])
+    text = summary.render(results.judge(ROWS), image(), ROWS, [], ["gce-image-replicator replicate"])
     order = ["### ❌", "#### ❌ asia", "What to do", "Then run it again", "| Location |", "```mermaid", "<details>"]
     places = [text.index(word) for word in order if word != "```mermaid"]
     assert places == sorted(places)
     good = [ROWS[0]]
-    assert "again" not in summary.render(results.judge(good), image(), good, [], ["python -m replicator replicate"])
+    assert "again" not in summary.render(results.judge(good), image(), good, [], ["gce-image-replicator replicate"])
 
 
 def test_a_chart_is_drawn_where_it_tells_something() -> None:

@@ -39,3 +39,26 @@ def test_tables_are_aligned() -> None:
     stdout = io.StringIO()
     Runner({}, stdout, commands=True).table([["a", "bbb", "c"], ["aaa", "b\n", ""]])
     assert stdout.getvalue() == "  a    bbb  c\n  aaa  b\n"
+
+
+@pytest.mark.parametrize(
+    ("columns", "line"),
+    [
+        ("80", "  eu  created  projects/p1  family web  3.6 s"),
+        ("40", "  eu  created  projects/p1  family web"),
+        ("30", "  eu  created  projects/p1"),
+        ("5", "  eu  created  projects/p1"),
+    ],
+)
+def test_a_narrow_terminal_loses_the_least_useful_column_first(
+    columns: str, line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setenv("COLUMNS", columns)
+    for stdout, shown in ((Terminal(), line), (io.StringIO(), "  eu  created  projects/p1  family web  3.6 s")):
+        runner = Runner({}, stdout, commands=False)
+        runner.table([["eu", "created", "projects/p1", "family web", "3.6 s"]], spare=(4, 3))
+        assert stdout.getvalue() == f"{shown}\n"

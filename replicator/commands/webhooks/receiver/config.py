@@ -15,7 +15,7 @@ from replicator.bootstrap.quote import quoted
 from replicator.commands.webhooks import secrets
 from replicator.core.errors import BadSettings, InputProblem
 from replicator.inputs import files
-from replicator.inputs.fields import Architecture
+from replicator.inputs.fields import SCHEMA_ADDRESS, Architecture
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -26,7 +26,14 @@ _LARGEST = 2**20
 class Policy(BaseModel):
     """Who must have signed: an identity and who confirms it, or the holder of a key."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        json_schema_extra={
+            "oneOf": [{"required": ["certificate_identity_regexp", "certificate_oidc_issuer"]}, {"required": ["key"]}]
+        },
+    )
 
     certificate_identity_regexp: str = ""
     certificate_oidc_issuer: str = ""
@@ -125,6 +132,16 @@ def load(path: str) -> Config:
                 [InputProblem(".".join(map(str, item["loc"])) or "config", item["msg"]) for item in error.errors()]
             ) from None
         raise BadSettings([InputProblem("config", "isn't valid YAML, or gives a key twice")]) from None
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema of the file, for editors."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": f"{SCHEMA_ADDRESS}webhook-config.schema.json",
+        **Config.model_json_schema(),
+        "title": "Configuration of replicator webhook serve",
+    }
 
 
 def folder(config: Config) -> Path | None:

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import secrets as random
+import signal
 import threading
 import time
 from dataclasses import dataclass, field
@@ -22,16 +23,18 @@ from replicator.runtime.lifecycle import Run, execute
 from replicator.runtime.verdict import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from replicator.commands.webhooks.receiver.app import Receiver
     from replicator.commands.webhooks.receiver.config import Config
     from replicator.commands.webhooks.receiver.store import Store
+    from replicator.commands.webhooks.receiver.worker import Worker
     from replicator.runtime.runner import Annotation
     from replicator.runtime.signals import Signals
 
 
 @dataclass(kw_only=True)
-class _Told(Run):
+class Told(Run):
     """A command that prints lines, and one document with `--json`."""
 
     told: dict[str, Any] = field(default_factory=dict)
@@ -86,7 +89,7 @@ class _Told(Run):
             opened.close()
 
 
-class Serve(_Told):
+class Serve(Told):
     """One run of `webhook serve`."""
 
     def carry_out(self, signals: Signals) -> Verdict:  # noqa: ARG002
@@ -108,15 +111,45 @@ class Serve(_Told):
         thread = threading.Thread(target=worker.run, name="worker")
         thread.start()
         try:
-            listen(receiver.app(), self.given.get("listen") or "127.0.0.1:0", self.given.get("ready_file", ""))
+            with _at_sighup(lambda: self._read_again(receiver, worker)):
+                listen(receiver.app(), self.given.get("listen") or "127.0.0.1:0", self.given.get("ready_file", ""))
         finally:
             worker.stop()
             thread.join()
+
+    def _read_again(self, receiver: Receiver, worker: Worker) -> None:
+        """Take the configuration as it is now; a wrong one changes nothing."""
+        try:
+            config = self.config()
+            keys = config.keys()
+        except BadSettings as error:
+            self._log(event="configuration", reason="wrong, so the former one stays", message=error.what)
+            return
+        if config.state != worker.config.state:
+            self._log(event="configuration", reason="another state needs a restart, so the former one stays")
+            return
+        worker.config, receiver.keys = config, keys
+        self._log(event="configuration", reason="read again")
 
     def _log(self, **values: object) -> None:
         at = datetime.now(UTC).isoformat(timespec="milliseconds")
         shown = {name: plain(value) if isinstance(value, str) else value for name, value in values.items()}
         self.runner.line(json.dumps({"at": at, **shown}))
+
+
+@contextlib.contextmanager
+def _at_sighup(call: Callable[[], None]) -> Iterator[None]:
+    """In this context SIGHUP calls this, in a thread of its own; systems without that signal never do."""
+    number = getattr(signal, "SIGHUP", None)
+    if number is None or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    # Not in the handler itself, which may interrupt this thread while it writes to the log.
+    before = signal.signal(number, lambda *_: threading.Thread(target=call, name="configuration").start())
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
 
 
 def listen(app: Any, address: str, ready: str) -> None:
@@ -174,7 +207,13 @@ def _only_one(config: Config) -> Iterator[None]:
         yield
 
 
-class MakeSecret(_Told):
+def write_secret(path: str, secret: str) -> None:
+    """Write a secret to a new file, for its owner only. Raises OSError, ValueError."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as opened:
+        opened.write(f"{secret}\n".encode())
+
+
+class MakeSecret(Told):
     """One run of `webhook secret`."""
 
     def carry_out(self, signals: Signals) -> Verdict:  # noqa: ARG002
@@ -186,8 +225,7 @@ class MakeSecret(_Told):
             self.rows = [[secret]]
             return Verdict(Result.COMPLETE, 0, "A secret was made")
         try:
-            with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as opened:
-                opened.write(f"{secret}\n".encode())
+            write_secret(file, secret)
         except (OSError, ValueError) as error:
             text = f"can't be written ({getattr(error, 'strerror', '') or 'no such path'})"
             raise BadSettings([InputProblem("file", text)]) from None
@@ -195,7 +233,7 @@ class MakeSecret(_Told):
         return Verdict(Result.COMPLETE, 0, "A secret was written")
 
 
-class ListHooks(_Told):
+class ListHooks(Told):
     """One run of `webhook list`."""
 
     def carry_out(self, signals: Signals) -> Verdict:  # noqa: ARG002
@@ -209,13 +247,13 @@ class ListHooks(_Told):
                 mark = secrets.fingerprint(key)
                 count, last = received.get((name, mark), (0, 0.0))
                 row = {"name": name, "repository": config.hooks[name].repository, "fingerprint": mark}
-                hooks.append({**row, "received": count, "last": _when(last)})
+                hooks.append({**row, "received": count, "last": when(last)})
         self.told = {"hooks": hooks}
         self.rows = [[str(value) for value in row.values()] for row in hooks]
         return Verdict(Result.COMPLETE, 0, f"{len(hooks)} secrets")
 
 
-class Publications(_Told):
+class Publications(Told):
     """One run of `publications list`, `show`, `retry` or `export`, as `what` says."""
 
     def carry_out(self, signals: Signals) -> Verdict:  # noqa: ARG002
@@ -252,10 +290,11 @@ class Publications(_Told):
 
 
 def _dated(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _when(value) if name in {"at", "received_at"} else value for name, value in row.items()}
+    return {name: when(value) if name in {"at", "received_at"} else value for name, value in row.items()}
 
 
-def _when(seconds: float) -> str:
+def when(seconds: float) -> str:
+    """Return a time for people and machines; empty for none."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds") if seconds else ""
 
 

@@ -1,4 +1,4 @@
-"""Declares the options of `webhook serve`, `webhook secret`, `webhook list` and `publications …`."""
+"""Declares the options of `webhook serve`, `secret`, `rotate` and `list`, and of `publications …`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict
 
-from replicator.inputs.fields import Option
+from replicator.inputs.fields import Flag, Option
 
 _WHERE = "the receiver"
 
@@ -34,6 +34,15 @@ class PublicationSettings(ReceiverSettings):
 
     id: Annotated[str, Option("which", "ID")]
     """The publication, by the id that `publications list` shows."""
+
+
+class RotateSettings(ReceiverSettings):
+    """What `webhook rotate` takes besides."""
+
+    hook: Annotated[str, Option("which", "NAME")]
+    """The hook, by its name in the configuration."""
+    finish: Annotated[Flag, Option("which")] = False
+    """Drop the old secret. Refused while deliveries still arrive by it."""
 
 
 class SecretSettings(BaseModel):

@@ -160,7 +160,10 @@ class Store:
             raise Unavailable("the queue is full")
         if known:
             db.execute(
-                DELIVERIES.update().where(same_delivery).values(times=DELIVERIES.c.times + 1, received_at=new.now)
+                DELIVERIES.update()
+                .where(same_delivery)
+                # Which secret the sender uses now.
+                .values(times=DELIVERIES.c.times + 1, received_at=new.now, fingerprint=new.fingerprint)
             )
         else:
             about = {name: getattr(new, name) for name in ("hook", "webhook_id", "digest", "fingerprint")}

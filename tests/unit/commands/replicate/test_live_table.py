@@ -86,6 +86,23 @@ def test_what_stands_in_the_table() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("percent", "width", "head"),
+    [
+        (None, 100, "Location Elapsed State"),
+        (0, 100, "Location Percent Elapsed State"),
+        (0, 59, "Location Elapsed State"),
+        (0, 44, "Location State"),
+    ],
+)
+def test_no_column_that_says_nothing_or_has_no_room(percent: int | None, width: int, head: str) -> None:
+    items = works("eu", "us")
+    items[0].state, items[0].percent = "copying", percent
+    lines = shown(items, width=width)
+    assert " ".join(lines[1].split()) == head
+    assert "copying" in lines[2]
+
+
 def test_more_replicas_than_lines() -> None:
     items = works(*(f"us-west{number}" for number in range(43)))
     for item in items[:30]:

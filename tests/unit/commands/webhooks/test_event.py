@@ -6,12 +6,14 @@ import copy
 import json
 from typing import Any
 
+import jsonschema
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from replicator.commands.webhooks import event
 from replicator.index import bundle
+from testkit.places import ROOT
 from testkit.signing import world
 
 
@@ -122,3 +124,39 @@ def test_assets_are_beside_their_release(url: str, asset: str) -> None:
 @pytest.mark.parametrize(("tag", "is_pre"), [("v1", False), ("v1-rc1", True), ("v1-RC.2", True), ("v1-beta", True), ("vrc", False)])  # fmt: skip
 def test_prereleases_by_their_tag(tag: str, is_pre: bool) -> None:
     assert event.is_prerelease(tag) is is_pre
+
+
+class TestSchema:
+    """Receivers that know only the schema take and refuse what we take and refuse."""
+
+    SCHEMA = jsonschema.Draft202012Validator(
+        json.loads((ROOT / "schemas" / "event.schema.json").read_text("utf-8")),
+    )
+
+    def test_it_takes_what_we_send(self) -> None:
+        self.SCHEMA.check_schema(self.SCHEMA.schema)
+        self.SCHEMA.validate(document())
+
+    @given(st.data())
+    def test_it_refuses_what_the_parser_refuses(self, data: st.DataObject) -> None:
+        """One field, anywhere, is another value or gone, or there is one more."""
+        made = document()
+        where = made
+        for _ in range(data.draw(st.integers(0, 3))):
+            inner = [value for value in where.values() if isinstance(value, dict)]
+            where = data.draw(st.sampled_from(inner)) if inner else where
+        name = data.draw(st.sampled_from([*sorted(where), "more"]))
+        value: Any = data.draw(
+            st.sampled_from(["", "x", "sha256:" + "0" * 64, "a\x1b", "v" * 201, 0, -1, True, None, [], {}, "gone"])
+        )
+        if value == "gone":
+            where.pop(name, None)
+        else:
+            where[name] = value
+        try:
+            event.parse(event.to_bytes(made))
+        except event.BadEvent:
+            taken = False
+        else:
+            taken = True
+        assert self.SCHEMA.is_valid(made) == taken

@@ -84,7 +84,7 @@ def test_prices_are_old_after_180_days(days: int, old: bool) -> None:
 
 def test_those_of_this_version_were_old_from_the_first_day() -> None:
     assert words.age(shipped(), date(2026, 11, 29)) == (
-        "prices are of 2024-07-01, more than 180 days ago; `replicator prices update` reads newer ones"
+        "prices are of 2024-07-01, more than 180 days ago; `gce-image-replicator prices update` reads newer ones"
     )
 
 

@@ -11,7 +11,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from emulator.compute.discovery import DOCUMENT
-from emulator.compute.filters import parse
+from emulator.compute.lists.filters import parse
 from emulator.core import api_errors
 from emulator.core.discovery.checks import decoded
 from emulator.core.discovery.document import compiled

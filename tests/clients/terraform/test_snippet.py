@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,7 +11,7 @@ from replicator.core import locations
 from replicator.core.replicas import Outcome, ReplicaResult
 from replicator.replicas import snippets
 from testkit.make import copy, replica
-from testkit.pages import program
+from testkit.terraform import Terraform
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,15 +48,7 @@ def test_terraform_takes_it_and_picks_the_right_image(tmp_path: Path, there: lis
     regions = json.dumps(list(picked))
     output = f'output "picked" {{ value = {{ for region in {regions} : region => try({lookup}, "none") }} }}'
     (tmp_path / "main.tf").write_text("\n".join([*lines, output]), encoding="utf-8")
-    terraform = program("terraform")
-    (tmp_path / "settings").touch()
-    env = {"PATH": os.environ["PATH"], "CHECKPOINT_DISABLE": "1", "TF_CLI_CONFIG_FILE": str(tmp_path / "settings")}
-
-    def run(*words: str) -> str:
-        command = [terraform, f"-chdir={tmp_path}", *words]
-        return subprocess.run(command, env=env, check=True, timeout=120, capture_output=True, text=True).stdout
-
-    run("init", "-input=false")
-    run("apply", "-auto-approve", "-input=false")
-    found = json.loads(run("output", "-json", "picked"))
+    terraform = Terraform(tmp_path)
+    terraform.run("init", "-input=false")
+    found = terraform.outputs()["picked"]
     assert {region: image.rpartition("web-1-")[2] for region, image in found.items()} == picked

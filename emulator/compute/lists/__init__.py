@@ -1,0 +1,1 @@
+"""Filters, orders and pages lists, the same for every resource."""

@@ -1,0 +1,1 @@
+"""Instance templates, global and regional: which images they name, and no more."""

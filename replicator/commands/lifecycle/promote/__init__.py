@@ -1,0 +1,1 @@
+"""Makes a release the default, everywhere or nowhere."""

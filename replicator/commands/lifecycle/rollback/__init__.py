@@ -1,0 +1,1 @@
+"""Puts families back to an older release, by marking the newer one DEPRECATED."""

@@ -1,0 +1,1 @@
+"""Finds the verified image that is nearest to a zone, a region or a multi-region."""

@@ -1,0 +1,1 @@
+"""Prints the JSON Schemas of the files that this program reads and writes."""
