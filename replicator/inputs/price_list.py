@@ -27,6 +27,7 @@ from pydantic import (
 from replicator.bootstrap.quote import quoted
 from replicator.core import validation
 from replicator.inputs import config_file
+from replicator.inputs.fields import SCHEMA_ADDRESS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -151,6 +152,7 @@ def schema() -> dict[str, Any]:
     """Return the JSON Schema of such a file, for editors."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": f"{SCHEMA_ADDRESS}prices.schema.json",
         **PriceList.model_json_schema(),
         "title": "Prices of gce-image-replicator",
     }

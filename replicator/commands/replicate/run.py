@@ -193,8 +193,8 @@ class Replication(RecordedRun):
         elif self.inputs and not self.of_action:
             self.runner.line("This does it:")
             which = self.plan.source.ref
-            words = snippets.again("replicate", self.inputs.settings, self.given, which, but="dry_run")
-            for line in snippets.typed(snippets.INSTALLED, words):
+            again = snippets.again("replicate", self.inputs.settings, self.given, which, but="dry_run")
+            for line in snippets.typed(snippets.INSTALLED, again):
                 self.runner.line(line, indent=2)
 
     def annotations(self, verdict: Verdict) -> Sequence[Annotation]:
@@ -219,7 +219,8 @@ class Replication(RecordedRun):
         if self.inputs:
             which = self.source.ref if self.source else self.inputs.source
             late = any(row.reason == errors.Deadline.reason for row in self.rows)
-            again = snippets.again(self.inputs.settings, self.given, which, late=late)
+            line = snippets.again("replicate", self.inputs.settings, self.given, which, late=late)
+            again = snippets.typed(snippets.FETCHED, line)
         costs = self.costs if self.cost and self.cost.lines else ()
         return summary.render(verdict, self.source, self.rows, self.told_to_people(), again, costs)
 
