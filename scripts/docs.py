@@ -30,7 +30,7 @@ from replicator.compute.permissions import PERMISSIONS, ROLES
 from replicator.compute.refusals import Then
 from replicator.core import errors
 from replicator.index import errors as index_errors
-from replicator.inputs import config_file
+from replicator.inputs import config_file, price_list
 from scripts import terraform_orders
 from scripts.action_inputs import filled
 
@@ -230,6 +230,7 @@ def _schemas(root: Path) -> dict[str, str]:
     """Return the schemas by path: in `schemas/`, whose address editors use, and in the package, which prints them."""
     made = {
         "replicate-config.schema.json": json.dumps(config_file.schema(), indent=2) + "\n",
+        "prices.schema.json": json.dumps(price_list.schema(), indent=2) + "\n",
         "registry-config.schema.json": json.dumps(registry_config.schema(), indent=2) + "\n",
         "retention-rules.schema.json": json.dumps(rules_file.schema(), indent=2) + "\n",
         "event.schema.json": json.dumps(event.schema(), indent=2) + "\n",

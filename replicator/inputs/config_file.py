@@ -239,7 +239,7 @@ def _described(
             yield line, f"'{where}' is missing"
         elif not path:
             # The file may not be a configuration file at all, so nothing of it is quoted.
-            needed = [f"`{name}`" for name, field in kind.model_fields.items() if field.is_required()]
+            needed = [f"`{field.alias or name}`" for name, field in kind.model_fields.items() if field.is_required()]
             yield line, f"holds no keys; {' and '.join(needed)} {'is' if len(needed) == 1 else 'are'} needed"
         else:
             yield line, f"{where}: {item['msg'][0].lower()}{item['msg'][1:]}, found {_shown(item['input'])}"

@@ -7,6 +7,7 @@ import math
 import re
 from collections import Counter
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlsplit
 
@@ -77,6 +78,14 @@ def _count(value: Any) -> int:
     return int(value)
 
 
+def _amount(value: Any) -> Any:
+    if isinstance(value, str):
+        if not re.fullmatch(r"(0|[1-9][0-9]{0,8})(\.[0-9]{1,9})?", value):
+            raise ValueError(f"{quoted(value)} isn't a valid amount of money; write a plain number, such as 5 or 5.00")
+        return Decimal(value)
+    return value
+
+
 def _endpoint(value: str) -> str:
     if not value:
         return value
@@ -113,6 +122,7 @@ Flag = Annotated[bool, BeforeValidator(_boolean)]
 Words = Annotated[tuple[str, ...], BeforeValidator(listed)]
 Minutes = Annotated[float, BeforeValidator(_minutes)]
 Count = Annotated[int, BeforeValidator(_count)]
+Amount = Annotated[Decimal, BeforeValidator(_amount)]
 Endpoint = Annotated[str, AfterValidator(_endpoint), Option("others", "URL")]
 
 

@@ -13,10 +13,11 @@ from replicator.bootstrap.quote import quoted
 from replicator.core import names, validation
 from replicator.core.errors import BadSettings, InputProblem
 from replicator.core.replicas import Access, Revision, Sign
-from replicator.inputs import source_reference
+from replicator.inputs import price_list, source_reference
 from replicator.inputs.config_file import BadConfig, Config, Place
 from replicator.inputs.config_file import read as read_config
 from replicator.inputs.fields import (
+    Amount,
     Count,
     Endpoint,
     Flag,
@@ -35,9 +36,13 @@ from replicator.inputs.fields import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
+    from decimal import Decimal
 
+    from replicator.inputs.price_list import PriceList
     from replicator.inputs.source_reference import SourceRef
 
+#: The value of the input `prices` that tells no cost.
+NO_PRICES = "off"
 #: Where `revision: auto` takes each part from.
 _REVISION = {"repository": "GITHUB_REPOSITORY", "ref": "GITHUB_REF", "commit": "GITHUB_SHA"}
 
@@ -110,6 +115,14 @@ class Settings(BaseModel):
     """
     dry_run: Annotated[Flag, Option("what may be done")] = False
     """Whether to stop after the plan, without changing anything."""
+    prices: Annotated[str, Option("what it may cost", "FILE|off")] = ""
+    """The prices that the plan tells the cost by: a file that `gce-image-replicator prices update` wrote, relative to
+    the workspace, or `off` to tell no cost. Empty: the few prices that come with this version.
+    """
+    max_monthly_cost: Annotated[Amount | None, Option("what it may cost", "AMOUNT")] = None
+    """The most that the copies may cost a month, in the currency of the prices: `5.00`. If they cost more, or that
+    can't be told, the run fails before anything is changed. Empty: any amount.
+    """
     copies_per_source: Annotated[Count | None, Option("how long it may take", "COPIES")] = None
     """How many copies of one image to make within an hour. If more locations wait, verified replicas are copied in
     turn, nearest first. Empty: as many as Compute Engine makes, and 6 after it first refuses one.
@@ -182,6 +195,13 @@ class Settings(BaseModel):
             names.make(_place(info, location).family or value, "family", location=location)
         return value
 
+    @field_validator("max_monthly_cost")
+    @classmethod
+    def _max_monthly_cost(cls, value: Decimal | None, info: ValidationInfo) -> Decimal | None:
+        if value is not None and info.data.get("prices") == NO_PRICES:
+            raise ValueError("needs prices, and prices is off: give a file there, or leave one of the two out")
+        return value
+
     @field_validator("labels", mode="before")
     @classmethod
     def _labels(cls, value: Any) -> Any:
@@ -234,6 +254,14 @@ class Inputs:
     """Whether to call the API without credentials, as gcloud can be told to."""
     note: str = ""
     """For people: where the source's project was taken from, where a variable alone says it."""
+    given_prices: PriceList | None = None
+    """The prices in the file that the input `prices` names."""
+
+    def price_list(self) -> PriceList | None:
+        """Return the prices to tell the cost by; None if no cost is to be told. Reads those of this version."""
+        if self.settings.prices == NO_PRICES:
+            return None
+        return self.given_prices or price_list.shipped()
 
 
 def load(given: Mapping[str, str], env: Mapping[str, str]) -> Inputs:
@@ -250,6 +278,7 @@ def load(given: Mapping[str, str], env: Mapping[str, str]) -> Inputs:
         settings = Settings.model_validate(values)
     except ValidationError as error:
         problems += [problem_of(item) for item in error.errors()]
+    prices = _prices(str(values.get("prices", "")), env, problems)
     reference, built, note = None, None, ""
     try:
         reference, built, note = _source(values, env)
@@ -259,7 +288,14 @@ def load(given: Mapping[str, str], env: Mapping[str, str]) -> Inputs:
     if settings is None or reference is None or problems:
         order = list(Settings.model_fields)
         raise BadSettings(sorted(problems, key=lambda item: order.index(item.input) if item.input in order else -1))
-    return Inputs(settings=settings, source=reference, built=built, anonymous=is_anonymous(env), note=note)
+    return Inputs(
+        settings=settings,
+        source=reference,
+        built=built,
+        anonymous=is_anonymous(env),
+        note=note,
+        given_prices=prices,
+    )
 
 
 def empty_inputs(settings: Settings, env: Mapping[str, str]) -> list[InputProblem]:
@@ -279,6 +315,17 @@ def empty_inputs(settings: Settings, env: Mapping[str, str]) -> list[InputProble
         for name, default in asked.items()
         if not env.get(f"INPUT_{name.upper()}", default).strip()
     ]
+
+
+def _prices(given: str, env: Mapping[str, str], problems: list[InputProblem]) -> PriceList | None:
+    """Read the file that the input names, if any; what is wrong is added to the problems."""
+    if given in {"", NO_PRICES}:
+        return None
+    try:
+        return price_list.read(given, env)
+    except BadConfig as error:
+        problems += [InputProblem("prices", text, given if line else "", line) for line, text in error.problems]
+        return None
 
 
 def _source(values: Mapping[str, str], env: Mapping[str, str]) -> tuple[SourceRef, datetime | None, str]:

@@ -52,8 +52,12 @@ def render(
     rows: Sequence[ReplicaResult],
     notes: Sequence[str],
     again: Sequence[str] = (),
+    costs: Sequence[str] = (),
 ) -> str:
-    """Return the whole summary. `again` is the command that repeats the run, shown if something is left to do."""
+    """Return the whole summary. `again` is the command that repeats the run, shown if something is left to do.
+
+    `costs` says what was planned to be copied, and what that costs.
+    """
     wrong = [row for row in rows if row.error]
     parts = [f"### {_SIGN[verdict.result]} {shortened(verdict.headline)}", ""]
     if verdict.error:
@@ -62,6 +66,8 @@ def render(
         facts = f"stored in {text(source.home or 'several locations')}, {source.disk_size_gb} GB disk"
         facts += f", {size(source.archive_size_bytes)} archive"
         parts += [f"Source: {_link(source.ref, source.ref.uri)}, {facts}", ""]
+    if costs:
+        parts += [f"Planned: {'; '.join(map(shortened, costs))}", ""]
     parts += [f"> {shortened(note)}\n" for note in notes]
     parts += cut(_trouble(wrong), "… {} more lines, see the log")
     if again and (verdict.result is Result.FAILED or wrong):

@@ -47,12 +47,18 @@ def client(greeter: None) -> Iterator[Client]:
 
 
 def test_those_that_there_are_are_found() -> None:
-    assert [service.__name__ for service in assembly.services()] == ["ArtifactRegistry", "Compute", "ResourceManager"]
+    assert [service.__name__ for service in assembly.services()] == [
+        "ArtifactRegistry",
+        "CloudBilling",
+        "Compute",
+        "ResourceManager",
+    ]
 
 
 def test_a_folder_is_found(greeter: None) -> None:
     assert [service.__name__ for service in assembly.services()] == [
         "ArtifactRegistry",
+        "CloudBilling",
         "Compute",
         "Greeter",
         "ResourceManager",

@@ -294,7 +294,7 @@ def test_json_is_all_that_stdout_holds(
     assert bool(found["index_path"]) is (command == "replicate")
     assert set(found) == {
         "result", "reason", "exit_code", "images", "replicas", "plan", "index_path", "index_digest",
-        "bundle_path", "attestation_path",
+        "bundle_path", "attestation_path", "cost",
     }  # fmt: skip
     told = capsys.readouterr()
     assert "Plan for projects/p1/global/images/web-1" in told.err

@@ -18,11 +18,12 @@ TOP = {"__init__", "__main__", "cli", "cli_completion", "cli_parser"}
 #: Third-party package → the modules, or folders of them, that may import it.
 DOORS = {
     "google.cloud": ("compute/client.py", "compute/connect.py", "compute/answers.py"),
-    "google": ("compute", "commands/registry/artifacts.py"),
+    "google": ("compute", "commands/prices/catalog.py", "commands/registry/artifacts.py"),
     "actions_toolkit": ("runtime/runner.py",),
     "requests": (
         "compute",
         "index/sign.py",
+        "commands/prices/catalog.py",
         "commands/registry/artifacts.py",
         "commands/release/forges",
         "commands/release/workflows/api.py",
@@ -54,6 +55,9 @@ PURE = {
     "replicas/charts.py",
     "replicas/copy_queue.py",
     "replicas/copy_tree.py",
+    "replicas/cost/estimate.py",
+    "replicas/cost/limit.py",
+    "replicas/cost/words.py",
     "replicas/plan.py",
     "replicas/results.py",
     "replicas/snippets.py",
@@ -74,6 +78,7 @@ PURE = {
     "commands/lifecycle/retain/retention.py",
     "commands/lifecycle/retain/standing.py",
     "commands/merge/fragments.py",
+    "commands/prices/skus.py",
     "commands/registry/formats.py",
     "commands/registry/mirrors.py",
     "commands/registry/policies.py",

@@ -37,6 +37,8 @@ COMMANDS = [
             "variant",
             "sign",
             "dry_run",
+            "prices",
+            "max_monthly_cost",
             "copies_per_source",
         ),
         examples=("list --families web,web-arm64 --project-id PROJECT",),

@@ -40,8 +40,8 @@ def show_head(runner: Runner, source: SourceRef, wanted: Settings, note: str = "
         runner.line(note)
 
 
-def show_plan(runner: Runner, plan: Plan, found: Findings, *, folded: bool) -> None:
-    """Print what will be done, what it will store, and what is known of the permissions that it needs."""
+def show_plan(runner: Runner, plan: Plan, found: Findings, costs: Sequence[str], *, folded: bool) -> None:
+    """Print what will be done, what it will store and cost, and what is known of the permissions that it needs."""
     source = plan.source
     title = f"Plan for {source.ref} (id {source.id})"
     if not folded:
@@ -54,13 +54,7 @@ def show_plan(runner: Runner, plan: Plan, found: Findings, *, folded: bool) -> N
             indent=2,
         )
         runner.table([_plan_row(plan, step) for step in plan.steps], spare=(2, 3))
-        copies = sum(step.copies for step in plan.steps)
-        each = source.archive_size_bytes
-        total = f" = {size(copies * each)} more in storage" if each else ""
-        runner.line(f"{copies} to copy, {size(each)} each{total}" if copies else "nothing to copy", indent=2)
-        for line in _tree(plan):
-            runner.line(line, indent=2)
-        for line in _without_family(plan):
+        for line in (*costs, *_tree(plan), *_without_family(plan)):
             runner.line(line, indent=2)
         for note in plan.notes:
             runner.line(f"note: {note}", indent=2)

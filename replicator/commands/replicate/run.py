@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from replicator.commands.replicate import live_table, preflight, progress
+from replicator.commands.replicate.errors import TOO_EXPENSIVE
 from replicator.commands.replicate.execute import replicate
 from replicator.compute import lookup, waits
 from replicator.compute.connect import connected
@@ -18,6 +19,8 @@ from replicator.core.replicas import Result, Sign
 from replicator.index import image_index, seal
 from replicator.inputs import manifest_age
 from replicator.replicas import report, results, settings, snippets, summary, work
+from replicator.replicas.cost import limit, words
+from replicator.replicas.cost.estimate import Cost, estimate
 from replicator.replicas.recorded_run import RecordedRun
 from replicator.replicas.session import Session
 from replicator.replicas.survey import moved_by_the_build, survey
@@ -47,6 +50,10 @@ class Replication(RecordedRun):
     inputs: Inputs | None = None
     source: Image | None = None
     plan: Plan | None = None
+    cost: Cost | None = None
+    """What the plan costs; None without a plan, and where the input `prices` is `off`."""
+    costs: Sequence[str] = ()
+    """The same in words."""
     works: list[Work] = field(default_factory=list)
     rows: list[ReplicaResult] = field(default_factory=list)
     moved: str = ""
@@ -102,8 +109,20 @@ class Replication(RecordedRun):
         self.notes += [Annotation("notice", "Plan", note) for note in plan.notes]
         if found.missing:
             self.notes.append(Annotation("warning", "Permissions", "; ".join(str(each) for each in found.missing)))
-        progress.show_plan(self.runner, plan, found, folded=not wanted.dry_run)
+        self.cost = estimate(plan, prices) if (prices := inputs.price_list()) else None
+        self.costs = words.lines(plan, self.cost, waits.now().date())
+        progress.show_plan(self.runner, plan, found, self.costs, folded=not wanted.dry_run)
+        self._refuse_what_is_too_expensive(plan, wanted)
         return calls, plan
+
+    def _refuse_what_is_too_expensive(self, plan: Plan, wanted: settings.Settings) -> None:
+        """Raise ReplicatorError if the plan costs more than it may, or nobody can tell. Nothing was changed by then."""
+        if self.cost is None or wanted.max_monthly_cost is None:
+            return
+        if excess := limit.excess(self.cost, wanted.max_monthly_cost):
+            self.rows = work.planned(plan)
+            self.runner.table(list(words.table(self.cost)))
+            raise errors.ReplicatorError(TOO_EXPENSIVE, excess, remedy=limit.remedy(self.cost))
 
     async def _seal(self) -> bool:
         """Sign and write the index before any family moves, unless the run failed. Returns whether that was done.
@@ -174,8 +193,8 @@ class Replication(RecordedRun):
         elif self.inputs and not self.of_action:
             self.runner.line("This does it:")
             which = self.plan.source.ref
-            words = snippets.again("replicate", self.inputs.settings, self.given, which, but="dry_run")
-            for line in snippets.typed(snippets.INSTALLED, words):
+            again = snippets.again("replicate", self.inputs.settings, self.given, which, but="dry_run")
+            for line in snippets.typed(snippets.INSTALLED, again):
                 self.runner.line(line, indent=2)
 
     def annotations(self, verdict: Verdict) -> Sequence[Annotation]:
@@ -190,8 +209,9 @@ class Replication(RecordedRun):
         return report.outputs(decision="replicate", verdict=verdict, rows=self.rows, written=self.written)
 
     def document(self, verdict: Verdict) -> Mapping[str, Any]:
-        """Return results, plan and index."""
-        return report.document(verdict, self.rows, self.plan, self.written)
+        """Return results, plan, cost and index."""
+        cost = words.as_dict(self.cost) if self.cost else None
+        return {**report.document(verdict, self.rows, self.plan, self.written), "cost": cost}
 
     def summary(self, verdict: Verdict) -> str:
         """Render what exists where, what went wrong, and the command that repeats the run."""
@@ -199,9 +219,10 @@ class Replication(RecordedRun):
         if self.inputs:
             which = self.source.ref if self.source else self.inputs.source
             late = any(row.reason == errors.Deadline.reason for row in self.rows)
-            words = snippets.again("replicate", self.inputs.settings, self.given, which, late=late)
-            again = snippets.typed(snippets.FETCHED, words)
-        return summary.render(verdict, self.source, self.rows, self.told_to_people(), again)
+            line = snippets.again("replicate", self.inputs.settings, self.given, which, late=late)
+            again = snippets.typed(snippets.FETCHED, line)
+        costs = self.costs if self.cost and self.cost.lines else ()
+        return summary.render(verdict, self.source, self.rows, self.told_to_people(), again, costs)
 
 
 run = partial(execute, Replication)

@@ -19,6 +19,8 @@ COMMANDS = [
         # These say how images are made, and verify makes none.
         without=(
             "dry_run",
+            "prices",
+            "max_monthly_cost",
             "promote",
             "replace_failed",
             "copies_per_source",

@@ -13,7 +13,8 @@ def test_the_log_is_folded_and_timed(action: Action) -> None:
     stuck = {"kind": "operation", "state": "stuck"}
     action.emulator.faults([{"method": "compute.images.insert", "match": "-eu", "action": stuck}])
     lines = action(timeout_minutes="4").log.splitlines()
-    begin, end = lines.index("::group::Replicating to eu, asia"), lines.index("::endgroup::", 10)
+    begin = lines.index("::group::Replicating to eu, asia")
+    end = lines.index("::endgroup::", begin)
     inside = lines[begin + 1 : end]
     assert inside[0].startswith("     0 s  ")
     assert inside[0].endswith("asking for the copy")

@@ -1,0 +1,1 @@
+"""Emulates the Cloud Billing Catalog: the public list of SKUs and their prices."""
