@@ -92,6 +92,7 @@ COMMANDS = {
     "`promote`": "`promote`",
     "`retain`": "`retain`",
     "`retain --apply`": "`retain --apply`",
+    "`resolve --index`": "`resolve`",
 }
 
 
