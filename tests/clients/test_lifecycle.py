@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from replicator import cli
-from testkit.releases import heads, release
+from testkit.lifecycle.releases import heads, release
 
 if TYPE_CHECKING:
     from collections.abc import Callable

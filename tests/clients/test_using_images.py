@@ -16,9 +16,9 @@ import pytest
 
 from replicator.commands.replicate import run
 from replicator.index import image_index
-from testkit import https
 from testkit.action import Action
 from testkit.places import ROOT
+from testkit.resolve import https
 from testkit.signing import world
 
 if TYPE_CHECKING:

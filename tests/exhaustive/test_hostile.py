@@ -27,9 +27,9 @@ from replicator.__main__ import main
 from replicator.commands.lifecycle.promote import run as turn
 from replicator.commands.replicate import run
 from replicator.replicas.settings import Settings
+from testkit.lifecycle.releases import release
 from testkit.places import ROOT
-from testkit.releases import release
-from testkit.runner_model import Left, fences, shape, strays, words_of_shell
+from testkit.runners.runner_model import Left, fences, shape, strays, words_of_shell
 from testkit.virtual import VirtualLoop
 
 HARMLESS = "harmless text"

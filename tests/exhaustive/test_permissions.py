@@ -21,8 +21,8 @@ from emulator.testing import Running, running
 from replicator.__main__ import main
 from replicator.compute.permissions import ROLES
 from testkit.action import Action
+from testkit.lifecycle.sweeping import add, copy_of, moment
 from testkit.places import ROOT
-from testkit.sweeping import add, copy_of, moment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

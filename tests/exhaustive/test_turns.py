@@ -10,7 +10,7 @@ import pytest
 from emulator.testing import Running, running
 from replicator.commands.lifecycle.promote import run as turn
 from testkit.action import Action
-from testkit.releases import heads, release
+from testkit.lifecycle.releases import heads, release
 
 if TYPE_CHECKING:
     from collections.abc import Callable

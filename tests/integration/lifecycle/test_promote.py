@@ -15,8 +15,8 @@ from emulator.testing import Running, running
 from replicator import cli
 from replicator.commands.lifecycle.promote import run as promote
 from testkit.action import MUTATING, Action, Finished
+from testkit.lifecycle.releases import add, heads, marked, of, release
 from testkit.pages import PAGES
-from testkit.releases import add, heads, marked, of, release
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,8 +16,8 @@ from emulator.testing import Running, running
 from replicator import cli
 from replicator.commands.lifecycle.rollback import run as rollback
 from testkit.action import MUTATING, Action, Finished
+from testkit.lifecycle.releases import add, heads, marked, of, release
 from testkit.pages import PAGES
-from testkit.releases import add, heads, marked, of, release
 from testkit.virtual import HeldLoop
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ import yaml
 from testkit.action import MUTATING
 from testkit.harness.callers import new_job, with_environment
 from testkit.harness.job import Action, on_branch, pull_request
+from testkit.lifecycle.releases import heads, marked, release
 from testkit.places import ROOT
-from testkit.releases import heads, marked, release
 
 if TYPE_CHECKING:
     from collections.abc import Callable
