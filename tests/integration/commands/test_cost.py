@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from testkit.action import Action
 
 GIB = 2**30
-TABLE = {"us-central1": "0.05", "eu": "0.05", "asia": "0.05", "us": "0.05"}
+TABLE: dict[str, str | None] = {"us-central1": "0.05", "eu": "0.05", "asia": "0.05", "us": "0.05"}
 
 
 @pytest.fixture

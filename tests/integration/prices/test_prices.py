@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 KEY = "AIzaSyD-Sw0rdF1shSw0rdF1shSw0rdF1shSw0r"
-IMAGES = [
+IMAGES: list[dict[str, Any]] = [
     {
         "sku": "D041-B8A1-0001",
         "regions": ["us-central1"],
