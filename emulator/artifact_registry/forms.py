@@ -86,11 +86,8 @@ def _policy(name: str, policy: Mapping[str, Any], *, keep_case: bool) -> dict[st
 
 
 def paths(mask: str) -> list[list[str]]:
-    """The paths of a field mask, in the API's camel case. Raises ApiError 400 for an empty one."""
-    found = [path for path in mask.split(",") if path]
-    if not found:
-        raise api_errors.bad_request("The update_mask is required.")
-    return [[_camel(part) for part in path.split(".")] for path in found]
+    """The paths of a field mask, in the API's camel case."""
+    return [[_camel(part) for part in path.split(".")] for path in mask.split(",") if path]
 
 
 def _camel(part: str) -> str:

@@ -98,7 +98,10 @@ def listed(call: Call) -> Answer:
 
 
 def patch(call: Call) -> Answer:
-    """repositories.patch: changes what the mask names, at once; a masked field that is not sent is cleared."""
+    """repositories.patch: changes what the mask names, at once; a masked field that is not sent is cleared.
+
+    Without a mask the whole repository is replaced (read in gcloud's source, which removes policies that way).
+    """
     found = call.state.find(name_of(call), call.now)
     fixed = found is not None
     if found is None:
@@ -106,8 +109,9 @@ def patch(call: Call) -> Answer:
             raise api_errors.not_found(name_of(call))
         found = Repository(name=name_of(call), fields={}, created=call.now, updated=call.now, begins=call.now)
     given = forms.read(call.body, keep_case=call.rules.switches.ar_enum_case == "keep")
-    fields = copy.deepcopy(dict(found.fields))
-    for path in forms.paths(call.query.get("updateMask", "")):
+    mask = call.query.get("updateMask", "")
+    fields = copy.deepcopy(dict(found.fields)) if mask else _replacement(found, given)
+    for path in forms.paths(mask):
         whole = path[0] == "remoteRepositoryConfig" and (len(path) == 1 or path[1] in UPSTREAMS)
         if fixed and (whole or path[0] in FIXED):
             raise api_errors.invalid("updateMask", ".".join(path), "The field can't be changed.")
@@ -162,6 +166,17 @@ def test_permissions(call: Call) -> Answer:
     asked, who = call.body.get("permissions") or (), call.principal
     held = [each for each in asked if who is None or holds(who, each, call.project)]
     return Answer(body={"permissions": held} if held else {})
+
+
+def _replacement(found: Repository, given: Mapping[str, Any]) -> dict[str, Any]:
+    """What a patch without a mask makes of a repository. Raises ApiError 400 for what can't be changed."""
+    before, after = found.fields, {**{key: found.fields[key] for key in FIXED if key in found.fields}, **given}
+    changed = [key for key in FIXED if after.get(key) != before.get(key)]
+    upstreams = [each.get("remoteRepositoryConfig", {}) for each in (before, after)]
+    changed += [key for key in UPSTREAMS if upstreams[0].get(key) != upstreams[1].get(key)]
+    if before and changed:
+        raise api_errors.invalid("repository", ", ".join(sorted(changed)), "The field can't be changed.")
+    return after
 
 
 def _set(fields: dict[str, Any], given: Mapping[str, Any], path: list[str]) -> None:

@@ -132,6 +132,18 @@ def test_a_mask_changes_what_it_names_only() -> None:
         assert "labels" not in patch(client, "labels").json
 
 
+def test_without_a_mask_the_whole_repository_is_replaced() -> None:
+    with world() as client:
+        make(client, labels={"a": "1"}, cleanupPolicies=POLICY)
+        changed = client.send("PATCH", f"{HERE}/m", {**GHCR, "description": "d"}).json
+        assert {
+            key: value for key, value in changed.items() if key in {"labels", "cleanupPolicies", "description"}
+        } == {"description": "d"}
+        other = {"remoteRepositoryConfig": {"commonRepository": {"uri": "https://quay.io"}}}
+        for fields in (other, {"mode": "STANDARD_REPOSITORY"}, {"format": "NPM"}):
+            assert client.send("PATCH", f"{HERE}/m", {**GHCR, **fields}).status == 400
+
+
 def test_policies_are_guarded_by_their_etag() -> None:
     with world() as client:
         make(client)
