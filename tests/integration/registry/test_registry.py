@@ -9,40 +9,20 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from emulator.testing import Running, running
-from replicator.commands.registry.run import run
-from testkit.action import Action
-from testkit.client import Client
+from testkit.registry.mirroring import (
+    CALLS,
+    CONFIG,
+    CREATE,
+    PATCH,
+    SET,
+    SHORT,
+    SPELLINGS,
+    Registry,
+    states,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from testkit.action import Finished
-
-CREATE, GET, PATCH = (f"artifactregistry.repositories.{verb}" for verb in ("create", "get", "patch"))
-SET = "artifactregistry.repositories.setIamPolicy"
-CONFIG = """\
-project: p1
-locations: [us, europe]
-mirrors:
-  ghcr.io:
-    repository: ghcr-mirror
-    description: Packages of ours
-    labels: {team: infra}
-    credentials: {username: bot, secret: projects/p1/secrets/ghcr/versions/3}
-  docker.io: {repository: hub, locations: [us, asia-south1]}
-readers: ["group:nodes@example.com", "serviceAccount:vm@p1.iam.gserviceaccount.com"]
-zones: {asia: us, me: error}
-"""
-SPELLINGS: dict[str, dict[str, Any]] = {
-    "common": {"commonRepository": {"uri": "https://ghcr.io"}},
-    "custom": {"dockerRepository": {"customRepository": {"uri": "https://ghcr.io/"}}},
-    "common, in capitals": {"commonRepository": {"uri": "https://GHCR.io"}},
-}
-GCLOUD = {
-    "delete-older-than-30d": {"action": "Delete", "condition": {"olderThan": "2592000.0s", "tagState": "any"}},
-    "keep-latest": {"action": "Keep", "mostRecentVersions": {"keepCount": 16}},
-}
-SHORT = {"project_id": "p1", "registry_locations": "us,europe"}
 
 
 @pytest.fixture
@@ -52,38 +32,9 @@ def emulator() -> Iterator[Running]:
         emulator.assert_faults_used()
 
 
-class Registry:
-    """Runs `registry` commands."""
-
-    def __init__(self, emulator: Running, folder: Path) -> None:
-        self.emulator, self.folder = emulator, folder
-        self.action = Action(emulator, folder)
-        self.action.env |= {"CLOUDSDK_API_ENDPOINT_OVERRIDES_ARTIFACTREGISTRY": emulator.url}
-
-    def __call__(self, command: str, **given: str) -> Finished:
-        return self.action.carry_out(run, {"command": command, **given})
-
-    def write(self, text: str, name: str = "registry.yaml") -> str:
-        path = self.folder / name
-        path.write_text(text, encoding="utf-8")
-        return str(path)
-
-    def mutations(self) -> int:
-        return sum(entry["committed"] for entry in self.emulator.journal())
-
-    def make(self, name: str, location: str = "us", **fields: Any) -> None:
-        body = {"format": "DOCKER", "mode": "REMOTE_REPOSITORY", "cleanupPolicies": GCLOUD, **fields}
-        path = f"/v1/projects/p1/locations/{location}/repositories?repositoryId={name}"
-        assert Client(self.emulator).send("POST", path, body).status == 200
-
-
 @pytest.fixture
 def registry(emulator: Running, tmp_path: Path) -> Registry:
     return Registry(emulator, tmp_path)
-
-
-def states(done: Finished) -> dict[tuple[str, str], str]:
-    return {(row["upstream"], row["location"]): row["state"] for row in json.loads(done.outputs["mirrors"])}
 
 
 def test_001_6_and_7_each_location_has_one_remote_repository_with_the_same_policies(registry: Registry) -> None:
@@ -273,7 +224,6 @@ HEALED: list[dict[str, Any]] = [
     {"kind": "body", "status": 502, "text": "<html>"},
     {"kind": "body", "status": 200, "text": "<html>"},
 ]
-CALLS = [CREATE, GET, PATCH, SET, "artifactregistry.repositories.getIamPolicy", "artifactregistry.operations.get"]
 
 
 @pytest.mark.parametrize("action", HEALED, ids=lambda each: "-".join(str(value) for value in each.values()))

@@ -1,0 +1,1 @@
+"""Helps tests of registry mirrors."""
