@@ -142,6 +142,16 @@ def _measured() -> dict[str, dict[str, list[str]]]:
     return measured
 
 
+def registry_permissions(_action: dict[str, Any]) -> str:
+    """Return the table of Artifact Registry's permissions, as the tests measured them for `registry`."""
+    measured: dict[str, list[str]] = json.loads(_read(ROOT / "docs" / "registry-permissions.json"))
+    used = sorted({name for names in measured.values() for name in names})
+    return _table(
+        ["", *(f"`{name.rpartition('.')[2]}`" for name in used)],
+        ([case, *("✓" if name in names else "" for name in used)] for case, names in measured.items()),
+    )
+
+
 def conformance(_action: dict[str, Any]) -> str:
     """Return the tables of testkit/conformance: how every fault at every call is handled."""
     sys.path.insert(0, str(ROOT))
@@ -166,6 +176,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "inputs": inputs,
     "outputs": outputs,
     "conformance": conformance,
+    "registry_permissions": registry_permissions,
 }
 #: `<!-- BEGIN inputs -->` is about action.yml, `<!-- BEGIN inputs of merge/action.yml -->` about that one.
 _MARK = re.compile(r"<!-- (BEGIN|END) (\w+)(?: of (\S+))? -->")
