@@ -70,7 +70,8 @@ test-signing: setup
 
 test-forges: setup
 	@bash scripts/gitea-server.sh build
-	@$(PYTEST) --all tests/clients/test_gitea.py tests/exhaustive/test_release.py $(ARGS)
+	@$(PYTEST) --all tests/clients/test_gitea.py tests/clients/test_gitea_runs.py tests/exhaustive/test_release.py \
+		tests/exhaustive/test_dispatch.py $(ARGS)
 
 soak: setup
 	@$(PY) scripts/soak.py $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) \

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import json
 import re
 import shutil
 import textwrap
@@ -49,6 +50,14 @@ verify found something wrong; 2 wrong arguments; 3 credentials, source or set-up
 
 #: What argparse quotes of the arguments, behind a colon; the choices that it lists after it are ours.
 _QUOTED = re.compile(r"(.*?(?:choice|arguments|argument|option|value): )(.*?)( \(choose from .*\))?", re.DOTALL)
+
+
+class _Collecting(argparse.Action):
+    """Collects what a repeated option is given as a JSON list: each text may hold line breaks."""
+
+    def __call__(self, _parser: Any, options: argparse.Namespace, value: Any, _name: str | None = None) -> None:
+        earlier = getattr(options, self.dest)
+        setattr(options, self.dest, json.dumps([*json.loads(earlier or "[]"), value]))
 
 
 class Parser(argparse.ArgumentParser):
@@ -174,14 +183,16 @@ def _add(group: argparse._ArgumentGroup, name: str, field: FieldInfo) -> argpars
     text = " ".join((field.description or "").split()) + _default(usual)
     metavar = _option(field).metavar or ("true|false" if isinstance(field.default, bool) else "TEXT")
     # So that `--dry-run` without a value means true.
-    alone: dict[str, Any] = {"nargs": "?", "const": "true"} if field.default is False else {}
+    more: dict[str, Any] = {"nargs": "?", "const": "true"} if field.default is False else {}
+    if _option(field).repeated:
+        more["action"] = _Collecting
     return group.add_argument(
         f"--{name.replace('_', '-')}",
         dest=name,
         default="",
         metavar=metavar,
         help=text.replace("%", "%%"),
-        **alone,
+        **more,
     )
 
 

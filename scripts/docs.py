@@ -75,8 +75,8 @@ OWNERS = (
     compute_errors,
     index_errors,
     *(
-        importlib.import_module(f"replicator.commands.{path.parent.name}.errors")
-        for path in sorted((ROOT / "replicator" / "commands").glob("*/errors.py"))
+        importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
+        for path in sorted((ROOT / "replicator" / "commands").rglob("errors.py"))
     ),
 )
 
@@ -92,6 +92,7 @@ COMMANDS = {
     "`promote`": "`promote`",
     "`retain`": "`retain`",
     "`retain --apply`": "`retain --apply`",
+    "`resolve --index`": "`resolve`",
 }
 
 

@@ -1,4 +1,4 @@
-"""Reduces GitHub's OpenAPI document (npm package @octokit/openapi) to releases, refs and tags, for the tests.
+"""Reduces GitHub's OpenAPI document (npm package @octokit/openapi) to releases, refs, tags and runs, for the tests.
 
 python scripts/github_openapi.py FOLDER/generated/api.github.com.json > testkit/forges/github-openapi.json
 """
@@ -21,6 +21,14 @@ PATHS = {
     f"{REPOSITORY}/releases/tags/{{tag}}": ["get"],
     f"{REPOSITORY}/releases/{{release_id}}/assets": ["get", "post"],
     f"{REPOSITORY}/releases/assets/{{asset_id}}": ["get", "patch", "delete"],
+    f"{REPOSITORY}/actions/workflows/{{workflow_id}}/dispatches": ["post"],
+    f"{REPOSITORY}/actions/runs/{{run_id}}": ["get"],
+    f"{REPOSITORY}/actions/runs/{{run_id}}/jobs": ["get"],
+    f"{REPOSITORY}/actions/jobs/{{job_id}}/logs": ["get"],
+    # Those of docs/workers.md, which nothing here calls.
+    f"{REPOSITORY}/actions/runners": ["get"],
+    f"{REPOSITORY}/actions/runners/registration-token": ["post"],
+    f"{REPOSITORY}/actions/runners/{{runner_id}}": ["delete"],
 }
 #: Words for people, and schemas that the emulator answers nothing of.
 DROPPED = {"description", "summary", "externalDocs", "tags", "examples", "example", "headers", "title", "x-github"}
@@ -60,6 +68,11 @@ def reduced(whole: dict[str, Any]) -> dict[str, Any]:
     # The whole repository is a large object, of which we read two fields; its schema is most of the document.
     for answer in paths[REPOSITORY]["get"]["responses"].values():
         answer.pop("content", None)
+    # So it is, twice, in a run, of which we read none.
+    run = whole["components"]["schemas"]["workflow-run"]
+    for name in ("repository", "head_repository", "pull_requests"):
+        run["properties"].pop(name)
+        run["required"].remove(name)
     components: dict[str, dict[str, Any]] = {}
     open_references = references(paths)
     while open_references:

@@ -14,7 +14,10 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-SWARMS = tuple(f"tests/exhaustive/test_{name}.py" for name in ("swarm", "tree_swarm", "pairs"))
+SWARMS = (
+    *(f"tests/exhaustive/test_{name}.py" for name in ("swarm", "tree_swarm", "pairs")),
+    "tests/exhaustive/lifecycle/test_list.py::test_the_oracle_agrees_in_any_world",
+)
 
 
 def main() -> int:

@@ -67,13 +67,20 @@ class Command:
         """The output `result` of a run that failed before it could begin."""
 
 
-class Answering(Command):
-    """A verb that takes words without options, and writes an answer to stdout, which nothing else is written to."""
+class Taking(Command):
+    """A verb that takes words without options."""
 
-    def __init__(self, *words: str, operands: str, metavar: str, answer_format: str, **more: Any) -> None:
+    def __init__(self, *words: str, operands: str, metavar: str, **more: Any) -> None:
         super().__init__(*words, **more)
         self.operands, self.metavar = operands, metavar
         """The setting that the words belong to, and what the help calls each of them."""
+
+
+class Answering(Taking):
+    """A verb that takes words without options, and writes an answer to stdout, which nothing else is written to."""
+
+    def __init__(self, *words: str, answer_format: str, **more: Any) -> None:
+        super().__init__(*words, **more)
         self.answer_format = answer_format
         """The setting that names the form of the answer; `--json` sets it to `json`."""
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from replicator.index.bundle import Bundle
-    from replicator.index.signature_settings import SignatureSettings
+    from replicator.index.signature_settings import SignerSettings
 
 
 _LARGEST_KEY = 2**16
@@ -68,7 +68,7 @@ class Signed:
     issuer: str = ""
 
 
-def policy(wanted: SignatureSettings, env: Mapping[str, str], *, offline: bool = False) -> SignerPolicy:
+def policy(wanted: SignerSettings, env: Mapping[str, str], *, offline: bool = False) -> SignerPolicy:
     """Return the policy that the settings describe; `offline` uses a public trusted root that was fetched earlier.
 
     Raises BadSettings, and ReplicatorError for a bad trust config.

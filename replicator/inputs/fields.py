@@ -32,6 +32,8 @@ class Option:
     heading: str
     """The heading of the setting's group of options."""
     metavar: str = ""
+    repeated: bool = False
+    """Whether the option may be given several times; the setting's text is then a JSON list of what was given."""
 
 
 #: Where the schemas are for editors, those of version 1.

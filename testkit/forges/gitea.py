@@ -30,10 +30,14 @@ class Gitea:
 
     url: str
     token: str
+    folder: Path
 
-    def api(self, method: str, path: str, *, anonymous: bool = False, **more: Any) -> requests.Response:
-        """Ask its API."""
-        headers = {} if anonymous else {"Authorization": f"token {self.token}"}
+    def api(
+        self, method: str, path: str, *, anonymous: bool = False, token: str | None = None, **more: Any
+    ) -> requests.Response:
+        """Ask its API, with another token where one is given."""
+        used = self.token if token is None else token
+        headers = {} if anonymous or not used else {"Authorization": f"token {used}"}
         return requests.request(method, f"{self.url}/api/v1{path}", headers=headers, timeout=60, **more)
 
     def repository(self, name: str) -> str:
@@ -42,6 +46,12 @@ class Gitea:
         assert made.status_code == 201, made.text
         branch = self.api("GET", f"/repos/{OWNER}/{name}/branches/main")
         return str(branch.json()["commit"]["id"])
+
+    def admin(self, *words: str) -> str:
+        """Run a command about users, as who owns the machine may."""
+        command = [str(_CACHE / "bin" / "gitea"), "--config", str(self.folder / "app.ini")]
+        command += ["--work-path", str(self.folder), "admin", "user", *words]
+        return subprocess.run(command, check=True, timeout=120, capture_output=True, text=True).stdout
 
     def releases(self, name: str) -> list[dict[str, Any]]:
         """All releases of a repository, drafts too."""
@@ -61,6 +71,7 @@ def gitea(folder: Path) -> Iterator[Gitea]:
     command = ["bash", str(ROOT / "scripts" / "gitea-server.sh"), "start"]
     subprocess.run(command, env=env, check=True, timeout=120, stdout=subprocess.DEVNULL)
     try:
-        yield Gitea((folder / "url").read_text("utf-8").strip(), (folder / "token").read_text("utf-8").strip())
+        url, token = ((folder / name).read_text("utf-8").strip() for name in ("url", "token"))
+        yield Gitea(url, token, folder)
     finally:
         os.kill(int((folder / "pid").read_text("utf-8")), signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""GitHub's releases, refs and tags in memory: the backend of a `Front`, each request and answer checked by its OpenAPI.
+"""GitHub's releases, refs, tags and runs in memory: the backend of a `Front`, each request and answer checked by its OpenAPI.
 
 What it takes from reports and not from the document (docs/releases.md says so): drafts that no call by tag returns,
 several drafts of one tag, `starter` assets, renamed names, immutable releases, tags that they burn, and 404 for a commit
@@ -16,6 +16,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from testkit.forges import openapi
 from testkit.forges.front import Request, Response, as_json
+from testkit.forges.github_runs import Runs
 
 NOW = "2026-01-02T03:04:05Z"
 _PREFIX = re.compile(r"/api/(v3|uploads)(?=/)")
@@ -32,12 +33,13 @@ class Held:
 
 
 @dataclass
-class GitHub:
+class GitHub(Runs):
     """One repository of one GitHub. `url` is set once the server listens."""
 
     url: str = ""
     token: str = "ghs_right"
     tags: dict[str, str] = field(default_factory=dict)
+    branches: dict[str, str] = field(default_factory=dict)
     annotated: dict[str, str] = field(default_factory=dict)
     """Tag objects: their SHA → the commit that they are about."""
     releases: dict[int, Held] = field(default_factory=dict)
@@ -52,9 +54,15 @@ class GitHub:
     """How many uploads leave an asset in the state `starter`, and answer 502."""
     next_id: int = 100
 
+    def __post_init__(self) -> None:
+        """No run yet."""
+        Runs.__init__(self)
+
     def __call__(self, request: Request) -> Response:
         """Answer a request."""
         parts = urlsplit(_PREFIX.sub("", request.target, count=1))
+        if parts.path.startswith("/logs/"):
+            return self.stored(parts.path, request)
         if parts.path.startswith("/content/"):
             assert not request.headers.get("authorization"), "the token followed a redirect"
             return Response(
@@ -81,12 +89,13 @@ class GitHub:
         return as_json(200, {"archived": self.archived, "full_name": "acme/images"})
 
     def _get_git_ref_ref(self, named: dict[str, str], *_: Any) -> Response:
-        name = named["ref"].removeprefix("tags/")
-        if name not in self.tags:
+        space, name = named["ref"].split("/", 1)
+        if space == "heads" and name in self.branches:
+            return as_json(200, self._ref(name, self.branches[name], "commit", kind="heads"))
+        if space != "tags" or name not in self.tags:
             return as_json(404, {"message": "Not Found"})
         sha = self.tags[name]
-        kind = "tag" if sha in self.annotated else "commit"
-        return as_json(200, self._ref(name, sha, kind))
+        return as_json(200, self._ref(name, sha, "tag" if sha in self.annotated else "commit"))
 
     def _get_git_tags_tag_sha(self, named: dict[str, str], *_: Any) -> Response:
         sha = named["tag_sha"]
@@ -112,9 +121,9 @@ class GitHub:
         self.tags[name] = body["sha"]
         return as_json(201, self._ref(name, body["sha"], "commit"))
 
-    def _ref(self, name: str, sha: str, kind: str) -> dict[str, Any]:
-        target = {"type": kind, "sha": sha, "url": self.url}
-        return {"ref": f"refs/tags/{name}", "node_id": "n", "url": self.url, "object": target}
+    def _ref(self, name: str, sha: str, of: str, *, kind: str = "tags") -> dict[str, Any]:
+        target = {"type": of, "sha": sha, "url": self.url}
+        return {"ref": f"refs/{kind}/{name}", "node_id": "n", "url": self.url, "object": target}
 
     # Releases
 

@@ -95,7 +95,7 @@ def _patterns() -> list[tuple[re.Pattern[str], str]]:
     return sorted(made, key=lambda pair: "{tag}" in pair[1] or "{ref}" in pair[1])
 
 
-_PART = {"ref": ".+", "tag": ".+", "release_id": "[0-9]+", "asset_id": "[0-9]+"}
+_PART = {"ref": ".+", "tag": ".+", "release_id": "[0-9]+", "asset_id": "[0-9]+", "run_id": "[0-9]+", "job_id": "[0-9]+"}
 
 
 def route(path: str) -> tuple[str, dict[str, str]]:

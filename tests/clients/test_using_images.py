@@ -16,9 +16,9 @@ import pytest
 
 from replicator.commands.replicate import run
 from replicator.index import image_index
-from testkit import https
 from testkit.action import Action
 from testkit.places import ROOT
+from testkit.resolve import https
 from testkit.signing import world
 
 if TYPE_CHECKING:
@@ -64,8 +64,9 @@ def user(emulator: Running, tmp_path: Path) -> Iterator[User]:
     for output in ("index_path", "bundle_path"):
         shutil.copy(done.outputs[output], folder)
     (folder / "release.pub").write_bytes(world.public_key(action.env["SIGNING_KEY"]))
-    (folder / "python").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n', encoding="utf-8")
-    (folder / "python").chmod(0o755)
+    ours = folder / "gce-image-replicator"
+    ours.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m replicator "$@"\n', encoding="utf-8")
+    ours.chmod(0o755)
     certificate = https.certificate(tmp_path)
     with https.serving(certificate) as site:
         site.answers = {"/image-index.json": (200, {}, done.index)}
@@ -129,7 +130,7 @@ def test_terraforms_protocol(user: User) -> None:
 
 
 def test_the_table_of_exit_codes(user: User) -> None:
-    told = "python -m replicator resolve --index image-index.json --json"
+    told = "gce-image-replicator resolve --index image-index.json --json"
     cases = {
         1: [f"{told} --region me-west1 --fallback none"],
         2: [f"{told} --region nowhere", f"{told} --location eu --digest sha256:{'0' * 64}"],

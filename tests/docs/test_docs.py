@@ -342,7 +342,8 @@ class TestErrors:
 
 def fit_the_schema(folder: Path) -> None:
     """All workflows of a folder at once: a process takes half a second to start."""
-    command = [program("check-jsonschema"), "--builtin-schema", "vendor.github-workflows", *folder.glob("*.yml")]
+    paths = map(str, folder.glob("*.yml"))
+    command = [program("check-jsonschema"), "--builtin-schema", "vendor.github-workflows", *paths]
     subprocess.run(command, check=True, timeout=60)
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from replicator.commands.lifecycle.turn.settings import TurnSettings
 from replicator.commands.merge.settings import MergeSettings
 from replicator.commands.verify.settings import VerifySettings
 from replicator.inputs.fields import READ_ELSEWHERE
@@ -127,7 +128,9 @@ def test_what_an_action_should_not_do_is_an_error(tmp_path: Path, script: str) -
 
 
 @pytest.mark.parametrize(
-    ("folder", "model"), [("", Settings), ("merge", MergeSettings), ("verify", VerifySettings)], ids=str
+    ("folder", "model"),
+    [("", Settings), ("merge", MergeSettings), ("verify", VerifySettings), ("promote", TurnSettings)],
+    ids=str,
 )
 def test_every_input_reaches_the_step_that_reads_it(folder: str, model: type[BaseModel]) -> None:
     """GitHub gives composite steps no INPUT_* by itself; other runners do, and hide what is missing here."""

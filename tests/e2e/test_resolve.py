@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from testkit import resolving
 from testkit.harness.callers import new_job, with_environment
 from testkit.harness.job import Action, branch_push, pull_request
+from testkit.resolve import resolving
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -24,10 +24,12 @@ from google.auth import exceptions as auth_errors
 from emulator.compute.state import Change, Policy
 from emulator.testing import Running, running
 from replicator.__main__ import main
+from replicator.commands.lifecycle.promote import run as turn
 from replicator.commands.replicate import run
 from replicator.replicas.settings import Settings
+from testkit.lifecycle.releases import release
 from testkit.places import ROOT
-from testkit.runner_model import Left, fences, shape, strays, words_of_shell
+from testkit.runners.runner_model import Left, fences, shape, strays, words_of_shell
 from testkit.virtual import VirtualLoop
 
 HARMLESS = "harmless text"
@@ -415,6 +417,22 @@ def an_index_that_is_wrong(stage: Stage) -> Left:
 @scene("an argument")
 def an_argument_that_nobody_knows(stage: Stage) -> Left:
     return stage.main(["plan", "--x" + stage("an argument")])
+
+
+@scene("a release's label", "why a deprecation is refused")
+def a_release_that_goes_back_in_part(stage: Stage) -> Left:
+    for number in (1, 2):
+        release(stage.emulator, f"web-{number}", day=number, copies=("eu",), labels={"release": f"v{number}"})
+    label = {"release": stage("a release's label")}
+    for name in ("web-2", "web-2-eu"):
+        stage.emulator.run(lambda name=name: stage.emulator.compute.state.image("p1", name, 9e9).labels.update(label))  # type: ignore[misc, union-attr]
+    message = refused(403, stage("why a deprecation is refused"), "forbidden")
+    stage.emulator.faults([stage.answers("images.deprecate", "web-2-eu", 403, message)])
+    stdout, loop = io.StringIO(newline=""), VirtualLoop()
+    given = {"verb": "rollback", "families": "web", "project_id": "p1"}
+    code = turn.run(given, stage.env(), stdout, commands=True, loop_factory=lambda: loop)
+    loop.close()
+    return stage.left(code, stdout.getvalue())
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ What was measured is docs/permissions.json, of which the tables for people are m
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import re
@@ -20,8 +21,8 @@ from emulator.testing import Running, running
 from replicator.__main__ import main
 from replicator.compute.permissions import ROLES
 from testkit.action import Action
+from testkit.lifecycle.sweeping import add, copy_of, moment
 from testkit.places import ROOT
-from testkit.sweeping import add, copy_of, moment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -123,6 +124,7 @@ CASES: dict[str, tuple[dict[str, str], Callable[[Running, Path], None]]] = {
     "`retain`": ({"retain": "--keep=1"}, old),
     "`retain --in-use off`": ({"retain": "--keep=1 --in-use=off"}, old),
     "`retain --apply`": ({"retain": "--keep=1 --apply"}, old),
+    "`resolve --index`": ({"resolve": "eu"}, made()),
 }  # fmt: skip
 
 
@@ -141,6 +143,13 @@ def replicate(emulator: Running, folder: Path, token: str, **inputs: str) -> tup
             index = next(folder.rglob("image-index.json"))
             env = {"CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE": emulator.url}
             return main(["verify", "--index", str(index)], env, stdout), stdout.getvalue()
+        if location := given.pop("resolve", ""):
+            stdout = io.StringIO()
+            index = next(folder.rglob("image-index.json"))
+            env = {"CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE": emulator.url}
+            with contextlib.redirect_stderr(stdout):
+                code = main(["resolve", "--index", str(index), "--location", location], env, stdout)
+            return code, stdout.getvalue()
         if verb := next((verb for verb in ("list", "retain") if verb in given), ""):
             stdout = io.StringIO()
             env = {"CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE": emulator.url, "RUNNER_TEMP": str(folder)}

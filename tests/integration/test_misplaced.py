@@ -30,6 +30,7 @@ BESIDE = {
     "verify": {"index": "image-index.json"},
     "promote": {"families": "web", "index": "image-index.json", "project_id": "p1"},
     "resolve": {"index": "image-index.json"},
+    "retain": {"families": "web", "project_id": "p1"},
     "release publish": {"files": "artifact", "commit": "0" * 40, "token": "t", "server_url": "http://127.0.0.1:1"},
     "notify": {"index": "image-index.json", "webhook_url": "http://127.0.0.1:1/"},
     "registry ensure": {

@@ -25,7 +25,7 @@ def test_it_is_a_schema_with_its_address(name: str, more: list[str]) -> None:
 @pytest.mark.parametrize(
     ("argv", "said"),
     [
-        ([], "error: Which file? Write one of index, config, registry, event, webhook"),
+        ([], "error: Which file? Write one of index, config, registry, retention, event, webhook"),
         (["confg"], "error: 'confg' isn't a file with a schema. Did you mean config?"),
         (["index", "config"], "error: 'index config' isn't a file"),
     ],

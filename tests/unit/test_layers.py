@@ -26,6 +26,7 @@ DOORS = {
         "commands/prices/catalog.py",
         "commands/registry/artifacts.py",
         "commands/release/forges",
+        "commands/release/workflows/api.py",
         "commands/resolve/fetch.py",
         "commands/webhooks/delivery.py",
     ),

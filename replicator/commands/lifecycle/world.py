@@ -50,7 +50,8 @@ async def read(calls: Calls, scope: Scope) -> Reading:
     wanted |= {family for each in world.sets for family in releases.families_of(each)}
     # Families of locations without any image of theirs resolve to nothing, which needs no call.
     carried = {(image.ref.project, image.family) for image in images}
-    asked = sorted(wanted & carried)
+    # The builds' own are always asked for: a list that lacks their images without a word is noticed so.
+    asked = sorted(wanted & carried | {(scope.project, line) for line in scope.families})
     found = await asyncio.gather(*(_head(calls, *family) for family in asked))
     heads = dict(zip(asked, found, strict=True))
     _check(images, heads)

@@ -1,8 +1,8 @@
-"""Declares the verbs `release publish` and `release show`: help, inputs, outputs, examples."""
+"""Declares the verbs that speak to a forge: `release publish`, `release show`, `dispatch`, `runs`."""
 
 from __future__ import annotations
 
-from replicator.bootstrap.command import Command
+from replicator.bootstrap.command import Command, Taking
 
 _AT = "--repository OWNER/REPO --release-tag boot-v7"
 
@@ -41,5 +41,30 @@ COMMANDS = [
         run="commands.release.show:run",
         settings="commands.release.settings:ShowSettings",
         examples=(f"release show {_AT}",),
+    ),
+    Command(
+        "dispatch",
+        "start a workflow at a tag or branch: what a release made with a workflow's own token doesn't do",
+        run="commands.release.workflows.dispatch:run",
+        settings="commands.release.workflows.settings:DispatchSettings",
+        examples=("dispatch --repository OWNER/REPO --workflow deploy.yml --ref v1.2.3 --input image=web --wait",),
+    ),
+    Taking(
+        "runs show",
+        "show the status of a workflow's run and of its jobs",
+        run="commands.release.workflows.runs:show",
+        settings="commands.release.workflows.settings:ShowSettings",
+        operands="run",
+        metavar="ID",
+        examples=("runs show --repository OWNER/REPO 12345",),
+    ),
+    Taking(
+        "runs logs",
+        "print the logs of a run's jobs",
+        run="commands.release.workflows.runs:logs",
+        settings="commands.release.workflows.settings:LogsSettings",
+        operands="run",
+        metavar="ID",
+        examples=("runs logs --repository OWNER/REPO 12345 --job deploy",),
     ),
 ]

@@ -123,7 +123,7 @@ UNREACHABLE = Advice(
 )
 DEADLINE = Advice(
     title="Out of time",
-    meaning="timeout_minutes passed before the release was complete; a draft stays invisible.",
+    meaning="timeout_minutes passed before all was done; the draft of a release stays invisible.",
     remedy="Run this again: it goes on where it stopped. Or raise timeout_minutes.",
 )
 NOT_VERIFIED = Advice(

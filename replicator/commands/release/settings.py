@@ -1,4 +1,4 @@
-"""Reads the inputs of `release publish` and `release show` into typed objects; reports every problem at once."""
+"""Reads the inputs of what speaks to a forge into typed objects; reports every problem at once."""
 
 from __future__ import annotations
 
@@ -88,13 +88,11 @@ Commit = Annotated[str, AfterValidator(_commit)]
 Switch = Annotated[str, AfterValidator(_prerelease)]
 
 
-class Place(BaseModel):
-    """Which release of which repository."""
+class Where(BaseModel):
+    """Which repository of which forge."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    release_tag: Annotated[Tag, Option(_WHERE, "TAG")] = ""
-    """The tag of the release. Empty: the tag that was pushed, or that the workflow was dispatched on."""
     server_url: Annotated[str, AfterValidator(_server), Option(_WHERE, "URL")] = ""
     """The address of the forge, `https://HOST`. Empty: the runner's server; on a command line `https://github.com`."""
     repository: Annotated[str, AfterValidator(_repository), Option(_WHERE, "OWNER/NAME")] = ""
@@ -104,6 +102,17 @@ class Place(BaseModel):
     """
     timeout_minutes: Annotated[Minutes, Option("how long it may take", "MINUTES")] = 30.0
     """How long it may take, including waits for limits of the forge."""
+
+
+class _Tagged(BaseModel):
+    model_config = Where.model_config
+
+    release_tag: Annotated[Tag, Option(_WHERE, "TAG")] = ""
+    """The tag of the release. Empty: the tag that was pushed, or that the workflow was dispatched on."""
+
+
+class Place(Where, _Tagged):
+    """Which release of which repository."""
 
 
 class ReleaseSettings(Place):
@@ -184,6 +193,7 @@ class Target:
     repository: str
     kind: Kind
     tag: str
+    """The tag of the release; empty where no release is meant."""
 
 
 def validated(model: Any, given: Mapping[str, str], env: Mapping[str, str]) -> Any:
@@ -196,7 +206,7 @@ def validated(model: Any, given: Mapping[str, str], env: Mapping[str, str]) -> A
     except ValidationError as error:
         problems = [problem_of(item) for item in error.errors()]
     problems = without_secrets(problems, own)
-    target, lacking = _target(values, env)
+    target, lacking = _target(values, env, of_release=issubclass(model, Place))
     if isinstance(settings, ReleaseSettings):
         lacking += _together(settings)
     problems += [problem for problem in lacking if problem.input not in {item.input for item in problems}]
@@ -205,13 +215,16 @@ def validated(model: Any, given: Mapping[str, str], env: Mapping[str, str]) -> A
     return settings, target
 
 
-def _target(values: Mapping[str, Any], env: Mapping[str, str]) -> tuple[Target, list[InputProblem]]:
+def _target(
+    values: Mapping[str, Any], env: Mapping[str, str], *, of_release: bool
+) -> tuple[Target, list[InputProblem]]:
     problems = []
     ref = env.get("GITHUB_REF", "")
     pushed = ref.removeprefix("refs/tags/") if ref.startswith("refs/tags/") else ""
-    tag, repository = values.get("release_tag") or pushed, values.get("repository") or env.get("GITHUB_REPOSITORY", "")
+    tag = (values.get("release_tag") or pushed) if of_release else ""
+    repository = values.get("repository") or env.get("GITHUB_REPOSITORY", "")
     server = values.get("server_url") or env.get("GITHUB_SERVER_URL") or "https://github.com"
-    if not tag:
+    if of_release and not tag:
         problems.append(InputProblem("release_tag", "is needed, because no tag was pushed: write the tag's name"))
     if not repository:
         problems.append(InputProblem("repository", "is needed: write OWNER/NAME"))

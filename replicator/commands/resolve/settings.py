@@ -14,7 +14,7 @@ from replicator.core import locations, validation
 from replicator.core.errors import BadSettings, InputProblem
 from replicator.core.names import is_project
 from replicator.index import signature_settings
-from replicator.index.signature_settings import SignatureSettings
+from replicator.index.signature_settings import SignerSettings
 from replicator.inputs import source_reference
 from replicator.inputs.fields import (
     Architecture,
@@ -67,7 +67,7 @@ def _digest(value: str) -> str:
     return value
 
 
-class ResolveSettings(SignatureSettings):
+class ResolveSettings(SignerSettings):
     """What the user asks for, one field for each input of `resolve/action.yml`. Empty inputs are left out before."""
 
     index: Annotated[str, Option(_WHICH, "FILE|URL|-")] = ""

@@ -13,6 +13,7 @@ SCHEMAS = {
     "index": "image-index.schema.json",
     "config": "replicate-config.schema.json",
     "registry": "registry-config.schema.json",
+    "retention": "retention-rules.schema.json",
     "event": "event.schema.json",
     "webhook": "webhook-config.schema.json",
 }
@@ -24,6 +25,6 @@ class SchemaSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     file: Annotated[str, Option("which file", "|".join(SCHEMAS))]
-    """`index` (`image-index.json`), `config` (the input `config`), `registry` (the file of `registry ensure`), `event`
-    (what `notify` sends) or `webhook` (the file of `webhook serve`).
+    """`index` (`image-index.json`), `config` (the input `config`), `registry` (the file of `registry ensure`),
+    `retention` (the file of `retain`), `event` (what `notify` sends) or `webhook` (the file of `webhook serve`).
     """

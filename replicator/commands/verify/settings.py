@@ -32,8 +32,6 @@ _INDEX = "an index instead"
 class VerifySettings(SignatureSettings):
     """What the user asks for, one field for each input of `verify/action.yml`. Empty inputs are left out before."""
 
-    offline_only: Annotated[Flag, Option(signature_settings.HEADING)] = False
-    """Whether to verify only the signature, without calling an API."""
     index: Annotated[str, Option(_INDEX, "FILE")]
     """The `image-index.json` to verify."""
     architecture: Annotated[Architecture, Option(_INDEX, "ARCHITECTURE")] = ""

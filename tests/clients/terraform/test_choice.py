@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from replicator.core import locations
-from testkit import indexes
+from testkit.resolve import indexes
 from testkit.terraform import MODULE, Terraform, module
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from testkit import indexes
+from testkit.resolve import indexes
 from testkit.terraform import MODULE, Terraform, module
 
 if TYPE_CHECKING:

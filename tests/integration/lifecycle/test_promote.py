@@ -11,16 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from emulator.testing import Running, running
 from replicator import cli
 from replicator.commands.lifecycle.promote import run as promote
 from testkit.action import MUTATING, Action, Finished
+from testkit.lifecycle.releases import add, heads, marked, of, release
 from testkit.pages import PAGES
-from testkit.releases import add, heads, marked, of, release
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from emulator.testing import Running
 
 PATCH = "compute.images.patch"
 
@@ -185,12 +184,30 @@ def test_what_was_rolled_back_needs_a_word(emulator: Running, action: Action) ->
     before = len(changes(emulator))
     done = forward(action)
     assert (done.exit_code, reasons(done), len(changes(emulator))) == (1, {"web": "withdrawn"}, before), done.log
-    (line,) = re.findall(r"^\.venv/bin/python -m replicator promote (.*)$", done.log, re.MULTILINE)
+    (line,) = re.findall(r"^gce-image-replicator promote (.*)$", done.log, re.MULTILINE)
     words = (word[2:].partition("=") for word in shlex.split(line))
     given = {name.replace("-", "_"): value or "true" for name, _, value in words}
     assert action.carry_out(promote.run, given).exit_code == 0
     assert heads(emulator) == {"web": "v2", "web-eu": "v2-eu", "web-asia": "v2-asia"}
     assert not marked(emulator)
+
+
+@pytest.mark.parametrize("switch", ["clear", "body_only", "refuse"])
+def test_whether_a_service_takes_deprecations_back(tmp_path: Path, switch: str) -> None:
+    """A9: a rollback to a release that was never withdrawn needs none; to reactivate is refused whole where it can't be."""
+    with running(copy_seconds=0.02, scenario={"switches": {"undeprecate": switch}}) as emulator:
+        action = Action(emulator, tmp_path)
+        release(emulator, "v1", day=1)
+        release(emulator, "v2", day=2)
+        back = {"verb": "rollback", "families": "web", "project_id": "p1"}
+        assert action.carry_out(promote.run, back).exit_code == 0
+        old = {"web": "v1", "web-eu": "v1-eu", "web-asia": "v1-asia"}
+        assert heads(emulator) == old
+        done = forward(action, reactivate="true")
+        refused = switch == "refuse"
+        assert done.exit_code == int(refused), done.log
+        assert set(reasons(done).values()) == ({"still_deprecated"} if refused else set())
+        assert heads(emulator) == (old if refused else {key: name.replace("1", "2") for key, name in old.items()})
 
 
 @pytest.mark.parametrize("status", [400, 412])
@@ -283,7 +300,7 @@ def test_the_commands_of_the_page(emulator: Running, monkeypatch: pytest.MonkeyP
                 labels=labels,
                 project="acme-images",
             )
-    lines = re.findall(r"^\.venv/bin/python -m replicator (promote .*)$", PAGES["lifecycle.md"], re.MULTILINE)
+    lines = re.findall(r"^gce-image-replicator (promote .*)$", PAGES["lifecycle.md"], re.MULTILINE)
     assert len(lines) == 3
     monkeypatch.setenv("CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE", f"{emulator.url}/")
     monkeypatch.setenv("CLOUDSDK_AUTH_DISABLE_CREDENTIALS", "true")

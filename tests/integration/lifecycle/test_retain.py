@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from replicator.commands.lifecycle.retain import situation
-from testkit.sweeping import Swept, add, change, changes, moment, names, pass_time, release, two_lines
+from testkit.lifecycle.sweeping import Swept, add, change, changes, moment, names, pass_time, release, two_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable

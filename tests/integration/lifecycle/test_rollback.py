@@ -16,8 +16,8 @@ from emulator.testing import Running, running
 from replicator import cli
 from replicator.commands.lifecycle.rollback import run as rollback
 from testkit.action import MUTATING, Action, Finished
+from testkit.lifecycle.releases import add, heads, marked, of, release
 from testkit.pages import PAGES
-from testkit.releases import add, heads, marked, of, release
 from testkit.virtual import HeldLoop
 
 if TYPE_CHECKING:
@@ -180,7 +180,7 @@ def test_the_release_before_is_never_skipped(emulator: Running, action: Action) 
     assert (done.exit_code, done.result, changes(emulator)) == (1, "failed", []), done.log
     assert families(done)["web-asia"]["reason"] == "no_fallback"
     assert "::error title=Family web-asia::no_fallback: Going back to web-v2: web-v2 has no image" in done.log
-    lines = re.findall(r"^\.venv/bin/python -m replicator (rollback .*)$", done.log, re.MULTILINE)
+    lines = re.findall(r"^gce-image-replicator (rollback .*)$", done.log, re.MULTILINE)
     assert lines == [
         "rollback --families=web --project-id=p1 --locations=eu,us",
         "rollback --families=web --project-id=p1 --to=web-v1",
@@ -374,7 +374,7 @@ def test_hostile_text(emulator: Running, action: Action) -> None:
     done = back(action)
     assert done.exit_code == 0, done.log
     assert not [line for line in done.log.splitlines() if line.startswith("::error")]
-    (command,) = re.findall(r"^\.venv/bin/python -m replicator promote .*$", done.log, re.MULTILINE)
+    (command,) = re.findall(r"^gce-image-replicator promote .*$", done.log, re.MULTILINE)
     assert shlex.split(command)[-2].startswith("--release=v2 ::error::x|`$(reboot)`")
     assert "|`" not in done.summary.replace(command, "")
 
@@ -385,7 +385,7 @@ def test_the_commands_of_the_page(emulator: Running, action: Action, monkeypatch
         for line in ("web", "web-arm64"):
             label = {"release": f"v{number}-0"}
             release(emulator, f"{line}-{number}", day=number, line=line, labels=label, project="acme-images")
-    lines = re.findall(r"^\.venv/bin/python -m replicator (rollback .*)$", PAGES["lifecycle.md"], re.MULTILINE)
+    lines = re.findall(r"^gce-image-replicator (rollback .*)$", PAGES["lifecycle.md"], re.MULTILINE)
     assert len(lines) == 4
     monkeypatch.setenv("CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE", f"{emulator.url}/")
     monkeypatch.setenv("CLOUDSDK_AUTH_DISABLE_CREDENTIALS", "true")

@@ -11,9 +11,9 @@ import yaml
 
 from replicator.__main__ import main
 from replicator.commands.resolve.settings import ResolveSettings
-from testkit import resolving
 from testkit.outputs import read_outputs
 from testkit.places import ROOT
+from testkit.resolve import resolving
 
 if TYPE_CHECKING:
     from pathlib import Path

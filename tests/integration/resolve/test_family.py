@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from testkit.resolving import URI, Told, published
+from testkit.resolve.resolving import URI, Told, published
 
 if TYPE_CHECKING:
     from emulator.testing import Running

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from replicator.index import image_index
-from testkit import client, resolving
-from testkit.resolving import Told
+from testkit import client
+from testkit.resolve import resolving
+from testkit.resolve.resolving import Told
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -17,8 +17,8 @@ import pytest
 from replicator import cli
 from replicator.commands.resolve import metadata
 from replicator.index import image_index
-from testkit import resolving
 from testkit.places import ROOT
+from testkit.resolve import resolving
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

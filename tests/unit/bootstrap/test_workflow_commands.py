@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from replicator.bootstrap import early, redact, workflow_commands
 from replicator.bootstrap.command import every, find
-from testkit.hostile_text import hostile
 from testkit.outputs import read_outputs
 from testkit.places import ROOT
+from testkit.texts.hostile_text import hostile
 
 COMMAND = re.compile(r"^\s*::|##\[")
 

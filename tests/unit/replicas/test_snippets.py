@@ -8,8 +8,8 @@ from hypothesis import given
 from replicator.core.images import ImageRef
 from replicator.core.replicas import Outcome, ReplicaResult
 from replicator.replicas import settings, snippets
-from testkit.hostile_text import hostile
 from testkit.make import EU, US, image, replica
+from testkit.texts.hostile_text import hostile
 
 EAST = ReplicaResult(replica=replica("asia-east2"), outcome=Outcome.CREATED)
 

@@ -18,9 +18,9 @@ from replicator.replicas import plan as planning
 from replicator.replicas import results, summary
 from replicator.runtime import markdown
 from replicator.runtime.verdict import Verdict
-from testkit.hostile_text import hostile
 from testkit.make import copy, image, replica
 from testkit.pages import PAGES, anchors
+from testkit.texts.hostile_text import hostile
 
 ROWS = [
     ReplicaResult(replica=replica("us", family="web"), outcome=Outcome.SOURCE, image=image(), access="public", promoted=True),

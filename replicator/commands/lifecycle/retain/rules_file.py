@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from replicator.bootstrap.quote import quoted
 from replicator.core import names, validation
+from replicator.inputs.fields import SCHEMA_ADDRESS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -79,6 +80,7 @@ def schema() -> dict[str, Any]:
     """Return the JSON Schema of the file, for editors."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": f"{SCHEMA_ADDRESS}retention-rules.schema.json",
         **RulesFile.model_json_schema(),
         "title": "Retention rules of gce-image-replicator",
     }

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from replicator.bootstrap.workflow_commands import plain
-from replicator.replicas import report
+from replicator.replicas import report, snippets
 from replicator.runtime import markdown
 from replicator.runtime.runner import Annotation
 
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 #: The most characters of a message, and the most families that one title names.
 _LONGEST, _MOST_NAMED = 1000, 6
-#: In a clone of this repository, after `make setup`.
-_PROGRAM = ".venv/bin/python -m replicator"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,8 +103,16 @@ def summary(rows: Sequence[Row], headline: str, *, right: bool, more: Sequence[s
         lines += markdown.cut([f"| {' | '.join(each)} |" for each in cells], "\n… {} more, see the log")
         lines.append("")
     for line in more:
-        lines += [markdown.fence("sh", [line]) if line.startswith(_PROGRAM) else markdown.text(line), ""]
+        lines += [_rendered(line), ""]
     return "\n".join(lines)
+
+
+def _rendered(line: str) -> str:
+    """Render a line; a command as code, and as it runs where nothing is installed."""
+    program, blank, words = line.partition(" ")
+    if program == snippets.INSTALLED:
+        return markdown.fence("sh", [f"{snippets.FETCHED}{blank}{words}"])
+    return markdown.text(line)
 
 
 def _replaced(row: Row) -> str:
@@ -125,7 +131,7 @@ def command(inputs: TurnInputs, given: Mapping[str, str], verb: str, **options: 
     }
     words = [f"--{name.replace('_', '-')}={shlex.quote(plain(value))}" for name, value in same.items() if value]
     flags = [word.removesuffix("=true") for word in words]
-    return " ".join([_PROGRAM, verb, *flags])
+    return " ".join([snippets.INSTALLED, verb, *flags])
 
 
 def _unusual(wanted: Any, name: str) -> bool:

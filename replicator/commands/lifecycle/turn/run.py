@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from abc import abstractmethod
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from replicator.compute.retry import Calls
 from replicator.core import errors
 from replicator.core.errors import BadSettings, ExitCode, InputProblem
 from replicator.core.replicas import Result
+from replicator.replicas import snippets
 from replicator.runtime.lifecycle import Run
 from replicator.runtime.runner import Annotation
 from replicator.runtime.verdict import Verdict
@@ -236,7 +238,10 @@ class TurnRun(Run):
         return report.summary(rows, verdict.headline, right=not verdict.exit_code, more=self._todo(verdict))
 
     def _todo(self, verdict: Verdict) -> list[str]:
-        return ["This does what is left:", self.again] if verdict.exit_code and self.again else self.last
+        lines = ["This does what is left:", self.again] if verdict.exit_code and self.again else self.last
+        # Where the action ran, nothing is installed on the machine of whoever reads its log.
+        begins = snippets.FETCHED if self.of_action else snippets.INSTALLED
+        return [re.sub(f"^{snippets.INSTALLED} ", f"{begins} ", line) for line in lines]
 
 
 def _ref(image: Image | None) -> ImageRef | None:

@@ -27,7 +27,7 @@ class Gitea(Forge):
 
     def tag_commit(self, tag: str) -> str:
         """Return the commit that a tag is at; empty if there is no tag of exactly this name (Gitea ignores case)."""
-        answer = self.door.call("GET", f"{self._base}/tags/{quote(tag, safe='')}")
+        answer = self.door.call("GET", f"{self.base}/tags/{quote(tag, safe='')}")
         if answer.status == 404:
             return ""
         body = self._right(answer, "read the tag")
@@ -35,11 +35,11 @@ class Gitea(Forge):
 
     def create_tag(self, tag: str, commit: str) -> None:
         """Create a tag at a commit. That it exists already is no failure: it is read afterwards."""
-        self._create_tag(f"{self._base}/tags", {"tag_name": tag, "target": commit}, tag)
+        self._create_tag(f"{self.base}/tags", {"tag_name": tag, "target": commit}, tag)
 
     def assets(self, release: Release) -> list[Asset] | None:
         """Return the assets of a release, which come in one answer; None if it is gone."""
-        answer = self.door.call("GET", f"{self._base}/releases/{release.id}/assets")
+        answer = self.door.call("GET", f"{self.base}/releases/{release.id}/assets")
         if answer.status == 404:
             return None
         if answer.status != 200 or not isinstance(answer.body, list):
@@ -56,7 +56,7 @@ class Gitea(Forge):
         tail = f"\r\n--{boundary}--\r\n".encode()
         headers = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
         # `upload_url` carries the host of ROOT_URL, whatever address was asked.
-        url = f"{self._base}/releases/{release.id}/assets?name={quote(name, safe='')}"
+        url = f"{self.base}/releases/{release.id}/assets?name={quote(name, safe='')}"
         self._uploaded(self.door.call("POST", url, data=Body(artifact, head, tail), headers=headers), name)
 
     def _place(self, release: Release, asset: Asset) -> str:
@@ -66,4 +66,4 @@ class Gitea(Forge):
         # By its UUID: of two assets of one name, the address with the name serves only one.
         if not re.fullmatch(r"[0-9a-fA-F-]{36}", asset.uuid):
             raise ReplicatorError(rows.UNREACHABLE, f"The forge names no UUID of the asset {asset.name}")
-        return f"{self._server}/{self.repository}/attachments/{asset.uuid}"
+        return f"{self.server}/{self.repository}/attachments/{asset.uuid}"

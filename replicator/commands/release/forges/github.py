@@ -41,9 +41,9 @@ class Forge:
     def __init__(self, door: Door, api: str, server: str, repository: str) -> None:
         self.door = door
         self.repository = repository
-        self._server = server
+        self.server = server
         self._api = api
-        self._base = f"{api}/repos/{repository}"
+        self.base = f"{api}/repos/{repository}"
 
     # Repository and tags
 
@@ -57,7 +57,7 @@ class Forge:
 
     def tag_commit(self, tag: str) -> str:
         """Return the commit that a tag is at in the end; empty if there is no such tag."""
-        answer = self.door.call("GET", f"{self._base}/git/ref/tags/{quote(tag, safe='/')}")
+        answer = self.door.call("GET", f"{self.base}/git/ref/tags/{quote(tag, safe='/')}")
         if answer.status == 404:
             return ""
         if answer.status == 409:
@@ -74,7 +74,7 @@ class Forge:
 
     def create_tag(self, tag: str, commit: str) -> None:
         """Create a tag at a commit. That it exists already is no failure: it is read afterwards."""
-        self._create_tag(f"{self._base}/git/refs", {"ref": f"refs/tags/{tag}", "sha": commit}, tag)
+        self._create_tag(f"{self.base}/git/refs", {"ref": f"refs/tags/{tag}", "sha": commit}, tag)
 
     def _create_tag(self, url: str, payload: Mapping[str, str], tag: str) -> None:
         answer = self.door.call("POST", url, payload=payload)
@@ -90,7 +90,7 @@ class Forge:
 
     def published(self, tag: str) -> Release | None:
         """Return the published release of a tag, as everybody sees it."""
-        answer = self.door.call("GET", f"{self._base}/releases/tags/{quote(tag, safe=self._safe)}")
+        answer = self.door.call("GET", f"{self.base}/releases/tags/{quote(tag, safe=self._safe)}")
         if answer.status == 404:
             return None
         release = self._release(self._right(answer, "read the release"))
@@ -99,7 +99,7 @@ class Forge:
     def create_draft(self, tag: str, commit: str, fields: Mapping[str, Any]) -> Release:
         """Create a draft of a tag that exists."""
         payload = {"tag_name": tag, "target_commitish": commit, "draft": True, **fields}
-        answer = self.door.call("POST", f"{self._base}/releases", payload=payload)
+        answer = self.door.call("POST", f"{self.base}/releases", payload=payload)
         if answer.status == 409:
             raise Unclear(answer.said)
         if answer.status != 201:
@@ -109,7 +109,7 @@ class Forge:
     def publish(self, release: Release, fields: Mapping[str, Any]) -> None:
         """Make a draft public."""
         payload = {"draft": False, "tag_name": release.tag, **fields}
-        answer = self.door.call("PATCH", f"{self._base}/releases/{release.id}", payload=payload)
+        answer = self.door.call("PATCH", f"{self.base}/releases/{release.id}", payload=payload)
         if answer.status == 404:
             raise Unclear(answer.said)
         if answer.status != 200:
@@ -135,7 +135,7 @@ class Forge:
 
     def rename(self, release: Release, asset: Asset, name: str) -> None:
         """Give an asset another name."""
-        answer = self.door.call("PATCH", self._base + self._place(release, asset), payload={"name": name})
+        answer = self.door.call("PATCH", self.base + self._place(release, asset), payload={"name": name})
         if answer.status not in {200, 201, 404, 422}:
             raise rows.of_asset(answer, name)
 
@@ -175,7 +175,7 @@ class Forge:
         return f"/releases/assets/{asset.id}"
 
     def _content(self, _release: Release, asset: Asset) -> str:
-        return f"{self._base}/releases/assets/{asset.id}"
+        return f"{self.base}/releases/assets/{asset.id}"
 
     # Answers
 
@@ -187,14 +187,14 @@ class Forge:
         raise rows.of_asset(answer, name)
 
     def _gone(self, path: str, doing: str) -> None:
-        answer = self.door.call("DELETE", f"{self._base}{path}")
+        answer = self.door.call("DELETE", f"{self.base}{path}")
         if answer.status not in {204, 404}:
             raise rows.other(answer, doing)
 
     def _get(self, path: str, missing: Any = rows.NOT_FOUND) -> dict[str, Any]:
-        answer = self.door.call("GET", f"{self._base}{path}")
+        answer = self.door.call("GET", f"{self.base}{path}")
         if answer.status == 404:
-            raise ReplicatorError(missing, f"{self._server} shows no repository {self.repository} to this token")
+            raise ReplicatorError(missing, f"{self.server} shows no repository {self.repository} to this token")
         return self._right(answer, "read the repository")
 
     def _right(self, answer: Answer, doing: str) -> dict[str, Any]:
@@ -210,7 +210,7 @@ class Forge:
         parameter, size = self.pages
         items: list[dict[str, Any]] = []
         for page in range(1, _MOST_PAGES + 1):
-            answer = self.door.call("GET", f"{self._base}{path}?{parameter}={size}&page={page}")
+            answer = self.door.call("GET", f"{self.base}{path}?{parameter}={size}&page={page}")
             if answer.status == 404:
                 return None
             if answer.status != 200 or not isinstance(answer.body, list):

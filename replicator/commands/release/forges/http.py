@@ -35,6 +35,13 @@ _SAID = 300
 class Unclear(Exception):
     """A write that may or may not have been carried out."""
 
+    sent = True
+    """Whether the forge may have got it at all: not if no connection stood."""
+
+
+class Absent(ReplicatorError):
+    """The forge has nothing to download there (404 or 410)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -92,7 +99,9 @@ class Door:
             except (requests.RequestException, OSError, ValueError) as error:
                 trouble = self.harmless(f"{type(error).__name__}: {error}")
                 if method in _WRITES:
-                    raise Unclear(trouble) from None
+                    unclear = Unclear(trouble)
+                    unclear.sent = not _unconnected(error)
+                    raise unclear from None
             else:
                 waits = _limited(answer, self.clock.wall())
                 if waits is None and (answer.status < 500 or method in _WRITES):
@@ -130,8 +139,9 @@ class Door:
         answer = self._follow(url, {"Accept": accept})
         with contextlib.closing(answer):
             if answer.status_code != 200:
-                said = f"{answer.status_code} for the content of an asset"
-                raise ReplicatorError(rows.UNREACHABLE, f"{self._host()} answered {said}")
+                kind = Absent if answer.status_code in {404, 410} else ReplicatorError
+                row = rows.FORBIDDEN if answer.status_code in {401, 403} else rows.UNREACHABLE
+                raise kind(row, f"{self._host()} answered {answer.status_code} for a download")
             yield from answer.iter_content(_PIECE)
 
     def harmless(self, text: str) -> str:
@@ -247,6 +257,11 @@ def origin(url: str) -> str:
 
 def _nobody(request: requests.PreparedRequest) -> requests.PreparedRequest:
     return request
+
+
+def _unconnected(error: Exception) -> bool:
+    cause = getattr(error.args[0], "reason", None) if error.args else None
+    return type(cause).__name__ in {"NewConnectionError", "NameResolutionError", "ConnectTimeoutError"}
 
 
 def _encrypted(url: str) -> bool:

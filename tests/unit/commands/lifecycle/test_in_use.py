@@ -2,15 +2,41 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from replicator.commands.lifecycle import in_use
 from replicator.compute import waits
 from replicator.compute.lifecycle import clock
-from replicator.core.images import ImageRef, Template
-from tests.unit.commands.lifecycle.test_releases import image
+from replicator.core.images import Image, ImageRef, Template
 
-WEB = image("web-v1", id="4711")
+
+def image(project: str) -> Image:
+    """An image `web-v1` with the id 4711."""
+    return Image(
+        ref=ImageRef(project, "web-v1"),
+        id="4711",
+        status="READY",
+        created=datetime(2026, 11, 1, tzinfo=UTC),
+        storage_locations=("us",),
+        source_image=None,
+        source_image_id="",
+        family="web",
+        description="",
+        labels={},
+        label_fingerprint="f",
+        disk_size_gb=10,
+        archive_size_bytes=1,
+        architecture="X86_64",
+        guest_os_features=frozenset(),
+        licenses=frozenset(),
+        deprecated="",
+        encryption="",
+    )
+
+
+WEB = image("p1")
 
 
 @pytest.mark.parametrize(
@@ -43,7 +69,7 @@ def test_forms(text: str, *, names: bool) -> None:
 def test_a_part_without_project_is_of_the_template_s_own() -> None:
     template = Template(project="p9", name="regions/us-west1/instanceTemplates/batch", images=("global/images/web-v1",))
     assert in_use.users(WEB, [template]) == ()
-    assert in_use.users(image("web-v1", project="p9", ref=ImageRef("p9", "web-v1")), [template]) == (template,)
+    assert in_use.users(image("p9"), [template]) == (template,)
     assert template.uri == "projects/p9/regions/us-west1/instanceTemplates/batch"
 
 

@@ -8,13 +8,13 @@ import pytest
 
 from replicator.commands.resolve import fetch
 from replicator.core.errors import BadSettings, ReplicatorError
-from testkit import https
+from testkit.resolve import https
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from testkit.https import Answer, Site
+    from testkit.resolve.https import Answer, Site
 
 
 @pytest.fixture(scope="module")

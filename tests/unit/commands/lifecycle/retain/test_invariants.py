@@ -13,7 +13,7 @@ from replicator.commands.lifecycle import dates, releases
 from replicator.commands.lifecycle.retain.decision import Decision, Plan, Reason
 from replicator.commands.lifecycle.retain.limits import Approved
 from replicator.commands.lifecycle.retain.policy import Rules
-from testkit.retention import SCOPE, Seen, heads, image, worlds
+from testkit.lifecycle.retention import SCOPE, Seen, heads, image, worlds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

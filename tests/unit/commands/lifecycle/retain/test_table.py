@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from replicator.commands.lifecycle.retain.policy import Policy, Rules
-from testkit.retention import NOW, POLICY, Seen, release
+from testkit.lifecycle.retention import NOW, POLICY, Seen, release
 
 if TYPE_CHECKING:
     from replicator.core.images import Image

@@ -20,7 +20,8 @@ from testkit import make
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from replicator.commands.lifecycle.rollback.turning import Family, Goal, Turn, Turning
+    from replicator.commands.lifecycle.rollback.turning import Goal, Turn, Turning
+    from replicator.commands.lifecycle.turn.leading import Family
     from replicator.core.images import Image
 
 LINES = ("web", "web-arm64")

@@ -124,11 +124,12 @@ def read_records(text: str) -> dict[str, str]:
 def words_of_shell(script: str) -> list[int]:
     """How many words each command of ours in a script has; whatever else it ran is an error.
 
-    The script is really run, by a shell that finds no program and whose `gcloud` and `uvx` only count.
+    The script is really run, by a shell that finds no program; our commands and gcloud only count their words.
     """
     if not script:
         return []
-    count = 'gcloud() { printf "%s\\n" "$#"; }; uvx() { printf "%s\\n" "$#"; }; PATH=/nonexistent; set -u\n'
+    ours = ("gcloud", "uvx", "gce-image-replicator")
+    count = "; ".join([*(f'{name}() {{ printf "%s\\n" "$#"; }}' for name in ours), "PATH=/nonexistent", "set -u\n"])
     done = subprocess.run(
         ["bash", "--norc", "-c", count + script], capture_output=True, text=True, timeout=20, check=False
     )

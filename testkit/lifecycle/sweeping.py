@@ -7,6 +7,7 @@ import json
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from replicator.commands.lifecycle.retain.run import Retention
@@ -61,7 +62,7 @@ def two_lines(emulator: Running) -> None:
     for number, age in enumerate((400, 300, 200, 100, 50), 1):
         retired = {"marked": "DEPRECATED", "deleted": moment(-2)} if number == 1 else {}
         release(emulator, f"web-v{number}", age=age, labels={"release": f"v{number}"}, **retired)
-        arm = {"line": "web-arm64", "labels": {"release": f"v{number}"}, "architecture": "ARM64"}
+        arm: dict[str, Any] = {"line": "web-arm64", "labels": {"release": f"v{number}"}, "architecture": "ARM64"}
         release(emulator, f"arm-v{number}", age=age - 0.5, places=("eu",), **arm, **retired)
     add(emulator, "db-v1", age=500, family="db", marked="DEPRECATED", deleted=moment(-90))
     uri = "projects/p1/global/images/web-v1-eu"
@@ -75,12 +76,11 @@ def pass_time(emulator: Running, days: float) -> None:
         if deprecated.get("deleted", "").endswith("Z"):
             date = datetime.fromisoformat(deprecated["deleted"]) - timedelta(days=days)
             moved = {**deprecated, "deleted": date.isoformat().replace("+00:00", "Z")}
-            change(
-                emulator,
-                image["name"],
-                lambda found, moved=moved: found.fields.update(deprecated=moved),
-                image["project"],
-            )
+            change(emulator, image["name"], partial(_deprecate, moved), image["project"])
+
+
+def _deprecate(deprecated: dict[str, Any], image: Any) -> None:
+    image.fields.update(deprecated=deprecated)
 
 
 def change(emulator: Running, name: str, act: Callable[[Any], None], project: str = "p1") -> None:

@@ -1,0 +1,1 @@
+"""Starts workflows on a forge, and shows what became of their runs."""

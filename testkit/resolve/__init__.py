@@ -1,0 +1,1 @@
+"""Support for tests of `resolve`: indexes, a server of files, the run."""
