@@ -24,7 +24,7 @@ class Sku(core.Strict):
     """Something that has a price."""
 
     sku: Annotated[str, Field(pattern=r"^[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{4}$")]
-    """Its id."""
+    """Its id in the catalog, such as `D041-B8A1-6E0B`."""
     service: str = "6F81-5844-456A"
     """The service; Compute Engine where nothing is said."""
     description: str = "Storage Image"
