@@ -11,9 +11,12 @@ import pytest
 
 from emulator.artifact_registry.discovery import DOCUMENT
 from emulator.artifact_registry.discovery.reduce import reduced
+from emulator.artifact_registry.scenario import Switches
 from emulator.core.discovery.reduce import text
+from emulator.core.scenario import Switches as Common
 from emulator.testing import running
 from testkit.client import Client
+from testkit.places import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -49,6 +52,13 @@ def patch(client: Client, mask: str, **fields: Any) -> Any:
 
 def test_the_document_is_that_of_the_installed_client() -> None:
     assert text(reduced()) == DOCUMENT.read_text("utf-8")
+
+
+def test_the_readme_names_every_switch() -> None:
+    readme = (ROOT / "emulator" / "README.md").read_text("utf-8")
+    own = set(Switches.model_fields) - set(Common.model_fields)
+    assert own
+    assert {switch for switch in own if f"| `{switch}` |" not in readme} == set()
 
 
 def test_the_recorded_requests_of_gcloud_are_answered() -> None:
