@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from replicator.commands.replicate import live_table, preflight, progress
+from replicator.commands.replicate import live_table, plan_summary, preflight, progress
 from replicator.commands.replicate.errors import TOO_EXPENSIVE
 from replicator.commands.replicate.execute import replicate
 from replicator.compute import lookup, waits
@@ -214,14 +214,22 @@ class Replication(RecordedRun):
         return {**report.document(verdict, self.rows, self.plan, self.written), "cost": cost}
 
     def summary(self, verdict: Verdict) -> str:
-        """Render what exists where, what went wrong, and the command that repeats the run."""
+        """Render what exists where, what went wrong, and the command that repeats the run or carries out the plan."""
         again: Sequence[str] = ()
+        planned = verdict.result is Result.PLANNED
         if self.inputs:
             which = self.source.ref if self.source else self.inputs.source
             late = any(row.reason == errors.Deadline.reason for row in self.rows)
-            line = snippets.again("replicate", self.inputs.settings, self.given, which, late=late)
+            verb = "plan" if self.inputs.settings.dry_run and not planned else "replicate"
+            line = snippets.again(verb, self.inputs.settings, self.given, which, late=late, but="dry_run")
             again = snippets.typed(snippets.FETCHED, line)
         costs = self.costs if self.cost and self.cost.lines else ()
+        if planned and self.plan:
+            steps = {step.replica.location: ": ".join(filter(None, progress.said(step))) for step in self.plan.steps}
+            changing = any(step.changing for step in self.plan.steps)
+            return plan_summary.render(
+                verdict, self.plan.source, self.rows, steps, self.told_to_people(), again if changing else (), costs
+            )
         return summary.render(verdict, self.source, self.rows, self.told_to_people(), again, costs)
 
 
