@@ -25,7 +25,7 @@ from replicator.replicas.recorded_run import RecordedRun
 from replicator.replicas.session import Session
 from replicator.replicas.survey import moved_by_the_build, survey
 from replicator.runtime.lifecycle import execute
-from replicator.runtime.runner import Annotation
+from replicator.runtime.runner import Annotation, about_input
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -69,7 +69,7 @@ class Replication(RecordedRun):
         inputs = self.inputs = self.loaded(settings.load)
         if self.of_action:
             empty = settings.empty_inputs(inputs.settings, self.env)
-            self.notes += [Annotation("warning", f"Input {item.input}", str(item)) for item in empty]
+            self.notes += [about_input("warning", item) for item in empty]
         self.prepare_signing(inputs.settings.sign)
         self.in_loop(self._replicate(inputs, signals))
         return results.judge(self.rows, moved=self.moved)
