@@ -49,6 +49,8 @@ REFUSAL = {
         "message": "Quota 'IMAGES' exceeded.",
     },
 }
+#: Lines that matter in a real run, not here: there are no prices or roles, and the index is left in demo-output/.
+LEFT_OUT = ("  stored already:", "  prices are of", "  permissions", ": asking for the copy", "index: /")
 OUTPUT = ROOT / "demo-output"
 PAGE = """<!doctype html>
 <meta charset="utf-8">
@@ -147,8 +149,9 @@ def say_what_next() -> None:
     """Say what was left behind, and what to try."""
     say("")
     say("Left in demo-output/, to look at in a browser or an editor:")
-    for path in sorted(OUTPUT.iterdir()):
-        say(f"  {path.name}")
+    names = sorted(path.name for path in OUTPUT.iterdir())
+    for start in range(0, len(names), 3):
+        say(f"  {'  '.join(names[start : start + 3])}")
     say("Next: KEEP=1 make demo leaves the emulator up for commands of your own; docs/quick-start-action.md puts the")
     say("action into a workflow; docs/quick-start-command-line.md does the same without one.")
 
@@ -197,7 +200,9 @@ def use(job: Job, action: Action, *, since: str = "") -> Run:
 
 
 def show_line(line: str) -> None:
-    """Print a line of the log; workflow commands as the runner shows them."""
+    """Print a line of the log unless it tells a newcomer little; workflow commands as the runner shows them."""
+    if line.startswith("::notice") or any(words in line for words in LEFT_OUT):
+        return
     if line.startswith("::group::"):
         say(f"   {line.removeprefix('::group::')}")
     elif line.startswith("::") and not line.startswith("::endgroup::"):

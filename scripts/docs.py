@@ -257,14 +257,49 @@ def error_page() -> str:
     sections = [
         _ERRORS_HEAD,
         _RUNS_HEAD,
-        *(
-            _section(row, _exit_code(row), *(_inputs_said() if row is errors.BAD_SETTINGS else ()))
-            for row in run_errors()
-        ),
+        _contents(),
+        *(part for heading, rows in _grouped().items() for part in _group(heading, rows)),
         _REPLICAS_HEAD,
         *(_section(error, _effect(error), _answers(error)) for error in replica_errors()),
     ]
     return "\n\n".join(sections) + "\n"
+
+
+def _contents() -> str:
+    """Return the table by which the section of a title is found: a row for each part of the page."""
+    rows = [[heading, _linked([row.title for row in group])] for heading, group in _grouped().items()]
+    reasons = _linked([title(error) for error in replica_errors()])
+    return _table(["Of", "Title of the annotation"], [*rows, ["one replica", reasons]])
+
+
+def _linked(titles: Iterable[str]) -> str:
+    anchors = ((each, re.sub(r"[^\w -]", "", each).lower().replace(" ", "-")) for each in sorted(titles))
+    return ", ".join(f"[{each}](#{anchor})" for each, anchor in anchors)
+
+
+def _grouped() -> dict[str, list[errors.Advice]]:
+    """Map the heading of each part of the page to its failures, in the order of the code."""
+    groups: dict[str, list[errors.Advice]] = {}
+    for row in run_errors():
+        owner = next(owner.__name__ for owner in OWNERS if row in vars(owner).values())
+        command = re.match(r"replicator\.commands\.(\w+)", owner)
+        groups.setdefault(_PARTS.get(owner) or f"`{command[1] if command else owner}`", []).append(row)
+    return groups
+
+
+def _group(heading: str, rows: Iterable[errors.Advice]) -> Iterator[str]:
+    yield f"## Of {heading}"
+    for row in rows:
+        yield _section(row, _exit_code(row), *(_inputs_said() if row is errors.BAD_SETTINGS else ()))
+
+
+#: The parts of the page that are not of one command alone.
+_PARTS = {
+    "replicator.core.errors": "every command",
+    "replicator.compute.errors": "the sign-in and Compute Engine",
+    "replicator.index.errors": "the index and its signature",
+    "replicator.commands.lifecycle.errors": "`list`, `rollback`, `promote` and `retain`",
+}
 
 
 def run_errors() -> list[errors.Advice]:
@@ -295,7 +330,7 @@ against an emulator, never against the real cloud."""
 _RUNS_HEAD = """## Errors that end the run
 
 The run ends with the exit code given, and nothing more is made. Each heading is the title of the annotation; each wrong
-input has its own annotation, titled with the input."""
+input has its own annotation, titled with the input (`Input locations`)."""
 
 
 _REPLICAS_HEAD = """## Reasons of a replica

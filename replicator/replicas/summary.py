@@ -59,17 +59,7 @@ def render(
     `costs` says what was planned to be copied, and what that costs.
     """
     wrong = [row for row in rows if row.error]
-    parts = [f"### {_SIGN[verdict.result]} {shortened(verdict.headline)}", ""]
-    if verdict.error:
-        parts += _error(verdict.error, said={row.error.todo for row in wrong if row.error})
-    if source is not None:
-        facts = f"stored in {text(source.home or 'several locations')}, {source.disk_size_gb} GB disk"
-        facts += f", {size(source.archive_size_bytes)} archive"
-        parts += [f"Source: {_link(source.ref, source.ref.uri)}, {facts}", ""]
-    if costs:
-        parts += [f"Planned: {'; '.join(map(shortened, costs))}", ""]
-    parts += [f"> {shortened(note)}\n" for note in notes]
-    parts += cut(_trouble(wrong), "… {} more lines, see the log")
+    parts = head(verdict, source, wrong, notes, costs)
     if again and (verdict.result is Result.FAILED or wrong):
         parts += _again(again)
     if rows:
@@ -85,6 +75,27 @@ def render(
     return re.sub(r"\n{3,}", "\n\n", "\n".join(parts)).rstrip() + "\n"
 
 
+def head(
+    verdict: Verdict,
+    source: Image | None,
+    wrong: Sequence[ReplicaResult],
+    notes: Sequence[str],
+    costs: Sequence[str] = (),
+) -> list[str]:
+    """Return the lines above the table: the result, the source, remarks, and what is `wrong` with what to do."""
+    parts = [f"### {_SIGN[verdict.result]} {shortened(verdict.headline)}", ""]
+    if verdict.error:
+        parts += _error(verdict.error, said={row.error.todo for row in wrong if row.error})
+    if source is not None:
+        facts = f"stored in {text(source.home or 'several locations')}, {source.disk_size_gb} GB disk"
+        facts += f", {size(source.archive_size_bytes)} archive"
+        parts += [f"Source: {link(source.ref, source.ref.uri)}, {facts}", ""]
+    if costs:
+        parts += [f"Planned: {'; '.join(map(shortened, costs))}", ""]
+    parts += [f"> {shortened(note)}\n" for note in notes]
+    return parts + cut(_trouble(wrong), "… {} more lines, see the log")
+
+
 def _table_row(row: ReplicaResult) -> str:
     replica, good = row.replica, row.outcome.verified
     outcome = str(row.outcome) if good or row.outcome is Outcome.PLANNED else f"**{row.outcome}**"
@@ -93,7 +104,7 @@ def _table_row(row: ReplicaResult) -> str:
         family += f" (not moved: {text(row.held)})" if row.held else " (not moved)"
     cells = [
         text(row.where) + (" (required)" if replica.required else ""),
-        _link(replica.ref, replica.ref.name) if row.image else code(replica.ref.name),
+        link(replica.ref, replica.ref.name) if row.image else code(replica.ref.name),
         f"{_ROW_SIGN.get(row.outcome, '✅')}&nbsp;{outcome}" + (f" ({text(row.reason)})" if row.error else ""),
         family if good or row.outcome is Outcome.PLANNED else "",
         row.access if good else "",
@@ -190,5 +201,6 @@ def _usage(rows: Sequence[ReplicaResult]) -> list[str]:
     ]
 
 
-def _link(ref: ImageRef, shown: str) -> str:
+def link(ref: ImageRef, shown: str) -> str:
+    """Return what is `shown` as a link to the image's page in Google's console."""
     return f"[{code(shown)}]({_CONSOLE}{quote(ref.uri, errors='replace')})"

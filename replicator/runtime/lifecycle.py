@@ -19,10 +19,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from replicator.bootstrap.workflow_commands import plain
 from replicator.core import errors
 from replicator.core.replicas import Result
-from replicator.runtime.runner import Annotation, Runner
+from replicator.runtime.runner import Annotation, Runner, about_input
 from replicator.runtime.signals import Signals, listening
 from replicator.runtime.verdict import Verdict
 
@@ -146,10 +145,7 @@ class Run(ABC):
 
     def _failed(self, error: errors.ReplicatorError) -> Verdict:
         problems = error.problems if isinstance(error, errors.BadSettings) else []
-        self.notes += [
-            Annotation("error", f"Input {problem.input}", plain(problem), file=problem.file, line=problem.line)
-            for problem in problems
-        ]
+        self.notes += [about_input("error", problem) for problem in problems]
         if not problems:
             told = "\n".join(filter(None, [error.message, error.to_add]))
             self.notes.append(Annotation("error", error.title, told))

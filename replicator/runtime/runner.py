@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import TextIO
 
+    from replicator.core.errors import InputProblem
+
 
 #: The runner drops the whole summary of a step if it is larger than this, in bytes.
 LARGEST_SUMMARY = 2**20
@@ -37,6 +39,20 @@ class Annotation:
     file: str = ""
     """The file that it is about, which the runner shows in a pull request; mostly empty."""
     line: int = 0
+    subject: str = ""
+    """What both the title and the message name, because the runner's log shows messages without titles."""
+
+    @property
+    def titled(self) -> str:
+        """The title and the message in one text, which names the subject once."""
+        about = f"{self.subject}: " if self.subject else ""
+        return f"{self.title}: {self.message.removeprefix(about)}"
+
+
+def about_input(level: Level, problem: InputProblem) -> Annotation:
+    """Return the annotation about an input."""
+    title, file, line = f"Input {problem.input}", problem.file, problem.line
+    return Annotation(level, title, workflow_commands.plain(problem), file=file, line=line, subject=problem.input)
 
 
 def within_budget(annotations: Sequence[Annotation]) -> Sequence[Annotation]:
@@ -45,7 +61,7 @@ def within_budget(annotations: Sequence[Annotation]) -> Sequence[Annotation]:
         return annotations
     kept, rest = annotations[: ANNOTATIONS_PER_TYPE - 1], annotations[ANNOTATIONS_PER_TYPE - 1 :]
     level = rest[0].level
-    together = "\n".join(f"{item.title}: {item.message}" for item in rest)
+    together = "\n".join(item.titled for item in rest)
     return [*kept, Annotation(level, f"{len(rest)} more {level}s", together)]
 
 
@@ -113,8 +129,8 @@ class Runner:
                         workflow_commands.annotation(level, item.message, title=item.title, file=item.file, line=line)
                     )
                 else:
-                    first, *others = item.message.splitlines() or [""]
-                    self.line(f"{level}: {item.title}: {first}")
+                    first, *others = item.titled.splitlines()
+                    self.line(f"{level}: {first}")
                     for other in others:
                         self.line(other, indent=4)
 

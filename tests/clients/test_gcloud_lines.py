@@ -134,6 +134,7 @@ def role(project: str, name: str, part: str) -> tuple[tuple[str, str], ...]:
 POOLS = "/projects/acme-images/locations/global/workloadIdentityPools"
 POOL = "principalSet://iam.googleapis.com/projects/123/locations/global/workloadIdentityPools/github"
 SCRIPTS = [
+    Script(page="other-builds.md", holding="--source-uri", leaves=("web-v1",)),
     Script(
         page="permissions.md",
         holding="",

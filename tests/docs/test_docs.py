@@ -309,6 +309,12 @@ class TestErrors:
         headings = re.findall(r"^### (.+)$", PAGES["errors.md"], re.MULTILINE)
         assert headings == [*(row.title for row in RUN_ERRORS), *(f"`{error.reason}`" for error in REPLICA_ERRORS)]
 
+    def test_each_title_is_found_at_the_top(self) -> None:
+        contents = PAGES["errors.md"].partition("\n## Of ")[0]
+        linked = re.findall(r"\[([^\]]+)\]\(#([\w-]+)\)", contents)
+        assert sorted(title for title, _ in linked) == sorted(GENERATED.title(error) for error in ALL_ERRORS)
+        assert {anchor for _, anchor in linked} <= set(anchors(PAGES["errors.md"]))
+
     @pytest.mark.parametrize("error", ALL_ERRORS, ids=GENERATED.title)
     def test_every_section_says_what_and_what_to_do(self, error: errors.Advice | type[errors.ReplicaError]) -> None:
         title = re.escape(GENERATED.title(error))

@@ -87,6 +87,7 @@ PURE = {
     "commands/registry/repositories.py",
     "commands/registry/rewrite.py",
     "commands/release/names.py",
+    "commands/replicate/plan_summary.py",
     "commands/resolve/candidates.py",
     "commands/release/notes.py",
     "commands/release/plan.py",

@@ -22,12 +22,11 @@ if TYPE_CHECKING:
     from replicator.runtime.runner import Runner
 
 _WORDS = {
-    Action.SERVE: "source     nothing to do: the source is stored here",
-    Action.COPY: "copy",
-    Action.WAIT: "wait       a copy is being made already",
-    Action.CHECK: "keep       exists and is right",
-    Action.REPLACE: "replace    the copy that failed",
-    Action.REFUSE: "refuse",
+    Action.SERVE: ("source", "nothing to do: the source is stored here"),
+    Action.COPY: ("copy", ""),
+    Action.WAIT: ("wait", "a copy is being made already"),
+    Action.CHECK: ("keep", "exists and is right"),
+    Action.REPLACE: ("replace", "the copy that failed"),
 }
 
 
@@ -96,17 +95,28 @@ def _tree(plan: Plan) -> list[str]:
 
 def _plan_row(plan: Plan, step: Step) -> list[str]:
     replica = step.replica
-    word = _WORDS[step.action]
-    if step.action is Action.CHECK and step.changes:
-        word = "repair     " + ", ".join(difference.field for difference in step.changes)
-    if step.existing and step.existing.image.status == "DELETING":
-        word = "copy       once the image that is being deleted is gone"
-    if step.error:
-        word = f"refuse     {step.error.reason}: {step.error.what}"
+    word, more = said(step)
     family = f"family {replica.family}" if replica.family else "no family"
     if plan.is_lead(replica):
         family += " (leads)"
-    return [replica.location, replica.ref.uri, family, "required" if replica.required else "", word]
+    return [
+        replica.location,
+        replica.ref.uri,
+        family,
+        "required" if replica.required else "",
+        f"{word:<11}{more}".rstrip(),
+    ]
+
+
+def said(step: Step) -> tuple[str, str]:
+    """Return what a step would do, in one word, and what people need to know besides; perhaps nothing."""
+    if step.error:
+        return "refuse", f"{step.error.reason}: {step.error.what}"
+    if step.existing and step.existing.image.status == "DELETING":
+        return "copy", "once the image that is being deleted is gone"
+    if step.action is Action.CHECK and step.changes:
+        return "repair", ", ".join(difference.field for difference in step.changes)
+    return _WORDS[step.action]
 
 
 def heading(works: Sequence[Work]) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from replicator.commands.replicate import live_table, preflight, progress
+from replicator.commands.replicate import live_table, plan_summary, preflight, progress
 from replicator.commands.replicate.errors import TOO_EXPENSIVE
 from replicator.commands.replicate.execute import replicate
 from replicator.compute import lookup, waits
@@ -25,7 +25,7 @@ from replicator.replicas.recorded_run import RecordedRun
 from replicator.replicas.session import Session
 from replicator.replicas.survey import moved_by_the_build, survey
 from replicator.runtime.lifecycle import execute
-from replicator.runtime.runner import Annotation
+from replicator.runtime.runner import Annotation, about_input
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -69,7 +69,7 @@ class Replication(RecordedRun):
         inputs = self.inputs = self.loaded(settings.load)
         if self.of_action:
             empty = settings.empty_inputs(inputs.settings, self.env)
-            self.notes += [Annotation("warning", f"Input {item.input}", str(item)) for item in empty]
+            self.notes += [about_input("warning", item) for item in empty]
         self.prepare_signing(inputs.settings.sign)
         self.in_loop(self._replicate(inputs, signals))
         return results.judge(self.rows, moved=self.moved)
@@ -214,14 +214,22 @@ class Replication(RecordedRun):
         return {**report.document(verdict, self.rows, self.plan, self.written), "cost": cost}
 
     def summary(self, verdict: Verdict) -> str:
-        """Render what exists where, what went wrong, and the command that repeats the run."""
+        """Render what exists where, what went wrong, and the command that repeats the run or carries out the plan."""
         again: Sequence[str] = ()
+        planned = verdict.result is Result.PLANNED
         if self.inputs:
             which = self.source.ref if self.source else self.inputs.source
             late = any(row.reason == errors.Deadline.reason for row in self.rows)
-            line = snippets.again("replicate", self.inputs.settings, self.given, which, late=late)
+            verb = "plan" if self.inputs.settings.dry_run and not planned else "replicate"
+            line = snippets.again(verb, self.inputs.settings, self.given, which, late=late, but="dry_run")
             again = snippets.typed(snippets.FETCHED, line)
         costs = self.costs if self.cost and self.cost.lines else ()
+        if planned and self.plan:
+            steps = {step.replica.location: ": ".join(filter(None, progress.said(step))) for step in self.plan.steps}
+            changing = any(step.changing for step in self.plan.steps)
+            return plan_summary.render(
+                verdict, self.plan.source, self.rows, steps, self.told_to_people(), again if changing else (), costs
+            )
         return summary.render(verdict, self.source, self.rows, self.told_to_people(), again, costs)
 
 

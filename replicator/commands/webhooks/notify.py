@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -111,7 +111,7 @@ class Notification(Run):
     def annotations(self, verdict: Verdict) -> Sequence[Annotation]:
         """Return the failure as an error, or as a warning if it is excused, or a notice."""
         if self._excused:
-            return [Annotation("warning", note.title, note.message) for note in self.notes]
+            return [replace(note, level="warning") for note in self.notes]
         done = [Annotation("notice", "Announced", f"{verdict.reason}.")] if not verdict.exit_code else []
         return [*self.notes, *(done if self.runner.commands else [])]
 

@@ -190,6 +190,27 @@ class TestReport:
         assert "refuse" in done.log
         assert "1 to copy, " in done.log
 
+    def test_a_dry_run_shows_what_it_would_do_and_offers_no_images(self, action: Action) -> None:
+        action.emulator.add_image(project="p1", name="web-1-asia", location="asia")
+        text = action(dry_run="true", promote="false").summary
+        assert "| eu | <code>web-1-eu</code> | copy | web-eu |" in text
+        assert "| us | [<code>web-1</code>](https://" in text
+        assert "❌&nbsp;**refuse** (conflict)" in text
+        assert ("What exists where" in text, "<details>" in text, "run it again" in text) == (False, False, False)
+        _, _, does_it = text.partition("To carry it out")
+        assert "gce-image-replicator replicate \\\n" in does_it
+        assert ("--promote=false" in does_it, "dry-run" in text) == (True, False)
+
+    def test_a_dry_run_of_what_is_there_offers_nothing_to_do(self, action: Action) -> None:
+        action()
+        text = action(dry_run="true").summary
+        assert "keep&#58; exists and is right" in text
+        assert ("would change nothing" in text, "carry it out" in text) == (True, False)
+
+    def test_a_dry_run_that_failed_is_a_dry_run_again(self, action: Action) -> None:
+        text = action(dry_run="true", source_image="projects/p1/global/images/none").summary
+        assert "gce-image-replicator plan" in text.partition("run it again")[2]
+
     def test_progress(self, action: Action) -> None:
         stuck = {"method": "compute.images.insert", "match": "-eu", "action": {"kind": "operation", "state": "stuck"}}
         action.emulator.faults([stuck])

@@ -4,7 +4,8 @@ import io
 
 import pytest
 
-from replicator.runtime.runner import Annotation, Runner, within_budget
+from replicator.core.errors import InputProblem
+from replicator.runtime.runner import Annotation, Runner, about_input, within_budget
 
 
 @pytest.mark.parametrize(("count", "shown"), [(0, 0), (9, 9), (10, 10), (11, 10), (43, 10)])
@@ -22,6 +23,18 @@ def test_where_an_annotation_is_shown() -> None:
     remark = Annotation("error", "Input config", "No such key.", file="a,b:c.yaml", line=7)
     Runner({}, stdout, commands=True).annotate([remark])
     assert stdout.getvalue() == "::error file=a%2Cb%3Ac.yaml,line=7,title=Input config::No such key.\n"
+
+
+def test_an_input_is_named_once_where_the_title_is_shown_and_once_where_it_is_not() -> None:
+    told = {}
+    for commands in (True, False):
+        stdout = io.StringIO()
+        wrong = [InputProblem(f"hooks.a{number}.secrets", f"'x{number}' doesn't exist") for number in range(11)]
+        Runner({}, stdout, commands=commands).annotate([about_input("error", problem) for problem in wrong])
+        told[commands] = stdout.getvalue().splitlines()
+    assert told[False][0] == "error: Input hooks.a0.secrets: 'x0' doesn't exist"
+    assert told[True][0] == "::error title=Input hooks.a0.secrets::hooks.a0.secrets: 'x0' doesn't exist"
+    assert "Input hooks.a10.secrets: 'x10' doesn't exist" in told[True][9]
 
 
 def test_groups() -> None:

@@ -1,0 +1,55 @@
+"""Renders the job summary of a dry run: what would be done where, and the command that does it. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from replicator.replicas.summary import head, link
+from replicator.runtime.markdown import code, cut, fence, shortened, text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from replicator.core.images import Image
+    from replicator.core.replicas import ReplicaResult
+    from replicator.runtime.verdict import Verdict
+
+
+def render(
+    verdict: Verdict,
+    source: Image,
+    rows: Sequence[ReplicaResult],
+    steps: Mapping[str, str],
+    notes: Sequence[str],
+    does_it: Sequence[str],
+    costs: Sequence[str],
+) -> str:
+    """Return the whole summary. `steps` maps each location to what would be done there.
+
+    `does_it` is the command that carries the plan out; empty if it would change nothing.
+    """
+    parts = head(verdict, source, [row for row in rows if row.error], notes, costs)
+    parts += ["#### What a run would do", "", "| Location | Image | Step | Family |", "|---|---|---|---|"]
+    parts += [*cut([_row(row, steps.get(row.replica.location, "")) for row in rows], "| … | {} more | | |"), ""]
+    if not does_it:
+        parts.append("Everything is as wanted already: a run would change nothing.")
+    else:
+        parts += [
+            "#### ▶️ To carry it out",
+            "",
+            "Run the action with `dry_run: false` for this image, or, from any machine with uv:",
+            "",
+            fence("sh", does_it),
+        ]
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def _row(row: ReplicaResult, step: str) -> str:
+    replica = row.replica
+    cells = [
+        text(row.where) + (" (required)" if replica.required else ""),
+        link(replica.ref, replica.ref.name) if row.image else code(replica.ref.name),
+        f"❌&nbsp;**refuse** ({text(row.reason)})" if row.error else shortened(step),
+        text(replica.family) if replica.family else "none",
+    ]
+    return f"| {' | '.join(cells)} |"
