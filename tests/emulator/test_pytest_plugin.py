@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from testkit.places import ROOT
 
 TESTS = """
@@ -38,6 +40,7 @@ def test_bad(compute_emulator):
 """
 
 
+@pytest.mark.exhaustive
 def test_a_fixture_for_others(tmp_path: Path) -> None:
     (tmp_path / "conftest.py").write_text('pytest_plugins = ["emulator.pytest_plugin"]\n')
     (tmp_path / "test_it.py").write_text(TESTS)

@@ -16,6 +16,7 @@ from replicator.__main__ import main
 from replicator.replicas import audit
 from replicator.replicas.audit import Finding, State
 from testkit.faults import refuse
+from testkit.tiers import few
 
 if TYPE_CHECKING:
     from testkit.action import Action, Finished
@@ -307,7 +308,7 @@ def test_exit_codes() -> None:
     assert {code(state) for state in State} == {0, 1, 4}
 
 
-@pytest.mark.parametrize("by", ["index", "settings"])
+@pytest.mark.parametrize("by", few(["index", "settings"], "index"))
 @pytest.mark.parametrize("refuse_it", [False, True])
 class TestHeldBack:
     """A release that its publisher marked DEPRECATED: reported, and drift where it is to be refused."""

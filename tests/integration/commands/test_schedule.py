@@ -14,6 +14,7 @@ from testkit.action import Action
 from testkit.conformance.spoil import EVENTS
 from testkit.faults import meanwhile, operation_error, refuse
 from testkit.make import RIGHT
+from testkit.tiers import few
 from testkit.virtual import JointLoop
 
 if TYPE_CHECKING:
@@ -101,6 +102,7 @@ class TestAllRegions:
         assert (set(again.column("outcome").values()), again.index) == ({"adopted"}, first.index)
         assert len(action.calls("get")) - reads == 1, "parents that were listed are not read again"
 
+    @pytest.mark.exhaustive
     def test_a_chain_through_all_locations_is_proven(self, action: Action) -> None:
         inputs = {"locations": " ".join(REGIONS[:13]), "copies_per_source": "1"}
         assert action(**inputs).result == "complete"
@@ -229,7 +231,7 @@ class TestParents:
 
 @pytest.mark.parametrize("copy_seconds", [{"asia": 3 * 3600.0}])
 @pytest.mark.parametrize("required", ["", "all"])
-@pytest.mark.parametrize("event", ["deleted", "replaced", "made obsolete"])
+@pytest.mark.parametrize("event", few(["deleted", "replaced", "made obsolete"], "replaced"))
 def test_what_was_verified_hours_ago_is_looked_at_again(
     event: str, required: str, action: Action, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -276,6 +278,7 @@ def test_what_can_not_be_listed_is_read(action: Action) -> None:
     assert len(action.calls("get", "web-1-eu")) == 2
 
 
+@pytest.mark.exhaustive
 class TestWaits:
     def test_for_the_hour(self, action: Action) -> None:
         """Where no replica comes, the source is copied again when it may be."""

@@ -223,6 +223,7 @@ class TestLookUp:
         action.emulator.faults([refuse("projects/p9/", method="get")])
         assert action().replicas["eu"]["reason"] == "forbidden"
 
+    @pytest.mark.exhaustive
     def test_pages(self, action: Action) -> None:
         """More names than a list of one page holds would still be found by the insert's 409."""
         regions = ",".join(f"us-west{number}" for number in range(1, 44))

@@ -135,6 +135,7 @@ class TestWallClock:
         assert asking == {
             "compute/waits.py",
             "commands/release/forges/http.py",
+            "commands/resolve/fetch.py",
             "commands/webhooks/delivery.py",
             *(f"commands/webhooks/receiver/{name}.py" for name in ("app", "run", "worker")),
         }
