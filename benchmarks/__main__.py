@@ -23,6 +23,7 @@ BENCHMARKS = {
     "refusals": "What refusals for rate cost",
     "copying": "How close a run comes to its slowest copy",
     "by_hand": "Against gcloud lines to the same end state",
+    "retention": "What deciding costs a sweep of retention",
 }
 JSON = ROOT / "build" / "bench.json"
 PAGE = ROOT / "docs" / "speed.md"

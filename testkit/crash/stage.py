@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -93,6 +94,8 @@ class Stage:
         elif verb == "wait":
             operation = self._compute.state.operation(route.parameters["project"], name)
             name = operation.target.split("/")[-1] if operation else name
+        elif name.isdecimal() and (image := self._compute.state.image(route.parameters["project"], name, time.time())):
+            name = image.name
         self._counts[f"{verb} {name}"] += 1
         count = self._counts[f"{verb} {name}"]
         return f"{verb} {name}" if count == 1 else f"{verb} {name} #{count}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import io
+import json
 import os
 import re
 import runpy
@@ -218,6 +219,20 @@ class TestCommands:
             r"roles create imageReplicator(?:Source|Replica) .*\n.*--permissions=(\S+)", PAGES["permissions.md"]
         )
         assert set(source.split(",")) | set(replica.split(",")) == used - {"compute.images.delete"}
+
+    @pytest.mark.parametrize(
+        ("role", "cases"),
+        [
+            ("imageLister", ("`list`", "`retain`", "`retain --in-use off`")),
+            ("imageRollback", ("`rollback`",)),
+            ("imageRetirer", ("`retain --apply`",)),
+        ],
+    )
+    def test_the_roles_for_releases_hold_what_was_measured(self, role: str, cases: tuple[str, ...]) -> None:
+        measured = json.loads((ROOT / "docs" / "permissions.json").read_text("utf-8"))
+        needed = {name for case in cases for names in measured[case].values() for name in names}
+        (held,) = re.findall(rf"roles create {role} .*\n.*--permissions=(\S+)", PAGES["permissions.md"])
+        assert set(held.split(",")) == needed
 
     def test_the_sign_in_is_restricted_to_the_repository(self) -> None:
         assert "--attribute-condition=\"assertion.repository_id == '$REPOSITORY_ID'" in PAGES["permissions.md"]

@@ -1,0 +1,115 @@
+"""A sweep that is killed at each of its calls, and one that stands still at each while another does everything (A6)."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from testkit.crash import process
+from testkit.lifecycle.sweeping import LINES, Swept, moment, names, release
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from emulator.testing import Running
+    from testkit.crash.theatre import Theatre
+
+GIVEN = {**LINES, "keep": "1", "apply": "true"}
+SWEEP = ("retain", "--families=web,web-arm64", "--project-id=p1", "--keep=1", "--apply")
+#: The calls are divided among so many tests, because how many there are is only known once a sweep has run.
+SHARES = 12
+KEPT = {"web-v3", "web-v3-eu", "web-v3-asia", "arm-v3", "arm-v3-eu"}
+
+
+def begin(theatre: Theatre) -> None:
+    """A release that stays and one to delete of each architecture, which go together; and one to retire."""
+    emulator = theatre.emulator
+    emulator.reset()
+    theatre.stage.set()
+    gone: dict[str, Any] = {"marked": "DEPRECATED", "deleted": moment(-2), "labels": {"release": "v1"}}
+    release(emulator, "web-v3", age=50)
+    release(emulator, "web-v2", age=200, places=("eu",))
+    release(emulator, "web-v1", age=300, **gone)
+    release(emulator, "arm-v3", age=50, line="web-arm64", places=("eu",), architecture="ARM64")
+    release(emulator, "arm-v1", age=300, line="web-arm64", places=("eu",), architecture="ARM64", **gone)
+
+
+def standing(emulator: Running) -> dict[str, Any]:
+    """What is there: each image's deprecation, and whether it has a date, which differs from run to run."""
+    return {
+        image["name"]: {**image.get("deprecated", {}), "deleted": bool(image.get("deprecated", {}).get("deleted"))}
+        for image in emulator.state()["images"]
+    }
+
+
+@pytest.fixture(scope="module")
+def undisturbed(theatre: Theatre, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Sequence[str]]:
+    """What a sweep leaves, and its calls."""
+    begin(theatre)
+    done = Swept(theatre.emulator, tmp_path_factory.mktemp("sweep"), GIVEN)
+    assert (done.exit_code, done.document["retired"], done.document["purged"]) == (0, 2, 5), done.log
+    assert names(theatre.emulator) == KEPT | {"web-v2", "web-v2-eu"}
+    return standing(theatre.emulator), sorted(theatre.stage.calls)
+
+
+def settled(theatre: Theatre, folder: Path, wanted: dict[str, Any]) -> None:
+    """One more sweep ends as one that nothing disturbed, and after it nothing is to be done."""
+    again = Swept(theatre.emulator, folder, GIVEN)
+    assert again.exit_code == 0, again.log
+    assert standing(theatre.emulator) == wanted
+    last = Swept(theatre.emulator, folder, GIVEN)
+    assert (last.exit_code, last.changed) == (0, [])
+
+
+@pytest.mark.parametrize("share", range(SHARES))
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_killed(
+    theatre: Theatre,
+    tmp_path: Path,
+    undisturbed: tuple[dict[str, Any], Sequence[str]],
+    when: str,
+    share: int,
+    record_property: Callable[[str, object], None],
+) -> None:
+    """I10: SIGKILL, then a rerun."""
+    wanted, calls = undisturbed
+    for number, call in enumerate(calls[share::SHARES]):
+        begin(theatre)
+        theatre.stage.set(call, when)
+        run = process.fork(tmp_path / str(number), theatre.emulator.url, {}, SWEEP)
+        assert theatre.stage.reached(), call
+        assert run.kill(signal.SIGKILL)[0] == -signal.SIGKILL
+        theatre.stage.release()
+        assert names(theatre.emulator) >= KEPT, call
+        settled(theatre, tmp_path, wanted)
+        record_property("counted", "a sweep killed at a call, then a rerun")
+
+
+@pytest.mark.parametrize("share", range(SHARES))
+def test_two_sweeps(
+    theatre: Theatre,
+    tmp_path: Path,
+    undisturbed: tuple[dict[str, Any], Sequence[str]],
+    share: int,
+    record_property: Callable[[str, object], None],
+) -> None:
+    """One stands still at a call while the other does everything, then goes on with what it knew."""
+    wanted, calls = undisturbed
+    for number, call in enumerate(calls[share::SHARES]):
+        begin(theatre)
+        theatre.stage.set(call, "after")
+        run = process.fork(tmp_path / str(number), theatre.emulator.url, {}, SWEEP)
+        try:
+            assert theatre.stage.reached(), call
+            other = Swept(theatre.emulator, tmp_path, GIVEN)
+        finally:
+            theatre.stage.release()
+            code = run.end()
+        log = (tmp_path / str(number) / "log").read_text("utf-8")
+        assert (code, other.exit_code) == (0, 0), f"{call}\n{log}\n{other.log}"
+        assert standing(theatre.emulator) == wanted, call
+        settled(theatre, tmp_path, wanted)
+        record_property("counted", "two sweeps interleaved at a call")
