@@ -70,7 +70,7 @@ def render(
         ]
         parts += [*cut([_table_row(row) for row in rows], "| … | {} more | | | | | |"), ""]
     parts += [*cut(list(_remarks(rows)), "- … {} more"), ""]
-    parts += _charts(rows)
+    parts += diagrams(rows)
     parts += _usage([row for row in rows if row.outcome.verified and not row.key])
     return re.sub(r"\n{3,}", "\n\n", "\n".join(parts)).rstrip() + "\n"
 
@@ -182,7 +182,8 @@ def _remarks(rows: Sequence[ReplicaResult]) -> Iterable[str]:
     return (f"- **{', '.join(where)}**: {shortened(remark)}" for remark, where in said.items())
 
 
-def _charts(rows: Sequence[ReplicaResult]) -> list[str]:
+def diagrams(rows: Sequence[ReplicaResult]) -> list[str]:
+    """Return pictures of who copies whom and when, where there is more to see than a few copies of the source."""
     if sum(row.began is not None for row in rows) <= _FEW_COPIES and not any(row.origin for row in rows):
         return []
     return [fence("mermaid", diagram) for diagram in (charts.lineage(rows), charts.gantt(rows)) if diagram]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from replicator.replicas.summary import head, link
+from replicator.replicas.summary import diagrams, head, link
 from replicator.runtime.markdown import code, cut, fence, shortened, text
 
 if TYPE_CHECKING:
@@ -31,13 +31,14 @@ def render(
     parts = head(verdict, source, [row for row in rows if row.error], notes, costs)
     parts += ["#### What a run would do", "", "| Location | Image | Step | Family |", "|---|---|---|---|"]
     parts += [*cut([_row(row, steps.get(row.replica.location, "")) for row in rows], "| … | {} more | | |"), ""]
+    parts += diagrams(rows)
     if not does_it:
         parts.append("Everything is as wanted already: a run would change nothing.")
     else:
         parts += [
             "#### ▶️ To carry it out",
             "",
-            "Run the action with `dry_run: false` for this image, or, from any machine with uv:",
+            "Run the action with <code>dry_run: false</code> for this image, or, from any machine with uv:",
             "",
             fence("sh", does_it),
         ]
