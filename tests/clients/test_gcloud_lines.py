@@ -91,6 +91,10 @@ def in_use(emulator: Running) -> list[str]:
     ]
 
 
+def held(emulator: Running) -> list[str]:
+    return [image["name"] for image in emulator.state()["images"] if image.get("labels", {}).get("hold") == "true"]
+
+
 def public(emulator: Running) -> list[str]:
     return [image["name"] for image in emulator.state()["images"] if image["policy"].get("bindings")]
 
@@ -135,6 +139,7 @@ POOLS = "/projects/acme-images/locations/global/workloadIdentityPools"
 POOL = "principalSet://iam.googleapis.com/projects/123/locations/global/workloadIdentityPools/github"
 SCRIPTS = [
     Script(page="other-builds.md", holding="--source-uri", leaves=("web-v1",)),
+    Script(page="retention.md", holding="hold=true", world=releases, looking=held, leaves=("web-v1-eu",)),
     Script(
         page="permissions.md",
         holding="",

@@ -93,7 +93,7 @@ def test_nothing_has_arrived_by_either(served: Served) -> None:
     assert rotate(served)[0] == 0
     code, refused = rotate(served, "--finish")
     assert code == 1
-    assert "none arrived" in refused
+    assert "nothing has arrived" in refused
 
 
 def test_a_wrong_configuration_changes_nothing(served: Served) -> None:
