@@ -27,7 +27,7 @@ class StillDeprecated(NotDone):
 
     reason = "still_deprecated"
     why = 'The newest page of Google\'s says: "Deprecating an image is irreversible."'
-    remedy = "Make new copies under new names, which a DEPRECATED source allows: `name_template: {name}-{location}-r2`."
+    remedy = "Build the release anew, or promote another one: copies of a DEPRECATED source get no family."
 
 
 class StillActive(NotDone):
