@@ -22,7 +22,7 @@ from replicator.core import validation
 from replicator.core.errors import InputProblem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +168,12 @@ def without_secrets(problems: Sequence[InputProblem], given: Mapping[str, Any]) 
         InputProblem(name, f"{quoted(texts[name])} is no value of this input, which is shown in logs and records")
         for name in hidden
     ]
+
+
+def in_order(problems: Iterable[InputProblem], names: Iterable[str]) -> list[InputProblem]:
+    """Return the problems in the order of these inputs; what is none of them comes first."""
+    places = {name: place for place, name in enumerate(names)}
+    return sorted(problems, key=lambda problem: places.get(problem.input, -1))
 
 
 def duplicates(values: Sequence[str]) -> list[str]:

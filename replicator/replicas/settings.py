@@ -27,6 +27,7 @@ from replicator.inputs.fields import (
     Words,
     duplicates,
     given_values,
+    in_order,
     is_anonymous,
     listed,
     problem_of,
@@ -286,8 +287,7 @@ def load(given: Mapping[str, str], env: Mapping[str, str]) -> Inputs:
         problems.append(InputProblem(error.input, str(error)))
     problems = without_secrets(problems, given)
     if settings is None or reference is None or problems:
-        order = list(Settings.model_fields)
-        raise BadSettings(sorted(problems, key=lambda item: order.index(item.input) if item.input in order else -1))
+        raise BadSettings(in_order(problems, Settings.model_fields))
     return Inputs(
         settings=settings,
         source=reference,

@@ -21,6 +21,7 @@ from replicator.inputs.fields import (
     Words,
     duplicates,
     given_values,
+    in_order,
     is_anonymous,
     problem_of,
     without_secrets,
@@ -121,6 +122,5 @@ def load(given: Mapping[str, str], env: Mapping[str, str]) -> ListInputs:
             problems.append(InputProblem("family_template", str(error)))
     problems = without_secrets(problems, given)
     if own is None or scope is None or problems:
-        order = [*ListSettings.model_fields, *_WHERE]
-        raise BadSettings(sorted(problems, key=lambda item: order.index(item.input) if item.input in order else -1))
+        raise BadSettings(in_order(problems, [*ListSettings.model_fields, *_WHERE]))
     return ListInputs(settings=own, scope=scope, anonymous=is_anonymous(env))

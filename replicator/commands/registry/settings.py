@@ -12,7 +12,7 @@ from replicator.commands.registry import config, formats, mirrors, policies
 from replicator.commands.registry.config import Registry
 from replicator.core.errors import BadSettings, InputProblem
 from replicator.inputs import config_file, files
-from replicator.inputs.fields import Endpoint, Flag, Option, Words, is_anonymous, problem_of, without_secrets
+from replicator.inputs.fields import Endpoint, Flag, Option, Words, in_order, is_anonymous, problem_of, without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -107,8 +107,7 @@ def load(given: Mapping[str, str], env: Mapping[str, str]) -> Inputs:
     inputs = _read(settings, env, problems) if settings else None
     problems = without_secrets(problems, {name: text for name, text in values.items() if name != "images"})
     if inputs is None or problems:
-        order = list(RegistrySettings.model_fields)
-        raise BadSettings(sorted(problems, key=lambda item: order.index(item.input) if item.input in order else -1))
+        raise BadSettings(in_order(problems, RegistrySettings.model_fields))
     return inputs
 
 

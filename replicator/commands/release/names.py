@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 LONGEST = 150
+#: What git-check-ref-format refuses in a tag or branch, and what a URL or a log could take for more than a name.
+NOT_IN_A_REF = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|\.lock(/|$)|(^|/)\.|[./]$|^/|^-")
 SUMS = "SHA256SUMS"
 SUMS_BUNDLE = f"{SUMS}.sigstore.json"
 

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from replicator.bootstrap.quote import quoted
 from replicator.commands.release.gate import TAG_PATTERN
+from replicator.commands.release.names import NOT_IN_A_REF
 from replicator.commands.release.plan import Replace
 from replicator.core.errors import BadSettings, InputProblem
 from replicator.core.replicas import Sign
@@ -45,8 +46,7 @@ class Verify(StrEnum):
 
 
 def _tag(value: str) -> str:
-    # git-check-ref-format, and nothing that a URL or a log could take for more than a name.
-    wrong = re.search(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|\.lock(/|$)|(^|/)\.|[./]$|^/|^-", value)
+    wrong = NOT_IN_A_REF.search(value)
     if not value.isprintable() or wrong or value.startswith("refs/") or len(value) > 200:
         raise ValueError(f"{quoted(value)} isn't a valid tag; write its name alone, as in v1.2.3")
     return value

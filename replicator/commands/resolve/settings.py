@@ -25,6 +25,7 @@ from replicator.inputs.fields import (
     Variant,
     Words,
     given_values,
+    in_order,
     is_anonymous,
     problem_of,
     without_secrets,
@@ -154,8 +155,7 @@ def load(given: Mapping[str, str], env: Mapping[str, str]) -> ResolveInputs:
         problems += [problem_of(item) for item in error.errors()]
     problems = without_secrets(problems, {name: given.get(name, "") for name in ResolveSettings.model_fields})
     if settings is None or problems:
-        order = list(ResolveSettings.model_fields)
-        raise BadSettings(sorted(problems, key=lambda item: order.index(item.input)))
+        raise BadSettings(in_order(problems, ResolveSettings.model_fields))
     return ResolveInputs(settings=settings, family=family, anonymous=is_anonymous(env))
 
 

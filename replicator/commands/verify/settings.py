@@ -18,6 +18,7 @@ from replicator.inputs.fields import (
     Option,
     Variant,
     given_values,
+    in_order,
     is_anonymous,
     problem_of,
     without_secrets,
@@ -79,8 +80,7 @@ def load(given: Mapping[str, str], env: Mapping[str, str]) -> VerifyInputs:
         problems, {name: text for name, text in given.items() if name in VerifySettings.model_fields}
     )
     if settings is None or problems:
-        order = list(VerifySettings.model_fields)
-        raise BadSettings(sorted(problems, key=lambda item: order.index(item.input)))
+        raise BadSettings(in_order(problems, VerifySettings.model_fields))
     return VerifyInputs(settings=settings, anonymous=is_anonymous(env))
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from replicator.commands.lifecycle import pull_request
 from replicator.commands.lifecycle import report as listing
 from replicator.commands.lifecycle.retain import plan_file, report, settings, situation
 from replicator.commands.lifecycle.retain.decision import Decision
@@ -54,17 +55,11 @@ class Retention(Run):
     def carry_out(self, signals: Signals) -> Verdict:
         """Read everything, decide, and do it if asked to."""
         inputs = self.inputs = settings.load(self.given, self.env)
-        self.applied = inputs.settings.apply and not self._is_for_pull_request()
+        only_planned = pull_request.only_planned(self.env, of_action=self.of_action) if inputs.settings.apply else None
+        self.notes += [only_planned] if only_planned else []
+        self.applied = inputs.settings.apply and not only_planned
         self.in_loop(self._work(inputs, signals))
         return self._judge(inputs)
-
-    def _is_for_pull_request(self) -> bool:
-        event = self.env.get("GITHUB_EVENT_NAME", "")
-        if not (self.of_action and event.startswith("pull_request")):
-            return False
-        said = f"Nothing is changed on {event}: only the plan is shown."
-        self.notes.append(Annotation("warning", "Dry run", said))
-        return True
 
     async def _work(self, inputs: RetainInputs, signals: Signals) -> None:
         with signals.cancelling():

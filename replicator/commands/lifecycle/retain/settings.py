@@ -16,7 +16,17 @@ from replicator.commands.lifecycle.retain.rules_file import RulesFile
 from replicator.core.errors import BadSettings, InputProblem
 from replicator.inputs import files
 from replicator.inputs.config_file import BadConfig, read_as
-from replicator.inputs.fields import Endpoint, Flag, Minutes, Option, Words, given_values, problem_of, without_secrets
+from replicator.inputs.fields import (
+    Endpoint,
+    Flag,
+    Minutes,
+    Option,
+    Words,
+    given_values,
+    in_order,
+    problem_of,
+    without_secrets,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -147,8 +157,7 @@ def load(given: Mapping[str, str], env: Mapping[str, str]) -> RetainInputs:
     approved = _approved(str(values.get("approved_plan", "")), env, problems)
     problems = without_secrets(problems, given)
     if own is None or listed is None or problems:
-        order = list(RetainSettings.model_fields)
-        raise BadSettings(sorted(problems, key=lambda item: order.index(item.input) if item.input in order else -1))
+        raise BadSettings(in_order(problems, RetainSettings.model_fields))
     return RetainInputs(settings=own, listed=listed, policy=_policy(own, rules), approved=approved)
 
 

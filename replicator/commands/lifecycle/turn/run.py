@@ -8,8 +8,8 @@ from abc import abstractmethod
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from replicator.commands.lifecycle import pull_request, world
 from replicator.commands.lifecycle import report as listing
-from replicator.commands.lifecycle import world
 from replicator.commands.lifecycle.turn import changes, indexed, report, settings
 from replicator.commands.lifecycle.turn.choice import Wanted
 from replicator.compute import lookup, waits
@@ -70,18 +70,14 @@ class TurnRun(Run):
     def carry_out(self, signals: Signals) -> Verdict:
         """Read the options, the index and the world; then do it, and judge by what the families resolve to."""
         inputs = self.inputs = settings.load(self.given, self.env, of_action=self.of_action)
-        self.planned = inputs.settings.dry_run or self._is_for_pull_request()
+        only_planned = (
+            None if inputs.settings.dry_run else pull_request.only_planned(self.env, of_action=self.of_action)
+        )
+        self.notes += [only_planned] if only_planned else []
+        self.planned = inputs.settings.dry_run or only_planned is not None
         self.indexed = indexed.read(inputs, self.env)
         self.in_loop(self._work(inputs, signals))
         return self._judge()
-
-    def _is_for_pull_request(self) -> bool:
-        event = self.env.get("GITHUB_EVENT_NAME", "")
-        if not (self.of_action and event.startswith("pull_request")):
-            return False
-        said = f"Nothing is changed on {event}: only the plan is shown."
-        self.notes.append(Annotation("warning", "Dry run", said))
-        return True
 
     async def _work(self, inputs: TurnInputs, signals: Signals) -> None:
         with signals.cancelling():

@@ -23,6 +23,7 @@ from replicator.inputs.fields import (
     Words,
     duplicates,
     given_values,
+    in_order,
     problem_of,
     without_secrets,
 )
@@ -143,8 +144,7 @@ def load(given: Mapping[str, str], env: Mapping[str, str], *, of_action: bool) -
         named = {problem.input for problem in problems}
         problems += [problem for problem in error.problems if problem.input not in named]
     if own is None or listed is None or problems:
-        order = list(TurnSettings.model_fields)
-        raise BadSettings(sorted(problems, key=lambda item: order.index(item.input) if item.input in order else -1))
+        raise BadSettings(in_order(problems, TurnSettings.model_fields))
     return TurnInputs(settings=own, listed=listed, only=frozenset(own.locations))
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator
 
 from replicator.bootstrap.quote import quoted
+from replicator.commands.release.names import NOT_IN_A_REF
 from replicator.commands.release.settings import Where
 from replicator.inputs.fields import Flag, Option
 
@@ -26,8 +27,7 @@ def _workflow(value: str) -> str:
 
 
 def _ref(value: str) -> str:
-    # git-check-ref-format, and nothing that a URL or a log could take for more than a name.
-    wrong = re.search(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|\.lock(/|$)|(^|/)\.|[./]$|^/|^-", value)
+    wrong = NOT_IN_A_REF.search(value)
     is_other = value.startswith("refs/") and not re.match(r"refs/(heads|tags)/.", value)
     if not value.isprintable() or wrong or is_other or len(value) > 250:
         raise ValueError(f"{quoted(value)} isn't a valid tag or branch; write v1.2.3, main or refs/tags/v1.2.3")
