@@ -170,6 +170,9 @@ def _cleared(goal: Goal, turn: Turn) -> list[Image]:
     """The target's deprecated images in a family that it is to lead, the lead first."""
     if turn.wanted is None or turn.wanted.id not in {image.id for image in goal.target.members}:
         return []
+    if not goal.named and not turn.withdrawn:
+        # Nothing newer leads it: it stays at the image that it has, which an image that is cleared might take it from.
+        return []
     own = (image for image in goal.target.members if family_of(image) == turn.family and image.status == "READY")
     return sorted((image for image in own if image.deprecated), key=age, reverse=True)
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from replicator.commands.lifecycle import releases
 from replicator.commands.lifecycle.lines import Scope
 from replicator.commands.lifecycle.rollback import target, turning
+from replicator.commands.lifecycle.rollback.turning import Goal
 from replicator.commands.lifecycle.turn.choice import Unclear, Wanted
 from replicator.replicas.settings import Settings
 from testkit import make
@@ -20,7 +21,7 @@ from testkit import make
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from replicator.commands.lifecycle.rollback.turning import Goal, Turn, Turning
+    from replicator.commands.lifecycle.rollback.turning import Turn, Turning
     from replicator.commands.lifecycle.turn.leading import Family
     from replicator.core.images import Image
 
@@ -203,3 +204,21 @@ def one_call(turn: Turn, images: list[Image]) -> None:
     for image in turn.withdrawn:
         assert head(images, turn.family) == first
         images = [replace(each, deprecated="DEPRECATED") if each.id == image.id else each for each in images]
+
+
+def test_a_family_that_stays_where_it_is_keeps_its_marks() -> None:
+    """A line is at the release before already: its copy that somebody marked would lead the family, were it cleared."""
+    root = make.image("web-v1", id="1", family="web", age=10)
+    copy: dict[str, Any] = {
+        "source_image": root.ref,
+        "source_image_id": "1",
+        "family": "web",
+        "deprecated": "DEPRECATED",
+    }
+    marked = make.image("web-v1-us", id="2", age=11, **copy)
+    each = releases.ReplicaSet(line="web", root=root, copies=(marked,))
+    unnamed = Goal(target=each, newer=())
+    found = turning.plan([unnamed], [root, marked], heads([root, marked]))
+    assert (found.changes, found.turns[0].wanted) == (0, root)
+    named = turning.plan([replace(unnamed, named=True)], [root, marked], heads([root, marked]))
+    assert (named.cleared, named.turns[0].wanted) == ((marked,), marked)
