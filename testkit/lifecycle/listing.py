@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from replicator.commands.lifecycle.run import Listing
 from replicator.runtime.lifecycle import execute
+from testkit.harness.job import on_emulator
 from testkit.virtual import VirtualLoop
 
 if TYPE_CHECKING:
@@ -36,10 +37,7 @@ class Listed:
 def listed(emulator: Running, given: Mapping[str, str]) -> Listed:
     """List, with everything."""
     log, document = io.StringIO(), io.StringIO()
-    env = {
-        "CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE": f"{emulator.url}/",
-        "CLOUDSDK_AUTH_DISABLE_CREDENTIALS": "true",
-    }
+    env = on_emulator(emulator.url)
     asked = {**given, "all": "true"}
     before = set(threading.enumerate())
     code = execute(Listing, asked, env, log, commands=False, document=document, loop_factory=VirtualLoop)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from replicator.commands.resolve.run import Resolution
 from replicator.index import image_index
 from replicator.runtime.lifecycle import execute
+from testkit.harness.job import on_emulator
 from testkit.virtual import VirtualLoop
 
 if TYPE_CHECKING:
@@ -91,10 +92,7 @@ class Told:
 
     def __init__(self, emulator: Running, **given: str) -> None:
         log, document = io.StringIO(), io.StringIO()
-        env = {
-            "CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE": f"{emulator.url}/",
-            "CLOUDSDK_AUTH_DISABLE_CREDENTIALS": "true",
-        }
+        env = on_emulator(emulator.url)
         before = len(emulator.journal())
         self.exit_code = execute(
             Resolution,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from emulator.testing import Running, running
+from testkit.harness.gcloud import gcloud_env
 from testkit.harness.here import run_here
 from testkit.harness.job import on_emulator
 
@@ -32,16 +32,7 @@ class Gcloud:
     """Runs `gcloud compute images …` in project p1, with a configuration of its own."""
 
     def __init__(self, url: str, folder: Path) -> None:
-        self.env = {
-            **{name: os.environ[name] for name in ("PATH", "CLOUDSDK_PYTHON") if name in os.environ},
-            **on_emulator(url),
-            "HOME": str(folder),
-            "CLOUDSDK_CONFIG": str(folder / "gcloud"),
-            "CLOUDSDK_CORE_PROJECT": "p1",
-            "CLOUDSDK_CORE_DISABLE_PROMPTS": "1",
-            "CLOUDSDK_CORE_DISABLE_USAGE_REPORTING": "true",
-            "CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK": "true",
-        }
+        self.env = gcloud_env(folder, **on_emulator(url), CLOUDSDK_CORE_PROJECT="p1")
 
     def __call__(self, *words: str) -> Any:
         command = ["gcloud", "compute", "images", *words, "--format=json", "--quiet"]

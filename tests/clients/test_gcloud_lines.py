@@ -5,7 +5,6 @@ Compute lines meet the emulator; those for other services meet `testkit.recorder
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -16,6 +15,8 @@ import pytest
 
 from replicator.compute.errors import SOURCE_MISSING
 from replicator.replicas import snippets
+from testkit.harness.gcloud import gcloud_env
+from testkit.harness.job import on_emulator
 from testkit.make import EU, US
 from testkit.pages import FENCE, PAGES, program
 from testkit.places import ROOT
@@ -273,18 +274,9 @@ class Shell:
 
     def __init__(self, emulator: Running, recorder: Recorder, folder: Path) -> None:
         self.folder = folder
-        self.env = {
-            **{name: os.environ[name] for name in ("PATH", "CLOUDSDK_PYTHON") if name in os.environ},
-            **recorder.overrides(),
-            "HOME": str(folder),
-            "CLOUDSDK_CONFIG": str(folder / "gcloud"),
-            "CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE": f"{emulator.url}/",
-            "CLOUDSDK_AUTH_DISABLE_CREDENTIALS": "true",
-            "CLOUDSDK_CORE_PROJECT": PROJECT,
-            "CLOUDSDK_CORE_DISABLE_PROMPTS": "1",
-            "CLOUDSDK_CORE_DISABLE_USAGE_REPORTING": "true",
-            "CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK": "true",
-        }
+        self.env = gcloud_env(
+            folder, **{**recorder.overrides(), **on_emulator(emulator.url)}, CLOUDSDK_CORE_PROJECT=PROJECT
+        )
 
     def __call__(self, script: str, **env: str) -> list[str]:
         """The lines printed. Raises AssertionError if any command fails."""

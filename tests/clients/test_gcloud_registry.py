@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ import pytest
 
 from emulator.testing import Running, running
 from replicator.commands.registry import policies
+from testkit.harness.gcloud import gcloud_env
 from testkit.registry.mirroring import Registry, states
 
 if TYPE_CHECKING:
@@ -40,17 +40,12 @@ class Gcloud:
     """Runs `gcloud artifacts repositories …` in project p1, with a configuration of its own."""
 
     def __init__(self, emulator: Running, folder: Path) -> None:
-        self.env = {
-            **{name: os.environ[name] for name in ("PATH", "CLOUDSDK_PYTHON") if name in os.environ},
-            "CLOUDSDK_API_ENDPOINT_OVERRIDES_ARTIFACTREGISTRY": f"{emulator.url}/",
-            "CLOUDSDK_AUTH_DISABLE_CREDENTIALS": "true",
-            "HOME": str(folder),
-            "CLOUDSDK_CONFIG": str(folder / "gcloud"),
-            "CLOUDSDK_CORE_PROJECT": "p1",
-            "CLOUDSDK_CORE_DISABLE_PROMPTS": "1",
-            "CLOUDSDK_CORE_DISABLE_USAGE_REPORTING": "true",
-            "CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK": "true",
-        }
+        self.env = gcloud_env(
+            folder,
+            CLOUDSDK_API_ENDPOINT_OVERRIDES_ARTIFACTREGISTRY=f"{emulator.url}/",
+            CLOUDSDK_AUTH_DISABLE_CREDENTIALS="true",
+            CLOUDSDK_CORE_PROJECT="p1",
+        )
 
     def __call__(self, *words: str, fails: str = "") -> Any:
         command = ["gcloud", "artifacts", "repositories", *words, "--format=json", "--quiet"]

@@ -31,6 +31,8 @@ from replicator.inputs import config_file
 from replicator.replicas import settings
 from replicator.replicas.settings import Settings
 from testkit.action import Action
+from testkit.harness.gcloud import gcloud_env
+from testkit.harness.job import on_emulator
 from testkit.pages import ACTION, FENCE, OURS, PAGES, anchors, check_use, docs, our_steps, program
 from testkit.places import ROOT
 
@@ -408,16 +410,7 @@ class TestRemedies:
     def gcloud_env(self, emulator: Running, tmp_path: Path) -> dict[str, str]:
         if not shutil.which("gcloud"):
             pytest.skip("gcloud is missing")
-        return {
-            **{name: os.environ[name] for name in ("PATH", "CLOUDSDK_PYTHON") if name in os.environ},
-            "HOME": str(tmp_path),
-            "CLOUDSDK_CONFIG": str(tmp_path / "gcloud"),
-            "CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE": f"{emulator.url}/",
-            "CLOUDSDK_AUTH_DISABLE_CREDENTIALS": "true",
-            "CLOUDSDK_CORE_DISABLE_PROMPTS": "1",
-            "CLOUDSDK_CORE_DISABLE_USAGE_REPORTING": "true",
-            "CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK": "true",
-        }
+        return gcloud_env(tmp_path, **on_emulator(emulator.url))
 
     @pytest.fixture
     def paste(self, gcloud_env: dict[str, str]) -> Any:

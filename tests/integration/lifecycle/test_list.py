@@ -14,6 +14,7 @@ import pytest
 from replicator import cli
 from replicator.commands.lifecycle import run as listing
 from replicator.runtime.lifecycle import execute
+from testkit.harness.job import on_emulator
 from testkit.pages import PAGES
 from testkit.virtual import VirtualLoop
 
@@ -32,10 +33,7 @@ class Told:
 
     def __init__(self, emulator: Running, **given: str) -> None:
         log, document = io.StringIO(), io.StringIO()
-        env = {
-            "CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE": f"{emulator.url}/",
-            "CLOUDSDK_AUTH_DISABLE_CREDENTIALS": "true",
-        }
+        env = on_emulator(emulator.url)
         self.exit_code = execute(
             listing.Listing, {**LINES, **given}, env, log, commands=False, document=document, loop_factory=VirtualLoop
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
@@ -12,36 +13,20 @@ from replicator.commands.lifecycle import dates, releases
 from replicator.commands.lifecycle.lines import Scope, Shared
 from replicator.commands.lifecycle.releases import ReplicaSet, Status
 from replicator.core import names
-from replicator.core.images import Image, ImageRef
 from replicator.replicas.settings import Settings
+from testkit.lifecycle import retention
+
+if TYPE_CHECKING:
+    from replicator.core.images import Image
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 SCOPE = Scope.of("p1", ["web", "web-arm64"], Settings())
 PLACES = ("us", "eu", "asia", "us-west1", "europe-west1")
 
 
-def image(name: str, *, parent: Image | None = None, project: str = "p1", day: float = 0, **more: object) -> Image:
-    fields = {
-        "ref": ImageRef(project, name),
-        "id": f"{project}.{name}",
-        "status": "READY",
-        "created": NOW - timedelta(days=100 - day),
-        "storage_locations": ("us",),
-        "source_image": parent and parent.ref,
-        "source_image_id": parent.id if parent else "",
-        "family": "",
-        "description": "",
-        "labels": {},
-        "label_fingerprint": "f",
-        "disk_size_gb": 10,
-        "archive_size_bytes": 1,
-        "architecture": "X86_64",
-        "guest_os_features": frozenset(),
-        "licenses": frozenset(),
-        "deprecated": "",
-        "encryption": "",
-    }
-    return Image(**{**fields, **more})  # type: ignore[arg-type]
+def image(name: str, *, day: float = 0, **more: Any) -> Image:
+    """An image made on a day, of which NOW is the hundredth."""
+    return retention.image(name, created=NOW - timedelta(days=100 - day), **more)
 
 
 @st.composite
