@@ -234,6 +234,18 @@ class TestDelete:
         door.delete("web-1", copies_in=["p1", "p2"], counts=lambda image: image.ref.name != "web-1-eu")
         assert not door.there("web-1")
 
+    def test_a_copy_of_what_had_the_name_before_keeps_nothing(self, door: Door) -> None:
+        """It has the source's name, too, so that it is listed in its project."""
+        door.emulator.add_image(
+            project="p2",
+            name="web-1",
+            location="asia",
+            source_image="projects/p1/global/images/web-1",
+            source_image_id="7",
+        )
+        door.delete("web-1", copies_in=["p1", "p2"], counts=lambda image: image.ref.name != "web-1-eu")
+        assert not door.there("web-1")
+
     def test_a_list_without_the_source_itself_proves_nothing(self, door: Door) -> None:
         text = json.dumps({"kind": "compute#imageList"})
         door.emulator.faults([{"method": LIST, "action": {"kind": "body", "status": 200, "text": text}}])
