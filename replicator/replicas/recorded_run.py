@@ -12,7 +12,7 @@ from replicator.core import errors
 from replicator.index import image_index, seal
 from replicator.index.image_index import Written
 from replicator.inputs import output_file
-from replicator.replicas import report
+from replicator.replicas import report, results
 from replicator.runtime.lifecycle import Run
 from replicator.runtime.runner import Annotation
 
@@ -77,6 +77,12 @@ class RecordedRun(Run):
         if self.signer is None:
             raise errors.Unforeseen("An index to sign without a signer")
         self.written = await seal.seal(self.signer, document, self.index_file(), self.env)
+
+    def failed(self, error: errors.ReplicatorError) -> Verdict:
+        """Note the failure that ended the run, with the locations that a signal kept from their end."""
+        if isinstance(error, errors.Interrupted) and (missed := results.stopped(self.results)):
+            error = error.before(missed)
+        return super().failed(error)
 
     def say(self, where: str, text: str) -> None:
         """Print a line about a location, with the seconds since the run began."""

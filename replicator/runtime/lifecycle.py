@@ -117,12 +117,12 @@ class Run(ABC):
         try:
             verdict = self.carry_out(signals)
         except errors.ReplicatorError as error:
-            verdict = self._failed(signals.caught or error)
+            verdict = self.failed(signals.caught or error)
         except asyncio.CancelledError:
-            verdict = self._failed(signals.caught or errors.Unforeseen("The run was cancelled"))
+            verdict = self.failed(signals.caught or errors.Unforeseen("The run was cancelled"))
         except Exception as error:  # noqa: BLE001 - results are written always
             self._show_traceback()
-            verdict = self._failed(errors.Unforeseen(f"{type(error).__name__}: {error}"))
+            verdict = self.failed(errors.Unforeseen(f"{type(error).__name__}: {error}"))
         signals.deaf = True
         return verdict
 
@@ -143,7 +143,8 @@ class Run(ABC):
             self.runner.summary(self.summary(verdict))
         return self.exit_code(verdict) or (errors.ExitCode.DEFECT if self.defective else 0)
 
-    def _failed(self, error: errors.ReplicatorError) -> Verdict:
+    def failed(self, error: errors.ReplicatorError) -> Verdict:
+        """Note the failure that ended the run, and return the verdict."""
         problems = error.problems if isinstance(error, errors.BadSettings) else []
         self.notes += [about_input("error", problem) for problem in problems]
         if not problems:

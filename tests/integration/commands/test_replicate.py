@@ -308,6 +308,12 @@ class TestSignals:
             if when != "patch":
                 assert (row["outcome"], row["reason"]) == ("interrupted", "signal")
                 assert "eu" in done.outputs["failed_locations"]
+                missed = ", ".join(done.outputs["failed_locations"].split(","))
+                assert f"by {number.name} before the image was verified in {missed}" in done.outputs["reason"]
+                told = [message for level, _, message in done.annotations if level == "error"]
+                assert [f"verified in {missed}" in text for text in told] == [True]
+            else:
+                assert "before the family was moved in " in done.outputs["reason"]
             if when == "wait":
                 assert row["operation"].startswith("operation-")
             time.sleep(0.5)
