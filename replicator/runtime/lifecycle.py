@@ -47,6 +47,8 @@ class Run(ABC):
     loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None
     """Makes the event loop, whose clock is the only one that the run uses."""
     notes: list[Annotation] = field(default_factory=list)
+    seconds: float = 0.0
+    """How long the work took, once it has ended."""
     defective: bool = False
     """Whether reporting the results ran into a defect of this program."""
 
@@ -88,7 +90,12 @@ class Run(ABC):
     def in_loop(self, coroutine: Coroutine[None, None, None]) -> None:
         """Run a coroutine on a new event loop."""
         with asyncio.Runner(loop_factory=self.loop_factory) as runner:
-            runner.run(coroutine)
+            clock = runner.get_loop().time
+            began = clock()
+            try:
+                runner.run(coroutine)
+            finally:
+                self.seconds = clock() - began
 
     def folder(self) -> Path:
         """Return the folder for result files: RUNNER_TEMP in a runner, the working folder on a command line."""

@@ -248,7 +248,7 @@ class TestReport:
 
     @pytest.mark.parametrize(
         "where",
-        ["index.image_index.build", "replicas.summary.render", "replicas.report.outputs", "replicas.report.remarks"],
+        ["index.image_index.build", "replicas.summary.page.render", "replicas.report.outputs", "replicas.report.remarks"],
     )
     def test_a_defect_in_telling(self, action: Action, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
         """What one place can't be told is told in the others, and the exit code says that something is wrong."""
@@ -271,7 +271,7 @@ class TestReport:
         written = {path.name for path in folder.iterdir()}
         missing = {
             "index.image_index.build": "image-index.json",
-            "replicas.summary.render": "summary",
+            "replicas.summary.page.render": "summary",
             "replicas.report.outputs": "output",
         }.get(where)
         assert written == {"image-index.json", "output", "summary"} - {missing}
