@@ -290,7 +290,9 @@ class Compute:
         try:
             return read(send(request=request, retry=None, timeout=timeout))
         except GoogleAPICallError as error:
-            raise answers.refusal(method, str(request["project"]), error) from error
+            refused = answers.refusal(method, str(request["project"]), error)
+            refused.member = sign_in.member(self.credentials)
+            raise refused from error
         except auth_errors.GoogleAuthError as error:
             sign_in.failed(error)
         except (ParseError, answers.Garbled, AttributeError) as error:

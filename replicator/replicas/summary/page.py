@@ -122,7 +122,10 @@ def _facts(facts: Facts) -> str:
 
 def _with_code(sentence: str) -> str:
     """Escape a sentence, and render what it puts between backticks as code."""
-    return "".join(code(word) if number % 2 else text(word) for number, word in enumerate(_QUOTED.split(sentence)))
+    words = _QUOTED.split(sentence)
+    return "".join(
+        code(word) if number % 2 else f"{text(word)}{' ' * word.endswith(' ')}" for number, word in enumerate(words)
+    )
 
 
 def _error(error: errors.ReplicatorError, *, said: Collection[str]) -> list[str]:
