@@ -89,12 +89,12 @@ def head(
     """Return the lines above the table: the result, the source, remarks, and what is `wrong` with what to do."""
     parts = [f"### {_SIGN[verdict.result]} {shortened(verdict.headline)}", ""]
     if verdict.error:
-        parts += _error(verdict.error, said={row.error.todo for row in wrong if row.error})
+        parts += ended_by(verdict.error, said={row.error.todo for row in wrong if row.error})
     if source is not None:
         stored = f"stored in {text(source.home or 'several locations')}, {source.disk_size_gb} GB disk"
         stored += f", {size(source.archive_size_bytes)} archive"
-        parts += [f"Source: {table.link(source.ref, source.ref.uri)}, {stored}", ""]
-    if facts and (known := _facts(facts)):
+        parts += [f"Source: {table.link(source.ref.uri, source.ref.uri)}, {stored}", ""]
+    if facts and (known := facts_line(facts)):
         parts += [known, ""]
     if costs:
         parts += [f"Planned: {'; '.join(map(_with_code, costs))}", ""]
@@ -102,7 +102,7 @@ def head(
     return parts + cut(_trouble(wrong), "… {} more lines, see the log")
 
 
-def _facts(facts: Facts) -> str:
+def facts_line(facts: Facts) -> str:
     """Render the index, its signer, the revision and the duration, as far as they are known, in a line."""
     known = [f"Index {code(facts.index_digest)}"] if facts.index_digest else []
     if facts.signed_by:
@@ -128,7 +128,7 @@ def _with_code(sentence: str) -> str:
     )
 
 
-def _error(error: errors.ReplicatorError, *, said: Collection[str]) -> list[str]:
+def ended_by(error: errors.ReplicatorError, *, said: Collection[str] = ()) -> list[str]:
     """Render the error that ended the whole run; its remedy only if it isn't among those `said` of replicas."""
     if isinstance(error, errors.BadSettings):
         return [*cut([f"- {shortened(str(problem))}" for problem in error.problems], "- … {} more"), ""]

@@ -13,11 +13,10 @@ from replicator.runtime.markdown import code, cut, shortened, text
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from replicator.core.images import ImageRef
     from replicator.core.replicas import Replica, ReplicaResult
 
 #: More lines than these aren't taken in at a glance: those that are equal but for the location are put together.
-_GLANCE = 12
+GLANCE = 12
 #: What the location is in the names that several share, as in the input `name_template`.
 _LOCATION = "{location}"
 #: How many locations a line or a heading names.
@@ -64,14 +63,19 @@ def planned(rows: Sequence[ReplicaResult], steps: Mapping[str, str]) -> list[str
 
 def named(rows: Sequence[ReplicaResult]) -> str:
     """Return the locations of the replicas; of many only the first, and how many more."""
-    where = [text(row.where) for row in rows]
+    return joined([row.where for row in rows])
+
+
+def joined(places: Sequence[str]) -> str:
+    """Return the places, escaped; of many only the first, and how many more."""
+    where = list(map(text, places))
     more = len(where) - MOST_NAMED
     return ", ".join(where) if more <= 1 else f"{', '.join(where[:MOST_NAMED])} and {more} more"
 
 
-def link(ref: ImageRef, shown: str) -> str:
+def link(uri: str, shown: str) -> str:
     """Return what is `shown` as a link to the image's page in Google's console."""
-    return f"[{code(shown)}]({_CONSOLE}{quote(ref.uri, errors='replace')})"
+    return f"[{code(shown)}]({_CONSOLE}{quote(uri, errors='replace')})"
 
 
 def _existing(row: ReplicaResult) -> list[str]:
@@ -113,7 +117,7 @@ def _table(
         for number, (row, told) in enumerate(zip(rows, cells, strict=True))
     ]
     groups = _groups(rows, cells)
-    if len(rows) <= _GLANCE or len(groups) > len(rows) // 2:
+    if len(rows) <= GLANCE or len(groups) > len(rows) // 2:
         return _with_head(columns, whole)
     shared = [
         _line([_where(alike[0].replica, named(alike)), *told, *([_range(alike)] if numbers else [])])
@@ -157,7 +161,7 @@ def _where(replica: Replica, shown: str) -> str:
 
 def _image(row: ReplicaResult) -> str:
     ref = row.replica.ref
-    return link(ref, ref.name) if row.image else code(ref.name)
+    return link(ref.uri, ref.name) if row.image else code(ref.name)
 
 
 def _line(cells: Sequence[str]) -> str:
