@@ -93,6 +93,8 @@ def test_a_summary_names_no_folder_of_the_runner(tmp_path: Path) -> None:
     assert (tmp_path / "summary").read_text("utf-8").splitlines()[-1] == "a&#95;b.json, 'dist/x'"
     Runner({**env, "GITHUB_WORKSPACE": "/"}, io.StringIO(), commands=True).summary("a /b\n")
     assert (tmp_path / "summary").read_text("utf-8").splitlines()[-1] == "a /b"
-    Runner(env, io.StringIO(), commands=True).summary("/opt/runner/_work/images/images2/x in /opt/runner/_work/_temp.\n")
+    Runner(env, io.StringIO(), commands=True).summary(
+        "/opt/runner/_work/images/images2/x in /opt/runner/_work/_temp.\n"
+    )
     told = (tmp_path / "summary").read_text("utf-8").splitlines()[-1]
     assert told == "/opt/runner/_work/images/images2/x in RUNNER&#95;TEMP."
