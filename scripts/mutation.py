@@ -79,7 +79,7 @@ FAMILIES = (
     "integration/rules/test_execute.py::TestRepairs",
     "integration/commands/test_schedule.py::TestNewerRelease",
 )
-SUMMARY = ("unit/replicas/test_summary.py",)
+SUMMARY = ("unit/replicas/summary/test_page.py",)
 REFUSALS = ("unit/compute/test_refusals.py", "unit/compute/test_named_causes.py")
 PAIRS = ("exhaustive/test_pair_worlds.py",)
 EXECUTED = (*PAIRS, "integration/rules/test_execute.py", "integration/rules/test_rules.py")
@@ -122,13 +122,13 @@ MODULES = (
     Module("commands/replicate/execute", (*EXECUTED, "integration/commands/test_replicate.py")),
     Module("commands/merge/fragments", MERGED),
     Module("commands/merge/confirm", MERGED),
-    Module("replicas/summary", SUMMARY, ("_QUOTED", "_link")),
+    Module("replicas/summary/page", SUMMARY, ("_QUOTED", "_link")),
     Module(
         "replicas/snippets",
         ("unit/replicas/test_snippets.py", "clients/terraform/test_snippet.py"),
         ("_shell", "_quoted"),
     ),
-    Module("replicas/charts", ("unit/replicas/test_charts.py",)),
+    Module("replicas/summary/charts", ("unit/replicas/summary/test_charts.py",)),
 )
 
 

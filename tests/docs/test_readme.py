@@ -235,3 +235,14 @@ def test_zizmor_finds_nothing_in_the_examples() -> None:
 @pytest.mark.parametrize("schema", ["vendor.github-workflows", "custom.github-workflows-require-timeout"])
 def test_the_examples_fit_the_schema(schema: str) -> None:
     subprocess.run([program("check-jsonschema"), "--builtin-schema", schema, *EXAMPLES], check=True, timeout=60)
+
+
+def test_badges_are_of_workflows_that_exist() -> None:
+    badges = re.findall(r"\[!\[\w+\]\((\S+)/badge\.svg\)\]\((\S+)\)", README)
+    assert badges
+    for picture, page in badges:
+        assert picture == page
+        workflow = picture.removeprefix(
+            "https://github.com/gce-image-replicator/gce-image-replicator/actions/workflows/"
+        )
+        assert (ROOT / ".github" / "workflows" / workflow).is_file()

@@ -16,7 +16,12 @@ _LICENCE_REMEDY = "Ask the owner of LICENCE for the right to use it, or build th
 
 #: The set-up is wrong; waiting doesn't help.
 SET_UP: tuple[Fault, ...] = (
-    Fault(error=errors.Quota, codes=frozenset({"quotaExceeded", "QUOTA_EXCEEDED", "limitExceeded"})),
+    Fault(
+        error=errors.Quota,
+        codes=frozenset({"quotaExceeded", "QUOTA_EXCEEDED", "limitExceeded"}),
+        remedy="Delete images that nobody needs (`gcloud compute images list --project PROJECT --no-standard-images` "
+        "lists them), or ask for more quota; then run this again.",
+    ),
     Fault(
         error=errors.Forbidden,
         words=r"BILLING_DISABLED|(?i:billing to be enabled|billing account.{0,80}(closed|disabled))",
