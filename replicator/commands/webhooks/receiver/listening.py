@@ -57,18 +57,21 @@ def _unix(path: str) -> socket.socket:
     """Return a socket in the file system, for its owner and group, in the place of one that nobody listens on."""
     if not path.startswith("/"):
         raise BadSettings([InputProblem("listen", f"isn't a whole path; write {_UNIX}:/PATH")])
-    bound = socket.socket(socket.AF_UNIX)
     if Path(path).is_socket():
         with socket.socket(socket.AF_UNIX) as other:
             if other.connect_ex(path) == 0:
                 raise OSError("another receiver listens on it")
         Path(path).unlink()
+    bound = socket.socket(socket.AF_UNIX)
     earlier = os.umask(0o117)
     try:
         bound.bind(path)
+        bound.listen(128)
+    except OSError:
+        bound.close()
+        raise
     finally:
         os.umask(earlier)
-    bound.listen(128)
     return bound
 
 

@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 
     from replicator.commands.webhooks.receiver.tables import Arrival
 
-_CONFLICT = "the version was published as {}, and this index isn't the same with more locations"
-
 
 class Store:
     """The tables, behind the few things that are done with them. Each method is one transaction."""
@@ -98,8 +96,7 @@ class Store:
             return "idempotent_hit", held.id
         publication = held.id if held else self._recorded(db, new)
         if earlier is not None and contradicts:
-            values = {"status": "failed", "reason": "conflict", "message": _CONFLICT.format(earlier.id)}
-            db.execute(table.update().where(table.c.id == publication).values(**values))
+            db.execute(table.update().where(table.c.id == publication).values(**_conflict(earlier.id)))
             note(db, publication, new.now, "failed", "conflict")
             return "conflict", publication
         if held:
@@ -181,7 +178,7 @@ class Store:
             if settled.status == "published" and amends:
                 earlier = published(db, taken["hook"], taken["repository"], taken["version"])
                 if earlier and not amends(earlier.body):
-                    values |= {"status": "failed", "reason": "conflict", "message": _CONFLICT.format(earlier.id)}
+                    values |= _conflict(earlier.id)
                 elif earlier:
                     values["amends"] = earlier.id
             mine = (table.c.id == taken["id"]) & (table.c.claim == taken["claim"])
@@ -252,6 +249,11 @@ class Store:
         """Let one transaction at a time pass here; SQLite lets only one write anyway."""
         if not self._sqlite:
             db.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext(:name))"), {"name": f"image-receiver {name}"})
+
+
+def _conflict(earlier: str) -> dict[str, str]:
+    message = f"the version was published as {earlier}, and this index isn't the same with more locations"
+    return {"status": "failed", "reason": "conflict", "message": message, "signed_by": "", "signed_at": ""}
 
 
 def published(db: sa.Connection, hook: str, repository: str, version: str) -> Any:
