@@ -39,6 +39,7 @@ class Inside:
     state: str = ""
     now: float = NOW
     logged: list[dict[str, Any]] = field(default_factory=list)
+    opened: Store | None = None
 
     def __post_init__(self) -> None:
         (self.folder / "secret").write_text(SECRET, "utf-8")
@@ -57,9 +58,9 @@ class Inside:
 
     def restart(self) -> None:
         """Begin as after a kill: what was in memory is gone."""
-        if hasattr(self, "store"):
-            self.store.close()
-        self.store = Store(self.config.state)
+        if self.opened:
+            self.opened.close()
+        self.store = self.opened = Store(self.config.state)
         self.store.release()
         common: dict[str, Any] = {"config": self.config, "store": self.store, "now": lambda: self.now, "log": self._log}
         self.commands = Commander(**common)
