@@ -5,8 +5,9 @@ SQLAlchemy Core; `tables` says what is kept, `command_queue` does the same for t
 
 from __future__ import annotations
 
+import threading
 import uuid
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -42,6 +43,7 @@ class Store:
     def __init__(self, state: str) -> None:
         """Open the store, and make it where it is missing. Raises NewerStore, sqlalchemy.exc.SQLAlchemyError."""
         self._sqlite = "://" not in state
+        self._turn = threading.Lock()
         url = f"sqlite:///{state}" if self._sqlite else state.replace("postgresql://", "postgresql+psycopg://", 1)
         arguments = {"timeout": 5} if self._sqlite else {"connect_timeout": 5}
         self._engine = sa.create_engine(url, connect_args=arguments, pool_pre_ping=not self._sqlite)
@@ -242,7 +244,8 @@ class Store:
     @contextmanager
     def changing(self) -> Iterator[sa.Connection]:
         """Give a connection for one transaction."""
-        with self._engine.begin() as db:
+        # SQLite lets one write at a time, and has the others look again after ever longer pauses, some of them in vain.
+        with self._turn if self._sqlite else nullcontext(), self._engine.begin() as db:
             yield db
 
     def _lock(self, db: sa.Connection, name: str) -> None:
