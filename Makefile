@@ -54,9 +54,10 @@ test-rest: setup
 test-all: setup
 	@MAKE="$(MAKE)" bash scripts/test_all.sh
 
-engines:
+engines: setup
 	@bash scripts/engines.sh actionlint act gitea-act cosign
 	@bash scripts/sigstore.sh
+	@bash scripts/pygithub.sh "$(VENV)"
 
 test-runners: setup
 	@bash scripts/engines.sh
@@ -70,8 +71,10 @@ test-signing: setup
 
 test-forges: setup
 	@bash scripts/gitea-server.sh build
-	@$(PYTEST) --all tests/clients/test_gitea.py tests/clients/test_gitea_runs.py tests/exhaustive/test_release.py \
-		tests/exhaustive/test_dispatch.py $(ARGS)
+	@bash scripts/sigstore.sh
+	@bash scripts/pygithub.sh "$(VENV)"
+	@$(PYTEST) --all tests/clients/test_gitea.py tests/clients/test_gitea_runs.py tests/clients/test_judges.py \
+		tests/exhaustive/test_release.py tests/exhaustive/test_dispatch.py tests/exhaustive/webhooks $(ARGS)
 
 soak: setup
 	@$(PY) scripts/soak.py $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) \
@@ -109,6 +112,7 @@ lock:
 	$(LOCK_SLIM) -c locks/sign.txt -c locks/demo.txt locks/serve.in -o locks/serve.txt
 	$(LOCK_SLIM) -c locks/uv.txt -c locks/sign.txt -c locks/demo.txt -c locks/serve.txt locks/dev.in -o locks/dev.txt
 	$(LOCK) -c locks/dev.txt locks/package.in -o locks/package.txt
+	$(LOCK) locks/judges.in -o locks/judges.txt
 	$(LOCK) locks/audit.in -o locks/audit.txt
 
 lock-check: setup

@@ -38,7 +38,7 @@ DOORS = {
     "yaml": ("inputs/config_file.py", "commands/webhooks/receiver/config.py"),
     "sqlalchemy": ("commands/webhooks/receiver",),
     "starlette": ("commands/webhooks/receiver/app.py",),
-    "uvicorn": ("commands/webhooks/receiver/run.py",),
+    "uvicorn": ("commands/webhooks/receiver/listening.py",),
     "pydantic": ("inputs", "index", "replicas/settings.py", "commands", "cli_parser.py"),
 }
 #: What a pure module has no use for: clock, network, environment, files.
