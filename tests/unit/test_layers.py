@@ -82,6 +82,7 @@ PURE = {
     "commands/registry/policies.py",
     "commands/registry/references.py",
     "commands/registry/errors.py",
+    "commands/registry/pulls/verdicts.py",
     "commands/registry/repositories.py",
     "commands/registry/rewrite.py",
     "commands/release/names.py",

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from replicator.commands.registry import errors, repositories
+from replicator.commands.registry import errors, report, repositories
 from replicator.commands.registry.errors import Refused
 from replicator.commands.registry.mirrors import Mirrors
 from replicator.commands.registry.report import Finding, State
@@ -59,6 +59,11 @@ async def mirrors_of(run: RegistryRun, inputs: Inputs, signals: Signals) -> None
         async with asyncio.TaskGroup() as group:
             for number, want in enumerate(wants):
                 group.create_task(settle(number, want))
+        if inputs.pulls:
+            from replicator.commands.registry.pulls import asking
+
+            signed_in = None if inputs.anonymous else artifacts.signed_in
+            run.known.pulls = await asking.all_of(inputs.pulls, report.right(run.known), signed_in)
 
 
 def _unknown(want: Wanted) -> Finding:

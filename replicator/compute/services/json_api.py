@@ -10,7 +10,7 @@ import asyncio
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import requests
 from google.auth import exceptions as auth_errors
@@ -20,6 +20,7 @@ from replicator.bootstrap.redact import redacted
 from replicator.compute import connect, credentials
 from replicator.compute.refusals import NoToken, NoWay
 from replicator.compute.threads import DaemonThreads
+from replicator.compute.trouble import connection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -71,8 +72,7 @@ class JsonApi:
 
     def __init__(self, name: str, endpoint: str, credentials: Any, *, timeout: tuple[float, float]) -> None:
         self._name, self._endpoint, self._timeout = name, endpoint, timeout
-        self.session = AuthorizedSession(credentials)  # type: ignore[no-untyped-call]
-        connect.set_up(self.session, local=endpoint.startswith("http://"))
+        self.session = signed_in(credentials, local=endpoint.startswith("http://"))
 
     def send(
         self,
@@ -83,17 +83,31 @@ class JsonApi:
     ) -> Answer:
         """Send one request, and return what the service said to it. Raises Unanswered, and SignInFailed."""
         url = f"{self._endpoint}/{quote(path, safe='/:')}"
-        answer = sent(self.session, verb, url, self._timeout, json=body, params=query)
+        answer = sent(self.session, verb, url, timeout=self._timeout, json=body, params=query)
         return _read(answer, f"{verb} {path}", self._name)
 
 
-def sent(session: Any, verb: str, url: str, timeout: tuple[float, float], **more: Any) -> requests.Response:
-    """Send a request by a session, google-auth's or another. Raises Unanswered, and SignInFailed.
+def signed_in(credentials: Any, *, local: bool) -> Any:
+    """Return a session that sends the credentials' token with each request; `local` means to loopback only."""
+    session = AuthorizedSession(credentials)  # type: ignore[no-untyped-call]
+    connect.set_up(session, local=local)
+    return session
 
-    Redirects aren't followed: a token would go with them.
+
+def nobodys() -> requests.Session:
+    """Return a session that sends no credentials, not even those of a .netrc."""
+    session = requests.Session()
+    session.auth = lambda request: request
+    return session
+
+
+def sent(session: Any, verb: str, url: str, **more: Any) -> requests.Response:
+    """Send a request by a session of these. Raises Unanswered, and SignInFailed.
+
+    Redirects aren't followed where nothing else is said: a token would go with them.
     """
     try:
-        answer: requests.Response = session.request(verb, url, timeout=timeout, **{"allow_redirects": False, **more})
+        answer: requests.Response = session.request(verb, url, **{"allow_redirects": False, **more})
     except auth_errors.GoogleAuthError as error:
         try:
             credentials.failed(error)
@@ -102,10 +116,13 @@ def sent(session: Any, verb: str, url: str, timeout: tuple[float, float], **more
     except NoToken as error:
         raise Unanswered(str(error), Lack.TOKEN, again=True) from None
     except NoWay as error:
-        raise Unanswered(str(error), Lack.TOKEN, again=False) from None
+        raise Unanswered(f"{error}. {error.fault.remedy}", Lack.TOKEN, again=False) from None
     except (requests.RequestException, OSError) as error:
         # The error's own text holds the whole address.
-        raise Unanswered(f"{verb} got no answer ({type(error).__name__})", Lack.ANSWER, again=True) from None
+        host = urlsplit(url).hostname or ""
+        trouble = connection.of(error, host, encrypted=url.startswith("https://"))
+        said = " ".join(filter(None, (f"No answer from {trouble.text}.", trouble.remedy)))
+        raise Unanswered(said, Lack.ANSWER, again=not trouble.remedy) from None
     return answer
 
 
