@@ -139,6 +139,8 @@ class TestSnippets:
         subprocess.run(
             [program("check-jsonschema"), "--builtin-schema", "vendor.github-workflows", path], check=True, timeout=60
         )
+        subprocess.run([program("zizmor"), "--offline", "--quiet", path], check=True, timeout=60)
+        subprocess.run([program("actionlint"), "-no-color", path], check=True, timeout=60)
 
     def test_the_index_is_one(self) -> None:
         schema = json.loads((ROOT / "schemas" / "image-index.schema.json").read_text(encoding="utf-8"))
