@@ -56,15 +56,15 @@ test-all: setup
 
 engines:
 	@bash scripts/engines.sh actionlint act gitea-act cosign
-	@bash scripts/sigstore.sh
+	@bash scripts/node.sh
 
 test-runners: setup
 	@bash scripts/engines.sh
-	@bash scripts/sigstore.sh
+	@bash scripts/node.sh sigstore
 	@$(PYTEST) tests/clients/runners $(ARGS)
 
 test-signing: setup
-	@bash scripts/sigstore.sh
+	@bash scripts/node.sh sigstore
 	@bash scripts/engines.sh cosign
 	@$(PYTEST) --all tests/integration/signing tests/exhaustive/test_mutated.py tests/clients/test_cosign.py tests/e2e/signing $(ARGS)
 
