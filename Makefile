@@ -57,16 +57,16 @@ test-all: setup
 
 engines: setup
 	@bash scripts/engines.sh actionlint act gitea-act cosign crane distribution pull
-	@bash scripts/sigstore.sh
+	@bash scripts/node.sh
 	@bash scripts/pygithub.sh "$(VENV)"
 
 test-runners: setup
 	@bash scripts/engines.sh
-	@bash scripts/sigstore.sh
+	@bash scripts/node.sh sigstore
 	@$(PYTEST) tests/clients/runners $(ARGS)
 
 test-signing: setup
-	@bash scripts/sigstore.sh
+	@bash scripts/node.sh sigstore
 	@bash scripts/engines.sh cosign
 	@$(PYTEST) --all tests/integration/signing tests/exhaustive/test_mutated.py tests/clients/test_cosign.py tests/e2e/signing $(ARGS)
 
@@ -77,7 +77,7 @@ test-registry: setup
 
 test-forges: setup
 	@bash scripts/gitea-server.sh build
-	@bash scripts/sigstore.sh
+	@bash scripts/node.sh judges
 	@bash scripts/pygithub.sh "$(VENV)"
 	@$(PYTEST) --all tests/clients/test_gitea.py tests/clients/test_gitea_runs.py tests/clients/test_judges.py \
 		tests/exhaustive/test_release.py tests/exhaustive/test_dispatch.py tests/exhaustive/webhooks $(ARGS)

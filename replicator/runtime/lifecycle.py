@@ -27,7 +27,9 @@ from replicator.runtime.verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
-    from typing import Any, TextIO
+    from typing import Any, TextIO, TypeVar
+
+    T = TypeVar("T")
 
 
 @dataclass(kw_only=True)
@@ -49,6 +51,8 @@ class Run(ABC):
     notes: list[Annotation] = field(default_factory=list)
     seconds: float = 0.0
     """How long the work took, once it has ended."""
+    dotenv: str = ""
+    """The file that the option `dotenv` names: it gets the outputs as variables."""
     defective: bool = False
     """Whether reporting the results ran into a defect of this program."""
 
@@ -86,6 +90,23 @@ class Run(ABC):
     @abstractmethod
     def summary(self, verdict: Verdict) -> str:
         """Return the job summary, in Markdown."""
+
+    def checked(
+        self, load: Callable[[Mapping[str, str], Mapping[str, str]], T], given: Mapping[str, str], **files: str
+    ) -> T:
+        """Check inputs by `load`, and the files to write by option. Raises BadSettings with every problem."""
+        from replicator.inputs import output_file
+
+        problems = output_file.problems({**files, "dotenv": self.dotenv})
+        if any(problem.input == "dotenv" for problem in problems):
+            self.dotenv = ""
+        try:
+            inputs = load({name: text for name, text in given.items() if name not in {*files, "dotenv"}}, self.env)
+        except errors.BadSettings as error:
+            raise errors.BadSettings([*problems, *error.problems]) from None
+        if problems:
+            raise errors.BadSettings(problems)
+        return inputs
 
     def in_loop(self, coroutine: Coroutine[None, None, None]) -> None:
         """Run a coroutine on a new event loop."""
@@ -138,6 +159,9 @@ class Run(ABC):
         self.conclude()
         with self.tolerant("outputs"):
             self.runner.outputs(self.outputs(verdict))
+        if self.dotenv:
+            with self.tolerant("file that dotenv names"):
+                self._write_variables(self.outputs(verdict))
         with self.tolerant("document"):
             if document:
                 document.write(self.answer(verdict))
@@ -149,6 +173,14 @@ class Run(ABC):
         with self.tolerant("summary"):
             self.runner.summary(self.summary(verdict))
         return self.exit_code(verdict) or (errors.ExitCode.DEFECT if self.defective else 0)
+
+    def _write_variables(self, outputs: Mapping[str, str]) -> None:
+        # Most runs don't pay for this import.
+        from replicator.index import image_index
+        from replicator.runtime import dotenv
+
+        path = Path(self.dotenv)
+        image_index.write(dotenv.lines(outputs).encode(), path.parent, path.name)
 
     def failed(self, error: errors.ReplicatorError) -> Verdict:
         """Note the failure that ended the run, and return the verdict."""
@@ -186,6 +218,7 @@ def execute(
         stdout=stdout,
         runner=Runner(env, stdout, commands=commands),
         of_action=of_action,
+        dotenv=given.get("dotenv", "").strip(),
         loop_factory=loop_factory,
     )
     with listening() as signals:

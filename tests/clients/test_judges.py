@@ -56,7 +56,7 @@ BODIES = [
 def ask(**asked: Any) -> dict[str, Any]:
     """What the libraries on Node say."""
     if not shutil.which("node") or not NODE.exists():
-        pytest.skip("judges on Node are missing: `bash scripts/sigstore.sh` installs them where Node is")
+        pytest.skip("judges on Node are missing: `bash scripts/node.sh judges` installs them where Node is")
     program = (ROOT / "tests" / "clients" / "judge.mjs").read_text("utf-8")
     done = subprocess.run(
         ["node", "--input-type=module", "--eval", program],
@@ -146,7 +146,9 @@ def forge() -> Iterator[tuple[GitHub, Front]]:
 
 def right() -> dict[str, Any]:
     """What each client must find of what we published."""
-    found: dict[str, Any] = {name: [len(text), f"sha256:{hashlib.sha256(text).hexdigest()}"] for name, text in FILES.items()}
+    found: dict[str, Any] = {
+        name: [len(text), f"sha256:{hashlib.sha256(text).hexdigest()}"] for name, text in FILES.items()
+    }
     sums = "".join(
         f"{digest.removeprefix('sha256:')}  {name}\n" for name, (_, digest) in sorted(found.items())
     ).encode()

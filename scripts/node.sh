@@ -1,20 +1,18 @@
 #!/usr/bin/env bash
-# Installs what the tests run on Node: the Sigstore project's own stand-in, @sigstore/mock, which they sign with; and the
-# libraries of others that judge webhooks and releases.
+# Installs what tests run with Node: node.sh [NAME…]. `sigstore` is the Sigstore project's own stand-in for Sigstore,
+# `judges` are libraries of others that judge webhooks and releases, `gitlab-ci-local` runs GitLab pipelines here.
 #
-# scripts/node/NAME/lock.json pins the version and hash of every package; npm's settings name the registry. The
-# packages are kept in a cache folder under a name that changes with the lock, and linked from build/engines/NAME.
-# Without Node or a registry it is skipped with a line that says so; a wrong hash is a failure.
+# scripts/node/NAME/lock.json pins the version and hash of every package; npm's settings name the registry. The packages
+# are kept in a cache folder under a name that changes with the lock, and linked from build/engines/NAME. Without Node or a
+# registry they are skipped with a line that says so; a wrong hash is a failure.
 set -uo pipefail
 cd "$(dirname -- "${BASH_SOURCE[0]}")/.." || exit 1
 
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/gce-image-replicator/engines
 mkdir -p "$cache" build/engines || exit 1
-work=
-trap 'rm -rf -- "$work"' EXIT
 
 install() {
-  local name=$1 pins=scripts/node/$1 place said tool
+  local name=$1 pins=scripts/node/$1 place work said tool
   place=$cache/$name-$(cat "$pins/package.json" "$pins/lock.json" | cksum | cut -d ' ' -f 1)
   if [ ! -d "$place" ]; then
     rm -f -- "build/engines/$name"
@@ -44,8 +42,9 @@ install() {
   echo "ready    $name"
 }
 
+[ "$#" -gt 0 ] || set -- sigstore judges gitlab-ci-local
 status=0
-for name in sigstore judges; do
+for name in "$@"; do
   install "$name" || status=1
 done
 exit "$status"
