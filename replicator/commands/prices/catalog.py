@@ -26,7 +26,9 @@ GOOGLE = "https://cloudbilling.googleapis.com"
 #: The most that one answer holds, by the discovery document.
 _PAGE = 5000
 _MOST_PAGES = 100
+#: Seconds for a connection, and between two parts of an answer; for all of a page.
 _TIMEOUT = (10.0, 60.0)
+_LONGEST = 120.0
 #: Seconds before each further try.
 _WAITS = (1.0, 4.0, 16.0)
 
@@ -37,7 +39,8 @@ class _Passing(Exception):
 
 async def skus(inputs: Inputs, env: Mapping[str, str]) -> list[dict[str, Any]]:
     """Read all SKUs of Compute Engine, page by page. Raises ReplicatorError."""
-    session = _session(inputs, env)
+    # A machine's metadata server may be waited for; a signal ends the run meanwhile.
+    session = await asyncio.get_running_loop().run_in_executor(DaemonThreads(), _session, inputs, env)
     found: list[dict[str, Any]] = []
     token = ""
     for _ in range(_MOST_PAGES):
@@ -71,9 +74,12 @@ async def _page(session: Any, inputs: Inputs, token: str) -> dict[str, Any]:
     for wait in (0.0, *_WAITS):
         await asyncio.sleep(wait)
         try:
-            return await loop.run_in_executor(DaemonThreads(), _get, session, url, query)
+            answer = loop.run_in_executor(DaemonThreads(), _get, session, url, query)
+            return await asyncio.wait_for(answer, _LONGEST)
         except _Passing as error:
             said = str(error)
+        except TimeoutError:
+            said = f"no whole answer in {_LONGEST:g} seconds"
     raise ReplicatorError(CATALOG_UNREACHABLE, f"The Cloud Billing Catalog can't be read: {said}")
 
 
