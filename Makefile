@@ -55,7 +55,7 @@ test-all: setup
 	@MAKE="$(MAKE)" bash scripts/test_all.sh
 
 engines:
-	@bash scripts/engines.sh actionlint act gitea-act cosign
+	@bash scripts/engines.sh actionlint act gitea-act cosign terraform-external
 	@bash scripts/sigstore.sh
 
 test-runners: setup

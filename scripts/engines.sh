@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the real runners for tests/clients/runners/, and actionlint or cosign: engines.sh [NAME…].
+# Builds the real runners for tests/clients/runners/, and actionlint, cosign or a provider of Terraform: engines.sh [NAME…].
 #
 # Each is a Go program pinned by scripts/go/NAME/go.mod, with every module's hash in go.sum beside it. The programs are
 # kept in a cache folder under a name that changes with the lock, and linked from build/engines/, where they are looked
@@ -23,6 +23,8 @@ package_of() {
     act | gitea-act) echo github.com/nektos/act ;;
     actionlint) echo github.com/rhysd/actionlint/cmd/actionlint ;;
     cosign) echo github.com/sigstore/cosign/v3/cmd/cosign ;;
+    # Terraform's provider `external`, in the newest version that module proxies have.
+    terraform-external) echo github.com/terraform-providers/terraform-provider-external ;;
   esac
 }
 
