@@ -56,7 +56,7 @@ test-all: setup
 	@MAKE="$(MAKE)" bash scripts/test_all.sh
 
 engines: setup
-	@bash scripts/engines.sh actionlint act gitea-act cosign crane distribution pull
+	@bash scripts/engines.sh actionlint act gitea-act cosign crane distribution pull terraform-external
 	@bash scripts/node.sh
 	@bash scripts/pygithub.sh "$(VENV)"
 

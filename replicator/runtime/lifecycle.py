@@ -9,7 +9,6 @@ run = functools.partial(execute, Counting)
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 import tempfile
@@ -26,6 +25,7 @@ from replicator.runtime.signals import Signals, listening
 from replicator.runtime.verdict import Verdict
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
     from typing import Any, TextIO, TypeVar
 
@@ -109,12 +109,17 @@ class Run(ABC):
         return inputs
 
     def in_loop(self, coroutine: Coroutine[None, None, None]) -> None:
-        """Run a coroutine on a new event loop."""
+        """Run a coroutine on a new event loop. Raises Unforeseen if it is cancelled."""
+        # A run that asks nobody doesn't pay for its import.
+        import asyncio
+
         with asyncio.Runner(loop_factory=self.loop_factory) as runner:
             clock = runner.get_loop().time
             began = clock()
             try:
                 runner.run(coroutine)
+            except asyncio.CancelledError:
+                raise errors.Unforeseen("The run was cancelled") from None
             finally:
                 self.seconds = clock() - began
 
@@ -146,8 +151,6 @@ class Run(ABC):
             verdict = self.carry_out(signals)
         except errors.ReplicatorError as error:
             verdict = self.failed(signals.caught or error)
-        except asyncio.CancelledError:
-            verdict = self.failed(signals.caught or errors.Unforeseen("The run was cancelled"))
         except Exception as error:  # noqa: BLE001 - results are written always
             self._show_traceback()
             verdict = self.failed(errors.Unforeseen(f"{type(error).__name__}: {error}"))

@@ -159,17 +159,19 @@ async def repeated(
     *,
     passing: Callable[[Exception], bool],
     pause: Callable[[float, Exception], Any],
+    longest: float | None = None,
 ) -> _T:
     """Send a request, and again after each pause while `passing` says of its failure that it may pass.
 
-    `pause` is awaited with the seconds and the failure, and may raise another. What is left in the end is raised.
+    `pause` is awaited with the seconds and the failure, and may raise another. What is left in the end is raised:
+    TimeoutError if the whole answer took more than `longest` seconds.
     """
     for seconds in pauses:
         try:
-            return await in_thread(send)
+            return await asyncio.wait_for(in_thread(send), longest)
         except Exception as error:
             if not passing(error):
                 raise
             failed = error
         await pause(seconds, failed)
-    return await in_thread(send)
+    return await asyncio.wait_for(in_thread(send), longest)
