@@ -17,7 +17,7 @@ _FORMS = (
     ("customer", re.compile(r"\bC0[0-9a-z]{7}\b")),
     ("domain", re.compile(r"(?<=domain:)[A-Za-z0-9.-]+\.[A-Za-z]{2,}")),
     # Of projects, images, operations; the smoke's own numbers are shorter.
-    ("id", re.compile(r"(?<![\w.-])\d{9,}(?![\w.-])")),
+    ("id", re.compile(r"(?<![\w-])(?<!\d\.)\d{9,}(?![\w-])(?!\.\d)")),
 )
 #: What everybody has, and what the smoke itself sends.
 _COMMON = {"nobody@example.com", "anonymous@example.com"}

@@ -13,7 +13,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from replicator import __version__
 from scripts.smoke.probe import CONFIRMED, OPEN, REFUTED, SKIPPED, Finding, switches
-from scripts.smoke.redaction import Redaction
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from scripts.smoke.lab import Timing
     from scripts.smoke.options import Options
     from scripts.smoke.product import Outcome
+    from scripts.smoke.redaction import Redaction
 
 #: What an issue takes is 65,536 characters.
 MARKDOWN_BYTES = 60_000
@@ -140,8 +140,9 @@ def made(
     timings: Sequence[Timing],
     leftovers: int,
     unprobed: dict[str, str],
+    redaction: Redaction,
 ) -> Report:
-    """The report of a run, with real values still in it."""
+    """The report of a run, with pseudonyms: texts are shortened only after that, so that no value is cut in two."""
     asked = {"PUBLIC": options.public, "THOROUGH": options.thorough, "REGISTRY": options.registry}
     return Report(
         product=__version__,
@@ -149,33 +150,37 @@ def made(
         emulator=options.endpoint.startswith("http://"),
         exit_code=exit_code,
         options=[*(name for name, given in asked.items() if given), *options.only],
-        steps=[_step(each) for each in outcomes],
-        rows=[_row(each, exchanges) for each in findings],
+        steps=[_step(each, redaction) for each in outcomes],
+        rows=[_row(each, exchanges, redaction) for each in findings],
         unprobed=unprobed,
         timings=[Took(location=each.location, kind=each.kind, seconds=each.seconds) for each in timings],
         leftovers=leftovers,
     )
 
 
-def _step(outcome: Outcome) -> Step:
+def _step(outcome: Outcome, redaction: Redaction) -> Step:
     said = outcome.ended.stdout if not outcome.problem else f"{outcome.ended.stdout}\n{outcome.ended.stderr}"
     return Step(
         name=outcome.name,
-        problem=outcome.problem,
+        problem=redaction.text(outcome.problem),
         exit_code=outcome.ended.exit_code,
         seconds=round(outcome.ended.seconds, 1),
-        output=_short(said),
+        output=_short(redaction.text(said)),
     )
 
 
-def _row(finding: Finding, exchanges: Sequence[Exchange]) -> Row:
+def _row(finding: Finding, exchanges: Sequence[Exchange], redaction: Redaction) -> Row:
     probe = finding.probe
+
+    def shown(value: Any) -> str:
+        return _short(json.dumps(redaction.value(value), sort_keys=True))
+
     told = [
         Told(
-            request=f"{each.verb} {each.path}",
-            sent=_short(json.dumps(each.sent, sort_keys=True)) if each.sent is not None else "",
+            request=redaction.text(f"{each.verb} {each.path}"),
+            sent=shown(each.sent) if each.sent is not None else "",
             status=each.status,
-            answered=_short(json.dumps(each.answered, sort_keys=True)),
+            answered=shown(each.answered),
             seconds=round(each.seconds, 3),
         )
         for each in exchanges[finding.first : finding.last]
@@ -187,7 +192,7 @@ def _row(finding: Finding, exchanges: Sequence[Exchange]) -> Row:
         assumed=probe.expected,
         observed=finding.observed,
         verdict=finding.verdict,  # type: ignore[arg-type]
-        seen=_short(json.dumps(finding.seen, sort_keys=True)),
+        seen=shown(finding.seen),
         exchanges=told,
     )
 
@@ -263,17 +268,10 @@ def _told(row: Row) -> list[str]:
     return [f"## {row.id}: {row.verdict}", "", "```", *(line.replace("```", "'''") for line in lines), "```", ""]
 
 
-def write(report: Report, folder: Path, known: dict[str, str]) -> list[Path]:
-    """Write the three files, with pseudonyms. Raises StillThere rather than to tell whose project it was."""
-    redaction = Redaction(known)
-    clean = Report.model_validate(redaction.value(report.model_dump(by_alias=True)))
-    texts = dict(
-        zip(
-            NAMES,
-            (markdown(clean), clean.model_dump_json(indent=2, by_alias=True) + "\n", scenario(clean)),
-            strict=True,
-        )
-    )
+def write(report: Report, folder: Path, redaction: Redaction) -> list[Path]:
+    """Write the three files. Raises StillThere rather than to tell whose project it was."""
+    data = report.model_dump_json(indent=2, by_alias=True) + "\n"
+    texts = dict(zip(NAMES, (markdown(report), data, scenario(report)), strict=True))
     for text in texts.values():
         if left := redaction.left(text):
             raise StillThere(f"the report would still hold: {', '.join(left)}")

@@ -17,6 +17,7 @@ from scripts.smoke.journal import Journal
 from scripts.smoke.lab import Lab, NotMade, make_source
 from scripts.smoke.probe import OPEN, SKIPPED, Finding, Probe, judged
 from scripts.smoke.probes import FAMILIES, PROBES, UNPROBED
+from scripts.smoke.redaction import Redaction
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -54,6 +55,7 @@ class Signals:
         if self.number:
             self.say(f"Left as it is. To remove what this run made: {self.clean_line}")
             self.leave(128 + number)
+            return
         self.number = number
         self.say("Cleaning up; the same signal again leaves at once.")
         if not self.cleaning:
@@ -145,10 +147,11 @@ class Run:
         except Exception as error:
             if isinstance(error, NoCredentials):
                 raise
+            last = len(self.api.exchanges)
             # Ends the run if nothing is answered any more.
             self._still_there()
             said = str(error) if isinstance(error, NotMade | Refused) else f"{type(error).__name__}: {error}"
-            finding = Finding(probe=probe, verdict=OPEN, seen={"why": said}, first=first, last=len(self.api.exchanges))
+            finding = Finding(probe=probe, verdict=OPEN, seen={"why": said}, first=first, last=last)
         self.findings.append(finding)
         shown = "" if finding.observed is None else f": {finding.observed}"
         self.say(f"  {probe.id} {finding.verdict}{shown}")
@@ -183,6 +186,7 @@ class Run:
         asked = {finding.probe.id for finding in self.findings}
         others = [probe for probe in PROBES if probe.id not in asked]
         rest = [Finding(probe=each, verdict=SKIPPED, seen={"why": "not asked"}) for each in others]
+        redaction = Redaction(self._known())
         made = report.made(
             self.options,
             day=datetime.fromtimestamp(self.clock.now(), UTC).date().isoformat(),
@@ -193,9 +197,10 @@ class Run:
             timings=[*self.lab.timings, self.lab.poll],
             leftovers=len(self.leftovers),
             unprobed=dict(UNPROBED),
+            redaction=redaction,
         )
         try:
-            paths = report.write(made, self.options.out, self._known())
+            paths = report.write(made, self.options.out, redaction)
         except report.StillThere as error:
             self.say(f"No report: {error}")
             return code or WRONG
