@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import traceback
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -110,9 +111,15 @@ class Run:
             except Unreachable as error:
                 self.say(f"Unreachable: {error}")
                 code = NO_ANSWER
-            except (NoCredentials, NotMade) as error:
+            except NoCredentials as error:
                 self.say(str(error))
-                code = NO_ACCESS if isinstance(error, NoCredentials) else WRONG
+                code = NO_ACCESS
+            except (NotMade, Refused) as error:
+                self.say(str(error))
+                code = WRONG
+            except Exception:  # noqa: BLE001 -- whatever it is, what was made is removed, and the report is written
+                self.say(f"Something unforeseen:\n{traceback.format_exc()}")
+                code = WRONG
             finally:
                 self.signals.cleaning = True
                 cleaned = self._cleaned()
