@@ -144,7 +144,7 @@ class Showing(Run):
         self.signed_by = signed.by
 
     def outputs(self, _verdict: Verdict) -> Mapping[str, str]:
-        """Return nothing: it is no action."""
+        """Return nothing: it isn't an action."""
         return {}
 
     def document(self, verdict: Verdict) -> Mapping[str, Any]:
