@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 #: The installed script; `replicator` is another name of it.
 PROGRAM = "gce-image-replicator"
 
-#: So many commands, the first, have an example in the help of them all.
+#: How many commands, the first, have an example in the help of them all.
 _SHOWN = 3
 _OTHERS = "others"
 #: The shells that commands and options can be completed in.

@@ -31,7 +31,7 @@ def check(template: str, allowed: frozenset[str]) -> None:
         raise BadTemplate(f"{quoted(template)} isn't a valid template ({error}); placeholders are {listed}") from None
     for name, spec, conversion in fields:
         if name is not None and (name not in allowed or spec or conversion):
-            held = "is no template" if is_secret(template) else f"holds {{{name}}}"
+            held = "isn't a template" if is_secret(template) else f"holds {{{name}}}"
             raise BadTemplate(f"{quoted(template)} {held}; placeholders are {listed}")
 
 

@@ -81,12 +81,12 @@ def _required(rows: Sequence[ReplicaResult], failed: Sequence[ReplicaResult]) ->
 
 
 def _there(failed: Sequence[ReplicaResult]) -> str:
-    """What exists all the same of replicas that are not verified: images that stand, and copies that go on."""
-    stand = [
+    """What exists all the same of replicas that are not verified: images that are there, and copies that go on."""
+    there = [
         row.where + ("" if row.image.status == "READY" else f" ({row.image.status})") for row in failed if row.image
     ]
     going = [row.where for row in failed if row.outcome is Outcome.INTERRUPTED and row.operation and row.image is None]
-    told = [f"there is an image in {_listed(stand)}"] if stand else []
+    told = [f"there is an image in {_listed(there)}"] if there else []
     return "; ".join([*told, *([f"copies go on in {_listed(going)}"] if going else [])])
 
 

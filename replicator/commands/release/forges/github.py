@@ -73,7 +73,7 @@ class Forge:
         return _sha(target["sha"]) if target["type"] == "commit" else f"{target['type']} {_sha(target['sha'])}"
 
     def create_tag(self, tag: str, commit: str) -> None:
-        """Create a tag at a commit. That it exists already is no failure: it is read afterwards."""
+        """Create a tag at a commit. That it exists already isn't a failure: it is read afterwards."""
         self._create_tag(f"{self.base}/git/refs", {"ref": f"refs/tags/{tag}", "sha": commit}, tag)
 
     def _create_tag(self, url: str, payload: Mapping[str, str], tag: str) -> None:

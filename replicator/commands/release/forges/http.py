@@ -22,7 +22,7 @@ from replicator.core.errors import ReplicatorError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-#: Seconds until a connection stands, and between two pieces of an answer.
+#: Seconds to connect, and between two pieces of an answer.
 _PATIENCE = (10.0, 120.0)
 _PIECE = 2**18
 #: Bytes of an answer in JSON.
@@ -36,7 +36,7 @@ class Unclear(Exception):
     """A write that may or may not have been carried out."""
 
     sent = True
-    """Whether the forge may have got it at all: not if no connection stood."""
+    """Whether the forge may have got it at all: not if there was no connection."""
 
 
 class Absent(ReplicatorError):
