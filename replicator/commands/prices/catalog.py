@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import TYPE_CHECKING, Any
 
 import requests
@@ -15,6 +16,7 @@ from replicator.commands.prices.skus import SERVICE
 from replicator.compute import connect, credentials
 from replicator.compute.refusals import NoToken, NoWay
 from replicator.compute.threads import DaemonThreads
+from replicator.compute.trouble import connection, environment
 from replicator.core.errors import ReplicatorError
 
 if TYPE_CHECKING:
@@ -88,9 +90,14 @@ def _get(session: Any, url: str, query: Mapping[str, str]) -> dict[str, Any]:
     except NoToken as error:
         raise _Passing(str(error)) from None
     except NoWay as error:
-        raise ReplicatorError(CATALOG_UNREACHABLE, str(error)) from None
-    except (requests.RequestException, OSError) as error:
-        raise _Passing(f"no answer ({type(error).__name__})") from None
+        raise ReplicatorError(CATALOG_UNREACHABLE, str(error), remedy=error.fault.remedy) from None
+    except (requests.RequestException, OSError, UnicodeError) as error:
+        if wrong := environment.blamed(error, os.environ):
+            raise wrong from None
+        trouble = connection.of_url(error, url)
+        if trouble.remedy:
+            raise ReplicatorError(CATALOG_UNREACHABLE, trouble.text, remedy=trouble.remedy) from None
+        raise _Passing(trouble.text) from None
     return _read(answer)
 
 

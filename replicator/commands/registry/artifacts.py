@@ -6,6 +6,7 @@ policies came from gcloud, which keeps the spelling of its file (`"action": "Del
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -16,6 +17,7 @@ from google.auth.transport.requests import AuthorizedSession
 from replicator.commands.registry.errors import Refused, refused
 from replicator.compute import connect, credentials
 from replicator.compute.refusals import NoToken, NoWay
+from replicator.compute.trouble import connection, environment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,9 +74,13 @@ class Artifacts:
         except NoToken as error:
             raise Refused("unreachable", str(error), again=True) from None
         except NoWay as error:
-            raise Refused("unreachable", str(error)) from None
-        except (requests.RequestException, OSError) as error:
-            raise Refused("unreachable", f"{verb} {name} got no answer ({type(error).__name__})", again=True) from None
+            raise Refused("unreachable", str(error), remedy=error.fault.remedy) from None
+        except (requests.RequestException, OSError, UnicodeError) as error:
+            if wrong := environment.blamed(error, os.environ):
+                raise wrong from None
+            trouble = connection.of_url(error, url)
+            what = f"{verb} {name} got no answer: {trouble.text}"
+            raise Refused("unreachable", what, again=not trouble.remedy, remedy=trouble.remedy) from None
         return _read(answer, verb, name)
 
 
