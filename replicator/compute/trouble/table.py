@@ -59,7 +59,7 @@ _TOO_FAST: tuple[Fault, ...] = (
     Fault(error=errors.Rate, statuses=frozenset({429}), then=Then.REPEAT, wait=0.5, longest_wait=60),
     Fault(
         error=errors.Rate,
-        words=r"(?i)quota exceeded for quota metric.{0,200}\bper (user per )?(minute|100 seconds)\b",
+        words="quota metric .* per minute",
         then=Then.REPEAT,
         wait=0.5,
         longest_wait=60,
