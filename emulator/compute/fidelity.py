@@ -7,49 +7,18 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from emulator.compute.discovery import DOCUMENT
 from emulator.core.discovery.document import compiled
+from emulator.core.fidelity import TAGS, Behaviour, supported
+from emulator.core.fidelity import all_of as _all
+from emulator.core.fidelity import differs as _differs
+from emulator.core.fidelity import guess as _guess
+from emulator.core.fidelity import seen as _seen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-TAGS = {
-    "documented": "the discovery document or Google's documentation says so",
-    "read in source": "a client or tool that works with the service is written for it",
-    "recorded": "recorded from the service or from an unmodified client, or reported by users of the service",
-    "guessed": "nobody has confirmed it",
-}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Behaviour:
-    """One thing that the emulator does, the class and place of the evidence; `switch` turns it round."""
-
-    text: str
-    tag: str
-    switch: str = ""
-    differs: bool = False
-    evidence: str = ""
-
-
-def _all(tag: str, *texts: str) -> tuple[Behaviour, ...]:
-    return tuple(Behaviour(text=text, tag=tag) for text in texts)
-
-
-def _guess(text: str, switch: str, evidence: str = "") -> tuple[Behaviour, ...]:
-    return (Behaviour(text=text, tag="guessed", switch=switch, evidence=evidence),)
-
-
-def _seen(tag: str, text: str, evidence: str, switch: str = "") -> tuple[Behaviour, ...]:
-    return (Behaviour(text=text, tag=tag, switch=switch, evidence=evidence),)
-
-
-def _differs(text: str, tag: str = "documented") -> tuple[Behaviour, ...]:
-    return (Behaviour(text=text, tag=tag, differs=True),)
-
 
 _BY_ID = _guess("By its numeric id, too.", "image_by_id", "the document's pattern of the parameter allows it")
 _DATES = (
@@ -336,13 +305,7 @@ def _lines() -> Iterator[str]:
     yield from (f"- *{tag}*: {meaning}" for tag, meaning in TAGS.items())
     yield "\nEvery guess is a switch, and can be turned round in a scenario (`switches`); so can some that are none."
     yield "Reports are named by repository and number on GitHub.\n\n## Supported\n"
-    yield "| method | | behaviour | from | evidence | switch |\n|---|---|---|---|---|---|"
-    for method, behaviours in {"every method": EVERYWHERE, **METHODS}.items():
-        for index, each in enumerate(behaviours):
-            name = "" if index else (f"`{method}`" if "." in method else method)
-            switch = f"`{each.switch}`" if each.switch else ""
-            cells = (name, "differs" if each.differs else "", each.text, each.tag, each.evidence, switch)
-            yield f"| {' | '.join(cells)} |"
+    yield from supported({"every method": EVERYWHERE, **METHODS})
     others = [method.id for method in api.methods.values() if not method.emulated]
     yield f"\n## Unsupported\n\nThe other {len(others)} methods of the document are answered 501; of these resources:\n"
     counts = Counter(each.removeprefix("compute.").rpartition(".")[0] for each in others)

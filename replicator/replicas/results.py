@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from replicator.core.errors import ExitCode
+from replicator.core.errors import ExitCode, Signalled
 from replicator.core.replicas import Held, Outcome, Result
 from replicator.runtime.verdict import Verdict
 
@@ -59,6 +59,14 @@ def judge(rows: Sequence[ReplicaResult], *, moved: str = "") -> Verdict:
     return Verdict(
         Result.PARTIAL, ExitCode.DONE, f"{_complete([row for row in rows if row.outcome.verified])}; failed: {names}"
     )
+
+
+def stopped(rows: Sequence[ReplicaResult]) -> str:
+    """What had not happened yet, and where, when a signal ended the run; empty if everything had."""
+    copying = [row.where for row in rows if row.error and row.reason == Signalled.reason]
+    waiting = [row.where for row in rows if row.held is Held.SIGNAL]
+    parts = [f"the image was verified in {_listed(copying)}"] if copying else []
+    return " and ".join([*parts, *([f"the family was moved in {_listed(waiting)}"] if waiting else [])])
 
 
 def _required(rows: Sequence[ReplicaResult], failed: Sequence[ReplicaResult]) -> str:

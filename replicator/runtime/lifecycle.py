@@ -47,6 +47,8 @@ class Run(ABC):
     loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None
     """Makes the event loop, whose clock is the only one that the run uses."""
     notes: list[Annotation] = field(default_factory=list)
+    seconds: float = 0.0
+    """How long the work took, once it has ended."""
     defective: bool = False
     """Whether reporting the results ran into a defect of this program."""
 
@@ -88,7 +90,12 @@ class Run(ABC):
     def in_loop(self, coroutine: Coroutine[None, None, None]) -> None:
         """Run a coroutine on a new event loop."""
         with asyncio.Runner(loop_factory=self.loop_factory) as runner:
-            runner.run(coroutine)
+            clock = runner.get_loop().time
+            began = clock()
+            try:
+                runner.run(coroutine)
+            finally:
+                self.seconds = clock() - began
 
     def folder(self) -> Path:
         """Return the folder for result files: RUNNER_TEMP in a runner, the working folder on a command line."""
@@ -117,12 +124,12 @@ class Run(ABC):
         try:
             verdict = self.carry_out(signals)
         except errors.ReplicatorError as error:
-            verdict = self._failed(signals.caught or error)
+            verdict = self.failed(signals.caught or error)
         except asyncio.CancelledError:
-            verdict = self._failed(signals.caught or errors.Unforeseen("The run was cancelled"))
+            verdict = self.failed(signals.caught or errors.Unforeseen("The run was cancelled"))
         except Exception as error:  # noqa: BLE001 - results are written always
             self._show_traceback()
-            verdict = self._failed(errors.Unforeseen(f"{type(error).__name__}: {error}"))
+            verdict = self.failed(errors.Unforeseen(f"{type(error).__name__}: {error}"))
         signals.deaf = True
         return verdict
 
@@ -143,7 +150,8 @@ class Run(ABC):
             self.runner.summary(self.summary(verdict))
         return self.exit_code(verdict) or (errors.ExitCode.DEFECT if self.defective else 0)
 
-    def _failed(self, error: errors.ReplicatorError) -> Verdict:
+    def failed(self, error: errors.ReplicatorError) -> Verdict:
+        """Note the failure that ended the run, and return the verdict."""
         problems = error.problems if isinstance(error, errors.BadSettings) else []
         self.notes += [about_input("error", problem) for problem in problems]
         if not problems:

@@ -16,18 +16,12 @@ from replicator.commands.registry.config import Registry
 from replicator.commands.registry.rewrite import NoMirror, rewrite
 from replicator.inputs import config_file
 from testkit.places import ROOT
+from testkit.registry.snippet import BOOT, PAGE, block
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-PAGE = (ROOT / "docs" / "registry-mirrors.md").read_text(encoding="utf-8")
 IMAGE = "ghcr.io/org/app:v1"
-
-
-def block(language: str, holding: str = "") -> str:
-    found = [text for text in re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL) if holding in text]
-    (text,) = found
-    return str(text)
 
 
 def test_the_file_is_taken_by_the_program_and_by_the_schema() -> None:
@@ -62,7 +56,7 @@ def test_the_boot_snippet_repeats_both_until_the_pull_succeeds(tmp_path: Path) -
         (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
         (tmp_path / name).chmod(0o755)
     env = {"PATH": f"{tmp_path}:/usr/bin:/bin", "PYTHONPATH": str(ROOT)}
-    subprocess.run(["bash", "-euc", block("bash")], cwd=tmp_path, env=env, check=True, timeout=60)
+    subprocess.run(["bash", "-euc", BOOT], cwd=tmp_path, env=env, check=True, timeout=60)
     log = (tmp_path / "log").read_text("utf-8").split("\n")
     helper = "gcloud auth configure-docker us-docker.pkg.dev --quiet"
     pull = "docker pull us-docker.pkg.dev/my-project/ghcr-mirror/org/app:v1"

@@ -61,6 +61,7 @@ _TABLE = (
     _Row("quota", (403, 429), r"rateLimit|RATE_LIMIT|quotaExceeded|Quota exceeded|per minute", again=True),
     _Row("org_policy", (400, 403, 412), r"constraints/|customConstraints/|orgpolicy|organi[sz]ation'?s? polic"),
     _Row("forbidden", (403,)),
+    _Row("policies_refused", (400,), r"[Cc]leanup ?[Pp]olic"),
     _Row("secret_denied", (400,), r"[Ss]ecret"),
     _Row("upstream_invalid", (400,), r"[Uu]pstream"),
     _Row("project_not_found", (404,), r"[Pp]roject .*not found|projects/[^/ ]+' (was )?not found"),
@@ -81,6 +82,8 @@ REMEDIES = {
     "secret_denied": "Let the service agent read the secret: `gcloud secrets add-iam-policy-binding {secret} "
     "--member=serviceAccount:service-PROJECT_NUMBER@gcp-sa-artifactregistry.iam.gserviceaccount.com "
     "--role=roles/secretmanager.secretAccessor`.",
+    "policies_refused": "Correct the cleanup policies; if Artifact Registry takes none for remote repositories, give a "
+    "`cleanup_policy` file that holds `[]`.",
     "upstream_invalid": "Check the host of the upstream and its credentials: Artifact Registry asks it before it makes "
     "a mirror.",
     "project_not_found": "Check the project, and that this identity may see it.",

@@ -59,6 +59,11 @@ class Mirror:
         return f"{self.host}/{self.project.replace(':', '/')}/{self.repository}"
 
     @property
+    def below(self) -> str:
+        """What every path at its host begins with: project and repository."""
+        return self.uri.removeprefix(f"{self.host}/")
+
+    @property
     def name(self) -> str:
         """Its name in the API."""
         return f"projects/{self.project}/locations/{self.location}/repositories/{self.repository}"

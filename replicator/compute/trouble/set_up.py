@@ -21,6 +21,8 @@ SET_UP: tuple[Fault, ...] = (
         error=errors.Quota,
         words=r"(?m)^(quotaExceeded|QUOTA_EXCEEDED|limitExceeded|LIMIT_EXCEEDED|dailyLimitExceeded)$"
         r"|(?i:\bquota '?[\w-]+'? exceeded|\bdaily limit exceeded)",
+        remedy="Delete images that nobody needs (`gcloud compute images list --project PROJECT --no-standard-images` "
+        "lists them), or ask for more quota; then run this again.",
     ),
     Fault(
         error=errors.Forbidden,

@@ -215,6 +215,9 @@ HELD = {
 }
 
 
+NARROW = "the README's section on IAM roles has a role that holds no more than is needed."
+
+
 def test_each_role_is_the_narrowest_that_has_the_permission() -> None:
     narrowest = {
         name: next(role for role, held in HELD.items() if name in held) for name in set().union(*HELD.values())
@@ -234,7 +237,7 @@ def test_messages_name_the_permission_and_a_role(method: str) -> None:
     assert isinstance(error, errors.Forbidden)
     assert error.what == "Copying to eu was refused: No"
     assert error.todo.startswith("Grant this step's identity compute.")
-    assert error.todo.endswith(": the README's section on IAM roles shows how.")
+    assert error.todo.endswith("; the README's section on IAM roles has a role that holds no more than is needed.")
     found = re.findall(r"compute\.(\w+\.\w+) \(roles/compute\.(\w+) has it\)", error.todo)
     assert found == NEEDED[method]
 
@@ -262,12 +265,40 @@ def test_messages_name_the_permission_and_a_role(method: str) -> None:
 )
 def test_the_permission_that_the_answer_names_counts(message: str, named: str) -> None:
     error = refusals.error_of(Refusal(PATCH, status=403, message=message), doing="Moving")
-    assert error.todo == f"Grant this step's identity {named}: the README's section on IAM roles shows how."
+    assert re.sub(": `gcloud [^`]*`", "", error.todo) == f"Grant this step's identity {named}; {NARROW}"
 
 
 def test_a_method_of_no_known_permission_is_named_itself() -> None:
     error = refusals.error_of(Refusal("compute.images.new", status=403), doing="Trying")
-    assert error.todo == "Grant this step's identity compute.images.new: the README's section on IAM roles shows how."
+    assert error.todo == f"Grant this step's identity compute.images.new; {NARROW}"
+
+
+@pytest.mark.parametrize(
+    ("method", "message", "command"),
+    [
+        (INSERT, "No", "projects add-iam-policy-binding p2 --member=MEMBER --role=roles/compute.storageAdmin"),
+        (
+            INSERT,
+            "Required 'compute.images.useReadOnly' permission for 'projects/p1/global/images/web-1'",
+            "compute images add-iam-policy-binding web-1 --project=p1 --member=MEMBER --role=roles/compute.imageUser",
+        ),
+        (
+            INSERT,
+            "Required 'compute.images.create' permission for 'projects/p1/global/images/web-1'",
+            "projects add-iam-policy-binding p1 --member=MEMBER --role=roles/compute.storageAdmin",
+        ),
+        (GET, "Grant roles/compute.viewer", "projects add-iam-policy-binding p2 --member=MEMBER --role=roles/compute.viewer"),
+        (PATCH, "Required 'compute.x.y' and compute.images.update", ""),
+    ],
+)  # fmt: skip
+def test_what_to_type_is_said_where_a_role_is_known(method: str, message: str, command: str) -> None:
+    refusal = Refusal(method, project="p2", status=403, message=message)
+    told = refusals.error_of(refusal, doing="Copying").todo
+    assert re.findall("`gcloud ([^`]*)`", told) == [command] * bool(command)
+    refusal.member = "serviceAccount:ci@p1.iam.gserviceaccount.com"
+    assert ("--member=serviceAccount:ci@p1.iam.gserviceaccount.com" in refusals.error_of(refusal, doing="x").todo) is (
+        command != ""
+    )
 
 
 @pytest.mark.parametrize(
