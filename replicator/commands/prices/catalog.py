@@ -84,7 +84,7 @@ def _get(catalog: json_api.JsonApi, query: Mapping[str, str]) -> Mapping[str, An
     except json_api.Unanswered as error:
         if error.again:
             raise _Passing(str(error)) from None
-        raise ReplicatorError(CATALOG_UNREACHABLE, str(error)) from None
+        raise ReplicatorError(CATALOG_UNREACHABLE, str(error), remedy=error.remedy) from None
     if answer.ok:
         return answer.body
     said = f"HTTP {answer.status}, {answer.message}"
