@@ -129,6 +129,11 @@ def test_what_is_no_zone(zone: str) -> None:
         rewrite("ghcr.io/org/app", zone, world())
 
 
+def test_a_zone_in_capitals_is_told_how_it_is_written() -> None:
+    with pytest.raises(BadZone, match="write 'us-central1-a'"):
+        rewrite("ghcr.io/org/app", "US-Central1-A", world())
+
+
 def test_a_region_in_zones_is_minded_before_its_multi_region() -> None:
     known = world(zones={"us-west1": "europe", "us-west2": "direct", "us-west3": "error"})
     assert rewrite("ghcr.io/a", "us-west1-a", known).text.startswith("europe-")
