@@ -164,6 +164,14 @@ def test_policies_are_shown_then_set(registry: Registry) -> None:
         assert each["cleanupPolicies"]["drop"]["condition"] == {"olderThan": "604800s"}
 
 
+def test_policies_that_delete_nothing_are_a_warning(registry: Registry) -> None:
+    keep = '[{"name": "keep", "action": {"type": "Keep"}, "mostRecentVersions": {"keepCount": 3}}]'
+    done = registry("ensure", cleanup_policy_file=registry.write(keep, "policy.json"), **SHORT)
+    assert done.exit_code == 0
+    (warned,) = [message for level, _, message in done.annotations if level == "warning"]
+    assert warned == "The cleanup policies keep versions and delete none, so nothing is ever deleted."
+
+
 def test_the_wrong_configuration_is_told_whole_before_any_call(registry: Registry) -> None:
     text = CONFIG.replace("europe]", "eu]").replace("team: infra", "Team: x").replace("asia: us", "asia: mars")
     done = registry("ensure", config=registry.write(text.replace("username: bot, ", "")))
@@ -230,7 +238,7 @@ FAILURES: dict[str, tuple[list[dict[str, Any]], int, str, str]] = {
     ),
     "nobody answers": (
         [{"times": None, "action": {"kind": "http", "code": 503, "reason": "backendError"}}],
-        1, "unreachable", "Check the network",
+        4, "unreachable", "Check the network",
     ),
     "the operation fails": (
         [{"method": CREATE, "match": "/us/", "action": {"kind": "operation", "code": "FAILED_PRECONDITION",
