@@ -13,6 +13,7 @@ import yaml
 
 from replicator.commands.registry import config
 from replicator.commands.registry.config import Registry
+from replicator.commands.registry.pulls.verdicts import State
 from replicator.commands.registry.rewrite import NoMirror, rewrite
 from replicator.inputs import config_file
 from testkit.places import ROOT
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 IMAGE = "ghcr.io/org/app:v1"
+#: Of the table of zones: which, and what becomes of the image there.
+ROWS = re.findall(r"^\| (`[a-z]+-…`.*|any other.*) \| (.*) \|$", PAGE, re.MULTILINE)
 
 
 def test_the_file_is_taken_by_the_program_and_by_the_schema() -> None:
@@ -31,7 +34,15 @@ def test_the_file_is_taken_by_the_program_and_by_the_schema() -> None:
     assert len(known.mirrors) == 4
 
 
-@pytest.mark.parametrize(("zone", "says"), re.findall(r"^\| (`.*|any other.*) \| (.*) \|$", PAGE, re.MULTILINE)[:4])
+def test_the_table_has_its_rows() -> None:
+    assert len(ROWS) == 4
+
+
+def test_the_page_names_every_state_of_a_pull() -> None:
+    assert [state for state in State if f"| `{state}` |" not in PAGE] == []
+
+
+@pytest.mark.parametrize(("zone", "says"), ROWS)
 def test_the_table_is_true(zone: str, says: str) -> None:
     known = config_file.parse_as(Registry, block("yml", "registry.yaml")).declared()
     prefixes = re.findall(r"`([a-z]+)-…`", zone) or ["southamerica", "none"]
