@@ -13,6 +13,7 @@ import pytest
 from emulator.artifact_registry.scenario import Switches
 from emulator.core.scenario import Switches as Common
 from emulator.testing import running
+from replicator.commands.registry import artifacts
 from testkit.registry.mirroring import CREATE, GET, PATCH, SET, SPELLINGS, Registry, states
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ FAULTS: dict[str, dict[str, Any]] = {
     "drop during": {"kind": "drop", "when": "during", "how": "close"},
     "drop after": {"kind": "drop", "when": "after", "how": "reset"},
     "a proxy's page": {"kind": "body", "status": 200, "text": "<html>"},
+    "hang": {"kind": "hang"},
 }
 OF_OPERATIONS: dict[str, dict[str, Any]] = {
     "nothing made": {"kind": "operation", "code": "INTERNAL", "message": "It failed.", "leaves": "nothing"},
@@ -64,8 +66,9 @@ UPSTREAMS = {("ghcr.io", "us"), ("ghcr.io", "europe"), ("docker.io", "europe")}
 
 
 @pytest.fixture
-def registry(tmp_path: Path) -> Any:
-    """One mirror exists, with other labels and no reader; two are missing."""
+def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """One mirror exists, with other labels and no reader; two are missing. Who hangs is given up at once."""
+    monkeypatch.setattr(artifacts, "_TIMEOUT", (10.0, 0.5))
     with running(scenario={"repository_seconds": 0}) as emulator:
         registry = Registry(emulator, tmp_path)
         registry.make("ghcr-mirror", remoteRepositoryConfig=SPELLINGS["custom"], labels={"own": "1"})

@@ -88,7 +88,7 @@ def judge(known: Known) -> Verdict:
     listed = ", ".join(f"{item.mirror.upstream} in {item.mirror.location} {_told_state(item)}" for item in wrong[:6])
     more = f", {len(wrong) - 6} more" if len(wrong) > 6 else ""
     said = f"Not all mirrors are right: {listed}{more}"
-    if all(item.state is State.UNREACHABLE for item in wrong):
+    if all(item.reason == "unreachable" for item in wrong):
         return Verdict(Result.FAILED, ExitCode.UNREACHABLE, said)
     everywhere = len(wrong) == len(known.findings) and all(item.reason in _SETUP for item in wrong)
     return Verdict(Result.FAILED, ExitCode.SETUP if everywhere else ExitCode.FAILED, said)
