@@ -99,7 +99,9 @@ MODULES = (
     Module("compute/refusals", REFUSALS),
     Module("compute/permissions", REFUSALS),
     *(Module(f"compute/trouble/{name}", REFUSALS) for name in ("fault", "table", "set_up", "named")),
-    Module("compute/trouble/sign_in", ("unit/compute/test_sign_in_answers.py", "integration/compute/test_credentials.py")),
+    Module(
+        "compute/trouble/sign_in", ("unit/compute/test_sign_in_answers.py", "integration/compute/test_credentials.py")
+    ),
     Module("compute/trouble/connection", ("unit/compute/test_connection.py",)),
     Module("compute/trouble/environment", ("unit/compute/test_connection.py",)),
     Module("core/image_fields", ("unit/core/test_image_fields.py", "integration/rules/test_what_boots.py")),

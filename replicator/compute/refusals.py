@@ -2,7 +2,7 @@
 
 HTTP status alone never decides: 403 may mean "never" (a permission), "in a minute" (a rate) or "ask for more"
 (a quota), and 412 is an organisation's policy on insert but a stale fingerprint on setLabels.
-The table is in `trouble.table`.
+The table is in `trouble.table`. Pure.
 """
 
 from __future__ import annotations
