@@ -146,7 +146,9 @@ def forge() -> Iterator[tuple[GitHub, Front]]:
 
 def right() -> dict[str, Any]:
     """What each client must find of what we published."""
-    found: dict[str, Any] = {name: [len(text), f"sha256:{hashlib.sha256(text).hexdigest()}"] for name, text in FILES.items()}
+    found: dict[str, Any] = {
+        name: [len(text), f"sha256:{hashlib.sha256(text).hexdigest()}"] for name, text in FILES.items()
+    }
     sums = "".join(
         f"{digest.removeprefix('sha256:')}  {name}\n" for name, (_, digest) in sorted(found.items())
     ).encode()
