@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 SENDERS = 4
 KILLS = 20
-#: Seconds from the start to the kill: while nothing, something, much is under way.
-PAUSES = (0.0, 0.01, 0.02, 0.05, 0.1)
+#: What is acknowledged from the start to the kill: nothing, something, much; some more is under way then.
+MOMENTS = (0, 1, 2, 8, 20)
 #: Starting Python and loading the packages would take most of the time.
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(
@@ -106,7 +106,11 @@ def test_killed_under_load(number: int, tmp_path: Path, record_property: Callabl
     for kill in range(KILLS):
         process = started(served)
         with Load(served, 1000 * kill, acknowledged):
-            time.sleep(0.02 + PAUSES[(kill + number) % len(PAUSES)])
+            until = len(acknowledged) + MOMENTS[(kill + number) % len(MOMENTS)]
+            for _ in range(1000):
+                if len(acknowledged) >= until:
+                    break
+                time.sleep(0.005)
             process.kill()
             process.join()
     process = started(served)
