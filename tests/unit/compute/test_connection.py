@@ -124,13 +124,15 @@ def test_the_variable_is_named(name: str, value: str, error: Exception) -> None:
     assert SECRET not in failure.message
 
 
-@pytest.mark.parametrize("env", [{}, {"GOOGLE_API_USE_MTLS_ENDPOINT": "auto"}])
 #: What each variable takes, and what a library says of a value that it does not take.
 TAKES = {
     "GOOGLE_CLOUD_UNIVERSE_DOMAIN": ("a domain such as googleapis.com", "Universe domain is not valid"),
     "GOOGLE_API_USE_MTLS_ENDPOINT": ("never, auto or always", "GOOGLE_API_USE_MTLS_ENDPOINT must be"),
     "GOOGLE_API_USE_CLIENT_CERTIFICATE": ("true or false", "No client SSL cert was found"),
-    "GOOGLE_API_CERTIFICATE_CONFIG": ("the path of a certificate's configuration", "Certificate config file is not there"),
+    "GOOGLE_API_CERTIFICATE_CONFIG": (
+        "the path of a certificate's configuration",
+        "Certificate config file is not there",
+    ),
     "GCE_METADATA_TIMEOUT": ("a number of seconds", "invalid literal for int()"),
     "GCE_METADATA_DETECT_RETRIES": ("a number", "invalid literal for int()"),
     "GCE_METADATA_MTLS_MODE": ("none, strict or default", "mTLS mode is not valid"),
@@ -157,6 +159,7 @@ def test_the_first_variable_that_has_a_value() -> None:
     assert environment.first_set(["A"], {"A": ""}) == environment.first_set([], {}) == ""
 
 
+@pytest.mark.parametrize("env", [{}, {"GOOGLE_API_USE_MTLS_ENDPOINT": "auto"}])
 def test_a_defect_is_not_blamed_on_a_variable(env: Any) -> None:
     assert environment.blamed(ValueError("Universe Domain cannot be an empty string."), env) is None
     assert environment.blamed(KeyError("x"), env) is None
