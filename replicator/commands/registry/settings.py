@@ -52,7 +52,7 @@ class RegistrySettings(BaseModel):
     """Whether `policies` sets what differs. Without it `policies` shows that only."""
     pull: Annotated[Words, Option(_MIRRORS, "REFERENCES")] = ()
     """For `check`: images by their names at the upstream, such as `ghcr.io/org/app:v1`, that each mirror of it is asked
-    for, as whoever pulls does.
+    for, as the one who pulls would.
     """
     mirrors: Annotated[str, Option(_MIRRORS, "FILE")] = ""
     """For `rewrite`: the `mirrors.json` that `ensure` or `check` wrote. Empty: the mirrors that the configuration
