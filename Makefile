@@ -11,7 +11,7 @@ READY_DEMO := $(if $(wildcard $(READY)),$(READY),$(VENV)/demo-$(shell cksum < lo
 RUN := pytest -q -n auto --dist worksteal
 PYTEST := $(PY) -m $(RUN)
 
-.PHONY: help setup demo test test-rest test-all engines test-runners test-signing test-forges soak mutation coverage lint bench docs lock lock-check package release-check clean
+.PHONY: help setup demo test test-rest test-all engines test-runners test-signing test-forges test-container soak mutation coverage lint bench docs lock lock-check package release-check clean
 
 help:
 	@echo 'make demo    the main job on the embedded emulator: one image in, three locations out, one refused at first'
@@ -21,6 +21,7 @@ help:
 	@echo 'make test-runners  action.yml run by nektos/act and the engine of Gitea; builds both if Go is installed'
 	@echo 'make test-signing  signatures, with @sigstore/mock if Node is installed, and with cosign, built if Go is'
 	@echo 'make test-forges  releases: a real Gitea server, built if Go is installed, and every fault at every call'
+	@echo 'make test-container  the container image, built by buildah on a base of Debian, and the main job in it'
 	@echo 'make soak    random faults, then a run without any, for MINUTES=10; SEED=N EXAMPLES=N repeats one seed'
 	@echo 'make mutation  one change at a time to code that decides, which the tests must notice; ONLY=plan AT=step_for picks some'
 	@echo 'make coverage  branch coverage of replicator/ by all tests except those on real runners, and the lines not covered'
@@ -72,6 +73,9 @@ test-forges: setup
 	@bash scripts/gitea-server.sh build
 	@$(PYTEST) --all tests/clients/test_gitea.py tests/clients/test_gitea_runs.py tests/exhaustive/test_release.py \
 		tests/exhaustive/test_dispatch.py $(ARGS)
+
+test-container: setup
+	@$(PY) -m pytest -q -n 0 -rs tests/clients/container $(ARGS)
 
 soak: setup
 	@$(PY) scripts/soak.py $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) \
