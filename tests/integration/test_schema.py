@@ -27,7 +27,7 @@ def test_it_is_a_schema_with_its_address(name: str, more: list[str]) -> None:
     [
         ([], "error: Which file? Write one of index, config, registry, retention, event, webhook"),
         (["confg"], "error: 'confg' isn't a file with a schema. Did you mean config?"),
-        (["index", "config"], "error: 'index config' isn't a file"),
+        (["index", "a.json"], "error: only files of the kind config are checked here"),
     ],
 )
 def test_what_there_is(argv: list[str], said: str) -> None:
