@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what tests run with Node: node.sh [NAME…]. `sigstore` is the Sigstore project's own stand-in for Sigstore,
-# `gitlab-ci-local` runs GitLab pipelines on this machine.
+# `judges` are libraries of others that judge webhooks and releases, `gitlab-ci-local` runs GitLab pipelines here.
 #
 # scripts/node/NAME/lock.json pins the version and hash of every package; npm's settings name the registry. The packages
 # are kept in a cache folder under a name that changes with the lock, and linked from build/engines/NAME. Without Node or a
@@ -42,7 +42,7 @@ install() {
   echo "ready    $name"
 }
 
-[ "$#" -gt 0 ] || set -- sigstore gitlab-ci-local
+[ "$#" -gt 0 ] || set -- sigstore judges gitlab-ci-local
 status=0
 for name in "$@"; do
   install "$name" || status=1

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import requests
+from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -56,6 +57,10 @@ _KEY_OUTSIDE = {
 class Signer(Protocol):
     """Signs with a key, or keyless."""
 
+    @property
+    def who(self) -> str:
+        """Who signs, for people; of a keyless signer known once it has signed."""
+
     def sign(self, data: bytes, statement: bytes) -> tuple[bytes, bytes]:
         """Return a bundle over a file's bytes and one over a statement. Raises CannotSign."""
 
@@ -68,6 +73,12 @@ def signer(how: Sign, env: Mapping[str, str]) -> Signer | None:
     if how is Sign.OFF:
         return None
     return KeySigner(_key(env)) if how is Sign.KEY else KeylessSigner(env)
+
+
+def identities(certificate: x509.Certificate) -> list[str]:
+    """Return the addresses and e-mail addresses that a certificate of Fulcio's was made out to."""
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    return [name.value for name in names if isinstance(name, x509.UniformResourceIdentifier | x509.RFC822Name)]
 
 
 def hint(key: ec.EllipticCurvePublicKey) -> str:
@@ -93,6 +104,11 @@ class KeySigner:
     def __init__(self, key: ec.EllipticCurvePrivateKey) -> None:
         self._key = key
         self._hint = hint(key.public_key())
+
+    @property
+    def who(self) -> str:
+        """The key, by its hint."""
+        return f"the key {self._hint}"
 
     def sign(self, data: bytes, statement: bytes) -> tuple[bytes, bytes]:
         """Return a bundle over a file's bytes and one over a statement."""
@@ -123,7 +139,13 @@ class KeylessSigner:
         if not self._url or not self._token:
             raise _no_token(env)
         self._trust = trust_config(env)
+        self._who = ""
         _sigstore()
+
+    @property
+    def who(self) -> str:
+        """The identity in the certificate; empty before it has signed."""
+        return self._who
 
     def sign(self, data: bytes, statement: bytes) -> tuple[bytes, bytes]:
         """Return a bundle over a file's bytes and one over a statement. Raises CannotSign."""
@@ -149,6 +171,7 @@ class KeylessSigner:
             raise CannotSign(
                 index_errors.SIGSTORE_FAILED, f"Sigstore could not sign the index ({_kind(error)})"
             ) from error
+        self._who = ", ".join(identities(blob.signing_certificate))
         return blob.to_json().encode() + b"\n", about.to_json().encode() + b"\n" if about else b""
 
     def _identity_token(self) -> str:

@@ -70,8 +70,9 @@ class Settings(BaseModel):
     The others are best effort.
     """
     config: Annotated[Config | None, Option("where", "FILE")] = None
-    """A YAML file, relative to the workspace, that lists the locations and what differs in each: required or not,
-    project, name, family, labels, kms_key. Its JSON Schema is `schemas/replicate-config.schema.json`.
+    """A YAML file (`gce-image-replicator.yaml`), relative to the workspace, that lists the locations and what differs
+    in each: required or not, project, name, family, labels, kms_key. Its JSON Schema is
+    `schemas/replicate-config.schema.json`.
     """
     replica_project: Annotated[str, Option("where", "TEMPLATE")] = ""
     """The project that replicas are made in; `{project}` and `{location}` are filled in. Empty: the source's."""

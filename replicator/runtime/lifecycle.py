@@ -9,7 +9,6 @@ run = functools.partial(execute, Counting)
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 import tempfile
@@ -26,6 +25,7 @@ from replicator.runtime.signals import Signals, listening
 from replicator.runtime.verdict import Verdict
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
     from typing import Any, TextIO, TypeVar
 
@@ -49,6 +49,8 @@ class Run(ABC):
     loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None
     """Makes the event loop, whose clock is the only one that the run uses."""
     notes: list[Annotation] = field(default_factory=list)
+    seconds: float = 0.0
+    """How long the work took, once it has ended."""
     dotenv: str = ""
     """The file that the option `dotenv` names: it gets the outputs as variables."""
     defective: bool = False
@@ -107,9 +109,19 @@ class Run(ABC):
         return inputs
 
     def in_loop(self, coroutine: Coroutine[None, None, None]) -> None:
-        """Run a coroutine on a new event loop."""
+        """Run a coroutine on a new event loop. Raises Unforeseen if it is cancelled."""
+        # A run that asks nobody doesn't pay for its import.
+        import asyncio
+
         with asyncio.Runner(loop_factory=self.loop_factory) as runner:
-            runner.run(coroutine)
+            clock = runner.get_loop().time
+            began = clock()
+            try:
+                runner.run(coroutine)
+            except asyncio.CancelledError:
+                raise errors.Unforeseen("The run was cancelled") from None
+            finally:
+                self.seconds = clock() - began
 
     def folder(self) -> Path:
         """Return the folder for result files: RUNNER_TEMP in a runner, the working folder on a command line."""
@@ -138,12 +150,10 @@ class Run(ABC):
         try:
             verdict = self.carry_out(signals)
         except errors.ReplicatorError as error:
-            verdict = self._failed(signals.caught or error)
-        except asyncio.CancelledError:
-            verdict = self._failed(signals.caught or errors.Unforeseen("The run was cancelled"))
+            verdict = self.failed(signals.caught or error)
         except Exception as error:  # noqa: BLE001 - results are written always
             self._show_traceback()
-            verdict = self._failed(errors.Unforeseen(f"{type(error).__name__}: {error}"))
+            verdict = self.failed(errors.Unforeseen(f"{type(error).__name__}: {error}"))
         signals.deaf = True
         return verdict
 
@@ -175,7 +185,8 @@ class Run(ABC):
         path = Path(self.dotenv)
         image_index.write(dotenv.lines(outputs).encode(), path.parent, path.name)
 
-    def _failed(self, error: errors.ReplicatorError) -> Verdict:
+    def failed(self, error: errors.ReplicatorError) -> Verdict:
+        """Note the failure that ended the run, and return the verdict."""
         problems = error.problems if isinstance(error, errors.BadSettings) else []
         self.notes += [about_input("error", problem) for problem in problems]
         if not problems:

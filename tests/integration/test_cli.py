@@ -360,6 +360,12 @@ def test_wrong_arguments_are_no_json(action: Action, tmp_path: Path, capsys: pyt
     assert "--nonsense isn't an option of gce-image-replicator plan." in capsys.readouterr().err
 
 
+def test_every_verb_is_found_whichever_folder_it_is_in() -> None:
+    for command in commands.every():
+        found, rest = cli.find([*command.verb.split(), "--json"])
+        assert (found and found.verb, rest) == (command.verb, ["--json"])
+
+
 def test_examples_in_the_help_can_be_typed() -> None:
     for command in ("replicate", "plan", "verify", "decide"):
         stdout = io.StringIO()

@@ -68,7 +68,7 @@ HOSTILE = {
     ],
     "signature": [
         lambda: salted(2),
-        lambda: announced(index=_bytes_of("other.json")),
+        lambda: announced(index=_bytes_of("other.json"), version="v9"),
         lambda: {**salted(3), "data": {**salted(3)["data"], "bundle": _bytes_of("other-key.sigstore.json")}},
         lambda: {**salted(4), "data": {**salted(4)["data"], "attestation": None}},
         lambda: {
@@ -95,9 +95,9 @@ def test_a_failed_one_is_queued_again(served: Served) -> None:
     assert settled(served, answer["publication_id"])["attempts"] == 1
     assert send(served, salted(9))[0] == 200
     assert settled(served, answer["publication_id"])["attempts"] == 2
-    assert ask(served, "publications", "retry", "--id", answer["publication_id"])[0] == 0
+    assert ask(served, "publications", "retry", answer["publication_id"])[0] == 0
     assert settled(served, answer["publication_id"])["attempts"] == 3
-    assert ask(served, "publications", "retry", "--id", "pub_none")[0] == 1
+    assert ask(served, "publications", "retry", "pub_none")[0] == 1
 
 
 class TestStrangers:
