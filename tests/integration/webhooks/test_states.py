@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import pytest
+import sqlalchemy as sa
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from replicator.commands.webhooks.receiver import hook_command, verification
+from replicator.commands.webhooks.receiver import hook_command, store, verification
 from replicator.commands.webhooks.receiver.command_queue import CommandQueue, Ended
 from testkit.webhooks.inside import Inside
 from testkit.webhooks.sending import announced, salted
@@ -154,4 +156,40 @@ def test_it_comes_to_an_end(tmp_path: Path) -> None:
     inside.work()
     found = {DIGESTS[row["digest"]]: row["status"] for row in inside.store.publications()}
     assert found == {name: "published" if name in RIGHT and name != "contradicting" else "failed" for name in EVENTS}
+    inside.store.close()
+
+
+@pytest.mark.parametrize("trouble", ["PRAGMA max_page_count=1", "PRAGMA query_only=ON"], ids=["full", "read-only"])
+def test_nothing_is_acknowledged_that_is_not_stored(trouble: str, tmp_path: Path) -> None:
+    (tmp_path / "own.pub").write_bytes(PUBLIC)
+    inside = Inside(tmp_path, {"policy": {"key": str(tmp_path / "own.pub")}})
+    healed = False
+
+    def connected(connection: Any, _record: object) -> None:
+        if not healed:
+            connection.execute(trouble).close()
+
+    engine = inside.store._engine
+    engine.dispose()
+    sa.event.listen(engine, "connect", connected)
+    status, answer = inside.send(RIGHT["first"])
+    assert (status, answer) == (503, {"status": "error", "reason": "unavailable", "publication_id": ""})
+    healed = True
+    engine.dispose()
+    row = inside.settled(RIGHT["first"])
+    assert (row["status"], row["events"]) == ("published", [("queued", ""), ("published", "")])
+    inside.store.close()
+
+
+def test_a_full_queue_is_told_and_later_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "LARGEST_QUEUE", 3)
+    (tmp_path / "own.pub").write_bytes(PUBLIC)
+    inside = Inside(tmp_path, {"policy": {"key": str(tmp_path / "own.pub")}})
+    for number in range(3):
+        assert inside.send(salted(number))[0] == 202
+    assert inside.send(RIGHT["first"])[0] == 503
+    # What is known already needs no place.
+    assert inside.send(salted(0))[0] == 200
+    inside.worker.one()
+    assert inside.send(RIGHT["first"])[0] == 202
     inside.store.close()

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import threading
 import uuid
+from collections import deque
+from concurrent.futures import Future
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +46,7 @@ class Store:
         """Open the store, and make it where it is missing. Raises NewerStore, sqlalchemy.exc.SQLAlchemyError."""
         self._sqlite = "://" not in state
         self._turn = threading.Lock()
+        self._arrived: deque[tuple[Arrival, Future[tuple[str, str]]]] = deque()
         url = f"sqlite:///{state}" if self._sqlite else state.replace("postgresql://", "postgresql+psycopg://", 1)
         arguments = {"timeout": 5} if self._sqlite else {"connect_timeout": 5}
         self._engine = sa.create_engine(url, connect_args=arguments, pool_pre_ping=not self._sqlite)
@@ -68,15 +71,46 @@ class Store:
 
         What this returned from is on disk. Raises Conflict for an id that is known with another index, Unavailable.
         """
+        if not self._sqlite:
+            return self._alone(new)
+        mine: Future[tuple[str, str]] = Future()
+        self._arrived.append((new, mine))
+        with self._turn:
+            if not mine.done():
+                self._together()
+        return mine.result()
+
+    def _alone(self, new: Arrival) -> tuple[str, str]:
         for _ in range(3):
             try:
-                with self.changing() as db:
+                with self._engine.begin() as db:
                     return self._accepted(db, new)
             except sa.exc.IntegrityError:
                 continue  # another receiver stored the same at the same moment: now it is known
             except sa.exc.SQLAlchemyError as error:
                 raise Unavailable(type(error).__name__) from error
         raise Unavailable("the same was stored by others again and again")
+
+    def _together(self) -> None:
+        """Store all that arrived by now in one transaction: each waits for the disk once, and not for all before it."""
+        batch = [self._arrived.popleft() for _ in range(len(self._arrived))]
+        stored: list[tuple[str, str] | Exception] = []
+        try:
+            with self._engine.begin() as db:
+                for new, _ in batch:
+                    try:
+                        stored.append(self._accepted(db, new))
+                    except (Conflict, Unavailable) as error:
+                        # Both come before anything is written.
+                        stored.append(error)
+        except Exception as error:  # noqa: BLE001 - nobody may wait for ever, whatever it was
+            away = isinstance(error, sa.exc.SQLAlchemyError)
+            stored = [Unavailable(type(error).__name__) if away else error] * len(batch)
+        for (_, waiting), found in zip(batch, stored, strict=True):
+            if isinstance(found, tuple):
+                waiting.set_result(found)
+            else:
+                waiting.set_exception(found)
 
     def _accepted(self, db: sa.Connection, new: Arrival) -> tuple[str, str]:
         same_delivery = (DELIVERIES.c.hook == new.hook) & (DELIVERIES.c.webhook_id == new.webhook_id)
