@@ -31,7 +31,7 @@ from replicator.compute.refusals import Then
 from replicator.core import errors
 from replicator.index import errors as index_errors
 from replicator.inputs import config_file, price_list
-from scripts import terraform_orders
+from scripts import gitlab_component, terraform_orders
 from scripts.action_inputs import filled
 
 if TYPE_CHECKING:
@@ -221,6 +221,7 @@ def main(argv: list[str], stdout: TextIO, root: Path = ROOT) -> int:
             **{page: fill(page, root, made) for page in pages(root)},
             **_schemas(root),
             **{f"docs/{name}": text for name, text in error_pages().items()},
+            gitlab_component.PATH: gitlab_component.filled(_read(ROOT / gitlab_component.PATH)),
             "terraform/orders.json": terraform_orders.text(),
         }
     except ValueError as error:

@@ -18,7 +18,7 @@ from replicator.compute.errors import (
 from replicator.compute.refusals import Refusal
 from replicator.core import compare, errors, names
 from replicator.core.errors import ReplicatorError
-from replicator.core.images import CUSTOMER_SUPPLIED, Image, ImageRef, Policy
+from replicator.core.images import CUSTOMER_SUPPLIED, STATES, Image, ImageRef, Policy
 from replicator.core.replicas import Access, Existing, Lineage
 from replicator.inputs.source_reference import FamilyRef
 
@@ -65,7 +65,9 @@ async def read_source(calls: Calls, reference: SourceRef) -> Image:
         image = await _own(calls, calls.compute.get(ref), doing=f"Reading the source {ref}")
     if image.status != "READY":
         raise ReplicatorError(
-            SOURCE_UNUSABLE, f"The source {image.ref} is in state {image.status}", remedy="Build it anew."
+            SOURCE_UNUSABLE,
+            f"The source {image.ref} is in state {image.status or '(none)'}",
+            remedy="Build it anew." if image.status in STATES else "Look up what that means; it must be READY.",
         )
     if image.deprecated in {"OBSOLETE", "DELETED"}:
         raise ReplicatorError(

@@ -228,7 +228,7 @@ class OperationFailed(ReplicaError):
     """Compute Engine refused or could not do what was asked, for a reason that isn't listed here."""
 
     reason = "operation_failed"
-    remedy = "Read the message of Compute Engine; then run this again."
+    remedy = "Correct what the message of Compute Engine names; then run this again."
 
 
 class OrgPolicy(ReplicaError):

@@ -23,7 +23,7 @@ from replicator.core.replicas import Sign
 from replicator.index import bundle, image_index
 from replicator.index import errors as index_errors
 from replicator.index.errors import CannotSign
-from replicator.inputs import files
+from replicator.inputs import ci_build, files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,6 +43,15 @@ _LARGEST_KEY = 2**16
 _LARGEST_TRUST = 2**20
 #: The timeout in seconds of the runner's token service.
 _PATIENCE = 30.0
+
+
+#: Where a key is kept outside of workflows, by CI system.
+_KEY_OUTSIDE = {
+    "": "SIGNING_KEY or SIGNING_KEY_FILE",
+    "github": "SIGNING_KEY or SIGNING_KEY_FILE",
+    "gitlab": "a protected CI/CD variable SIGNING_KEY_FILE of the type File",
+    "cloud_build": "a secret of Secret Manager that `secretEnv: [SIGNING_KEY]` gives to the step",
+}
 
 
 class Signer(Protocol):
@@ -204,10 +213,11 @@ def _kind(error: BaseException) -> str:
 def _no_token(env: Mapping[str, str]) -> CannotSign:
     what = "The index can't be signed keyless: the job has no right to an identity token"
     if env.get("GITHUB_ACTIONS") != "true":
+        build = ci_build.of(env)
         return CannotSign(
             index_errors.NO_SIGNING_TOKEN,
             "An index can be signed keyless in a workflow only: there is no identity token here",
-            remedy="Sign with a key: `--sign key`, with SIGNING_KEY or SIGNING_KEY_FILE.",
+            remedy=f"Sign with a key: `--sign key`, with {_KEY_OUTSIDE[build.system if build else '']}.",
             lines="",
         )
     if any(name.startswith("FORGEJO_") for name in env):

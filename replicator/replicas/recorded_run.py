@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from replicator.core import errors
 from replicator.index import image_index, seal
 from replicator.index.image_index import Written
-from replicator.inputs import output_file
 from replicator.replicas import report, results
 from replicator.replicas.summary.page import Facts
 from replicator.runtime.lifecycle import Run
@@ -56,16 +55,8 @@ class RecordedRun(Run):
 
     def loaded(self, load: Callable[[Mapping[str, str], Mapping[str, str]], T]) -> T:
         """Check the inputs by `load`, and the option `output`. Raises BadSettings with every problem."""
-        given = dict(self.given)
-        self.output = given.pop("output", "").strip()
-        problems = output_file.problems(self.output) if self.output else []
-        try:
-            inputs = load(given, self.env)
-        except errors.BadSettings as error:
-            raise errors.BadSettings([*problems, *error.problems]) from None
-        if problems:
-            raise errors.BadSettings(problems)
-        return inputs
+        self.output = self.given.get("output", "").strip()
+        return self.checked(load, self.given, output=self.output)
 
     def index_file(self) -> Path:
         """Return the file to write the index to."""

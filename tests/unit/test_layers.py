@@ -18,13 +18,11 @@ TOP = {"__init__", "__main__", "cli", "cli_completion", "cli_parser"}
 #: Third-party package → the modules, or folders of them, that may import it.
 DOORS = {
     "google.cloud": ("compute/client.py", "compute/connect.py", "compute/answers.py"),
-    "google": ("compute", "commands/prices/catalog.py", "commands/registry/artifacts.py"),
+    "google": ("compute",),
     "actions_toolkit": ("runtime/runner.py",),
     "requests": (
         "compute",
         "index/sign.py",
-        "commands/prices/catalog.py",
-        "commands/registry/artifacts.py",
         "commands/release/forges",
         "commands/release/workflows/api.py",
         "commands/resolve/fetch.py",
@@ -38,7 +36,7 @@ DOORS = {
     "yaml": ("inputs/config_file.py", "commands/webhooks/receiver/config.py"),
     "sqlalchemy": ("commands/webhooks/receiver",),
     "starlette": ("commands/webhooks/receiver/app.py",),
-    "uvicorn": ("commands/webhooks/receiver/run.py",),
+    "uvicorn": ("commands/webhooks/receiver/listening.py",),
     "pydantic": ("inputs", "index", "replicas/settings.py", "commands", "cli_parser.py"),
 }
 #: What a pure module has no use for: clock, network, environment, files.
@@ -86,6 +84,7 @@ PURE = {
     "commands/registry/policies.py",
     "commands/registry/references.py",
     "commands/registry/errors.py",
+    "commands/registry/pulls/verdicts.py",
     "commands/registry/repositories.py",
     "commands/registry/rewrite.py",
     "commands/release/names.py",

@@ -139,7 +139,8 @@ async def check(calls: Calls, plan: Plan, endpoint: str, env: Mapping[str, str])
     if not asked:
         return plan, Findings()
     # Not before the settings are known to be right: the import is dear.
-    from replicator.compute import credentials, resource_manager
+    from replicator.compute import credentials
+    from replicator.compute.services import resource_manager
 
     manager = resource_manager.manager(calls.compute, endpoint, env)
     who = credentials.member(calls.compute.credentials)

@@ -80,6 +80,11 @@ DOMAIN = "One or more users named in the policy do not belong to a permitted cus
         (POLICY, 412, ("conditionNotMet",), DOMAIN.partition(" (")[0], "access_blocked", Then.GIVE_UP),
         (POLICY, 400, ("invalid",), "", "operation_failed", Then.GIVE_UP),
         (GET, 404, ("notFound",), "The resource 'projects/p1/global/images/web' was not found", "operation_failed", None),
+        (INSERT, 409, (), "", "conflict", Then.LOOK),
+        (INSERT, 404, (), "", "source_changed", None),
+        *((LABELS, status, (), "", "drift", Then.READ_AGAIN) for status in (409, 412)),
+        # A code of operations decides nothing in an answer.
+        (GET, 400, ("INTERNAL_ERROR",), "", "operation_failed", None),
         (GET, 401, ("authError",), "", "forbidden", Then.GIVE_UP),
     ],
 )  # fmt: skip
@@ -103,6 +108,17 @@ def test_refusals(
         ("BACKEND_ERROR", 0, "", "operation_failed", Then.REPEAT),
         *(("SOME_ERROR", status, "", "operation_failed", Then.REPEAT) for status in (408, 500, 502, 503, 504)),
         ("SOME_ERROR", 501, "", "operation_failed", Then.GIVE_UP),
+        *(
+            (code, 0, "", "operation_failed", Then.REPEAT)
+            for code in ("DEADLINE_EXCEEDED", "TIMEOUT", "ABORTED", "INTERNAL", "UNAVAILABLE", "SERVICE_UNAVAILABLE")
+        ),
+        ("LIMIT_EXCEEDED", 0, "", "quota", Then.GIVE_UP),
+        ("PERMISSIONS_ERROR", 0, "", "forbidden", Then.GIVE_UP),
+        *(
+            (code, 0, "The resource 'projects/p1' was not found", "project_not_found", Then.GIVE_UP)
+            for code in ("NOT_FOUND", "notFound")
+        ),
+        ("RESOURCE_NOT_FOUND", 0, "The resource 'projects/p1' was not found", "project_not_found", Then.GIVE_UP),
         ("RATE_LIMIT_EXCEEDED", 403, "", "rate", Then.REPEAT),
         ("SOME_ERROR", 429, "", "rate", Then.REPEAT),
         ("QUOTA_EXCEEDED", 503, "", "quota", Then.GIVE_UP),
@@ -129,15 +145,31 @@ def test_waits() -> None:
         ("rate", [15, 30, 60, 120]),
         ("rate", [0.5, 1, 2, 60]),
         ("rate", [0.5, 1, 2, 60]),
+        ("rate", [0.5, 1, 2, 60]),
         ("source_rate", [600, 600, 600, 600]),
         ("source_rate", [600, 600, 600, 600]),
         ("not_ready", [5, 10, 20, 30]),
+        ("drift", [1, 2, 4, 10]),
         ("drift", [1, 2, 4, 10]),
         ("operation_failed", [5, 10, 20, 60]),
         ("operation_failed", [5, 10, 20, 60]),
     ]
     assert all(bool(row.wait) is (row.then in {Then.REPEAT, Then.READ_AGAIN, Then.ELSEWHERE}) for row in refusals.TABLE)
     assert refusals.TABLE[-1].seconds(1) == 0
+
+
+def test_only_operations_that_failed_are_given_up_after_some_times() -> None:
+    assert {row.tries for row in refusals.TABLE[:-4]} == {0}
+    fault = refusals.Failed(INSERT, "p1", Problem("INTERNAL_ERROR", "", 0)).fault
+    assert (fault.tries, fault.of_operation) == (5, True)
+    assert fault.remedy == "The trouble is Compute Engine's own: run this again later."
+    # Where nothing is said of it, an answer is meant.
+    assert refusals.TABLE[0].matches(GET, None, (), "")
+
+
+def test_what_a_remedy_calls_what_is_not_named() -> None:
+    found = refusals.filled("CONSTRAINT, SERVICE, AGENT, LICENCE, KEY, PROJECT", "p1")
+    assert found == ("that policy, compute.googleapis.com, Compute Engine's service agent, that licence, the key, p1")
 
 
 def test_the_last_row_takes_everything() -> None:

@@ -155,8 +155,9 @@ class Forge:
         try:
             yield from self.door.download(self._content(release, asset))
         except (requests.RequestException, OSError) as error:
-            said = self.door.harmless(f"{type(error).__name__}: {error}")
-            raise ReplicatorError(rows.UNREACHABLE, f"The asset {asset.name} could not be read: {said}") from None
+            lost = self.door.lost(error, self._content(release, asset))
+            what = f"The asset {asset.name} could not be read: {lost.text}"
+            raise ReplicatorError(rows.UNREACHABLE, what, remedy=lost.remedy) from None
 
     # What Forgejo and Gitea do otherwise
 

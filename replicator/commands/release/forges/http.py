@@ -17,6 +17,8 @@ import requests
 from replicator.bootstrap.quote import quoted
 from replicator.bootstrap.workflow_commands import plain
 from replicator.commands.release import errors as rows
+from replicator.compute.trouble import connection
+from replicator.compute.trouble.connection import Trouble
 from replicator.core.errors import ReplicatorError
 
 if TYPE_CHECKING:
@@ -97,11 +99,14 @@ class Door:
             try:
                 answer = self._once(method, url, payload, data, headers)
             except (requests.RequestException, OSError, ValueError) as error:
-                trouble = self.harmless(f"{type(error).__name__}: {error}")
+                why = self.lost(error, url)
                 if method in _WRITES:
-                    unclear = Unclear(trouble)
+                    unclear = Unclear(why.text)
                     unclear.sent = not _unconnected(error)
                     raise unclear from None
+                if why.remedy:
+                    raise ReplicatorError(rows.UNREACHABLE, why.text, remedy=why.remedy) from None
+                trouble = why.text
             else:
                 waits = _limited(answer, self.clock.wall())
                 if waits is None and (answer.status < 500 or method in _WRITES):
@@ -143,6 +148,13 @@ class Door:
                 row = rows.FORBIDDEN if answer.status_code in {401, 403} else rows.UNREACHABLE
                 raise kind(row, f"{self._host()} answered {answer.status_code} for a download")
             yield from answer.iter_content(_PIECE)
+
+    def lost(self, error: Exception, url: str) -> Trouble:
+        """Return why a request got no usable answer: the host, a proxy, certificates, or an answer of another form."""
+        if isinstance(error, (requests.RequestException, OSError)):
+            found = connection.of_url(error, url)
+            return Trouble(self.harmless(found.text), found.remedy)
+        return Trouble(self.harmless(f"{origin(url)}: {error}"))
 
     def harmless(self, text: str) -> str:
         """Return text of the forge on one line, without the token, cut to a sensible length."""
