@@ -195,6 +195,25 @@ def test_signatures_that_a_mirror_lacks_are_a_notice(world: World, attached: str
     assert notice == f"The mirror lacks {told}, which ghcr.io has: verify there."
 
 
+def test_an_upstream_in_artifact_registry_is_asked_as_this_identity(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signed_in(world, monkeypatch)
+    config = world.registry.write(
+        "project: p1\nlocations: [europe]\nmirrors: {projects/p1/locations/us/repositories/own: {repository: m}}\n"
+    )
+    assert world.registry("ensure", config=config).exit_code == 0
+    digest = world.us.push("app", "v1", b'{"own": 1}')
+    world.us.below, world.us.upstream = "p1/own", None
+    world.europe.below, world.europe.upstream = "p1/m", world.us
+    world.europe.manifests["app", "v1"] = b'{"own": 1}'
+    done = world.registry("check", config=config, pull="us-docker.pkg.dev/p1/own/app:v1")
+    (row,) = pulls(done).values()
+    assert (done.exit_code, row["state"], row["digest"]) == (0, "same", digest), done.log
+    assert row["image"] == "europe-docker.pkg.dev/p1/m/app:v1"
+    assert {each.headers["authorization"] for each in world.here.asked} == {f"Bearer {TOKEN}"}
+
+
 def test_what_is_not_mirrored_is_told_before_any_call(world: World) -> None:
     calls = len(world.emulator.journal())
     done = world.check("quay.io/a/b", "https://ghcr.io/a", "us-docker.pkg.dev/p1/ghcr-mirror/org/app", "ubuntu")
