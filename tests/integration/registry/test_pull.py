@@ -11,6 +11,7 @@ import pytest
 from google.oauth2.credentials import Credentials
 
 from emulator.testing import Running, running
+from testkit.listening import listening
 from testkit.registry.images import NOBODYS, TOKEN, Images, Mirror
 from testkit.registry.mirroring import SHORT, Registry
 from testkit.registry.network import Network, Reply, network
@@ -118,13 +119,25 @@ def test_nobody_is_denied_where_the_mirror_is_not_public(world: World) -> None:
     assert {place: row["state"] for place, row in pulls(world.check()).items()} == {"us": "denied", "europe": "same"}
 
 
-@pytest.mark.parametrize("realm", ["http://ghcr.io/token", "file:///etc/passwd", "https://[", ""])
-def test_a_token_is_asked_for_at_an_encrypted_place_only(world: World, realm: str) -> None:
-    world.us.realm = realm
-    world.check()
-    assert [path for path in world.here.paths("us-docker.pkg.dev") if path.startswith("/token")] == (
-        [] if realm else ["/token?service=us-docker.pkg.dev&scope=repository%3Ap1%2Fghcr-mirror%2Forg%2Fapp%3Apull"]
-    )
+def test_a_token_is_asked_for_at_an_encrypted_place_only(world: World) -> None:
+    with listening(200, '{"token": "x"}') as (port, heard):
+        world.us.realm = f"http://127.0.0.1:{port}/token"
+        assert pulls(world.check())["us"]["state"] == "denied"
+        assert heard == []
+    for realm in (
+        "file:///etc/passwd",
+        "https://[",
+        "https://",
+        f"https://{'a' * 70}.example/",
+        "https://a..b/",
+        "nonsense",
+    ):
+        world.us.realm = realm
+        assert pulls(world.check())["us"]["state"] == "denied"
+    assert not [path for path in world.here.paths("us-docker.pkg.dev") if path.startswith("/token")]
+    (asked, *_) = [path for path in world.here.paths("europe-docker.pkg.dev") if path.startswith("/token")]
+    scope = "repository%3Ap1%2Fghcr-mirror%2Forg%2Fapp%3Apull"
+    assert asked == f"/token?service=europe-docker.pkg.dev&scope={scope}"
 
 
 STATES: dict[str, tuple[dict[str, Any], str, int, str]] = {
