@@ -124,16 +124,13 @@ def test_a_token_is_asked_for_at_an_encrypted_place_only(world: World) -> None:
         world.us.realm = f"http://127.0.0.1:{port}/token"
         assert pulls(world.check())["us"]["state"] == "denied"
         assert heard == []
-    for realm in (
-        "file:///etc/passwd",
-        "https://[",
-        "https://",
-        f"https://{'a' * 70}.example/",
-        "https://a..b/",
-        "nonsense",
-    ):
+    for realm in ("file:///etc/passwd", "https://[", "https://", "nonsense"):
         world.us.realm = realm
         assert pulls(world.check())["us"]["state"] == "denied"
+    for realm in (f"https://{'a' * 70}.example/", "https://a..b/", "https://unknown.example/token"):
+        world.us.realm = realm
+        assert pulls(world.check())["us"]["state"] == "unreachable"
+    world.here.refused.clear()
     assert not [path for path in world.here.paths("us-docker.pkg.dev") if path.startswith("/token")]
     (asked, *_) = [path for path in world.here.paths("europe-docker.pkg.dev") if path.startswith("/token")]
     scope = "repository%3Ap1%2Fghcr-mirror%2Forg%2Fapp%3Apull"
