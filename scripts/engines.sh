@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the real runners for tests/clients/runners/, and actionlint, cosign or what pulls images: engines.sh [NAME…].
+# Builds the real runners for tests/clients/runners/, and by name the other programs that tests use: engines.sh [NAME…].
 #
 # Each is a Go program pinned by scripts/go/NAME/go.mod, with every module's hash in go.sum beside it; a main.go there is
 # the program itself, which calls the modules. The programs are kept in a cache folder under a name that changes with
@@ -26,6 +26,8 @@ package_of() {
     crane) echo github.com/google/go-containerregistry/cmd/crane ;;
     distribution) echo github.com/distribution/distribution/v3/cmd/registry ;;
     pull) echo . ;;
+    # Terraform's provider `external`, in the newest version that module proxies have.
+    terraform-external) echo github.com/terraform-providers/terraform-provider-external ;;
   esac
 }
 

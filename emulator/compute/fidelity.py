@@ -64,6 +64,10 @@ _TEMPLATES = (
     *_all("documented", "Global ones and regional ones have names of their own."),
     *_differs("Of a template only its properties are kept, as given; nothing of them is checked but the form."),
 )
+_DISKS = (
+    *_all("documented", "A disk is READY at once; an operation on it is its zone's."),
+    *_differs("Blank disks only: one of an image, a snapshot or another disk is 501."),
+)
 _MADE = (
     *_TEMPLATES,
     *_guess("The images and families that it names need not exist.", "template_images"),
@@ -169,7 +173,8 @@ METHODS: dict[str, tuple[Behaviour, ...]] = {
             "python-compute#279: tests copy public images, which all the world copies",
         ),
         *_guess("Copies that began and failed do not count against `copies_per_source`.", "failed_copies"),
-        *_differs("Every disk, snapshot and file exists, and makes an image of 10 GB in `us` where nothing is said."),
+        *_differs("Every snapshot and file exists, and makes an image of 10 GB in `us` where nothing is said."),
+        *_differs("Where no disk of a project was ever made, every disk exists, likewise; else it must be there."),
         *_differs("Of a customer's key only the hash is kept; nothing is checked."),
     ),
     "compute.images.get": (*_all("documented", "By name."), *_BY_ID),
@@ -255,6 +260,17 @@ METHODS: dict[str, tuple[Behaviour, ...]] = {
         *_all("documented", "Answers with those of the permissions that the caller has."),
         *_differs("Without principals in the scenario, everybody has all."),
     ),
+    "compute.disks.insert": (
+        *_DISKS,
+        *_all("documented", "500 GB and `pd-standard` where nothing is said."),
+        *_differs("Zones and types of disks are not looked up: those of the right form exist."),
+    ),
+    "compute.disks.get": _DISKS,
+    "compute.disks.delete": (*_DISKS, *_all("documented", "Images that were made of it stay.")),
+    "compute.disks.aggregatedList": (
+        *_LIST,
+        *_differs("Scopes are the zones that have disks."),
+    ),
     "compute.globalOperations.get": (
         *_all("recorded", "A failed operation has `error`, and HTTP fields where it has a status."),
         *_differs("Finished operations are kept until a reset (the service: an hour to two weeks)."),
@@ -271,11 +287,13 @@ METHODS: dict[str, tuple[Behaviour, ...]] = {
     "compute.globalOperations.list": _LIST,
     "compute.globalOperations.aggregatedList": (
         *_LIST,
-        *_differs("Scopes are `global`, and the regions that have operations."),
+        *_differs("Scopes are `global`, and the regions and zones that have operations."),
     ),
     "compute.globalOperations.delete": _all("documented", "Forgets the record; what it does goes on."),
     "compute.regionOperations.get": _all("documented", "As globalOperations.get."),
     "compute.regionOperations.wait": _all("documented", "As globalOperations.wait."),
+    "compute.zoneOperations.get": _all("documented", "As globalOperations.get."),
+    "compute.zoneOperations.wait": _all("documented", "As globalOperations.wait."),
     "compute.instanceTemplates.aggregatedList": (
         *_LIST,
         *_all("documented", "All scopes in one list; one that has nothing on a page warns `NO_RESULTS_ON_PAGE`."),

@@ -21,7 +21,9 @@ GOOGLE = "https://cloudbilling.googleapis.com"
 #: The most that one answer holds, by the discovery document.
 _PAGE = 5000
 _MOST_PAGES = 100
+#: Seconds for a connection, and between two parts of an answer; for all of a page.
 _TIMEOUT = (10.0, 60.0)
+_LONGEST = 120.0
 #: Seconds before each further try.
 _WAITS = (1.0, 4.0, 16.0)
 
@@ -32,7 +34,8 @@ class _Passing(Exception):
 
 async def skus(inputs: Inputs, env: Mapping[str, str]) -> list[dict[str, Any]]:
     """Read all SKUs of Compute Engine, page by page. Raises ReplicatorError."""
-    catalog = _catalog(inputs, env)
+    # A machine's metadata server may be waited for; a signal ends the run meanwhile.
+    catalog = await json_api.in_thread(_catalog, inputs, env)
     found: list[dict[str, Any]] = []
     token = ""
     for _ in range(_MOST_PAGES):
@@ -61,13 +64,18 @@ async def _page(catalog: json_api.JsonApi, currency: str, token: str) -> Mapping
         await asyncio.sleep(seconds)
 
     try:
-        return await json_api.repeated(partial(_get, catalog, query), _WAITS, passing=_is_passing, pause=pause)
+        return await json_api.repeated(
+            partial(_get, catalog, query), _WAITS, passing=_is_passing, pause=pause, longest=_LONGEST
+        )
+    except TimeoutError:
+        what = f"The Cloud Billing Catalog can't be read: no whole answer in {_LONGEST:g} seconds"
+        raise ReplicatorError(CATALOG_UNREACHABLE, what) from None
     except _Passing as error:
         raise ReplicatorError(CATALOG_UNREACHABLE, f"The Cloud Billing Catalog can't be read: {error}") from None
 
 
 def _is_passing(error: Exception) -> bool:
-    return isinstance(error, _Passing)
+    return isinstance(error, _Passing | TimeoutError)
 
 
 def _get(catalog: json_api.JsonApi, query: Mapping[str, str]) -> Mapping[str, Any]:
@@ -76,7 +84,7 @@ def _get(catalog: json_api.JsonApi, query: Mapping[str, str]) -> Mapping[str, An
     except json_api.Unanswered as error:
         if error.again:
             raise _Passing(str(error)) from None
-        raise ReplicatorError(CATALOG_UNREACHABLE, str(error)) from None
+        raise ReplicatorError(CATALOG_UNREACHABLE, str(error), remedy=error.remedy) from None
     if answer.ok:
         return answer.body
     said = f"HTTP {answer.status}, {answer.message}"

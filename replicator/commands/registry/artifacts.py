@@ -55,7 +55,7 @@ class Artifacts:
         try:
             answer = self._api.send(verb, f"v1/{name}", body, query)
         except json_api.Unanswered as error:
-            raise Refused("unreachable", str(error), again=error.again) from None
+            raise Refused("unreachable", str(error), again=error.again, remedy=error.remedy) from None
         if not answer.ok:
             raise refused(answer.status, answer.message)
         return dict(answer.body)

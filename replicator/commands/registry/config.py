@@ -240,7 +240,7 @@ class Registry(BaseModel):
 
 
 def short(project: str, locations: tuple[str, ...], upstream: str) -> dict[str, Any]:
-    """Return the configuration that inputs without a file stand for: one upstream, `ghcr-mirror` for ghcr.io."""
+    """Return the configuration that inputs without a file mean: one upstream, `ghcr-mirror` for ghcr.io."""
     return {
         "project": project,
         "locations": list(locations),

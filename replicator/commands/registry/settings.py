@@ -75,7 +75,7 @@ class RegistrySettings(BaseModel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """A reference, and where it stands: the line of a file, or 0 for the input `images`."""
+    """A reference, and where it is from: the line of a file, or 0 for the input `images`."""
 
     text: str
     number: int

@@ -7,10 +7,11 @@ counts as an answer, what is shown of it, and how a request that may succeed a l
 from __future__ import annotations
 
 import asyncio
+import os
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import requests
 from google.auth import exceptions as auth_errors
@@ -20,7 +21,7 @@ from replicator.bootstrap.redact import redacted
 from replicator.compute import connect, credentials
 from replicator.compute.refusals import NoToken, NoWay
 from replicator.compute.threads import DaemonThreads
-from replicator.compute.trouble import connection
+from replicator.compute.trouble import connection, environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -44,9 +45,11 @@ class Lack(Enum):
 class Unanswered(Exception):
     """A request that the service itself didn't answer; the message says why, for people."""
 
-    def __init__(self, message: str, lack: Lack, *, again: bool) -> None:
+    def __init__(self, message: str, lack: Lack, *, again: bool, remedy: str = "") -> None:
         super().__init__(message)
         self.lack = lack
+        self.remedy = remedy
+        """What to do, where a cause on this machine keeps all requests away."""
         self.again = again
         """Whether the same request may be answered a little later."""
 
@@ -116,13 +119,14 @@ def sent(session: Any, verb: str, url: str, **more: Any) -> requests.Response:
     except NoToken as error:
         raise Unanswered(str(error), Lack.TOKEN, again=True) from None
     except NoWay as error:
-        raise Unanswered(f"{error}. {error.fault.remedy}", Lack.TOKEN, again=False) from None
-    except (requests.RequestException, OSError) as error:
+        raise Unanswered(str(error), Lack.TOKEN, again=False, remedy=error.fault.remedy) from None
+    except (requests.RequestException, OSError, UnicodeError) as error:
+        if wrong := environment.blamed(error, os.environ):
+            raise wrong from None
         # The error's own text holds the whole address.
-        host = urlsplit(url).hostname or ""
-        trouble = connection.of(error, host, encrypted=url.startswith("https://"))
-        said = " ".join(filter(None, (f"No answer from {trouble.text}.", trouble.remedy)))
-        raise Unanswered(said, Lack.ANSWER, again=not trouble.remedy) from None
+        trouble = connection.of_url(error, url)
+        said = f"No answer from {trouble.text}"
+        raise Unanswered(said, Lack.ANSWER, again=not trouble.remedy, remedy=trouble.remedy) from None
     return answer
 
 
@@ -159,17 +163,19 @@ async def repeated(
     *,
     passing: Callable[[Exception], bool],
     pause: Callable[[float, Exception], Any],
+    longest: float | None = None,
 ) -> _T:
     """Send a request, and again after each pause while `passing` says of its failure that it may pass.
 
-    `pause` is awaited with the seconds and the failure, and may raise another. What is left in the end is raised.
+    `pause` is awaited with the seconds and the failure, and may raise another. What is left in the end is raised:
+    TimeoutError if the whole answer took more than `longest` seconds.
     """
     for seconds in pauses:
         try:
-            return await in_thread(send)
+            return await asyncio.wait_for(in_thread(send), longest)
         except Exception as error:
             if not passing(error):
                 raise
             failed = error
         await pause(seconds, failed)
-    return await in_thread(send)
+    return await asyncio.wait_for(in_thread(send), longest)

@@ -73,19 +73,6 @@ def manager(compute: Compute, compute_endpoint: str, env: Mapping[str, str]) -> 
     return ResourceManager(f"https://cloudresourcemanager.{universe}", compute.credentials)
 
 
-def member(compute: Compute) -> str:
-    """Return the caller's identity as policies write it; empty if the credentials don't tell it."""
-    for name, kind in (
-        ("service_account_email", "serviceAccount"),
-        ("signer_email", "serviceAccount"),
-        ("account", "user"),
-    ):
-        email = getattr(compute.credentials, name, "")
-        if isinstance(email, str) and "@" in email:
-            return f"{kind}:{email}"
-    return ""
-
-
 def _why(status: int, text: str) -> str:
     if any(word in text for word in _OFF):
         return "the Cloud Resource Manager API is off"

@@ -265,7 +265,7 @@ FAILURES: dict[str, tuple[list[dict[str, Any]], int, str, str]] = {
     "one location is forbidden by policy": (
         [{"method": CREATE, "match": "/europe/", "action": {"kind": "http", "code": 400, "reason": "failedPrecondition",
           "message": "Constraint constraints/gcp.resourceLocations violated"}}],
-        1, "org_policy", "take the location out",
+        1, "org_policy", "Take the location out",
     ),
     "the API is off": (
         [{"times": None, "action": {"kind": "http", "code": 403, "reason": "accessNotConfigured"}}],

@@ -16,7 +16,7 @@ from replicator.inputs import config_file
 from replicator.replicas import settings
 from testkit.places import ROOT
 
-EXAMPLE = ROOT / "workflows-examples" / "replicate.yaml"
+EXAMPLE = ROOT / "workflows-examples" / "gce-image-replicator.yaml"
 KEY = "projects/k/locations/europe/keyRings/r/cryptoKeys/web"
 
 
