@@ -178,7 +178,7 @@ def _cure(known: Known) -> str:
     source = shlex.quote(known.source) if known.source else "SOURCE"
     return (
         "Reading from afar is slower, and said to be billed as transfer. Its publisher adds a replica by: "
-        f"replicator replicate --source-image={source} --locations={wanted}"
+        f"gce-image-replicator replicate --source-image={source} --locations={wanted}"
     )
 
 
