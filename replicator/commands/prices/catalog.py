@@ -31,6 +31,12 @@ _TIMEOUT = (10.0, 60.0)
 _LONGEST = 120.0
 #: Seconds before each further try.
 _WAITS = (1.0, 4.0, 16.0)
+#: Said to a person's own credentials; many issues quote it, terraform-provider-google's for other APIs of billing.
+_NO_QUOTA_PROJECT = "requires a quota project"
+_NAME_QUOTA_PROJECT = (
+    "Name a project in which the Cloud Billing API is on, by the variable GOOGLE_CLOUD_QUOTA_PROJECT; or put an API "
+    "key into GOOGLE_API_KEY."
+)
 
 
 class _Passing(Exception):
@@ -114,5 +120,7 @@ def _read(answer: Any) -> dict[str, Any]:
         raise _Passing(f"HTTP {status}, {message}")
     if isinstance(error, dict):
         what = f"The Cloud Billing API answered HTTP {status}: {message.rstrip('.')}"
+        if _NO_QUOTA_PROJECT in message:
+            raise ReplicatorError(CATALOG_REFUSED, what, remedy=_NAME_QUOTA_PROJECT)
         raise ReplicatorError(CATALOG_REFUSED, what, remedy="" if status in {401, 403} else "Read what it says.")
     raise ReplicatorError(CATALOG_UNREACHABLE, f"The Cloud Billing API's place answered HTTP {status}, {message}")
