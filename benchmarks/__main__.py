@@ -23,6 +23,8 @@ BENCHMARKS = {
     "refusals": "What refusals for rate cost",
     "copying": "How close a run comes to its slowest copy",
     "by_hand": "Against gcloud lines to the same end state",
+    "large_file": "What the largest file on a release costs",
+    "receiver": "How soon a webhook is acknowledged",
     "retention": "What deciding costs a sweep of retention",
 }
 JSON = ROOT / "build" / "bench.json"

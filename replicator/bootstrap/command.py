@@ -51,9 +51,9 @@ class Command:
         self.more_settings = more_settings
         """Another such model, whose fields are options of the command line only."""
         self.preset = dict(preset or {})
-        """Values of the settings that this verb fixes; they are no options."""
+        """Values of the settings that this verb fixes; they aren't options."""
         self.without = frozenset(without).union(self.preset)
-        """Settings that this verb doesn't use; they are no options."""
+        """Settings that this verb doesn't use; they aren't options."""
         self.examples = examples  # arguments, as typed after the program's name
         self.action = action
         """The folder of its `action.yml`, relative to the repository's root (`.`); None if it has none."""

@@ -149,3 +149,16 @@ def _service(url: str, method: str, body: bytes | None) -> Service:
     if method == "GET":
         return Service.OIDC
     return Service.STS if _EXCHANGE in (body or b"") else Service.OAUTH
+
+
+def member(credentials: Any) -> str:
+    """Return the caller's identity as policies write it; empty if the credentials don't tell it."""
+    for name, kind in (
+        ("service_account_email", "serviceAccount"),
+        ("signer_email", "serviceAccount"),
+        ("account", "user"),
+    ):
+        email = getattr(credentials, name, "")
+        if isinstance(email, str) and "@" in email:
+            return f"{kind}:{email}"
+    return ""

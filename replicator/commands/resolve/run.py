@@ -51,7 +51,7 @@ class Resolution(Run):
     def carry_out(self, signals: Signals) -> Verdict:
         """Find the nearest image that is right."""
         self.known.format = self.given.get("format", "") or ("github" if self.runner.commands else "text")
-        inputs = settings.load(self._given(), self.env)
+        inputs = self.checked(settings.load, self._given())
         wanted = inputs.settings
         self.known.warns_deprecated = wanted.deprecated == "warn"
         entry = self._entry(wanted, signals) if wanted.index else None

@@ -125,7 +125,7 @@ def test_terraform_gives_a_query_and_gets_strings(index: Path, monkeypatch: pyte
     standard_input(monkeypatch, b'{"image": "x"}')
     told = Told(index, "--format", "tf-external")
     assert (told.exit_code, told.stdout) == (2, "")
-    assert "the key 'image', which is no option: " in told.stderr
+    assert "the key 'image', which isn't an option: " in told.stderr
 
 
 def test_an_index_on_standard_input(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
