@@ -76,7 +76,9 @@ async def _held(asked: _Asked, manifest: str) -> Held:
         return await json_api.repeated(once, _WAITS, passing=_is_passing, pause=_pause)
     except _Passing as error:
         return error.held
-    except (json_api.Unanswered, SignInFailed) as error:
+    except json_api.Unanswered as error:
+        return Held(told=f"{error}. {error.remedy}" if error.remedy else str(error))
+    except SignInFailed as error:
         return Held(told=str(error))
 
 
