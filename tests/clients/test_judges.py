@@ -56,7 +56,7 @@ BODIES = [
 def ask(**asked: Any) -> dict[str, Any]:
     """What the libraries on Node say."""
     if not shutil.which("node") or not NODE.exists():
-        pytest.skip("judges on Node are missing: `bash scripts/sigstore.sh` installs them where Node is")
+        pytest.skip("judges on Node are missing: `bash scripts/node.sh judges` installs them where Node is")
     program = (ROOT / "tests" / "clients" / "judge.mjs").read_text("utf-8")
     done = subprocess.run(
         ["node", "--input-type=module", "--eval", program],

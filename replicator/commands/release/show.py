@@ -131,7 +131,7 @@ class Showing(Run):
         return Finding(name, "right" if told == sha256 else "different", asset.size, f"sha256:{told}")
 
     def outputs(self, _verdict: Verdict) -> Mapping[str, str]:
-        """Return nothing: it is no action."""
+        """Return nothing: it isn't an action."""
         return {}
 
     def document(self, verdict: Verdict) -> Mapping[str, Any]:

@@ -42,7 +42,7 @@ class Told(Run):
     rows: list[list[str]] = field(default_factory=list)
 
     def outputs(self, verdict: Verdict) -> Mapping[str, str]:  # noqa: ARG002
-        """Return none: these commands are no actions."""
+        """Return none: these commands aren't actions."""
         return {}
 
     def document(self, verdict: Verdict) -> Mapping[str, Any]:
