@@ -147,7 +147,7 @@ class TestWhatIsTaken:
         sent = signature.headers([NEW], "msg_1", NOW, BODY)
         assert set(sent) == {"webhook-id", "webhook-timestamp", "webhook-signature", "x-hub-signature-256"}
 
-    @pytest.mark.parametrize("delivery_id", ["A", "Z", "a", "z", "0", "9", "_", "-", "x" * 100])
+    @pytest.mark.parametrize("delivery_id", ["A", "K", "Z", "a", "k", "z", "0", "5", "9", "_", "-", "x" * 100])
     @pytest.mark.parametrize("timestamp", [str(NOW), f"00{NOW}"])
     def test_ids_and_times(self, delivery_id: str, timestamp: str) -> None:
         assert signature.check(_signed(delivery_id, timestamp), BODY, (NEW, OLD), NOW) == NEW
