@@ -265,7 +265,7 @@ def test_an_index_that_is_signed_and_unreadable(inside: Inside) -> None:
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("part", ["bundle", "attestation"])
 @pytest.mark.parametrize("kind", ["key", "ours"])
-def test_every_part_of_a_bundle(
+def test_each_part_of_a_bundle(
     kind: str, part: str, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     """Left out or changed: nothing is published unless nothing depends on that part."""
