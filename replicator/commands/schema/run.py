@@ -46,7 +46,7 @@ def _problems(name: str, paths: Sequence[str], env: Mapping[str, str]) -> list[s
     """Return what is wrong with files of a kind, each line with the file and the line in it."""
     if name != _CHECKED:
         return [f"only files of the kind {_CHECKED} are checked here; any validator of JSON Schema checks the others"]
-    # Printing a schema doesn't pay for the import of the parser.
+    # Printing a schema doesn't pay for the parser.
     from replicator.inputs import config_file
 
     found = []

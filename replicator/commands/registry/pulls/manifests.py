@@ -97,7 +97,7 @@ class Source:
 
 
 def _is_encrypted(realm: str) -> bool:
-    """Whether a registry named a place for tokens that may be asked: whoever listens could answer for it else."""
+    """Whether a registry named a place for tokens that may be asked: a listener could answer for it otherwise."""
     try:
         parts = urlsplit(realm)
     except ValueError:
