@@ -260,9 +260,12 @@ def error_pages() -> dict[str, str]:
             _ERRORS_HEAD,
             _RUNS_HEAD,
             _contents(),
+        ],
+        _OF_A_REPLICA: [
+            _PART_HEAD.format(title=_PAGES[_OF_A_REPLICA]),
             _REPLICAS_HEAD,
             *(_section(error, _effect(error), _answers(error)) for error in replica_errors()),
-        ]
+        ],
     }
     for heading, rows in _grouped().items():
         for name in dict.fromkeys(map(page_of, rows)):
@@ -286,7 +289,7 @@ def _owner(row: errors.Advice) -> str:
 def _contents() -> str:
     """Return the table by which the section of a title is found: a row for each part."""
     rows = [[heading, _linked({row.title: page_of(row) for row in group})] for heading, group in _grouped().items()]
-    reasons = _linked({title(error): "" for error in replica_errors()})
+    reasons = _linked({title(error): _OF_A_REPLICA for error in replica_errors()})
     return _table(["Of", "Title of the annotation"], [*rows, ["one replica", reasons]])
 
 
@@ -312,6 +315,7 @@ def _group(heading: str, rows: Iterable[errors.Advice]) -> Iterator[str]:
 
 
 _ALL = "errors-of-every-command.md"
+_OF_A_REPLICA = "errors-of-a-replica.md"
 #: The failures of the door to Compute Engine that are not about the sign-in.
 _OF_ALL = (
     compute_errors.SOURCE_MISSING,
@@ -327,6 +331,7 @@ _PAGE_OF = {
     ),
 }
 _PAGES = {
+    _OF_A_REPLICA: "Errors of a replica",
     _ALL: "Errors of every command",
     "errors-of-the-sign-in.md": "Errors of the sign-in",
     "errors-of-signatures.md": "Errors of the index and its signature",

@@ -29,7 +29,7 @@ COMMANDS = [
         without=(
             "source_image",
             "packer_manifest",
-            # The signatures stand beside the indexes.
+            # The signatures are beside the indexes.
             "bundle",
             "attestation",
             "required_locations",
