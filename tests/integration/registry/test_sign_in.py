@@ -5,17 +5,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import google.oauth2.credentials
+import pytest
 from google.auth.compute_engine import _metadata
 
+from emulator.testing import Running, running
 from testkit.identity import OAUTH, Identity
 from testkit.registry.mirroring import SHORT, Registry
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
-    import pytest
 
-    from emulator.testing import Running
+@pytest.fixture
+def emulator() -> Iterator[Running]:
+    """Repositories are there at once: the run's clock jumps, and the emulator's doesn't."""
+    with running(scenario={"repository_seconds": 0}) as emulator:
+        yield emulator
 
 
 def test_whoever_signed_in_makes_the_mirrors(
