@@ -33,6 +33,7 @@ from replicator.index import errors as index_errors
 from replicator.inputs import config_file, price_list
 from scripts import terraform_orders
 from scripts.action_inputs import filled
+from scripts.smoke import report as smoke_report
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -221,6 +222,7 @@ def main(argv: list[str], stdout: TextIO, root: Path = ROOT) -> int:
             **{page: fill(page, root, made) for page in pages(root)},
             **_schemas(root),
             "docs/errors.md": error_page(),
+            "schemas/smoke-report.schema.json": json.dumps(smoke_report.schema(), indent=2) + "\n",
             "terraform/orders.json": terraform_orders.text(),
         }
     except ValueError as error:

@@ -1,20 +1,17 @@
-"""Says how near the emulator is to the service, method by method.
-
-`python -m emulator.compute.fidelity` prints FIDELITY.md.
-"""
+"""Says how near the emulator is to the service, method by method; `emulator.fidelity` prints it as FIDELITY.md."""
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from emulator.compute.discovery import DOCUMENT
 from emulator.core.discovery.document import compiled
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 TAGS = {
     "documented": "the discovery document or Google's documentation says so",
@@ -22,6 +19,15 @@ TAGS = {
     "recorded": "recorded from the service or from an unmodified client, or reported by users of the service",
     "guessed": "nobody has confirmed it",
 }
+MEASURED = "measured: a run of this project's smoke on the real cloud saw it (docs/evidence)"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """What a report of the smoke observed of a switch, and on which day."""
+
+    value: object
+    date: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -341,16 +347,20 @@ METHODS: dict[str, tuple[Behaviour, ...]] = {
 }
 
 
-def page() -> str:
-    """FIDELITY.md."""
-    return "\n".join(_lines()) + "\n"
+def page(measured: Mapping[str, Measured] = MappingProxyType({})) -> str:
+    """FIDELITY.md; `measured` is what is known of switches."""
+    return "\n".join(_lines(measured)) + "\n"
 
 
-def _lines() -> Iterator[str]:
+def _lines(measured: Mapping[str, Measured]) -> Iterator[str]:
     api = compiled(DOCUMENT)
     yield "# How near the emulator is to the service\n"
-    yield f"Made by `python -m emulator.compute.fidelity` from Compute v1, revision {api.revision}; do not edit."
-    yield "Nothing here was checked against the live service by this project. Where a behaviour is from:\n"
+    yield f"Made by `python -m emulator.fidelity` from Compute v1, revision {api.revision}; do not edit."
+    if not measured:
+        yield "Nothing here was checked against the live service by this project. Where a behaviour is from:\n"
+    else:
+        yield "What is measured was checked against the live service. Where a behaviour is from:\n"
+        yield f"- {MEASURED}"
     yield from (f"- *{tag}*: {meaning}" for tag, meaning in TAGS.items())
     yield "\nEvery guess is a switch, and can be turned round in a scenario (`switches`); so can some that are none."
     yield "Reports are named by repository and number on GitHub.\n\n## Supported\n"
@@ -359,7 +369,8 @@ def _lines() -> Iterator[str]:
         for index, each in enumerate(behaviours):
             name = "" if index else (f"`{method}`" if "." in method else method)
             switch = f"`{each.switch}`" if each.switch else ""
-            cells = (name, "differs" if each.differs else "", each.text, each.tag, each.evidence, switch)
+            tag, evidence = _source(each, measured.get(each.switch))
+            cells = (name, "differs" if each.differs else "", each.text, tag, evidence, switch)
             yield f"| {' | '.join(cells)} |"
     others = [method.id for method in api.methods.values() if not method.emulated]
     yield f"\n## Unsupported\n\nThe other {len(others)} methods of the document are answered 501; of these resources:\n"
@@ -367,5 +378,8 @@ def _lines() -> Iterator[str]:
     yield ", ".join(f"{resource} ({count})" for resource, count in sorted(counts.items())) + "."
 
 
-if __name__ == "__main__":
-    sys.stdout.write(page())
+def _source(each: Behaviour, seen: Measured | None) -> tuple[str, str]:
+    """Where a behaviour is from, and the evidence: what was measured counts more than what was read."""
+    if seen is None:
+        return each.tag, each.evidence
+    return "measured", f"smoke of {seen.date}: `{seen.value}`"
