@@ -11,7 +11,7 @@ READY_DEMO := $(if $(wildcard $(READY)),$(READY),$(VENV)/demo-$(shell cksum < lo
 TESTS := pytest -q -n auto --dist worksteal
 PYTEST := $(PY) -m $(TESTS)
 
-.PHONY: help setup demo test test-rest test-all engines test-runners test-signing test-forges soak mutation coverage lint bench smoke smoke-clean docs lock lock-check package release-check clean
+.PHONY: help setup demo test test-rest test-all engines test-runners test-signing test-registry test-forges soak mutation coverage lint bench smoke smoke-clean docs lock lock-check package release-check clean
 
 help:
 	@echo 'make demo    the main job on the embedded emulator: one image in, three locations out, one refused at first'
@@ -20,6 +20,7 @@ help:
 	@echo 'make test-rest  the tests that make test leaves out; run make engines before it so that none are skipped'
 	@echo 'make test-runners  action.yml run by nektos/act and the engine of Gitea; builds both if Go is installed'
 	@echo 'make test-signing  signatures, with @sigstore/mock if Node is installed, and with cosign, built if Go is'
+	@echo 'make test-registry  mirrors pulled through by crane, containerd, k3s, Podman and Skopeo; builds what it needs if Go is installed'
 	@echo 'make test-forges  releases: a real Gitea server, built if Go is installed, and every fault at every call'
 	@echo 'make soak    random faults, then a run without any, for MINUTES=10; SEED=N EXAMPLES=N repeats one seed'
 	@echo 'make mutation  one change at a time to code that decides, which the tests must notice; ONLY=plan AT=step_for picks some'
@@ -56,24 +57,32 @@ test-rest: setup
 test-all: setup
 	@MAKE="$(MAKE)" bash scripts/test_all.sh
 
-engines:
-	@bash scripts/engines.sh actionlint act gitea-act cosign
-	@bash scripts/sigstore.sh
+engines: setup
+	@bash scripts/engines.sh actionlint act gitea-act cosign crane distribution pull terraform-external
+	@bash scripts/node.sh
+	@bash scripts/pygithub.sh "$(VENV)"
 
 test-runners: setup
 	@bash scripts/engines.sh
-	@bash scripts/sigstore.sh
+	@bash scripts/node.sh sigstore
 	@$(PYTEST) tests/clients/runners $(ARGS)
 
 test-signing: setup
-	@bash scripts/sigstore.sh
+	@bash scripts/node.sh sigstore
 	@bash scripts/engines.sh cosign
 	@$(PYTEST) --all tests/integration/signing tests/exhaustive/test_mutated.py tests/clients/test_cosign.py tests/e2e/signing $(ARGS)
 
+test-registry: setup
+	@bash scripts/engines.sh crane distribution pull
+	@$(PYTEST) --all tests/clients/registry tests/clients/test_gcloud_registry.py tests/integration/registry \
+		tests/emulator/artifact_registry tests/exhaustive/test_registry_faults.py $(ARGS)
+
 test-forges: setup
 	@bash scripts/gitea-server.sh build
-	@$(PYTEST) --all tests/clients/test_gitea.py tests/clients/test_gitea_runs.py tests/exhaustive/test_release.py \
-		tests/exhaustive/test_dispatch.py $(ARGS)
+	@bash scripts/node.sh judges
+	@bash scripts/pygithub.sh "$(VENV)"
+	@$(PYTEST) --all tests/clients/test_gitea.py tests/clients/test_gitea_runs.py tests/clients/test_judges.py \
+		tests/exhaustive/test_release.py tests/exhaustive/test_dispatch.py tests/exhaustive/webhooks $(ARGS)
 
 soak: setup
 	@$(PY) scripts/soak.py $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) \
@@ -123,6 +132,7 @@ lock:
 	$(LOCK_SLIM) -c locks/sign.txt -c locks/demo.txt locks/serve.in -o locks/serve.txt
 	$(LOCK_SLIM) -c locks/uv.txt -c locks/sign.txt -c locks/demo.txt -c locks/serve.txt locks/dev.in -o locks/dev.txt
 	$(LOCK) -c locks/dev.txt locks/package.in -o locks/package.txt
+	$(LOCK) locks/judges.in -o locks/judges.txt
 	$(LOCK) locks/audit.in -o locks/audit.txt
 
 lock-check: setup

@@ -1,4 +1,4 @@
-"""Prints FIDELITY.md with what was measured: `python -m emulator.fidelity [--measured REPORT.json …]`.
+"""Writes the pages FIDELITY.md, with what was measured: `python -m emulator.fidelity [--measured REPORT.json …]`.
 
 Evidence is a report of `make smoke` on the real cloud (`smoke-report.json`). Those in `docs/evidence/` count always,
 others where they are named. A switch that a report settles is *measured* and no longer guessed.
@@ -12,13 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emulator import assembly
-from emulator.compute import fidelity
-from emulator.compute.fidelity import Measured
+from emulator.artifact_registry import fidelity as of_registry
+from emulator.compute import fidelity as of_compute
+from emulator.core.fidelity import Measured
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-EVIDENCE = Path(__file__).resolve().parents[1] / "docs" / "evidence"
+HERE = Path(__file__).resolve().parent
+EVIDENCE = HERE.parent / "docs" / "evidence"
 SCHEMA = 1
 
 
@@ -65,8 +67,16 @@ def disagreeing(measured: dict[str, Measured]) -> dict[str, tuple[Any, Any]]:
     }
 
 
+def pages(measured: dict[str, Measured]) -> dict[Path, str]:
+    """Each page, and where it stands."""
+    return {
+        HERE / "FIDELITY.md": of_compute.page(measured),
+        HERE / "artifact_registry" / "FIDELITY.md": of_registry.page(measured),
+    }
+
+
 def main(argv: list[str]) -> int:
-    """Print the page. Returns the exit code."""
+    """Write the pages. Returns the exit code."""
     if argv and (argv[0] != "--measured" or len(argv) == 1):
         print("usage: python -m emulator.fidelity [--measured REPORT.json …]", file=sys.stderr)  # noqa: T201
         return 2
@@ -75,7 +85,8 @@ def main(argv: list[str]) -> int:
     except NoEvidence as error:
         print(error, file=sys.stderr)  # noqa: T201
         return 1
-    sys.stdout.write(fidelity.page(measured))
+    for path, text in pages(measured).items():
+        path.write_text(text, "utf-8")
     for name, (default, value) in disagreeing(measured).items():
         text = f"{name}: the service does '{value}', the emulator '{default}' where a scenario says nothing"
         print(text, file=sys.stderr)  # noqa: T201

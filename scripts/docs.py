@@ -31,7 +31,7 @@ from replicator.compute.refusals import Then
 from replicator.core import errors
 from replicator.index import errors as index_errors
 from replicator.inputs import config_file, price_list
-from scripts import terraform_orders
+from scripts import gitlab_component, terraform_orders
 from scripts.action_inputs import filled
 from scripts.smoke import report as smoke_report
 
@@ -221,8 +221,9 @@ def main(argv: list[str], stdout: TextIO, root: Path = ROOT) -> int:
             **made,
             **{page: fill(page, root, made) for page in pages(root)},
             **_schemas(root),
-            "docs/errors.md": error_page(),
             "schemas/smoke-report.schema.json": json.dumps(smoke_report.schema(), indent=2) + "\n",
+            **{f"docs/{name}": text for name, text in error_pages().items()},
+            gitlab_component.PATH: gitlab_component.filled(_read(ROOT / gitlab_component.PATH)),
             "terraform/orders.json": terraform_orders.text(),
         }
     except ValueError as error:
@@ -254,36 +255,53 @@ def _schemas(root: Path) -> dict[str, str]:
     return {f"{folder}/{name}": text for folder in ("schemas", "replicator/schemas") for name, text in made.items()}
 
 
-def error_page() -> str:
-    """Return docs/errors.md: for each failure what happened, why, what to do, and whether it is repeated."""
-    sections = [
-        _ERRORS_HEAD,
-        _RUNS_HEAD,
-        _contents(),
-        *(part for heading, rows in _grouped().items() for part in _group(heading, rows)),
-        _REPLICAS_HEAD,
-        *(_section(error, _effect(error), _answers(error)) for error in replica_errors()),
-    ]
-    return "\n\n".join(sections) + "\n"
+def error_pages() -> dict[str, str]:
+    """Return the pages on errors by name: for each failure what happened, why, what to do, whether it is repeated."""
+    pages = {
+        "errors.md": [
+            _ERRORS_HEAD,
+            _RUNS_HEAD,
+            _contents(),
+            _REPLICAS_HEAD,
+            *(_section(error, _effect(error), _answers(error)) for error in replica_errors()),
+        ]
+    }
+    for heading, rows in _grouped().items():
+        for name in dict.fromkeys(map(page_of, rows)):
+            parts = pages.setdefault(name, [_PART_HEAD.format(title=_PAGES[name])])
+            parts += _group(heading, [row for row in rows if page_of(row) == name])
+    return {name: "\n\n".join(parts) + "\n" for name, parts in pages.items()}
+
+
+def page_of(row: errors.Advice) -> str:
+    """Return the page that explains a failure that ends the run: one that a reader takes in."""
+    owner = _owner(row)
+    if owner == "replicator.compute.errors":
+        return _ALL if row in _OF_ALL else "errors-of-the-sign-in.md"
+    return _PAGE_OF.get(owner, _ALL if owner == "replicator.core.errors" else "errors-of-commands.md")
+
+
+def _owner(row: errors.Advice) -> str:
+    return next(owner.__name__ for owner in OWNERS if row in vars(owner).values())
 
 
 def _contents() -> str:
-    """Return the table by which the section of a title is found: a row for each part of the page."""
-    rows = [[heading, _linked([row.title for row in group])] for heading, group in _grouped().items()]
-    reasons = _linked([title(error) for error in replica_errors()])
+    """Return the table by which the section of a title is found: a row for each part."""
+    rows = [[heading, _linked({row.title: page_of(row) for row in group})] for heading, group in _grouped().items()]
+    reasons = _linked({title(error): "" for error in replica_errors()})
     return _table(["Of", "Title of the annotation"], [*rows, ["one replica", reasons]])
 
 
-def _linked(titles: Iterable[str]) -> str:
-    anchors = ((each, re.sub(r"[^\w -]", "", each).lower().replace(" ", "-")) for each in sorted(titles))
-    return ", ".join(f"[{each}](#{anchor})" for each, anchor in anchors)
+def _linked(titles: Mapping[str, str]) -> str:
+    anchors = ((each, titles[each], re.sub(r"[^\w -]", "", each).lower().replace(" ", "-")) for each in sorted(titles))
+    return ", ".join(f"[{each}]({page}#{anchor})" for each, page, anchor in anchors)
 
 
 def _grouped() -> dict[str, list[errors.Advice]]:
-    """Map the heading of each part of the page to its failures, in the order of the code."""
+    """Map the heading of each part to its failures, in the order of the code."""
     groups: dict[str, list[errors.Advice]] = {}
     for row in run_errors():
-        owner = next(owner.__name__ for owner in OWNERS if row in vars(owner).values())
+        owner = _owner(row)
         command = re.match(r"replicator\.commands\.(\w+)", owner)
         groups.setdefault(_PARTS.get(owner) or f"`{command[1] if command else owner}`", []).append(row)
     return groups
@@ -293,6 +311,35 @@ def _group(heading: str, rows: Iterable[errors.Advice]) -> Iterator[str]:
     yield f"## Of {heading}"
     for row in rows:
         yield _section(row, _exit_code(row), *(_inputs_said() if row is errors.BAD_SETTINGS else ()))
+
+
+_ALL = "errors-of-every-command.md"
+#: The failures of the door to Compute Engine that are not about the sign-in.
+_OF_ALL = (
+    compute_errors.SOURCE_MISSING,
+    compute_errors.SOURCE_UNREADABLE,
+    compute_errors.SOURCE_UNUSABLE,
+    compute_errors.ENDPOINT_UNREACHABLE,
+)
+#: The owners whose failures fill a page.
+_PAGE_OF = {
+    "replicator.index.errors": "errors-of-signatures.md",
+    **dict.fromkeys(
+        ("replicator.commands.release.errors", "replicator.commands.release.workflows.errors"), "errors-of-releases.md"
+    ),
+}
+_PAGES = {
+    _ALL: "Errors of every command",
+    "errors-of-the-sign-in.md": "Errors of the sign-in",
+    "errors-of-signatures.md": "Errors of the index and its signature",
+    "errors-of-releases.md": "Errors of releases and of workflows' runs",
+    "errors-of-commands.md": "Errors of single commands",
+}
+_PART_HEAD = """# {title}
+
+<!-- Generated by `make docs` from the errors in replicator/. Change those, not this. -->
+
+A part of [Every error](errors.md), which explains the words."""
 
 
 #: The parts of the page that are not of one command alone.
@@ -315,7 +362,7 @@ _ERRORS_HEAD = """# Every error
 
 <!-- Generated by `make docs` from the errors and the table of refusals in replicator/. Change those, not this. -->
 
-Each message says what happened, why, and what to do. This page lists all of them. `…` stands for a name or another
+Each message says what happened, why, and what to do. This page and those that it leads to list all. `…` is any
 value. [After a failure](after-a-failure.md) says how to go on; the codes are explained in the
 [reference](reference.md#outcomes-results-exit-codes). [Every permission](every-permission.md) names the calls behind
 `forbidden`.

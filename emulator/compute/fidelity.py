@@ -1,61 +1,20 @@
-"""Says how near the emulator is to the service, method by method; `emulator.fidelity` prints it as FIDELITY.md."""
+"""Says how near the emulator is to the service, method by method; `emulator.fidelity` writes it as a page."""
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from emulator.compute.discovery import DOCUMENT
 from emulator.core.discovery.document import compiled
+from emulator.core.fidelity import NOTHING, Behaviour, Measured, sources, supported
+from emulator.core.fidelity import all_of as _all
+from emulator.core.fidelity import differs as _differs
+from emulator.core.fidelity import guess as _guess
+from emulator.core.fidelity import seen as _seen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-
-TAGS = {
-    "documented": "the discovery document or Google's documentation says so",
-    "read in source": "a client or tool that works with the service is written for it",
-    "recorded": "recorded from the service or from an unmodified client, or reported by users of the service",
-    "guessed": "nobody has confirmed it",
-}
-MEASURED = "measured: a run of this project's smoke on the real cloud saw it (docs/evidence)"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Measured:
-    """What a report of the smoke observed of a switch, and on which day."""
-
-    value: object
-    date: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Behaviour:
-    """One thing that the emulator does, the class and place of the evidence; `switch` turns it round."""
-
-    text: str
-    tag: str
-    switch: str = ""
-    differs: bool = False
-    evidence: str = ""
-
-
-def _all(tag: str, *texts: str) -> tuple[Behaviour, ...]:
-    return tuple(Behaviour(text=text, tag=tag) for text in texts)
-
-
-def _guess(text: str, switch: str, evidence: str = "") -> tuple[Behaviour, ...]:
-    return (Behaviour(text=text, tag="guessed", switch=switch, evidence=evidence),)
-
-
-def _seen(tag: str, text: str, evidence: str, switch: str = "") -> tuple[Behaviour, ...]:
-    return (Behaviour(text=text, tag=tag, switch=switch, evidence=evidence),)
-
-
-def _differs(text: str, tag: str = "documented") -> tuple[Behaviour, ...]:
-    return (Behaviour(text=text, tag=tag, differs=True),)
-
 
 _BY_ID = _guess("By its numeric id, too.", "image_by_id", "the document's pattern of the parameter allows it")
 _DATES = (
@@ -347,8 +306,8 @@ METHODS: dict[str, tuple[Behaviour, ...]] = {
 }
 
 
-def page(measured: Mapping[str, Measured] = MappingProxyType({})) -> str:
-    """FIDELITY.md; `measured` is what is known of switches."""
+def page(measured: Mapping[str, Measured] = NOTHING) -> str:
+    """FIDELITY.md."""
     return "\n".join(_lines(measured)) + "\n"
 
 
@@ -356,30 +315,11 @@ def _lines(measured: Mapping[str, Measured]) -> Iterator[str]:
     api = compiled(DOCUMENT)
     yield "# How near the emulator is to the service\n"
     yield f"Made by `python -m emulator.fidelity` from Compute v1, revision {api.revision}; do not edit."
-    if not measured:
-        yield "Nothing here was checked against the live service by this project. Where a behaviour is from:\n"
-    else:
-        yield "What is measured was checked against the live service. Where a behaviour is from:\n"
-        yield f"- {MEASURED}"
-    yield from (f"- *{tag}*: {meaning}" for tag, meaning in TAGS.items())
+    yield from sources(measured)
     yield "\nEvery guess is a switch, and can be turned round in a scenario (`switches`); so can some that are none."
     yield "Reports are named by repository and number on GitHub.\n\n## Supported\n"
-    yield "| method | | behaviour | from | evidence | switch |\n|---|---|---|---|---|---|"
-    for method, behaviours in {"every method": EVERYWHERE, **METHODS}.items():
-        for index, each in enumerate(behaviours):
-            name = "" if index else (f"`{method}`" if "." in method else method)
-            switch = f"`{each.switch}`" if each.switch else ""
-            tag, evidence = _source(each, measured.get(each.switch))
-            cells = (name, "differs" if each.differs else "", each.text, tag, evidence, switch)
-            yield f"| {' | '.join(cells)} |"
+    yield from supported({"every method": EVERYWHERE, **METHODS}, measured)
     others = [method.id for method in api.methods.values() if not method.emulated]
     yield f"\n## Unsupported\n\nThe other {len(others)} methods of the document are answered 501; of these resources:\n"
     counts = Counter(each.removeprefix("compute.").rpartition(".")[0] for each in others)
     yield ", ".join(f"{resource} ({count})" for resource, count in sorted(counts.items())) + "."
-
-
-def _source(each: Behaviour, seen: Measured | None) -> tuple[str, str]:
-    """Where a behaviour is from, and the evidence: what was measured counts more than what was read."""
-    if seen is None:
-        return each.tag, each.evidence
-    return "measured", f"smoke of {seen.date}: `{seen.value}`"

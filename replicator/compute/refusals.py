@@ -54,6 +54,8 @@ class Refusal(Exception):
         """What else the answer names, as `key=value`: a permission, a constraint, a service."""
         self.retry_after = retry_after
         """The seconds that Retry-After asks to wait; 0 if the answer has no such header."""
+        self.member = ""
+        """The identity that sent the call, as policies write it; empty if the credentials don't tell it."""
         self.doing = ""
         """What was being done, for people; "" until the call is given up."""
 
@@ -148,7 +150,7 @@ def error_of(refusal: Refusal, *, doing: str) -> ReplicaError:
     why = _filled(fault.why, refusal) if fault.why else None
     remedy = _filled(fault.remedy or fault.error.remedy, refusal)
     if fault.error is errors.Forbidden and not fault.remedy and (refusal.status == 403 or isinstance(refusal, Failed)):
-        remedy = permissions.remedy(refusal.method, refusal.said)
+        remedy = permissions.remedy(refusal.method, refusal.said, project=refusal.project, member=refusal.member)
     told = refusal.told(refusal.doing or doing)
     return fault.error(told, remedy=remedy, why=why, of_setup=fault.of_setup)
 

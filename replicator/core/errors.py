@@ -144,9 +144,13 @@ class BadSettings(ReplicatorError):
 class Interrupted(ReplicatorError):
     """SIGINT or SIGTERM ended the run."""
 
-    def __init__(self, name: str, exit_code: int) -> None:
-        super().__init__(INTERRUPTED, f"The run was interrupted by {name}")
-        self._exit_code = exit_code
+    def __init__(self, name: str, exit_code: int, *, before: str = "") -> None:
+        super().__init__(INTERRUPTED, f"The run was interrupted by {name}{before and f' before {before}'}")
+        self._name, self._exit_code = name, exit_code
+
+    def before(self, what: str) -> Interrupted:
+        """Return the same, saying what had not happened yet."""
+        return Interrupted(self._name, self._exit_code, before=what)
 
     @property
     def exit_code(self) -> int:
@@ -224,7 +228,7 @@ class OperationFailed(ReplicaError):
     """Compute Engine refused or could not do what was asked, for a reason that isn't listed here."""
 
     reason = "operation_failed"
-    remedy = "Read the message of Compute Engine; then run this again."
+    remedy = "Correct what the message of Compute Engine names; then run this again."
 
 
 class OrgPolicy(ReplicaError):

@@ -45,7 +45,7 @@ class Bundle:
     by_key: bool
     """Whether it names a key instead of holding a certificate."""
     logged: datetime | None
-    """The time of the signature in the log; None if there is no log entry."""
+    """The time of the signature in the log; None if there is no log entry, or the log doesn't vouch for its time."""
 
 
 def pae(payload: bytes) -> bytes:
@@ -91,7 +91,7 @@ def _parsed(path: Path, text: str, document: dict[str, Any]) -> Bundle:
         raise ValueError("another kind of document")
     material = document["verificationMaterial"]
     entries = material.get("tlogEntries") or [{}]
-    logged = entries[0].get("integratedTime")
+    logged = entries[0].get("integratedTime") if entries[0].get("inclusionPromise") else None
     if ("messageSignature" in document) is ("dsseEnvelope" in document):
         raise ValueError("a bundle signs one thing")
     signed, statement = "", b""

@@ -11,10 +11,12 @@ from replicator.bootstrap.quote import quoted
 from replicator.inputs.fields import Flag, Option
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 #: The inputs that name the signer of a keyless signature.
 _WHO = ("certificate_identity_regexp", "certificate_oidc_issuer")
+#: The inputs that say who must have signed.
+POLICY = (*_WHO, "key", "trusted_root")
 #: The heading of these settings in the help.
 HEADING = "who signed the index"
 
@@ -52,17 +54,23 @@ class SignatureSettings(SignerSettings):
     """Whether to verify only the signature, without calling an API."""
 
 
-def problems(given: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Yield what is wrong with the signatures and the policy together, as (input, text), from unconverted inputs."""
-    named = [name for name in (*_WHO, "key", "trusted_root") if given.get(name)]
-    if not given.get("bundle") and not given.get("attestation"):
-        yield from ((name, "is a policy for a signature: give bundle or attestation as well") for name in named)
+def problems(
+    given: Mapping[str, str], signatures: Sequence[str] = ("bundle", "attestation")
+) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with the signatures and the policy together, as (input, text), from unconverted inputs.
+
+    `signatures` are the inputs that name signatures.
+    """
+    named = [name for name in POLICY if given.get(name)]
+    said = " or ".join(signatures)
+    if not any(given.get(name) for name in signatures):
+        yield from ((name, f"is a policy for a signature: give {said} as well") for name in named)
         return
     if given.get("key"):
         yield from ((name, "is for keyless signatures; leave it out beside key") for name in named if name != "key")
         return
     yield from (
-        (name, "is required with bundle or attestation: say who must have signed, or give key")
+        (name, f"is required with {said}: say who must have signed, or give key")
         for name in _WHO
         if not given.get(name)
     )

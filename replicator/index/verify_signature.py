@@ -27,6 +27,9 @@ from replicator.inputs import files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
+
+    from sigstore.models import Bundle as SigstoreBundle
 
     from replicator.index.bundle import Bundle
     from replicator.index.signature_settings import SignerSettings
@@ -66,6 +69,8 @@ class Signed:
     digest: str
     by: str
     issuer: str = ""
+    at: datetime | None = None
+    """When, as a log or a time-stamping authority vouches for it; None for a key, and where several times are given."""
 
 
 def policy(wanted: SignerSettings, env: Mapping[str, str], *, offline: bool = False) -> SignerPolicy:
@@ -116,16 +121,16 @@ def _verify(data: bytes, digest: str, read: Bundle, policy: SignerPolicy) -> Sig
     message = bundle.pae(read.statement) if read.statement else data
     if isinstance(policy, SignerKey):
         _check(policy.public, read, message)
-        by, issuer = f"the key {sign.hint(policy.public)}", ""
+        signed = Signed(f"sha256:{digest}", f"the key {sign.hint(policy.public)}")
     else:
-        by, issuer = _verify_keyless(data, read, message, policy)
+        signed = _verify_keyless(data, read, message, policy)
     if read.statement:
         _check_statement(read, digest, data)
-    return Signed(f"sha256:{digest}", by, issuer)
+    return signed
 
 
-def _verify_keyless(data: bytes, read: Bundle, message: bytes, policy: SignerIdentity) -> tuple[str, str]:
-    """Verify a keyless signature, and return the signer's identity and its issuer."""
+def _verify_keyless(data: bytes, read: Bundle, message: bytes, policy: SignerIdentity) -> Signed:
+    """Verify a keyless signature, and return who made it, and when."""
     try:
         from sigstore.errors import Error
         from sigstore.models import Bundle as SigstoreBundle
@@ -150,7 +155,15 @@ def _verify_keyless(data: bytes, read: Bundle, message: bytes, policy: SignerIde
             raise SignatureWrong(index_errors.BUNDLE_UNUSABLE, f"'{read.path}' can be read in two ways")
     except (Error, x509.ExtensionNotFound, ValueError) as error:
         raise SignatureWrong(index_errors.UNTRUSTED, f"'{read.path}' can't be trusted: {error}") from None
-    return who.by, who.issuer
+    digest = hashlib.sha256(data).hexdigest()
+    return Signed(f"sha256:{digest}", who.by, who.issuer, read.logged or _stamped(sigstore))
+
+
+def _stamped(sigstore: SigstoreBundle) -> datetime | None:
+    """The time of the one time stamp. Of several, the library says not which are valid."""
+    stamps = sigstore.verification_material.timestamp_verification_data
+    times = [stamp.tst_info.gen_time for stamp in stamps.rfc3161_timestamps] if stamps else []
+    return times[0] if len(times) == 1 else None
 
 
 class _Who:
@@ -163,7 +176,7 @@ class _Who:
     def verify(self, cert: x509.Certificate) -> None:
         """Raise SignatureWrong unless the certificate meets the policy."""
         names = cert.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        found = [name.value for name in names if isinstance(name, x509.UniformResourceIdentifier | x509.RFC822Name)]
+        found = sign.identities(cert)
         self.by, self.issuer = ", ".join(found) or "nobody", _issuer(cert)
         pattern, issuer = self._policy.pattern, self._policy.issuer
         if len(list(names)) != 1 or len(found) != 1 or not pattern.fullmatch(found[0]):

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 SHIPPED = Path(__file__).resolve().parent.parent / "prices.json"
 #: In a list, every location that it doesn't name.
 ANYWHERE = "*"
-#: So many digits as the Billing Catalog's prices have (units and nanos).
+#: As many digits as the Billing Catalog's prices have (units and nanos).
 AMOUNT = r"(0|[1-9][0-9]{0,8})(\.[0-9]{1,9})?"
 
 
@@ -131,7 +131,7 @@ def text(prices: PriceList) -> str:
 
 
 def as_dict(prices: PriceList) -> dict[str, Any]:
-    """Return the list as it stands in a file."""
+    """Return the list in the form of its file."""
     table = dict(sorted(prices.image_storage_gib_month.items()))
     return {
         "schema": prices.version,

@@ -36,6 +36,7 @@ class Stage:
         self._hold: tuple[str, str] | None = None
         self._held = threading.Event()
         self._released = asyncio.Event()
+        self._cut = False
         self._counts: Counter[str] = Counter()
         setattr(emulator.app, "exchange", self.exchange)  # noqa: B010 - mypy knows methods only
 
@@ -47,6 +48,7 @@ class Stage:
             self._counts.clear()
             self._held.clear()
             self._released = asyncio.Event()
+            self._cut = False
             self._hold = (call, when) if call else None
 
         self._emulator.run(act)
@@ -55,9 +57,14 @@ class Stage:
         """Wait until the call is held."""
         return self._held.wait(seconds)
 
-    def release(self) -> None:
-        """Let it go on."""
-        self._emulator.run(lambda: self._released.set())
+    def release(self, *, cut: bool = False) -> None:
+        """Let it go on, or end its connection."""
+
+        def act() -> None:
+            self._cut = cut
+            self._released.set()
+
+        self._emulator.run(act)
 
     async def exchange(self, request: Incoming) -> Reply:
         """In the place of the emulator's own."""
@@ -77,7 +84,7 @@ class Stage:
         gone = asyncio.ensure_future(request.gone())
         self._held.set()
         await asyncio.wait([released, gone], return_when=asyncio.FIRST_COMPLETED)
-        left = not released.done()
+        left = self._cut or not released.done()
         for task in (released, gone):
             task.cancel()
         await asyncio.gather(released, gone, return_exceptions=True)

@@ -50,6 +50,8 @@ class Expected:
     releases: list[Release] = field(default_factory=list)
     default: dict[str, str] = field(default_factory=dict)
     strangers: set[str] = field(default_factory=set)
+    lineless: dict[str, str] = field(default_factory=dict)
+    """The status of each release none of whose images carries a family, by the name of its source."""
     sourceless: set[str] = field(default_factory=set)
     """Ids, as in `strangers`."""
     heads: set[str] = field(default_factory=set)
@@ -85,6 +87,9 @@ def expected(world: World, images: Sequence[Api], now: datetime) -> Expected:
         if line:
             found.releases.append(Release(line=line, root=root, copies=copies))
             found.strangers |= {each["id"] for each in tree if each is not root and each not in copies}
+        elif copies and not any(each.get("family") for each in copies):
+            one = Release(line="", root=root, copies=copies)
+            found.lineless[root["name"]] = _status(one, None, now)
     for line in lines:
         _judge(found, [each for each in found.releases if each.line == line], list(scope.values()), now, line)
     return found

@@ -15,6 +15,7 @@ from replicator.runtime.lifecycle import execute
 from testkit.virtual import VirtualLoop
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
@@ -111,6 +112,7 @@ class Swept:
     given: dict[str, str] = field(default_factory=dict)
     env: dict[str, str] = field(default_factory=dict)
     action: bool = False
+    make_loop: Callable[[], asyncio.AbstractEventLoop] = VirtualLoop
 
     def __post_init__(self) -> None:
         log, document = io.StringIO(), io.StringIO()
@@ -134,7 +136,7 @@ class Swept:
             commands=self.action,
             document=document,
             of_action=self.action,
-            loop_factory=VirtualLoop,
+            loop_factory=self.make_loop,
         )
         self.log = log.getvalue()
         self.calls = self.emulator.journal()[before:]

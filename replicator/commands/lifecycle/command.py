@@ -12,8 +12,10 @@ _OUTPUTS = {
     "families": "[]",
     "default": "{}",
     "releases": "[]",
-    "due": "",
-    "failed": "",
+    "due": "0",
+    "failed": "0",
+    "plan_path": "",
+    "plan_digest": "",
 }
 
 COMMANDS = [
@@ -27,6 +29,9 @@ COMMANDS = [
         without=(
             "source_image",
             "packer_manifest",
+            # The signatures stand beside the indexes.
+            "bundle",
+            "attestation",
             "required_locations",
             "home_copy",
             "labels",
@@ -41,7 +46,10 @@ COMMANDS = [
             "max_monthly_cost",
             "copies_per_source",
         ),
-        examples=("list --families web,web-arm64 --project-id PROJECT",),
+        examples=(
+            "list --families web,web-arm64 --project-id PROJECT",
+            "list --families web --project-id PROJECT --indexes releases/",
+        ),
     ),
     Command(
         "rollback",

@@ -90,6 +90,8 @@ class World:
     """Images that come from a set's source, but aren't called or stored like its replicas."""
     sourceless: tuple[tuple[str, Image], ...]
     """(line, image) of replicas whose source is gone."""
+    lineless: tuple[ReplicaSet, ...] = ()
+    """Sets no member of which carries a family, newest first: which line they are of, nothing says but an index."""
 
     def of_line(self, line: str) -> tuple[ReplicaSet, ...]:
         """Return the sets of a line, newest first."""
@@ -117,11 +119,12 @@ def grouped(scope: Scope, images: Iterable[Image], named: Mapping[str, str] | No
         if each := _set(scope, by_id[identity], family, line_of, (named or {}).get(identity, "")):
             sets.append(each)
             known = {image.id for image in each.members}
-            strangers += [(each, image) for image in family if image.id not in known]
+            strangers += [(each, image) for image in family if each.line and image.id not in known]
     order = {line: number for number, line in enumerate(scope.families)}
     newest_first = sorted(sets, key=lambda each: each.age, reverse=True)
     return World(
-        sets=tuple(sorted(newest_first, key=lambda each: order[each.line])),
+        sets=tuple(sorted((each for each in newest_first if each.line), key=lambda each: order[each.line])),
+        lineless=tuple(each for each in newest_first if not each.line),
         strangers=tuple(strangers),
         sourceless=tuple(
             (line, image)
@@ -144,13 +147,14 @@ def _root(image: Image, by_id: Mapping[str, Image]) -> Image:
 def _set(
     scope: Scope, root: Image, family: Sequence[Image], line_of: Mapping[tuple[str, str], str], named: str
 ) -> ReplicaSet | None:
-    """The set of a root, if it is of one of the lines; `family` is everything that descends from it."""
+    """The set of a root, if it is of one of the lines, or may be; `family` is everything that descends from it."""
     copies = [image for image in family if image.id != root.id and scope.is_replica(root, image)]
     if root.ref.project != scope.project or (root.family and root.family not in scope.families):
         return None
     carried = (line_of.get((image.ref.project, image.family)) for image in copies)
     line = root.family or next(filter(None, carried), named)
-    if not line:
+    if not line and (not copies or any(image.family for image in copies)):
+        # A single image without a family may be anything.
         return None
     return ReplicaSet(line=line, root=root, copies=tuple(sorted(copies, key=lambda image: (image.home, image.ref))))
 

@@ -8,6 +8,7 @@ from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from replicator.commands.lifecycle import dates, releases
+from replicator.commands.lifecycle.indexed import Indexed
 from replicator.commands.lifecycle.releases import Status
 from replicator.commands.lifecycle.turn import versions
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from replicator.commands.lifecycle.world import Reading
     from replicator.core.images import Image
     from replicator.runtime.runner import Runner
+    from replicator.runtime.verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,20 +32,43 @@ class Row:
     version: str
     status: Status
     message: str
+    digest: str = ""
+    """The digest of the index that names it, if its signature was verified."""
+    signed_at: str = ""
+    """When that index was signed, as a log or an authority vouches for it."""
 
 
-def rows(reading: Reading, wanted: ListSettings, now: datetime) -> list[Row]:
+def rows(reading: Reading, wanted: ListSettings, now: datetime, indexed: Indexed | None = None) -> list[Row]:
     """Return a row for each set, line by line, newest first."""
-    found = []
+    found: list[Row] = []
     for line in wanted.families:
-        sets = reading.world.of_line(line)
-        statuses = releases.statuses(sets, reading.head_ids, now)
-        for each in sets:
-            status = statuses[each.root.id]
-            notes = list(_notes(each, status, reading, wanted))
-            found.append(
-                Row(each=each, version=versions.of(each, wanted.release_label), status=status, message=" ".join(notes))
+        found += _rows(reading.world.of_line(line), reading, wanted, now, indexed or Indexed())
+    return found
+
+
+def lineless(reading: Reading, wanted: ListSettings, now: datetime, indexed: Indexed | None = None) -> list[Row]:
+    """Return a row for each set that may be of any line, newest first."""
+    return _rows(reading.world.lineless, reading, wanted, now, indexed or Indexed())
+
+
+def _rows(
+    sets: Sequence[ReplicaSet], reading: Reading, wanted: ListSettings, now: datetime, indexed: Indexed
+) -> list[Row]:
+    statuses = releases.statuses(sets, reading.head_ids, now)
+    found = []
+    for each in sets:
+        status = statuses[each.root.id]
+        digest, signed = indexed.proofs.get(each.root.id, ("", None))
+        found.append(
+            Row(
+                each=each,
+                version=versions.of(each, wanted.release_label, indexed.refs),
+                status=status,
+                message=" ".join(_notes(each, status, reading, wanted)),
+                digest=digest,
+                signed_at=time(signed) if signed else "",
             )
+        )
     return found
 
 
@@ -69,6 +94,11 @@ def _notes(each: ReplicaSet, status: Status, reading: Reading, wanted: ListSetti
     own = (each.root.ref.project, each.root.family)
     if status in {Status.STAGED, Status.BUSY} and reading.head_ids.get(own) == each.root.id:
         yield f"Its source is what the family {each.root.family} resolves to: the build moved it."
+    if not each.line:
+        yield (
+            "No image of it carries a family, so nothing says of which line it is: promote takes it by index, or, for "
+            "one family, by the name of its source."
+        )
     unread = [image.ref.name for image in each.members if image.deleted and not dates.latest(image.deleted)]
     if unread:
         yield f"The date of deletion of {', '.join(unread)} can't be read."
@@ -87,8 +117,8 @@ def as_dict(row: Row, reading: Reading, wanted: ListSettings) -> dict[str, Any]:
         "images": [image_dict(image, heads) for image in each.members],
         "critical": each.is_marked(wanted.critical_label),
         "hold": each.is_marked(wanted.hold_label),
-        "digest": "",
-        "signed_at": "",
+        "digest": row.digest,
+        "signed_at": row.signed_at,
         "decision": "",
         "reason": "",
         "until": time(until) if until else "",
@@ -133,6 +163,23 @@ def state(image: Image) -> str:
     return image.deprecated or ("ACTIVE" if image.status == "READY" else image.status)
 
 
+def document(verdict: Verdict, **told: Any) -> dict[str, Any]:
+    """Return the JSON document of a run: the same keys for every verb, and what `told` says of them."""
+    usual: dict[str, Any] = {
+        "default": {},
+        "releases": [],
+        "families": [],
+        "due": 0,
+        "retired": 0,
+        "purged": 0,
+        "failed": 0,
+        "plan_path": "",
+        "plan_digest": "",
+    }
+    known = {"result": str(verdict.result), "reason": verdict.reason, "exit_code": verdict.exit_code}
+    return {**known, **usual, **told}
+
+
 def _named(image: Image) -> dict[str, str]:
     return {"project": image.ref.project, "name": image.ref.name, "id": image.id, "uri": image.ref.uri}
 
@@ -154,6 +201,9 @@ def show(runner: Runner, listed: Sequence[Row], reading: Reading, wanted: ListSe
         own = [row for row in listed if row.each.line == line]
         runner.line(f"{line} ({project}): {_count(own)}, default {default.get(line, 'none')}")
         runner.table([_cells(row, wanted) for row in own])
+    if lineless := [row for row in listed if not row.each.line]:
+        runner.line(f"without a family ({project}): {_count(lineless)}")
+        runner.table([_cells(row, wanted) for row in lineless])
     strangers, sourceless = reading.world.strangers, reading.world.sourceless
     if not wanted.all:
         if strangers or sourceless:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from replicator.commands.lifecycle import report, settings, world
+from replicator.commands.lifecycle import indexed, releases, report, settings, world
 from replicator.compute.connect import connected
 from replicator.compute.retry import Calls
 from replicator.compute.waits import now
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
+    from replicator.commands.lifecycle.indexed import Indexed
     from replicator.commands.lifecycle.settings import ListInputs
     from replicator.commands.lifecycle.world import Reading
     from replicator.runtime.runner import Annotation
@@ -33,12 +34,15 @@ class Listing(Run):
 
     today: Callable[[], datetime] = now
     inputs: ListInputs | None = None
+    indexed: Indexed | None = None
     reading: Reading | None = None
     rows: list[report.Row] = field(default_factory=list)
 
     def carry_out(self, signals: Signals) -> Verdict:
         """Read everything, and say what each set is."""
         self.inputs = settings.load(self.given, self.env)
+        own = self.inputs.settings
+        self.indexed = indexed.below(own.indexes, own, self.env) if own.indexes else None
         self.in_loop(self._read(self.inputs, signals))
         counted = f"Releases of {', '.join(self.inputs.scope.families)}: {len(self.rows)}"
         return Verdict(Result.COMPLETE, ExitCode.DONE, counted)
@@ -50,7 +54,14 @@ class Listing(Run):
             deadline = asyncio.get_running_loop().time() + 60 * wanted.timeout_minutes
             calls = Calls(compute, deadline=deadline, tell=_silent)
             reading = await world.read(calls, inputs.scope)
-        self.rows = report.rows(reading, wanted, self.today())
+        if self.indexed:
+            named = self.indexed.lines(inputs.scope)
+            reading = replace(reading, world=releases.grouped(inputs.scope, reading.images, named))
+        now = self.today()
+        self.rows = [
+            *report.rows(reading, wanted, now, self.indexed),
+            *report.lineless(reading, wanted, now, self.indexed),
+        ]
         self.reading = reading
 
     def outputs(self, verdict: Verdict) -> Mapping[str, str]:
@@ -60,13 +71,7 @@ class Listing(Run):
 
     def document(self, verdict: Verdict) -> Mapping[str, Any]:
         """Return the releases, and the default of each line."""
-        told: dict[str, Any] = {
-            "result": str(verdict.result),
-            "reason": verdict.reason,
-            "exit_code": verdict.exit_code,
-            "default": report.defaults(self.rows),
-            "releases": [],
-        }
+        told = report.document(verdict, default=report.defaults(self.rows))
         if self.inputs and self.reading:
             wanted, heads = self.inputs.settings, set(self.reading.head_ids.values())
             told["releases"] = [report.as_dict(row, self.reading, wanted) for row in self.rows]

@@ -12,6 +12,8 @@ from replicator.bootstrap.quote import quoted
 from replicator.commands.lifecycle.lines import Scope, Shared
 from replicator.core import names, validation
 from replicator.core.errors import BadSettings, InputProblem
+from replicator.index import signature_settings
+from replicator.index.signature_settings import SignerSettings
 from replicator.inputs import source_reference
 from replicator.inputs.fields import (
     Endpoint,
@@ -36,29 +38,53 @@ _WHERE = ("locations", "config", "replica_project", "name_template", "family_tem
 _LABEL = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 
 
-class ListSettings(BaseModel):
+class Lines(BaseModel):
+    """What every verb is told of the lines, beside the families."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, use_attribute_docstrings=True)
+
+    project_id: Annotated[str, Option("which releases", "PROJECT")] = ""
+    """The project of the sources. Left out, it comes from the variables that google-github-actions/auth sets."""
+    release_label: Annotated[str, Option("which releases", "KEY")] = "release"
+    """The label whose value is the release's version. Without it a release has the name of its source."""
+    compute_endpoint: Endpoint = ""
+    """Another endpoint of the Compute Engine API (Private Service Connect, an emulator): `https`, or `http` on
+    loopback. Empty: the one in `CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE`, or Google's.
+    """
+
+
+class Places(Lines):
+    """The same of a verb with an action, and where replicas are."""
+
+    config: Annotated[str, Option("where", "FILE")] = ""
+    """The YAML file that the releases were replicated with: it says where replicas are and what they are called."""
+    replica_project: Annotated[str, Option("where", "TEMPLATE")] = ""
+    """The project of the replicas, as for replicate."""
+    name_template: Annotated[str, Option("where", "TEMPLATE")] = "{name}-{location}"
+    """The name of a replica, as for replicate."""
+    family_template: Annotated[str, Option("where", "TEMPLATE")] = "{family}-{location}"
+    """The family of a replica, as for replicate."""
+
+
+class ListSettings(SignerSettings, Lines):
     """What the user asks for, one field for each option of `list`, except where replicas are."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, use_attribute_docstrings=True)
 
     families: Annotated[Words, Option("which releases", "FAMILIES")]
     """The families that the builds give their images: `web, web-arm64`. Releases of nothing else are read."""
-    project_id: Annotated[str, Option("which releases", "PROJECT")] = ""
-    """The project of the sources. Left out, it comes from the variables that google-github-actions/auth sets."""
-    release_label: Annotated[str, Option("which releases", "KEY")] = "release"
-    """The label whose value is the release's version. Without it a release has the name of its source."""
     critical_label: Annotated[str, Option("which releases", "KEY")] = "critical"
     """The label that marks critical releases; any value but `false` counts."""
     hold_label: Annotated[str, Option("which releases", "KEY")] = "hold"
     """The label that holds a release; any value but `false` counts."""
+    indexes: Annotated[str, Option("which releases", "FOLDER")] = ""
+    """A folder with the `image-index.json` of releases: they say versions, and the lines of releases without a family.
+    With a policy of who must have signed, the signatures beside them are verified.
+    """
     all: Annotated[Flag, Option("which releases")] = False
     """Whether to list copies that aren't replicas by name and place (strangers), and those whose source is gone."""
     timeout_minutes: Annotated[Minutes, Option("how long it may take", "MINUTES")] = 15.0
     """How long it may take, including waits for quotas."""
-    compute_endpoint: Endpoint = ""
-    """Another endpoint of the Compute Engine API (Private Service Connect, an emulator): `https`, or `http` on
-    loopback. Empty: the one in `CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE`, or Google's.
-    """
 
     @field_validator("families")
     @classmethod
@@ -83,6 +109,10 @@ class ListSettings(BaseModel):
         return value
 
 
+#: What other verbs hand on to be checked here. They verify the signatures of an index themselves.
+OPTIONS = frozenset({*ListSettings.model_fields, *_WHERE}) - frozenset(SignerSettings.model_fields)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListInputs:
     """Everything that a list needs to know before its first call."""
@@ -98,6 +128,8 @@ def load(given: Mapping[str, str], env: Mapping[str, str]) -> ListInputs:
     values: dict[str, Any] = given_values(given, env)
     where = {name: values.pop(name) for name in _WHERE if name in values}
     problems: list[InputProblem] = take_config(where, env)
+    if any(values.get(name) for name in signature_settings.POLICY):
+        problems += [InputProblem(name, text) for name, text in signature_settings.problems(values, ["indexes"])]
     own = places = None
     try:
         own = ListSettings.model_validate(values)

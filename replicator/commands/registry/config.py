@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from types import MappingProxyType
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
@@ -16,6 +16,9 @@ from replicator.commands.registry import mirrors, references
 from replicator.commands.registry.mirrors import Mirror, Mirrors
 from replicator.core import names, validation
 from replicator.inputs.fields import SCHEMA_ADDRESS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _KMS_KEY = re.compile(r"projects/[^/\s]+/locations/[^/\s]+/keyRings/[^/\s]+/cryptoKeys/[^/\s]+")
 _SECRET = re.compile(r"projects/[^/\s]+/secrets/[^/\s]+/versions/[^/\s]+")
@@ -51,8 +54,14 @@ def _repository(value: str) -> str:
 
 def _zone_key(value: str) -> str:
     if not mirrors.is_zone_key(value):
-        raise ValueError(f"{quoted(value)} isn't the prefix of zones (such as asia) or a region")
+        raise ValueError(f"{quoted(value)} isn't the prefix of zones, or a region: {mirrors.zone_key_hint(value)}")
     return value
+
+
+def _once(values: Iterable[str]) -> None:
+    """Refuse what is named twice: there would be two mirrors of one name."""
+    given = list(values)
+    validation.refuse([f"{quoted(each)} is named twice" for each in dict.fromkeys(given) if given.count(each) > 1])
 
 
 def _goal(value: str) -> str:
@@ -98,7 +107,13 @@ class Upstreams(BaseModel):
     credentials: Credentials | None = None
     """How to sign in to a private upstream; left out, nobody signs in."""
     locations: Annotated[tuple[Location, ...], Field(strict=False)] = ()
-    """The locations of this mirror, a part of those above; left out, all of them."""
+    """The locations of this mirror, instead of those of all."""
+
+    @field_validator("locations")
+    @classmethod
+    def _locations(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        _once(value)
+        return value
 
     @field_validator("labels")
     @classmethod
@@ -147,6 +162,29 @@ class Registry(BaseModel):
             raise ValueError(f"{quoted(value)} can't be the id of a project")
         return value
 
+    @field_validator("locations")
+    @classmethod
+    def _locations(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        _once(value)
+        return value
+
+    @field_validator("mirrors", mode="before")
+    @classmethod
+    def _spellings(cls, value: Any) -> Any:
+        """Refuse two spellings of one upstream, of which one would be lost."""
+        hosts = [key for key in value if isinstance(key, str)] if isinstance(value, dict) else []
+        named: dict[str, str] = {}
+        problems = []
+        for host in hosts:
+            try:
+                first = named.setdefault(references.upstream(host), host)
+            except references.BadReference:
+                continue
+            if first != host:
+                problems.append(f"{quoted(host)} and {quoted(first)} are one upstream; name it once")
+        validation.refuse(problems)
+        return value
+
     @field_validator("readers")
     @classmethod
     def _readers(cls, value: tuple[str, ...]) -> tuple[str, ...]:
@@ -184,7 +222,7 @@ class Registry(BaseModel):
 
 
 def short(project: str, locations: tuple[str, ...], upstream: str) -> dict[str, Any]:
-    """Return the configuration that inputs without a file stand for: one upstream, `ghcr-mirror` for ghcr.io."""
+    """Return the configuration that inputs without a file mean: one upstream, `ghcr-mirror` for ghcr.io."""
     return {
         "project": project,
         "locations": list(locations),

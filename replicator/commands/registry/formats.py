@@ -9,6 +9,8 @@ import json
 import shlex
 from typing import TYPE_CHECKING
 
+from replicator.commands.registry import references
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
@@ -20,8 +22,6 @@ OF_REFERENCES = ("text", "json", "env", "kustomize")
 OF_MIRRORS = ("hosts", "k3s", "registries.conf")
 ALL = (*OF_REFERENCES, *OF_MIRRORS)
 
-#: Where Docker Hub's API is; every other registry's is at its own name.
-_SERVERS = {"docker.io": "registry-1.docker.io"}
 _READERS = (
     "# Nothing gives containerd a token for the mirror's host, so allUsers must be able to read the repository. Where",
     "# they can't, rewrite references instead (replicator registry rewrite): the kubelet then asks for a token itself.",
@@ -77,9 +77,9 @@ def hosts(serving: Mapping[str, Mirror]) -> dict[str, str]:
         f"{upstream}/hosts.toml": "\n".join(
             [
                 *_READERS,
-                f"server = {_quoted(f'https://{_SERVERS.get(upstream, upstream)}')}",
+                f"server = {_quoted(f'https://{references.server(upstream)}')}",
                 "",
-                f"[host.{_quoted(f'https://{mirror.host}/v2/{_below(mirror)}')}]",
+                f"[host.{_quoted(f'https://{mirror.host}/v2/{mirror.below}')}]",
                 '  capabilities = ["pull", "resolve"]',
                 "  override_path = true",
                 "",
@@ -103,7 +103,7 @@ def k3s(serving: Mapping[str, Mirror]) -> str:
             "    endpoint:",
             f"      - {_quoted(f'https://{mirror.host}')}",
             "    rewrite:",
-            f'      "^(.*)$": {_quoted(f"{_below(mirror)}/$1")}',
+            f'      "^(.*)$": {_quoted(f"{mirror.below}/$1")}',
         ]
     return "\n".join(lines) + "\n"
 
@@ -124,10 +124,6 @@ def registries_conf(serving: Mapping[str, Mirror]) -> str:
         )
         for upstream, mirror in sorted(serving.items())
     )
-
-
-def _below(mirror: Mirror) -> str:
-    return mirror.uri.removeprefix(f"{mirror.host}/")
 
 
 def _quoted(value: str) -> str:

@@ -14,6 +14,8 @@ from replicator.bootstrap.quote import is_credential, quoted
 DOCKER_HUB = "docker.io"
 #: Names under which people and tools address Docker Hub.
 _HUB_NAMES = frozenset({DOCKER_HUB, "index.docker.io", "registry-1.docker.io"})
+#: Where Docker Hub's API is; every other registry's is at its own name.
+_SERVERS = {DOCKER_HUB: "registry-1.docker.io"}
 #: Where Docker Hub puts images that are named by one word.
 _LIBRARY = "library/"
 #: Characters of host and path together.
@@ -51,6 +53,12 @@ class Reference:
         return self.text.removesuffix(self.suffix) if self.suffix else self.text
 
     @property
+    def manifest(self) -> str:
+        """What is asked for by the reference: its digest, else its tag, else `latest`."""
+        tag, _, digest = self.suffix.removeprefix(":").partition("@")
+        return digest or tag or "latest"
+
+    @property
     def is_googles(self) -> bool:
         """Whether it names a registry of Google's: nothing in front of that is of use."""
         return is_googles(self.host)
@@ -79,6 +87,11 @@ def parse(text: str) -> Reference:
     if len(host) + 1 + len(path) > _LONGEST_NAME:
         raise _bad(text, f"host and path have at most {_LONGEST_NAME} characters")
     return Reference(text, *_addressed(host.lower(), path), text[len(rest) - len(colon + tag) :])
+
+
+def server(upstream: str) -> str:
+    """Return the host that answers for a registry."""
+    return _SERVERS.get(upstream, upstream)
 
 
 def is_googles(host: str) -> bool:

@@ -80,7 +80,10 @@ def region_of(zone: str) -> str:
     """Return the region of a zone; a region is its own. Raises BadZone."""
     region = locations.region_of_zone(zone) or zone
     if region in locations.MULTI_REGIONS or not locations.is_location(region):
-        raise BadZone(f"{quoted(zone)} isn't a zone or region; write one such as us-central1-a, or none outside Google")
+        lower = zone.lower()
+        is_one = lower != zone and locations.is_location(locations.region_of_zone(lower) or lower)
+        write = f"'{lower}'" if is_one else "one such as us-central1-a"
+        raise BadZone(f"{quoted(zone)} isn't a zone or region; write {write}, or none outside Google")
     return region
 
 

@@ -10,6 +10,7 @@ COMMANDS = [
         "print the verified image that is nearest to a zone or region, and change nothing",
         run="commands.resolve.run:run",
         settings="commands.resolve.settings:ResolveSettings",
+        more_settings="inputs.output_file:DotenvFile",
         operands="",
         metavar="",
         answer_format="format",

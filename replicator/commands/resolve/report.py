@@ -12,7 +12,6 @@ from replicator.commands.resolve import candidates
 from replicator.commands.resolve import errors as own
 from replicator.core import errors
 from replicator.core.errors import ExitCode
-from replicator.runtime import markdown
 from replicator.runtime.runner import Annotation
 
 if TYPE_CHECKING:
@@ -65,6 +64,9 @@ def result(verdict: Verdict) -> str:
 
 def exit_code(verdict: Verdict) -> int:
     """Return the exit code: the verdict's, but 4 if the API didn't answer, since no image is known to be wrong."""
+    if not verdict.error:
+        return verdict.exit_code
+    # Others don't pay for its import.
     from replicator.compute.errors import EndpointUnreachable
 
     return ExitCode.UNREACHABLE if isinstance(verdict.error, EndpointUnreachable) else verdict.exit_code
@@ -192,6 +194,9 @@ def summary(known: Known, verdict: Verdict) -> str:
     """Render the choice and the order as a table, for the summary of a job."""
     if known.format != "github":
         return ""
+    # Only a job has a summary.
+    from replicator.runtime import markdown
+
     head = f"### {'❌' if verdict.exit_code else '✅'} {markdown.text(verdict.headline)}\n\n"
     why = {item.location: item.why for item in known.passed_over}
     chosen = known.chosen.location if known.chosen and not verdict.exit_code else ""

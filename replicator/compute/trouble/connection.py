@@ -56,6 +56,15 @@ def of(error: Exception, host: str, *, encrypted: bool) -> Trouble:
     return found or _usual(error, said, host)
 
 
+def of_url(error: Exception, url: str) -> Trouble:
+    """Explain an error of a request to a URL, of which no more than the host is shown."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return of(error, "the host", encrypted=False)
+    return of(error, parts.hostname or "the host", encrypted=parts.scheme == "https")
+
+
 def _of_certificates(said: str, host: str) -> Trouble | None:
     variable = environment.first_set(_BUNDLES, os.environ)
     missing = re.search(r"invalid path: (.*)$", said, re.DOTALL)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from testkit.harness.callers import SetUp
     from testkit.harness.job import Event, Run
 
-OUTPUTS = {"result", "reason", "mirrors_path", "mirrors", "images", "resolved_image", "registry_hosts"}
+OUTPUTS = {"result", "reason", "mirrors_path", "mirrors", "pulls", "images", "resolved_image", "registry_hosts"}
 IMAGE = "ghcr.io/org/app:v1"
 
 

@@ -10,10 +10,11 @@ import pytest
 from emulator import fidelity as evidence
 from emulator.compute import fidelity
 from emulator.compute.discovery import DOCUMENT
-from emulator.compute.fidelity import EVERYWHERE, METHODS, TAGS, Behaviour
+from emulator.compute.fidelity import EVERYWHERE, METHODS
 from emulator.compute.scenario import Switches
 from emulator.compute.service import Compute
 from emulator.core.discovery.document import compiled
+from emulator.core.fidelity import TAGS, Behaviour
 
 PAGE = Path(fidelity.__file__).parents[1] / "FIDELITY.md"
 BEHAVIOURS = [each for behaviours in (EVERYWHERE, *METHODS.values()) for each in behaviours]
@@ -21,7 +22,7 @@ BEHAVIOURS = [each for behaviours in (EVERYWHERE, *METHODS.values()) for each in
 
 def test_the_page_is_made_from_the_registry() -> None:
     measured = evidence.read(evidence.committed())
-    assert PAGE.read_text("utf-8") == fidelity.page(measured), "run: python -m emulator.fidelity > emulator/FIDELITY.md"
+    assert PAGE.read_text("utf-8") == fidelity.page(measured), "run: python -m emulator.fidelity"
 
 
 def test_no_default_is_what_a_report_refutes() -> None:
@@ -39,14 +40,19 @@ def report(folder: Path, name: str, date: str, observed: object, **more: object)
     return path
 
 
-def test_what_a_report_settles_is_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_a_report_settles_is_measured(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evidence, "HERE", tmp_path)
+    (tmp_path / "artifact_registry").mkdir()
     late, early = report(tmp_path, "a.json", "2027-02-01", 412), report(tmp_path, "b.json", "2027-01-01", 409)
     assert evidence.main(["--measured", str(late), str(early)]) == 0
     said = capsys.readouterr()
-    changed = [line for line in said.out.splitlines() if line not in fidelity.page().splitlines()]
+    written = (tmp_path / "FIDELITY.md").read_text("utf-8")
+    changed = [line for line in written.splitlines() if line not in fidelity.page().splitlines()]
     rows = [line for line in changed if line.startswith("|")]
     assert [row.split(" | ")[3:] for row in rows] == [["measured", "smoke of 2027-02-01: `412`", "`stale_etag` |"]]
-    assert "- measured: " in said.out
+    assert "- *measured*: " in written
     assert "stale_etag: the service does '412', the emulator '409'" in said.err
 
 

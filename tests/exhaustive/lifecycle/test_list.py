@@ -38,6 +38,8 @@ def judged(emulator: Running, world: World) -> None:
     wanted = oracle.expected(world, emulator.state()["images"], now)
     assert found.exit_code == 0, found.log
     rows = found.rows
+    assert {name: row["status"] for (line, name), row in rows.items() if not line} == wanted.lineless
+    rows = {key: row for key, row in rows.items() if key[0]}
     assert {key: row["status"] for key, row in rows.items()} == {
         (each.line, each.root["name"]): each.status for each in wanted.releases
     }

@@ -272,7 +272,7 @@ def test_by_an_index(emulator: Running, tmp_path: Path) -> None:
         ({"release": ""}, "release: is needed, or index"),
         ({"index": "i.json"}, "release: can't be given beside index"),
         ({"to": "v1"}, "to: is for rollback, not for promote"),
-        ({"release": "v9"}, "release: 'v9' is no release of the family web: there are v2, v1"),
+        ({"release": "v9"}, "release: 'v9' isn't a release of the family web: there are v2, v1"),
         ({"required_locations": "eu, EU"}, "required_locations: "),
     ],
 )
@@ -285,8 +285,8 @@ def test_bad_settings(emulator: Running, action: Action, given: dict[str, str], 
     assert says in done.log
 
 
-def test_the_commands_of_the_page(emulator: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As they stand in docs/lifecycle.md, one after the other."""
+def test_the_commands_of_the_page(emulator: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As they stand in docs/promote-and-rollback.md, one after the other."""
     for number in (0, 1):
         for line in ("web", "web-arm64"):
             labels = {"release": f"v1-{number}"}
@@ -300,8 +300,9 @@ def test_the_commands_of_the_page(emulator: Running, monkeypatch: pytest.MonkeyP
                 labels=labels,
                 project="acme-images",
             )
-    lines = re.findall(r"^gce-image-replicator (promote .*)$", PAGES["lifecycle.md"], re.MULTILINE)
+    lines = re.findall(r"^gce-image-replicator (promote .*)$", PAGES["promote-and-rollback.md"], re.MULTILINE)
     assert len(lines) == 3
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE", f"{emulator.url}/")
     monkeypatch.setenv("CLOUDSDK_AUTH_DISABLE_CREDENTIALS", "true")
     results = []

@@ -8,20 +8,19 @@ import os
 import re
 import shlex
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from emulator.testing import Running, running
 from replicator import cli
 from replicator.commands.lifecycle.rollback import run as rollback
+from replicator.index import image_index
 from testkit.action import MUTATING, Action, Finished
 from testkit.lifecycle.releases import add, heads, marked, of, release
 from testkit.pages import PAGES
 from testkit.virtual import HeldLoop
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 DEPRECATE = "compute.images.deprecate"
 
@@ -237,6 +236,24 @@ def test_a_target_that_was_withdrawn_itself(emulator: Running, action: Action) -
     assert "web-v1-eu, marked DEPRECATED, is made ACTIVE again" in done.log
 
 
+def test_it_goes_back_only(emulator: Running, action: Action) -> None:
+    """A newer release than the default is named: that is a promotion, and the command for it is given."""
+    two_lines(emulator)
+    assert back(action, "web, web-arm64", to="v1").exit_code == 0
+    before = len(changes(emulator))
+    done = back(action, "web, web-arm64", to="v2")
+    assert (done.exit_code, len(changes(emulator))) == (2, before), done.log
+    assert "to: v2 is newer than v1, which web resolves to: rollback only goes back" in done.log
+    forward = re.search(r"^gce-image-replicator (promote .*)$", done.log, re.MULTILINE)
+    assert forward
+    given = dict(re.findall(r"--([a-z-]+)=?(\S*)", forward[1]))
+    assert given == {"families": "web,web-arm64", "project-id": "p1", "release": "v2", "reactivate": ""}
+    # Where some families are at a newer release, the others go along.
+    emulator.run(lambda: emulator.compute.state.image("p1", "web-b3", 9e9).fields.pop("deprecated"))  # type: ignore[union-attr]
+    assert back(action, "web, web-arm64", to="v2").exit_code == 0
+    assert heads(emulator)["web-arm64-eu"] == "web-arm64-b2-eu"
+
+
 def test_what_stays_deprecated_stops_all(emulator: Running, action: Action) -> None:
     release(emulator, "web-v1", day=1, marked="OBSOLETE")
     release(emulator, "web-v2", day=2)
@@ -305,6 +322,12 @@ def test_only_the_plan(emulator: Running, action: Action, given: dict[str, str])
     assert (done.exit_code, done.result, done.outputs["due"]) == (0, "planned", "3"), done.log
     assert not changes(emulator)
     assert {row["after"] == row["before"] for row in families(done).values()} == {True}
+    data = Path(done.outputs["plan_path"]).read_bytes()
+    assert done.outputs["plan_digest"] == image_index.digest(data)
+    plan = json.loads(data)
+    assert (plan["verb"], plan["release"], plan["images"]["reactivate"]) == ("rollback", "web-v1", [])
+    assert {image["name"] for image in plan["images"]["withdraw"]} == {"web-v2", "web-v2-eu", "web-v2-asia"}
+    assert {row["wanted"].rpartition("/")[2] for row in plan["families"]} == {"web-v1", "web-v1-eu", "web-v1-asia"}
 
 
 def test_nothing_to_go_back_to(emulator: Running, action: Action) -> None:
@@ -319,7 +342,7 @@ def test_nothing_to_go_back_to(emulator: Running, action: Action) -> None:
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        ({"to": "v9"}, "to: 'v9' is no release of the family web: there are same, same, web-v1"),
+        ({"to": "v9"}, "to: 'v9' isn't a release of the family web: there are same, same, web-v1"),
         ({"to": "same"}, "to: 'same' may mean web-v3, web-v2, all of the family web"),
         ({"families": "web, web-arm64"}, "to: is needed: web has no single release arm-v2, as the other lines have"),
         ({"families": "nothing"}, "to: is needed: no release of nothing leads a family; nothing has none"),
@@ -380,13 +403,14 @@ def test_hostile_text(emulator: Running, action: Action) -> None:
 
 
 def test_the_commands_of_the_page(emulator: Running, action: Action, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As they stand in docs/lifecycle.md, one after the other."""
+    """As they stand in docs/promote-and-rollback.md, one after the other."""
     for number in (1, 2):
         for line in ("web", "web-arm64"):
             label = {"release": f"v{number}-0"}
             release(emulator, f"{line}-{number}", day=number, line=line, labels=label, project="acme-images")
-    lines = re.findall(r"^gce-image-replicator (rollback .*)$", PAGES["lifecycle.md"], re.MULTILINE)
+    lines = re.findall(r"^gce-image-replicator (rollback .*)$", PAGES["promote-and-rollback.md"], re.MULTILINE)
     assert len(lines) == 4
+    monkeypatch.chdir(action.folder)
     monkeypatch.setenv("CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE", f"{emulator.url}/")
     monkeypatch.setenv("CLOUDSDK_AUTH_DISABLE_CREDENTIALS", "true")
     results = []

@@ -10,11 +10,11 @@ from replicator.commands.lifecycle.turn.leading import Refused, age, can_lead, f
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from replicator.commands.lifecycle.indexed import Indexed
     from replicator.commands.lifecycle.lines import Scope
     from replicator.commands.lifecycle.releases import ReplicaSet, World
     from replicator.commands.lifecycle.turn.leading import Family
     from replicator.core.images import Image
-    from replicator.index.image_index import Entry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,18 +210,13 @@ def _cleared(each: ReplicaSet, right: Sequence[Image], moves: Sequence[Move], wi
     return sorted((image for image in members if image.deprecated), key=lambda image: image.id not in leads)
 
 
-def lines_of(scope: Scope, images: Iterable[Image], entries: Iterable[Entry], word: str) -> dict[str, str]:
+def lines_of(scope: Scope, images: Iterable[Image], indexed: Indexed | None, word: str) -> dict[str, str]:
     """The line of sources without a family whose copies carry none yet, by their ids: as an index says it.
 
     Without an index, a source is known by its own name alone, and only where one line is asked for: anybody's images
     may have the label of a version.
     """
-    found: dict[str, str] = {}
-    for entry in entries:
-        wanted = {served.family for served in entry.locations.values()}
-        for line in scope.families:
-            if wanted & {scope.replica_family(line, location) for location in entry.locations}:
-                found.setdefault(entry.source.id, line)
+    found = indexed.lines(scope) if indexed else {}
     if len(scope.families) == 1:
         named = [image for image in images if (image.ref.project, image.ref.name) == (scope.project, word)]
         found.update((image.id, scope.families[0]) for image in named)

@@ -6,11 +6,11 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from replicator.commands.lifecycle import releases
+from replicator.commands.lifecycle import indexed, releases
 from replicator.commands.lifecycle.promote import promotion
 from replicator.commands.lifecycle.promote.promotion import Wish
 from replicator.commands.lifecycle.rollback.run import Rollback
-from replicator.commands.lifecycle.turn import changes, choice, indexed, report, versions
+from replicator.commands.lifecycle.turn import changes, choice, report, versions
 from replicator.commands.lifecycle.turn.choice import Unclear
 from replicator.commands.lifecycle.turn.report import Row
 from replicator.commands.lifecycle.turn.run import TurnRun
@@ -42,8 +42,7 @@ class Promoting(TurnRun):
     async def turn(self, calls: Calls, inputs: TurnInputs, reading: Reading) -> None:
         """Plan everything, refuse it as a whole or do it."""
         scope, word = inputs.listed.scope, inputs.settings.release
-        entries = self.indexed.entries if self.indexed else ()
-        named = promotion.lines_of(scope, reading.images, entries, word)
+        named = promotion.lines_of(scope, reading.images, self.indexed, word)
         reading = self.reading = replace(reading, world=releases.grouped(scope, reading.images, named))
         chosen = self._chosen(reading, inputs)
         plan = self._planned(reading, inputs, chosen)
@@ -83,6 +82,7 @@ class Promoting(TurnRun):
                 said = f"The family {move.family[1]} resolves to {move.before.ref} already: the build moved it."
                 self.notes.append(Annotation("notice", "Moved by the build", said))
         self._tell(plan)
+        self.write_plan(reactivate=plan.cleared, promote=plan.given)
         if any(problem.reason == "withdrawn" for problem in plan.refused):
             again = report.command(inputs, self.given, "promote", **{**_named(inputs), "reactivate": "true"})
             self.last = ["If it is to be promoted nevertheless:", again]
@@ -130,7 +130,7 @@ class Promoting(TurnRun):
         for image in plan.cleared:
             try:
                 await deprecation.clear(calls, image, where=image.ref.name)
-            except Exception as error:  # noqa: BLE001 - told() raises what is no failure of one image
+            except Exception as error:  # noqa: BLE001 - told() raises what isn't a failure of one image
                 failed = changes.told(error, f"Making {image.ref} ACTIVE again")
                 for family in self.rows:
                     self.fail(family, failed.reason, failed.message)
@@ -145,7 +145,7 @@ class Promoting(TurnRun):
             for image in move.given:
                 await changes.give_family(calls, image, move.family[1])
                 self.changed += 1
-        except Exception as error:  # noqa: BLE001 - told() raises what is no failure of one family
+        except Exception as error:  # noqa: BLE001 - told() raises what isn't a failure of one family
             failed = changes.told(error, doing)
             self.fail(move.family, failed.reason, failed.message)
         else:

@@ -5,7 +5,6 @@ Canonical JSON without times, so that the same plan has the same bytes; what cou
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
@@ -69,11 +68,6 @@ def write(plan: Plan, policy: Policy) -> bytes:
 def _named(sets: Iterable[Decided]) -> list[dict[str, str]]:
     images = sorted((image.ref, image.id) for decided in sets for image in decided.due)
     return [{"project": ref.project, "name": ref.name, "id": identity} for ref, identity in images]
-
-
-def digest(data: bytes) -> str:
-    """Return the SHA-256 of a file, as `sha256:…`."""
-    return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
 def read(text: str) -> Approved:

@@ -17,6 +17,7 @@ from replicator.compute.connect import connected
 from replicator.compute.retry import Calls
 from replicator.core.errors import ExitCode
 from replicator.core.replicas import Result
+from replicator.index import image_index
 from replicator.runtime import markdown
 from replicator.runtime.lifecycle import Run, execute
 from replicator.runtime.runner import Annotation
@@ -91,7 +92,7 @@ class Retention(Run):
         path = self.folder() / _FILE
         with self.tolerant(_FILE):
             path.write_bytes(data)
-            self.plan_path, self.plan_digest = str(path), plan_file.digest(data)
+            self.plan_path, self.plan_digest = str(path), image_index.digest(data)
 
     def _say(self, where: str, text: str) -> None:
         self.runner.line(f"{where}: {text}")
@@ -123,19 +124,15 @@ class Retention(Run):
 
     def document(self, verdict: Verdict) -> Mapping[str, Any]:
         """Return the releases with what was decided of each, and what was done."""
-        told: dict[str, Any] = {
-            "result": str(verdict.result),
-            "reason": verdict.reason,
-            "exit_code": verdict.exit_code,
-            "default": {},
-            "releases": [],
-            "due": self.plan.due if self.plan else 0,
-            "retired": self._count(Decision.RETIRE),
-            "purged": self._count(Decision.PURGE),
-            "failed": self._failed_images,
-            "plan_path": self.plan_path,
-            "plan_digest": self.plan_digest,
-        }
+        told = listing.document(
+            verdict,
+            due=self.plan.due if self.plan else 0,
+            retired=self._count(Decision.RETIRE),
+            purged=self._count(Decision.PURGE),
+            failed=self._failed_images,
+            plan_path=self.plan_path,
+            plan_digest=self.plan_digest,
+        )
         if self.inputs and self.seen and self.plan:
             rows = self._rows()
             outcomes = {outcome.planned.each.root.id: outcome for outcome in self.outcomes}
@@ -153,7 +150,7 @@ class Retention(Run):
 
     def outputs(self, verdict: Verdict) -> Mapping[str, str]:
         """Return every output of retain/action.yml."""
-        told = {name: value for name, value in self.document(verdict).items() if name != "exit_code"}
+        told = {name: value for name, value in self.document(verdict).items() if name not in {"exit_code", "families"}}
         return {name: value if isinstance(value, str) else listing.as_json(value) for name, value in told.items()}
 
     def annotations(self, verdict: Verdict) -> Sequence[Annotation]:
@@ -166,7 +163,7 @@ class Retention(Run):
         return found
 
     def show(self, verdict: Verdict) -> None:
-        """Print what was done; the plan stands above."""
+        """Print what was done; the plan was printed above."""
         for outcome in self.outcomes:
             if outcome.reason:
                 self.runner.line(f"{outcome.planned.each.root.ref.name}: {outcome.reason}: {outcome.message}")

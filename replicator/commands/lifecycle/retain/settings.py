@@ -6,18 +6,18 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import BeforeValidator, ValidationError
 
 from replicator.bootstrap.quote import quoted
 from replicator.commands.lifecycle import settings as list_settings
 from replicator.commands.lifecycle.retain import plan_file
 from replicator.commands.lifecycle.retain.policy import Policy, Rules
 from replicator.commands.lifecycle.retain.rules_file import RulesFile
+from replicator.commands.lifecycle.settings import Places
 from replicator.core.errors import BadSettings, InputProblem
 from replicator.inputs import files
 from replicator.inputs.config_file import BadConfig, read_as
 from replicator.inputs.fields import (
-    Endpoint,
     Flag,
     Minutes,
     Option,
@@ -35,21 +35,6 @@ if TYPE_CHECKING:
     from replicator.commands.lifecycle.settings import ListInputs
 
 _WHICH, _WHERE, _WHEN, _MAY = "which releases", "where", "how long they are kept", "what may be done"
-#: The settings that `list` has, too, and checks.
-_OF_LIST = (
-    "families",
-    "project_id",
-    "release_label",
-    "critical_label",
-    "hold_label",
-    "timeout_minutes",
-    "compute_endpoint",
-    "locations",
-    "config",
-    "replica_project",
-    "name_template",
-    "family_template",
-)
 #: Bytes. A plan for ten thousand images has one million.
 _LARGEST_PLAN = 2**24
 
@@ -66,10 +51,8 @@ def _number(lowest: int, what: str) -> Callable[[Any], int]:
 Days = Annotated[int, BeforeValidator(_number(0, "days"))]
 
 
-class RetainSettings(BaseModel):
+class RetainSettings(Places):
     """What the user asks for, one field for each input of `retain/action.yml`. Empty inputs are left out before."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, use_attribute_docstrings=True)
 
     families: Annotated[Words, Option(_WHICH, "FAMILIES")] = ()
     """The families that the builds give their images: `web, web-arm64`. Releases of nothing else are touched. Either
@@ -79,10 +62,6 @@ class RetainSettings(BaseModel):
     """A YAML file that lists the families, and how long the releases of each are kept. Its JSON Schema is
     `schemas/retention-rules.schema.json`.
     """
-    project_id: Annotated[str, Option(_WHICH, "PROJECT")] = ""
-    """The project of the sources. Left out, it comes from the variables that google-github-actions/auth sets."""
-    release_label: Annotated[str, Option(_WHICH, "KEY")] = "release"
-    """The label whose value is the release's version. Sets with the same value go together, or stay together."""
     critical_label: Annotated[str, Option(_WHICH, "KEY")] = "critical"
     """The label that marks critical releases; any value but `false` counts."""
     hold_label: Annotated[str, Option(_WHICH, "KEY")] = "hold"
@@ -101,14 +80,6 @@ class RetainSettings(BaseModel):
     """
     locations: Annotated[Words, Option(_WHERE, "LOCATIONS")] = ("us", "eu", "asia")
     """The storage locations of the replicas, as for replicate."""
-    config: Annotated[str, Option(_WHERE, "FILE")] = ""
-    """The YAML file that the releases were replicated with: it says where replicas are and what they are called."""
-    replica_project: Annotated[str, Option(_WHERE, "TEMPLATE")] = ""
-    """The project of the replicas, as for replicate."""
-    name_template: Annotated[str, Option(_WHERE, "TEMPLATE")] = "{name}-{location}"
-    """The name of a replica, as for replicate."""
-    family_template: Annotated[str, Option(_WHERE, "TEMPLATE")] = "{family}-{location}"
-    """The family of a replica, as for replicate."""
     apply: Annotated[Flag, Option(_MAY)] = False
     """Whether to retire and delete; else the plan is shown, and nothing is changed."""
     max_deletions: Annotated[int, BeforeValidator(_number(1, "images")), Option(_MAY, "IMAGES")] = 20
@@ -119,10 +90,6 @@ class RetainSettings(BaseModel):
     """A `retention-plan.json` that was approved: nothing is done that it doesn't name."""
     timeout_minutes: Annotated[Minutes, Option("how long it may take", "MINUTES")] = 30.0
     """How long it may take, including waits for quotas."""
-    compute_endpoint: Endpoint = ""
-    """Another endpoint of the Compute Engine API (Private Service Connect, an emulator): `https`, or `http` on
-    loopback. Empty: the one in `CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE`, or Google's.
-    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +112,7 @@ def load(given: Mapping[str, str], env: Mapping[str, str]) -> RetainInputs:
         values["families"] = "needed"
     own = listed = None
     try:
-        listed = list_settings.load({name: values[name] for name in _OF_LIST if name in values}, env)
+        listed = list_settings.load({name: values[name] for name in list_settings.OPTIONS if name in values}, env)
     except BadSettings as error:
         problems += [problem for problem in error.problems if problem not in problems]
     try:

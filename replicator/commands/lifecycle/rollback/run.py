@@ -11,6 +11,7 @@ from replicator.commands.lifecycle.turn import changes, report, versions
 from replicator.commands.lifecycle.turn.choice import Unclear
 from replicator.commands.lifecycle.turn.report import Row
 from replicator.commands.lifecycle.turn.run import TurnRun
+from replicator.core.errors import BadSettings, InputProblem
 from replicator.runtime.lifecycle import execute
 
 if TYPE_CHECKING:
@@ -62,10 +63,18 @@ class Rollback(TurnRun):
         try:
             if wanted.word or wanted.refs is not None:
                 goals = target.named(reading.world, wanted, inputs.only)
+                target.ensure_back(reading.world, reading.head_ids, goals, wanted)
             else:
                 goals = target.before_the_default(reading.world, reading.head_ids, wanted, inputs.only)
         except Unclear as error:
             raise self.unclear(error) from None
+        except target.Ahead as error:
+            word = {"index": inputs.settings.index} if wanted.refs is not None else {"release": wanted.word}
+            forward = report.command(inputs, self.given, "promote", **word, reactivate="true")
+            self.last = ["This goes forward to it:", forward]
+            raise BadSettings(
+                [InputProblem("index" if wanted.refs else "to", f"{error}: rollback only goes back")]
+            ) from None
         found = (versions.of(goal.target, wanted.label, wanted.refs) for goal in goals)
         self.release = ", ".join(dict.fromkeys(found))
         return goals
@@ -78,6 +87,7 @@ class Rollback(TurnRun):
         _tell(self.runner, self.release, plan)
         for problem in plan.refused:
             self.fail(problem.family, problem.reason, f"Going back to {self.release}: {problem.text}.")
+        self.write_plan(reactivate=plan.cleared, withdraw=plan.withdrawn)
         if any(problem.reason == "no_fallback" for problem in plan.refused):
             self.last = self._ways_out(reading, inputs, goals, plan)
         return plan

@@ -23,6 +23,19 @@ class NothingBefore(ValueError):
     """No older release was promoted and is still ACTIVE."""
 
 
+class Ahead(ValueError):
+    """The release is newer than all that the families resolve to, so nothing would go back."""
+
+
+def ensure_back(world: World, heads: Heads, goals: Sequence[Goal], wanted: Wanted) -> None:
+    """Raise Ahead if every family that a release leads would go forward. Where some go back, the others go along."""
+    led = [(goal, each) for goal in goals for each in world.of_line(goal.target.line) if _leads(each, heads, goal.only)]
+    if led and all(each.age < goal.target.age for goal, each in led):
+        goal, newest = max(led, key=lambda pair: pair[1].age)
+        names = [versions.of(each, wanted.label, wanted.refs) for each in (goal.target, newest)]
+        raise Ahead(f"{names[0]} is newer than {names[1]}, which {newest.line} resolves to")
+
+
 def named(world: World, wanted: Wanted, only: frozenset[str]) -> list[Goal]:
     """The goals for a release that somebody named. Raises Unclear."""
     return [_goal(world, each, only, named=True) for each in choice.chosen(world, wanted).values()]

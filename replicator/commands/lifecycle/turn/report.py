@@ -62,6 +62,8 @@ def outputs(told: Mapping[str, Any]) -> dict[str, str]:
         "failed": str(told["failed"]),
         "default": report.to_json(told["default"]),
         "families": report.to_json(told["families"]),
+        "plan_path": told["plan_path"],
+        "plan_digest": told["plan_digest"],
     }
 
 

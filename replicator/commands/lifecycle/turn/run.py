@@ -6,11 +6,12 @@ import asyncio
 import re
 from abc import abstractmethod
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from replicator.commands.lifecycle import pull_request, world
+from replicator.commands.lifecycle import indexed, pull_request, world
 from replicator.commands.lifecycle import report as listing
-from replicator.commands.lifecycle.turn import changes, indexed, report, settings
+from replicator.commands.lifecycle.turn import changes, plan_file, report, settings
 from replicator.commands.lifecycle.turn.choice import Wanted
 from replicator.compute import lookup, waits
 from replicator.compute.connect import connected
@@ -19,6 +20,7 @@ from replicator.compute.retry import Calls
 from replicator.core import errors
 from replicator.core.errors import BadSettings, ExitCode, InputProblem
 from replicator.core.replicas import Result
+from replicator.index import image_index
 from replicator.replicas import snippets
 from replicator.runtime.lifecycle import Run
 from replicator.runtime.runner import Annotation
@@ -28,8 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
+    from replicator.commands.lifecycle.indexed import Indexed
     from replicator.commands.lifecycle.turn.choice import Unclear
-    from replicator.commands.lifecycle.turn.indexed import Indexed
     from replicator.commands.lifecycle.turn.leading import Family
     from replicator.commands.lifecycle.turn.report import Row
     from replicator.commands.lifecycle.turn.settings import TurnInputs
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
     from replicator.core.images import Image, ImageRef
     from replicator.runtime.signals import Signals
 
-#: So many families are named in one sentence.
+#: The most families that are named in one sentence.
 _MOST_NAMED = 6
 
 
@@ -60,6 +62,8 @@ class TurnRun(Run):
     """Whether it ends after the plan."""
     last: list[str] = field(default_factory=list)
     """Lines for the end of the log and the summary: what undoes it, what to do instead."""
+    plan_path: str = ""
+    plan_digest: str = ""
     again: str = ""
     """The command that does the rest where it failed or was interrupted: it names the release."""
 
@@ -75,9 +79,17 @@ class TurnRun(Run):
         )
         self.notes += [only_planned] if only_planned else []
         self.planned = inputs.settings.dry_run or only_planned is not None
-        self.indexed = indexed.read(inputs, self.env)
+        self.indexed = self._index(inputs)
         self.in_loop(self._work(inputs, signals))
         return self._judge()
+
+    def _index(self, inputs: TurnInputs) -> Indexed | None:
+        """The index, if one is given. Raises SignatureWrong before anything is parsed, then BadSettings."""
+        own = inputs.settings
+        try:
+            return indexed.read(Path(own.index), own.signatures, own, self.env) if own.index else None
+        except image_index.BadIndex as error:
+            raise BadSettings([InputProblem("index", str(error))]) from None
 
     async def _work(self, inputs: TurnInputs, signals: Signals) -> None:
         with signals.cancelling():
@@ -99,6 +111,18 @@ class TurnRun(Run):
         own = self.inputs.settings
         refs = self.indexed.refs if self.indexed else None
         return Wanted(lines=own.families, label=own.release_label, word=word, input=name, refs=refs)
+
+    def write_plan(self, **changes: Iterable[Image]) -> None:
+        """Write the plan to a file; `changes` are the images to change, by what is to be done with them, in order."""
+        if not (self.of_action or self.planned):
+            # A rollback in a hurry leaves no files in the folder that somebody is in.
+            return
+        verb = self.inputs.settings.verb if self.inputs else ""
+        data = plan_file.write(verb, self.release, self.rows.values(), changes)
+        path = self.folder() / plan_file.NAME
+        with self.tolerant(plan_file.NAME):
+            path.write_bytes(data)
+            self.plan_path, self.plan_digest = str(path), image_index.digest(data)
 
     def fail(self, family: Family, reason: str, message: str) -> None:
         """Say why a family is not as wanted; the first reason counts."""
@@ -189,26 +213,20 @@ class TurnRun(Run):
 
     def document(self, verdict: Verdict) -> Mapping[str, Any]:
         """Return the families, the releases, and the default of each line."""
-        told: dict[str, Any] = {
-            "result": str(verdict.result),
-            "reason": verdict.reason,
-            "exit_code": verdict.exit_code,
-            "due": self.due,
-            "failed": sum(1 for row in self.rows.values() if row.reason),
-            "default": {},
-            "families": [report.as_dict(row) for row in self.rows.values()],
-            "releases": [],
-        }
+        told = listing.document(
+            verdict,
+            due=self.due,
+            failed=sum(1 for row in self.rows.values() if row.reason),
+            families=[report.as_dict(row) for row in self.rows.values()],
+            plan_path=self.plan_path,
+            plan_digest=self.plan_digest,
+        )
         if self.inputs and self.reading:
             wanted, read = self.inputs.listed.settings, self.reading
-            rows = listing.rows(read, wanted, self.today())
+            rows = listing.rows(read, wanted, self.today(), self.indexed)
             told["default"] = listing.defaults(rows)
-            told["releases"] = [self._release(listing.as_dict(row, read, wanted)) for row in rows]
+            told["releases"] = [listing.as_dict(row, read, wanted) for row in rows]
         return told
-
-    def _release(self, told: dict[str, Any]) -> dict[str, Any]:
-        of_index = self.indexed and told["source"]["id"] in self.indexed.refs
-        return {**told, "digest": self.indexed.digest} if self.indexed and of_index else told
 
     def outputs(self, verdict: Verdict) -> Mapping[str, str]:
         """Return every output of promote/action.yml."""
@@ -235,7 +253,7 @@ class TurnRun(Run):
 
     def _todo(self, verdict: Verdict) -> list[str]:
         lines = ["This does what is left:", self.again] if verdict.exit_code and self.again else self.last
-        # Where the action ran, nothing is installed on the machine of whoever reads its log.
+        # Where the action ran, nothing is installed on the machine of a reader of its log.
         begins = snippets.FETCHED if self.of_action else snippets.INSTALLED
         return [re.sub(f"^{snippets.INSTALLED} ", f"{begins} ", line) for line in lines]
 

@@ -6,17 +6,17 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import ConfigDict, ValidationError, field_validator
+from pydantic import ValidationError, field_validator
 
 from replicator.bootstrap.quote import quoted
 from replicator.commands.lifecycle import settings as list_settings
+from replicator.commands.lifecycle.settings import Places
 from replicator.core import validation
 from replicator.core.errors import BadSettings, InputProblem
 from replicator.index import signature_settings
-from replicator.index.signature_settings import SignatureSettings, SignerSettings
+from replicator.index.signature_settings import SignerSettings
 from replicator.inputs import files
 from replicator.inputs.fields import (
-    Endpoint,
     Flag,
     Minutes,
     Option,
@@ -33,58 +33,37 @@ if TYPE_CHECKING:
 
     from replicator.commands.lifecycle.settings import ListInputs
 
-_WHICH, _WHERE, _MAY = "which release", "where", "what may be done"
+_WHICH, _WHERE, _MAY = "which releases", "where", "what may be done"
 _RELEASE = re.compile(r"[\w.-]{0,63}")
 #: The settings that name files.
 FILES = ("index", "bundle", "attestation", "key", "trusted_root")
 #: What only one of the two verbs takes.
 _ONLY = {"promote": ("release", "required_locations", "reactivate"), "rollback": ("to",)}
-#: The settings that `list` has, too.
-_OF_LIST = ("families", "project_id", "release_label", "compute_endpoint", "timeout_minutes")
-_PLACES = ("config", "replica_project", "name_template", "family_template")
 
 
-class TurnSettings(SignerSettings):
+class TurnSettings(SignerSettings, Places):
     """What the user asks for, one field for each input of `promote/action.yml`. Empty inputs are left out before."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     verb: Annotated[Literal["promote", "rollback"], Option(_MAY, "promote|rollback")] = "promote"
     """What to do: `promote` gives the families to a release, `rollback` puts them back to an older one."""
     families: Annotated[Words, Option(_WHICH, "FAMILIES")]
     """The families that the builds give their images: `web, web-arm64`. They are changed together."""
-    project_id: Annotated[str, Option(_WHICH, "PROJECT")] = ""
-    """The project of the sources. Left out, it comes from the variables that google-github-actions/auth sets."""
     release: Annotated[str, Option(_WHICH, "RELEASE")] = ""
     """The release to promote: its version, or the name of its source. Not beside `index`."""
     to: Annotated[str, Option(_WHICH, "RELEASE")] = ""
     """The release to roll back to: its version, or the name of its source. Empty, and no `index`: the one before."""
     index: Annotated[str, Option(_WHICH, "FILE")] = ""
     """The `image-index.json` of the release, which names its images by their ids."""
-    release_label: Annotated[str, Option(_WHICH, "KEY")] = "release"
-    """The label whose value is the release's version. Without it a release has the name of its source."""
     locations: Annotated[Words, Option(_WHERE, "LOCATIONS")] = ()
     """The locations whose families are changed. Empty: all that the release is in."""
     required_locations: Annotated[Words, Option(_WHERE, "LOCATIONS")] = ()
     """The locations that every image of the release must be in, or nothing is promoted; `all` are the `locations`."""
-    config: Annotated[str, Option(_WHERE, "FILE")] = ""
-    """The YAML file that the releases were replicated with: it says where replicas are and what they are called."""
-    replica_project: Annotated[str, Option(_WHERE, "TEMPLATE")] = ""
-    """The project of the replicas, as for replicate."""
-    name_template: Annotated[str, Option(_WHERE, "TEMPLATE")] = "{name}-{location}"
-    """The name of a replica, as for replicate."""
-    family_template: Annotated[str, Option(_WHERE, "TEMPLATE")] = "{family}-{location}"
-    """The family of a replica, as for replicate."""
     reactivate: Annotated[Flag, Option(_MAY)] = False
     """Whether a release that was rolled back or retired may be promoted: its deprecation is cleared first."""
     dry_run: Annotated[Flag, Option(_MAY)] = False
     """Whether to stop after the plan, without changing anything."""
     timeout_minutes: Annotated[Minutes, Option("how long it may take", "MINUTES")] = 15.0
     """How long it may take, including waits for quotas."""
-    compute_endpoint: Endpoint = ""
-    """Another endpoint of the Compute Engine API (Private Service Connect, an emulator): `https`, or `http` on
-    loopback. Empty: the one in `CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE`, or Google's.
-    """
 
     @field_validator("locations", "required_locations")
     @classmethod
@@ -112,11 +91,6 @@ class TurnInputs:
     """The same as `list` takes it: the lines, and where their replicas are."""
     only: frozenset[str]
     """The locations whose families are changed; empty for all."""
-
-    @property
-    def signature(self) -> SignatureSettings:
-        """The signatures of the index, and who must have signed."""
-        return SignatureSettings(**{name: getattr(self.settings, name) for name in SignerSettings.model_fields})
 
 
 def load(given: Mapping[str, str], env: Mapping[str, str], *, of_action: bool) -> TurnInputs:
@@ -150,10 +124,9 @@ def load(given: Mapping[str, str], env: Mapping[str, str], *, of_action: bool) -
 
 def _as_list(values: Mapping[str, Any], own: TurnSettings | None) -> dict[str, str]:
     """The options of `list` among the values: with a config file, it alone lists the locations."""
-    where = _PLACES if values.get("config") else (*_PLACES, "locations")
-    listed = {name: str(values[name]) for name in (*_OF_LIST, *where) if values.get(name)}
-    if own is None:
-        # What is wrong with these was said.
+    listed = {name: str(values[name]) for name in list_settings.OPTIONS if values.get(name)}
+    if own is None or values.get("config"):
+        # What is wrong with these was said, or the file alone says where replicas are.
         listed.pop("locations", None)
     return listed
 
@@ -176,5 +149,5 @@ def _together(values: Mapping[str, Any]) -> list[InputProblem]:
     if not values.get("index"):
         problems += [InputProblem(name, "needs index") for name in ("bundle", "attestation") if values.get(name)]
     if values.get("locations") == "all":
-        problems.append(InputProblem("locations", "'all' is no location: leave it out for all"))
+        problems.append(InputProblem("locations", "'all' isn't a location: leave it out for all"))
     return problems

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import ipaddress
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
-import requests
-from google.auth import exceptions as auth_errors
 from google.auth.compute_engine import Credentials as MachineCredentials
-from google.auth.transport.requests import AuthorizedSession
 
-from replicator.compute import connect
 from replicator.compute.errors import SignInFailed
-from replicator.compute.refusals import Refusal
+from replicator.compute.services.json_api import JsonApi, Lack, Unanswered
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,6 +23,11 @@ _UNIVERSE = "googleapis.com"
 _TIMEOUT = (5.0, 10.0)
 #: What an API that is switched off says of itself.
 _OFF = ("SERVICE_DISABLED", "accessNotConfigured")
+_LACKS = {
+    Lack.TOKEN: "it takes no token of this sign-in",
+    Lack.ANSWER: "it did not answer",
+    Lack.SENSE: "its answer was not its own",
+}
 
 
 class CantTell(Exception):
@@ -37,25 +38,23 @@ class ResourceManager:
     """One call of the Resource Manager API, version 3."""
 
     def __init__(self, endpoint: str, credentials: Any) -> None:
-        self._endpoint = endpoint
-        self._session = AuthorizedSession(credentials)  # type: ignore[no-untyped-call]
-        connect.set_up(self._session, local=endpoint.startswith("http://"))
+        self._api = JsonApi("Resource Manager", endpoint, credentials, timeout=_TIMEOUT)
 
     def held(self, project: str, permissions: Sequence[str]) -> frozenset[str]:
         """Those of the permissions that the caller has in a project. Raises CantTell."""
-        url = f"{self._endpoint}/v3/projects/{quote(project, safe=':')}:testIamPermissions"
+        body = {"permissions": list(permissions)}
         try:
-            answer = self._session.post(url, json={"permissions": list(permissions)}, timeout=_TIMEOUT)
-            if answer.status_code != requests.codes.ok:
-                raise CantTell(_why(answer.status_code, answer.text))
-            found = answer.json().get("permissions", [])
-            return frozenset(str(each) for each in found)
-        except (requests.RequestException, OSError):
-            raise CantTell("it did not answer") from None
-        except (auth_errors.GoogleAuthError, SignInFailed, Refusal):
-            raise CantTell("it takes no token of this sign-in") from None
-        except (ValueError, AttributeError, TypeError):
-            raise CantTell("its answer was not its own") from None
+            answer = self._api.send("POST", f"v3/projects/{project}:testIamPermissions", body)
+        except SignInFailed:
+            raise CantTell(_LACKS[Lack.TOKEN]) from None
+        except Unanswered as error:
+            raise CantTell(_LACKS[error.lack]) from None
+        if not answer.ok:
+            raise CantTell(_why(answer.status, answer.message))
+        found = answer.body.get("permissions", [])
+        if not isinstance(found, list):
+            raise CantTell(_LACKS[Lack.SENSE])
+        return frozenset(str(each) for each in found)
 
 
 def manager(compute: Compute, compute_endpoint: str, env: Mapping[str, str]) -> ResourceManager | None:
@@ -72,19 +71,6 @@ def manager(compute: Compute, compute_endpoint: str, env: Mapping[str, str]) -> 
     machine = isinstance(compute.credentials, MachineCredentials)
     universe = _UNIVERSE if machine else compute.credentials.universe_domain
     return ResourceManager(f"https://cloudresourcemanager.{universe}", compute.credentials)
-
-
-def member(compute: Compute) -> str:
-    """Return the caller's identity as policies write it; empty if the credentials don't tell it."""
-    for name, kind in (
-        ("service_account_email", "serviceAccount"),
-        ("signer_email", "serviceAccount"),
-        ("account", "user"),
-    ):
-        email = getattr(compute.credentials, name, "")
-        if isinstance(email, str) and "@" in email:
-            return f"{kind}:{email}"
-    return ""
 
 
 def _why(status: int, text: str) -> str:

@@ -6,7 +6,7 @@ import pytest
 
 from replicator.core import errors
 from replicator.core.replicas import Outcome, ReplicaResult
-from replicator.replicas import charts
+from replicator.replicas.summary import charts
 from testkit.make import replica
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from dataclasses import replace
 
 import pytest
 import yaml
@@ -12,10 +13,11 @@ from replicator.compute import errors as compute_errors
 from replicator.compute import refusals
 from replicator.core import errors
 from replicator.core.images import ImageRef
-from replicator.core.replicas import Held, Outcome, ReplicaResult, Result
+from replicator.core.replicas import Held, Outcome, ReplicaResult, Result, Revision
 from replicator.index import errors as index_errors
 from replicator.replicas import plan as planning
-from replicator.replicas import results, summary
+from replicator.replicas import results
+from replicator.replicas.summary import page as summary
 from replicator.runtime import markdown
 from replicator.runtime.verdict import Verdict
 from testkit.make import copy, image, replica
@@ -62,17 +64,17 @@ def test_what_is_wrong_stands_before_what_is_right() -> None:
 
 
 def test_a_chart_is_drawn_where_it_tells_something() -> None:
-    def copied(locations: list[str], **fields: str) -> str:
-        return render(
-            [
-                ReplicaResult(replica=replica(where), outcome=Outcome.CREATED, began=0.0, seconds=3.0, **fields)  # type: ignore[arg-type]
-                for where in locations
-            ]
-        )
+    def pictures(locations: list[str], *, last: float = 9.0, origin: str = "") -> int:
+        rows = [
+            ReplicaResult(replica=replica(where), outcome=Outcome.CREATED, began=0.0, seconds=3.0, origin=origin)
+            for where in locations
+        ]
+        return render([*rows[:-1], replace(rows[-1], seconds=last)]).count("mermaid")
 
-    assert "mermaid" not in copied(["eu", "asia", "us-west1"])
-    assert copied(["eu", "asia", "us-west1", "me-west1"]).count("mermaid") == 1
-    assert copied(["eu"], origin="asia").count("mermaid") == 2
+    assert pictures(["eu", "asia", "us-west1"]) == 0
+    assert pictures(["eu", "asia", "us-west1", "me-west1"]) == 1
+    assert pictures(["eu", "asia", "us-west1", "me-west1"], last=3.2) == 0
+    assert pictures(["eu"], origin="asia") == 2
 
 
 def test_links_lead_to_headings_of_the_pages() -> None:
@@ -122,7 +124,7 @@ def test_commands_can_be_copied() -> None:
 def test_the_same_trouble_is_told_once() -> None:
     where = [f"us-west{number}" for number in range(1, 10)]
     text = render([failed(name, errors.Quota(f"Copying to {name} failed: used up")) for name in where])
-    assert f"#### ❌ {', '.join(where)}: [quota](" in text
+    assert f"#### ❌ {', '.join(where[:5])} and 4 more: [quota](" in text
     assert "- Copying to us-west1 failed&#58; used up (and 8 more like this)" in text
     assert text.count("What to do") == 1
     held = [
@@ -262,11 +264,64 @@ def test_every_location_there_is_fits_whole() -> None:
     where = [f"northamerica-northeast{number}" for number in range(43)]
     rows = [
         ReplicaResult(
-            replica=replica(name), outcome=Outcome.CREATED, image=copy(name), promoted=True, began=1, seconds=9
+            replica=replica(name), outcome=Outcome.CREATED, image=copy(name), promoted=True, began=1, seconds=9 + number
         )
-        for name in where
+        for number, name in enumerate(where)
     ]
     text = render(rows)
     assert all(text.count(f"web-1-{name}</code>") == 1 for name in where)
     assert text.count("  section ") == 43
-    assert "more |" not in text
+    assert "| … |" not in text
+
+
+def test_many_that_are_equal_share_a_line() -> None:
+    """The others have their own, and each location has one in the table that is folded below."""
+    rows = [
+        ReplicaResult(replica=replica(f"asia-east{number}"), outcome=Outcome.CREATED, image=copy("eu"), access="public",
+                      promoted=True, seconds=20 + number)
+        for number in range(12)
+    ]  # fmt: skip
+    assert "<details><summary>Each" not in render(rows)
+    text = render([*rows, *ROWS])
+    shared, folded = text.split("<details><summary>Each of the 15 locations</summary>")
+    lines = [line for line in shared.splitlines() if line.startswith("| ")]
+    assert len(lines) == 2 + len(ROWS)
+    assert lines[1] == (
+        "| asia-east0, asia-east1, asia-east2, asia-east3, asia-east4 and 7 more "
+        "| <code>web-1-&#123;location&#125;</code> | ✅&nbsp;created | web-&#123;location&#125; | public "
+        "| 20&nbsp;/&nbsp;1.0 | 20 to 31 |"
+    )
+    assert lines[2].startswith("| us | [<code>web-1-us</code>](")
+    assert lines[4].startswith("| asia (required) | <code>web-1-asia</code> |")
+    assert all(f"| asia-east{number} |" in folded for number in range(12))
+    assert text.count("</details>") == 2
+
+
+def test_those_of_which_each_differs_have_a_line_each() -> None:
+    rows = [
+        ReplicaResult(replica=replica(f"asia-east{number}", family=f"web-{number}"), outcome=Outcome.CREATED)
+        for number in range(30)
+    ]
+    assert "<details><summary>Each" not in render(rows)
+
+
+def test_what_is_known_of_the_run_is_in_one_line() -> None:
+    revision = Revision("acme/images", "refs/tags/v1", "0123456789abcdef0123456789abcdef01234567")
+    facts = summary.Facts(
+        index_digest="sha256:ab", signed_by="the key x+y=", revision=revision, commit_url="https://f/acme/commit/0",
+        seconds=200.4,
+    )  # fmt: skip
+    verdict = results.judge(ROWS[:1])
+    assert (
+        "Index <code>sha256&#58;ab</code>, signed by the key x&#43;y=, built from acme/images at refs/tags/v1, commit "
+        "[<code>0123456789ab</code>](https://f/acme/commit/0), took 3 min 20 s"
+    ) in summary.render(verdict, image(), ROWS[:1], [], facts=facts).splitlines()
+    assert "\nTook 5 s\n" in summary.render(verdict, image(), ROWS[:1], [], facts=summary.Facts(seconds=5.0))
+    assert "Index" not in summary.render(verdict, image(), ROWS[:1], [], facts=summary.Facts())
+
+
+def test_a_command_in_a_remark_on_costs_is_code() -> None:
+    text = summary.render(
+        results.judge(ROWS[:1]), image(), ROWS[:1], [], costs=["1 to copy", "`a prices` reads *them*"]
+    )
+    assert "Planned: 1 to copy; <code>a prices</code> reads &#42;them&#42;" in text.splitlines()

@@ -6,26 +6,26 @@ In the order in which a reader needs it: what is wrong and what to type, what ex
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from replicator.core import errors
-from replicator.core.replicas import Outcome, Result
-from replicator.replicas import charts, results, snippets
+from replicator.core.replicas import Result
+from replicator.replicas import results, snippets
+from replicator.replicas.summary import charts, table
 from replicator.runtime.markdown import code, cut, fence, shortened, size, text
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
-    from replicator.core.images import Image, ImageRef
-    from replicator.core.replicas import ReplicaResult
+    from replicator.core.images import Image
+    from replicator.core.replicas import ReplicaResult, Revision
     from replicator.runtime.verdict import Verdict
 
 #: How many locations the snippets show; more than exist today.
 _MOST_USED = 200
 _QUOTED = re.compile(r"`([^`]+)`")
 
-_CONSOLE = "https://console.cloud.google.com/compute/imagesDetail/"
 _PAGES = errors.REPORT_TO.removesuffix("/issues") + "/blob/v1/docs/"
 _COMMAND_LINE = f"{_PAGES}quick-start-command-line.md#with-your-own-images"
 #: A timeline of no more copies than these says nothing that the table doesn't.
@@ -38,12 +38,18 @@ _SIGN = {
     Result.SKIPPED: "⏭️",
     Result.PLANNED: "📝",
 }
-_ROW_SIGN = {
-    Outcome.SOURCE: "🏠",
-    Outcome.FAILED: "❌",
-    Outcome.INTERRUPTED: "⏳",
-    Outcome.PLANNED: "📝",
-}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What is known of a run and its index besides the images; empty where it isn't."""
+
+    index_digest: str = ""
+    signed_by: str = ""
+    revision: Revision | None = None
+    commit_url: str = ""
+    """The page of the revision's commit, made of characters that are safe in a link."""
+    seconds: float = 0.0
 
 
 def render(
@@ -53,22 +59,19 @@ def render(
     notes: Sequence[str],
     again: Sequence[str] = (),
     costs: Sequence[str] = (),
+    facts: Facts | None = None,
 ) -> str:
     """Return the whole summary. `again` is the command that repeats the run, shown if something is left to do.
 
-    `costs` says what was planned to be copied, and what that costs.
+    `costs` says what was planned to be copied, and what that costs; `facts` what is known of the run and its index.
     """
     wrong = [row for row in rows if row.error]
-    parts = head(verdict, source, wrong, notes, costs)
+    parts = head(verdict, source, wrong, notes, costs, facts)
     if again and (verdict.result is Result.FAILED or wrong):
         parts += _again(again)
     if rows:
         parts += ["#### What exists where", ""] if wrong else []
-        parts += [
-            "| Location | Image | Outcome | Family | Access | GB (disk / archive) | Seconds |",
-            "|---|---|---|---|---|--:|--:|",
-        ]
-        parts += [*cut([_table_row(row) for row in rows], "| … | {} more | | | | | |"), ""]
+        parts += table.existing(rows)
     parts += [*cut(list(_remarks(rows)), "- … {} more"), ""]
     parts += diagrams(rows)
     parts += _usage([row for row in rows if row.outcome.verified and not row.key])
@@ -81,40 +84,51 @@ def head(
     wrong: Sequence[ReplicaResult],
     notes: Sequence[str],
     costs: Sequence[str] = (),
+    facts: Facts | None = None,
 ) -> list[str]:
     """Return the lines above the table: the result, the source, remarks, and what is `wrong` with what to do."""
     parts = [f"### {_SIGN[verdict.result]} {shortened(verdict.headline)}", ""]
     if verdict.error:
-        parts += _error(verdict.error, said={row.error.todo for row in wrong if row.error})
+        parts += ended_by(verdict.error, said={row.error.todo for row in wrong if row.error})
     if source is not None:
-        facts = f"stored in {text(source.home or 'several locations')}, {source.disk_size_gb} GB disk"
-        facts += f", {size(source.archive_size_bytes)} archive"
-        parts += [f"Source: {link(source.ref, source.ref.uri)}, {facts}", ""]
+        stored = f"stored in {text(source.home or 'several locations')}, {source.disk_size_gb} GB disk"
+        stored += f", {size(source.archive_size_bytes)} archive"
+        parts += [f"Source: {table.link(source.ref.uri, source.ref.uri)}, {stored}", ""]
+    if facts and (known := facts_line(facts)):
+        parts += [known, ""]
     if costs:
-        parts += [f"Planned: {'; '.join(map(shortened, costs))}", ""]
+        parts += [f"Planned: {'; '.join(map(_with_code, costs))}", ""]
     parts += [f"> {shortened(note)}\n" for note in notes]
     return parts + cut(_trouble(wrong), "… {} more lines, see the log")
 
 
-def _table_row(row: ReplicaResult) -> str:
-    replica, good = row.replica, row.outcome.verified
-    outcome = str(row.outcome) if good or row.outcome is Outcome.PLANNED else f"**{row.outcome}**"
-    family = text(replica.family) if replica.family else "none"
-    if replica.family and good and not row.promoted:
-        family += f" (not moved: {text(row.held)})" if row.held else " (not moved)"
-    cells = [
-        text(row.where) + (" (required)" if replica.required else ""),
-        link(replica.ref, replica.ref.name) if row.image else code(replica.ref.name),
-        f"{_ROW_SIGN.get(row.outcome, '✅')}&nbsp;{outcome}" + (f" ({text(row.reason)})" if row.error else ""),
-        family if good or row.outcome is Outcome.PLANNED else "",
-        row.access if good else "",
-        f"{row.image.disk_size_gb}&nbsp;/&nbsp;{row.image.archive_size_bytes / 10**9:.1f}" if row.image else "",
-        f"{row.seconds:.{0 if row.seconds >= 10 else 1}f}" if row.seconds else "",
-    ]
-    return f"| {' | '.join(cells)} |"
+def facts_line(facts: Facts) -> str:
+    """Render the index, its signer, the revision and the duration, as far as they are known, in a line."""
+    known = [f"Index {code(facts.index_digest)}"] if facts.index_digest else []
+    if facts.signed_by:
+        known.append(f"signed by {shortened(facts.signed_by)}")
+    if facts.revision:
+        revision = facts.revision
+        commit = code(revision.commit[:12])
+        if facts.commit_url:
+            commit = f"[{commit}]({facts.commit_url})"
+        known.append(f"built from {text(revision.repository)} at {text(revision.ref)}, commit {commit}")
+    if facts.seconds:
+        minutes, seconds = divmod(round(facts.seconds), 60)
+        known.append(f"took {f'{minutes} min ' * bool(minutes)}{seconds} s")
+    line = ", ".join(known)
+    return f"{line[:1].upper()}{line[1:]}"
 
 
-def _error(error: errors.ReplicatorError, *, said: Collection[str]) -> list[str]:
+def _with_code(sentence: str) -> str:
+    """Escape a sentence, and render what it puts between backticks as code."""
+    words = _QUOTED.split(sentence)
+    return "".join(
+        code(word) if number % 2 else f"{text(word)}{' ' * word.endswith(' ')}" for number, word in enumerate(words)
+    )
+
+
+def ended_by(error: errors.ReplicatorError, *, said: Collection[str] = ()) -> list[str]:
     """Render the error that ended the whole run; its remedy only if it isn't among those `said` of replicas."""
     if isinstance(error, errors.BadSettings):
         return [*cut([f"- {shortened(str(problem))}" for problem in error.problems], "- … {} more"), ""]
@@ -128,8 +142,8 @@ def _trouble(rows: Sequence[ReplicaResult]) -> list[str]:
     lines = []
     for reason in dict.fromkeys(row.reason for row in rows):
         met = [(row, row.error) for row in rows if row.error and row.reason == reason]
-        where = ", ".join(text(row.where) for row, _ in met)
-        lines += [f"#### {_ROW_SIGN[met[0][0].outcome]} {where}: [{text(reason)}]({_PAGES}errors.md#{reason})", ""]
+        where = table.named([row for row, _ in met])
+        lines += [f"#### {table.SIGN[met[0][0].outcome]} {where}: [{text(reason)}]({_PAGES}errors.md#{reason})", ""]
         alike: dict[str, list[str]] = {}
         for row, error in met:
             alike.setdefault(error.what.replace(row.replica.location, ""), []).append(error.what)
@@ -183,8 +197,14 @@ def _remarks(rows: Sequence[ReplicaResult]) -> Iterable[str]:
 
 
 def diagrams(rows: Sequence[ReplicaResult]) -> list[str]:
-    """Return pictures of who copies whom and when, where there is more to see than a few copies of the source."""
-    if sum(row.began is not None for row in rows) <= _FEW_COPIES and not any(row.origin for row in rows):
+    """Return pictures of who copies whom and when, where there is more to see than a few copies of the source.
+
+    Copies that all began and ended at the same time make a picture of equal bars.
+    """
+    timed = [row for row in rows if row.began is not None]
+    waves = any(row.origin for row in rows)
+    alike = len({(round(row.began or 0), round(row.seconds)) for row in timed}) == 1
+    if not waves and (len(timed) <= _FEW_COPIES or alike):
         return []
     return [fence("mermaid", diagram) for diagram in (charts.lineage(rows), charts.gantt(rows)) if diagram]
 
@@ -200,8 +220,3 @@ def _usage(rows: Sequence[ReplicaResult]) -> list[str]:
         f"[The Terraform module]({_PAGES}terraform.md) chooses from the index instead, pinned by its digest.",
         "</details>",
     ]
-
-
-def link(ref: ImageRef, shown: str) -> str:
-    """Return what is `shown` as a link to the image's page in Google's console."""
-    return f"[{code(shown)}]({_CONSOLE}{quote(ref.uri, errors='replace')})"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from replicator.replicas.summary import diagrams, head, link
-from replicator.runtime.markdown import code, cut, fence, shortened, text
+from replicator.replicas.summary import table
+from replicator.replicas.summary.page import diagrams, head
+from replicator.runtime.markdown import fence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,8 +30,7 @@ def render(
     `does_it` is the command that carries the plan out; empty if it would change nothing.
     """
     parts = head(verdict, source, [row for row in rows if row.error], notes, costs)
-    parts += ["#### What a run would do", "", "| Location | Image | Step | Family |", "|---|---|---|---|"]
-    parts += [*cut([_row(row, steps.get(row.replica.location, "")) for row in rows], "| … | {} more | | |"), ""]
+    parts += ["#### What a run would do", "", *table.planned(rows, steps)]
     parts += diagrams(rows)
     if not does_it:
         parts.append("Everything is as wanted already: a run would change nothing.")
@@ -43,14 +43,3 @@ def render(
             fence("sh", does_it),
         ]
     return "\n".join(parts).rstrip() + "\n"
-
-
-def _row(row: ReplicaResult, step: str) -> str:
-    replica = row.replica
-    cells = [
-        text(row.where) + (" (required)" if replica.required else ""),
-        link(replica.ref, replica.ref.name) if row.image else code(replica.ref.name),
-        f"❌&nbsp;**refuse** ({text(row.reason)})" if row.error else shortened(step),
-        text(replica.family) if replica.family else "none",
-    ]
-    return f"| {' | '.join(cells)} |"
