@@ -77,9 +77,9 @@ async def _held(asked: _Asked, manifest: str) -> Held:
     except _Passing as error:
         return error.held
     except json_api.Unanswered as error:
-        return Held(told=f"{error}. {error.remedy}" if error.remedy else str(error))
+        return Held(told=" ".join(filter(None, (f"{str(error).rstrip('.')}.", error.remedy))))
     except SignInFailed as error:
-        return Held(told=str(error))
+        return Held(told=error.message)
 
 
 async def _lacking(near: _Asked, far: _Asked, digest: str) -> tuple[str, ...]:
