@@ -91,6 +91,12 @@ KEYS = frozenset({ShieldedKey("pk", "X509 a"), ShieldedKey("dbxs", "BIN b")})
             ({"guest_os_features": frozenset()}, {"guest_os_features": frozenset({feature})}, ["guestOsFeatures"])
             for feature in ("UEFI_COMPATIBLE", "SECURE_BOOT", "WINDOWS")
         ),
+        ({"architecture": "ARM64"}, {"architecture": "ARM64", "disk_size_gb": 7}, ["diskSizeGb"]),
+        (
+            {"architecture": "ARM64", "confidential": False},
+            {"architecture": "ARM64", "confidential": True},
+            ["enableConfidentialCompute"],
+        ),
         ({"architecture": "ARM64", "licenses": frozenset()}, {"architecture": "ARM64"}, []),
         ({"architecture": "ARCHITECTURE_UNSPECIFIED"}, {"architecture": "ARM64"}, []),
     ],
