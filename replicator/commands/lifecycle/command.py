@@ -18,6 +18,9 @@ _OUTPUTS = {
     "plan_digest": "",
 }
 
+#: The name of a JSON Schema → what makes it, for `make docs`.
+SCHEMAS = {"retention-rules": "commands.lifecycle.retain.rules_file:schema"}
+
 COMMANDS = [
     Command(
         "list",

@@ -5,30 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import google.oauth2.credentials
-import pytest
 from google.auth.compute_engine import _metadata
 
-from emulator.testing import Running, running
+from emulator.testing import running
 from testkit.identity import OAUTH, Identity
 from testkit.registry.mirroring import SHORT, Registry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-
-@pytest.fixture
-def emulator() -> Iterator[Running]:
-    """Repositories are there at once: the run's clock jumps, and the emulator's doesn't."""
-    with running(scenario={"repository_seconds": 0}) as emulator:
-        yield emulator
+    import pytest
 
 
-def test_whoever_signed_in_makes_the_mirrors(
-    emulator: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_person_makes_the_mirrors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_metadata, "_NO_GCE_CHECK", True)
-    with Identity() as identity:
+    with running(scenario={"repository_seconds": 0}) as emulator, Identity() as identity:
         monkeypatch.setattr(google.oauth2.credentials, "_GOOGLE_OAUTH2_TOKEN_ENDPOINT", f"{identity.url}/token")
         monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(identity.user(tmp_path)))
         identity.guard(emulator, ("artifactregistry.*",))
@@ -37,4 +28,4 @@ def test_whoever_signed_in_makes_the_mirrors(
         done = registry("ensure", **SHORT)
         assert (done.exit_code, done.result) == (0, "complete"), done.log
         assert identity.asked[OAUTH]
-    assert all(entry["principal"] for entry in emulator.journal())
+        assert all(entry["principal"] for entry in emulator.journal())
