@@ -8,10 +8,10 @@ READY := $(VENV)/ready-$(shell cksum < locks/dev.txt | cut -d ' ' -f 1)
 READY_DEMO := $(if $(wildcard $(READY)),$(READY),$(VENV)/demo-$(shell cksum < locks/demo.txt | cut -d ' ' -f 1))
 
 # Uses all cores.
-RUN := pytest -q -n auto --dist worksteal
-PYTEST := $(PY) -m $(RUN)
+TESTS := pytest -q -n auto --dist worksteal
+PYTEST := $(PY) -m $(TESTS)
 
-.PHONY: help setup demo test test-rest test-all engines test-runners test-signing test-forges soak mutation coverage lint bench docs lock lock-check package release-check clean
+.PHONY: help setup demo test test-rest test-all engines test-runners test-signing test-registry test-forges test-container soak mutation coverage lint bench smoke smoke-clean docs lock lock-check package release-check clean
 
 help:
 	@echo 'make demo    the main job on the embedded emulator: one image in, three locations out, one refused at first'
@@ -20,12 +20,16 @@ help:
 	@echo 'make test-rest  the tests that make test leaves out; run make engines before it so that none are skipped'
 	@echo 'make test-runners  action.yml run by nektos/act and the engine of Gitea; builds both if Go is installed'
 	@echo 'make test-signing  signatures, with @sigstore/mock if Node is installed, and with cosign, built if Go is'
+	@echo 'make test-registry  mirrors pulled through by crane, containerd, k3s, Podman and Skopeo; builds what it needs if Go is installed'
 	@echo 'make test-forges  releases: a real Gitea server, built if Go is installed, and every fault at every call'
+	@echo 'make test-container  the container image, built by buildah on a base of Debian, and the main job in it'
 	@echo 'make soak    random faults, then a run without any, for MINUTES=10; SEED=N EXAMPLES=N repeats one seed'
 	@echo 'make mutation  one change at a time to code that decides, which the tests must notice; ONLY=plan AT=step_for picks some'
 	@echo 'make coverage  branch coverage of replicator/ by all tests except those on real runners, and the lines not covered'
 	@echo 'make lint    ruff, mypy, zizmor, schema checks, shellcheck, and actionlint if it is built'
 	@echo 'make bench   check the promises about speed, in a few minutes; ONLY="skip copying" picks some'
+	@echo 'make smoke PROJECT=my-project  try it on the real cloud: asks first, minutes, under a cent, cleans up, reports'
+	@echo 'make smoke-clean PROJECT=my-project  remove what such runs left; make smoke EMULATOR=1 rehearses one'
 	@echo 'make docs    generate the inputs of action.yml, tables of docs/, and the schema from the code'
 	@echo 'make lock    make the hashed locks from locks/*.in (needs uv)'
 	@echo 'make lock-check  check that the lock installs on every system and Python (needs a package index)'
@@ -54,24 +58,35 @@ test-rest: setup
 test-all: setup
 	@MAKE="$(MAKE)" bash scripts/test_all.sh
 
-engines:
-	@bash scripts/engines.sh actionlint act gitea-act cosign
-	@bash scripts/sigstore.sh
+engines: setup
+	@bash scripts/engines.sh actionlint act gitea-act cosign crane distribution pull terraform-external
+	@bash scripts/node.sh
+	@bash scripts/pygithub.sh "$(VENV)"
 
 test-runners: setup
 	@bash scripts/engines.sh
-	@bash scripts/sigstore.sh
+	@bash scripts/node.sh sigstore
 	@$(PYTEST) tests/clients/runners $(ARGS)
 
 test-signing: setup
-	@bash scripts/sigstore.sh
+	@bash scripts/node.sh sigstore
 	@bash scripts/engines.sh cosign
 	@$(PYTEST) --all tests/integration/signing tests/exhaustive/test_mutated.py tests/clients/test_cosign.py tests/e2e/signing $(ARGS)
 
+test-registry: setup
+	@bash scripts/engines.sh crane distribution pull
+	@$(PYTEST) --all tests/clients/registry tests/clients/test_gcloud_registry.py tests/integration/registry \
+		tests/emulator/artifact_registry tests/exhaustive/test_registry_faults.py $(ARGS)
+
 test-forges: setup
 	@bash scripts/gitea-server.sh build
-	@$(PYTEST) --all tests/clients/test_gitea.py tests/clients/test_gitea_runs.py tests/exhaustive/test_release.py \
-		tests/exhaustive/test_dispatch.py $(ARGS)
+	@bash scripts/node.sh judges
+	@bash scripts/pygithub.sh "$(VENV)"
+	@$(PYTEST) --all tests/clients/test_gitea.py tests/clients/test_gitea_runs.py tests/clients/test_judges.py \
+		tests/exhaustive/test_release.py tests/exhaustive/test_dispatch.py tests/exhaustive/webhooks $(ARGS)
+
+test-container: setup
+	@$(PY) -m pytest -q -n 0 -rs tests/clients/container $(ARGS)
 
 soak: setup
 	@$(PY) scripts/soak.py $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) \
@@ -82,7 +97,7 @@ mutation: setup
 
 coverage: setup
 	@$(PY) -m coverage erase
-	@$(PY) -m coverage run -m $(RUN) --all tests --ignore=tests/clients/runners $(ARGS)
+	@$(PY) -m coverage run -m $(TESTS) --all tests --ignore=tests/clients/runners $(ARGS)
 	@$(PY) -m coverage combine --quiet
 	@$(PY) -m coverage report
 
@@ -94,6 +109,14 @@ bench: setup
 
 docs: setup
 	@$(PY) -I scripts/docs.py
+
+SMOKE = $(PY) -I -m scripts.smoke $(1) --project '$(PROJECT)' --emulator '$(EMULATOR)' --yes '$(YES)' --registry '$(REGISTRY)'
+
+smoke: setup
+	@$(call SMOKE,run) $(if $(ZONE),--zone '$(ZONE)') --only '$(ONLY)' --public '$(PUBLIC)' --thorough '$(THOROUGH)'
+
+smoke-clean: setup
+	@$(call SMOKE,clean) --run '$(RUN)'
 
 LOCK := uv pip compile --quiet --universal --generate-hashes --no-annotate --python-version 3.11 --upgrade \
 	--custom-compile-command 'make lock'
@@ -109,6 +132,7 @@ lock:
 	$(LOCK_SLIM) -c locks/sign.txt -c locks/demo.txt locks/serve.in -o locks/serve.txt
 	$(LOCK_SLIM) -c locks/uv.txt -c locks/sign.txt -c locks/demo.txt -c locks/serve.txt locks/dev.in -o locks/dev.txt
 	$(LOCK) -c locks/dev.txt locks/package.in -o locks/package.txt
+	$(LOCK) locks/judges.in -o locks/judges.txt
 	$(LOCK) locks/audit.in -o locks/audit.txt
 
 lock-check: setup

@@ -17,12 +17,14 @@ from benchmarks.figures import Results, Skipped, aligned, rows
 
 #: Name → what it is about. A module each.
 BENCHMARKS = {
-    "skip": "What a run that is skipped costs",
+    "skip": "What a run that is skipped costs, and a look-up that asks nobody",
     "set_up": "What every user waits for: the set-up of the action",
     "quota": "Every region from one source, quotas enforced",
     "refusals": "What refusals for rate cost",
     "copying": "How close a run comes to its slowest copy",
     "by_hand": "Against gcloud lines to the same end state",
+    "large_file": "What the largest file on a release costs",
+    "receiver": "How soon a webhook is acknowledged",
     "retention": "What deciding costs a sweep of retention",
 }
 JSON = ROOT / "build" / "bench.json"

@@ -28,7 +28,8 @@ _PYTHON = str(Path(sys.base_prefix) / "bin" / "python3")
 
 def measure() -> Iterator[Figure]:
     """Cold with and without uv on PATH, and used again. Raises Skipped without a package index."""
-    spans: dict[str, list[float]] = {"pip": [], "fetched": [], "on_path": [], "again": []}
+    spans: dict[str, list[float]] = {"pip": [], "fetched": [], "on_path": [], "again": [], "small": []}
+    sizes: dict[str, int] = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "with uv").mkdir()
@@ -42,6 +43,8 @@ def measure() -> Iterator[Figure]:
                     found = _by_the_action(folder / how, path, spans[how])
                     if found != wanted:
                         raise RuntimeError(f"not the same end state: {sorted(found ^ wanted)[:5]}")
+                _by_the_action(folder / "small", paths["on_path"], spans["small"], lock="locks/announce.txt")
+            sizes = {how: _size(folder / how) for how in ("fetched", "small")}
         except subprocess.CalledProcessError as error:
             raise Skipped("no package index can be reached") from error
         for _ in range(_SECOND_USES):
@@ -55,6 +58,20 @@ def measure() -> Iterator[Figure]:
             at_most=0.5,
             note="bytecode included",
         )
+    yield Figure.ratio(
+        "set-up, cold, uv on PATH: of release/ / of the main action",
+        median["small"],
+        median["on_path"],
+        at_most=0.5,
+    )
+    yield Figure.ratio(
+        "packages of release/ / of the main action",
+        sizes["small"] / 2**20,
+        sizes["fetched"] / 2**20,
+        at_most=0.3,
+        parts="MiB",
+        note="bytecode included",
+    )
     yield Figure(name="set-up, second use in a job", value=median["again"], unit="s", at_most=0.3)
 
 
@@ -71,7 +88,9 @@ def _by_pip(folder: Path, spans: list[float]) -> set[str]:
     return _bytecode(folder)
 
 
-def _by_the_action(folder: Path, path: str, spans: list[float], *, cold: bool = True) -> set[str]:
+def _by_the_action(
+    folder: Path, path: str, spans: list[float], *, cold: bool = True, lock: str = "locks/action.txt"
+) -> set[str]:
     """The same by `setup.sh`."""
     if cold:
         _emptied(folder)
@@ -79,7 +98,7 @@ def _by_the_action(folder: Path, path: str, spans: list[float], *, cold: bool = 
         "GITHUB_ACTION_PATH": str(ROOT),
         "RUNNER_TEMP": str(folder),
         "INPUT_PYTHON": _PYTHON,
-        "REPLICATOR_LOCK": "locks/action.txt",
+        "REPLICATOR_LOCK": lock,
     }
     began = time.perf_counter()
     env = {**os.environ, **own, "PATH": path, "PIP_CACHE_DIR": str(folder / "cache"), "GITHUB_OUTPUT": os.devnull}
@@ -93,6 +112,11 @@ def _by_the_action(folder: Path, path: str, spans: list[float], *, cold: bool = 
 def _emptied(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
+
+
+def _size(folder: Path) -> int:
+    """Bytes of the packages that the action made."""
+    return sum(file.stat().st_size for file in folder.glob("replicator-*/lib/*/site-packages/**/*") if file.is_file())
 
 
 def _bytecode(folder: Path) -> set[str]:

@@ -63,12 +63,22 @@ def _in_runner(env: Mapping[str, str]) -> bool:
     )
 
 
+def _leave_no_core() -> None:
+    """Let a crash leave no file of this process's memory, which holds keys and tokens."""
+    try:
+        import resource
+    except ImportError:
+        return  # Windows, which has no such files
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+
+
 def entry() -> NoReturn:
     """Run as a process, and exit at once, even while threads still wait for answers that are no longer needed."""
     env = dict(os.environ)
     # Programs that this one starts (google-auth may run gcloud) must not inherit the key or a token.
-    for name in ("SIGNING_KEY", "INPUT_TOKEN"):
+    for name in ("SIGNING_KEY", "INPUT_TOKEN", "WEBHOOK_SECRET", "WEBHOOK_SECRET_PREVIOUS"):
         os.environ.pop(name, None)
+    _leave_no_core()
     asked = _of_action(sys.argv[1:], env)
     if asked:
         EarlySignals(asked, env, sys.stdout)

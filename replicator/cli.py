@@ -40,9 +40,9 @@ def main(argv: list[str], env: Mapping[str, str], stdout: TextIO) -> int:
 
 def find(argv: list[str]) -> tuple[Command | None, list[str]]:
     """Return the command whose verb, of one word or two, begins the arguments, and the other arguments."""
-    every = {command.verb: command for command in commands.every()} if argv and argv[0][:1] != "-" else {}
+    known = {command.verb: command for command in commands.beginning(argv[0])} if argv and argv[0][:1] != "-" else {}
     for count in (2, 1):
-        if command := every.get(" ".join(argv[:count])):
+        if command := known.get(" ".join(argv[:count])):
             return command, argv[count:]
     return None, argv
 

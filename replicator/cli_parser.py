@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import json
 import re
 import shutil
@@ -14,6 +13,7 @@ from replicator import __version__
 from replicator.bootstrap import command as commands
 from replicator.bootstrap.quote import quoted
 from replicator.bootstrap.workflow_commands import plain
+from replicator.core import names
 from replicator.inputs.fields import Option
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 #: The installed script; `replicator` is another name of it.
 PROGRAM = "gce-image-replicator"
 
-#: So many commands, the first, have an example in the help of them all.
+#: How many commands, the first, have an example in the help of them all.
 _SHOWN = 3
 _OTHERS = "others"
 #: The shells that commands and options can be completed in.
@@ -93,7 +93,7 @@ class Parser(argparse.ArgumentParser):
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return a question that names what comes nearest to a wrong word, after a blank; empty if nothing is near."""
-    near = difflib.get_close_matches(word, list(known), n=2)
+    near = names.nearest(word, known)
     return f" Did you mean {' or '.join(near)}?" if near else ""
 
 

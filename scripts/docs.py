@@ -19,11 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from replicator.bootstrap.command import every
-from replicator.commands.lifecycle.retain import rules_file
-from replicator.commands.registry import config as registry_config
-from replicator.commands.webhooks import event
-from replicator.commands.webhooks.receiver import config as webhook_config
+from replicator.bootstrap.command import declared, every, load
 from replicator.compute import errors as compute_errors
 from replicator.compute import refusals
 from replicator.compute.permissions import PERMISSIONS, ROLES
@@ -31,7 +27,7 @@ from replicator.compute.refusals import Then
 from replicator.core import errors
 from replicator.index import errors as index_errors
 from replicator.inputs import config_file, price_list
-from scripts import terraform_orders
+from scripts import gitlab_component, terraform_orders
 from scripts.action_inputs import filled
 
 if TYPE_CHECKING:
@@ -81,32 +77,42 @@ OWNERS = (
 )
 
 
-#: The measured cases that are commands, and the heading of each one's column.
-COMMANDS = {
+#: The measured cases of the main action that are columns of their own, and their headings.
+OF_REPLICATE = {
     "a first run": "`replicate`",
     "a rerun with nothing to do": "the same again",
     "`dry_run: true` or `plan`": "`plan`",
-    "`verify --index`": "`verify`",
-    "`list`": "`list`",
-    "`rollback`": "`rollback`",
-    "`promote`": "`promote`",
-    "`retain`": "`retain`",
-    "`retain --apply`": "`retain --apply`",
-    "`resolve --index`": "`resolve`",
 }
+
+
+def _columns(measured: Mapping[str, Any]) -> dict[str, str]:
+    """Case → heading, of the cases that are commands: the first one of each verb, and what `--apply` needs."""
+    verbs = sorted((command.verb for command in every()), key=len, reverse=True)
+    columns: dict[str, str] = {}
+    for case in measured:
+        said = case.strip("`")
+        verb = next((verb for verb in verbs if f"{said} ".startswith(f"{verb} ")), "")
+        if case in OF_REPLICATE:
+            columns[case] = OF_REPLICATE[case]
+        elif said.endswith(" --apply"):
+            columns[case] = case
+        elif verb and f"`{verb}`" not in columns.values():
+            columns[case] = f"`{verb}`"
+    return columns
 
 
 def permissions(_action: dict[str, Any]) -> str:
     """Return the table of permissions, as the tests measured them: a column for each command, and what changes it."""
     measured = _measured()
+    columns = _columns(measured)
     return _table(
-        ["Permission", "Project", "A role that has it", *COMMANDS.values(), "Options"],
+        ["Permission", "Project", "A role that has it", *columns.values(), "Options"],
         (
             [
                 f"`{name}`",
                 {"source": "source's", "replicas": "replicas'"}[where],
                 f"`{role}`",
-                *("✓" if name in measured[case][where] else "" for case in COMMANDS),
+                *("✓" if name in measured[case][where] else "" for case in columns),
                 _options(measured, where, name),
             ]
             for where in ("source", "replicas")
@@ -118,8 +124,11 @@ def permissions(_action: dict[str, Any]) -> str:
 
 def _options(measured: dict[str, dict[str, list[str]]], where: str, name: str) -> str:
     """Return the cases, beside the commands, that differ from their command in a permission."""
-    others = [case for case in measured if case not in COMMANDS]
-    differing = [case for case in others if (name in measured[case][where]) != (name in measured[_of(case)][where])]
+    columns = _columns(measured)
+    others = [case for case in measured if case not in columns]
+    differing = [
+        case for case in others if (name in measured[case][where]) != (name in measured[_of(case, columns)][where])
+    ]
     parts = {
         word: [case for case in differing if (name in measured[case][where]) == (word == "for")]
         for word in ("for", "not for")
@@ -127,9 +136,9 @@ def _options(measured: dict[str, dict[str, list[str]]], where: str, name: str) -
     return "; ".join(f"{word} {', '.join(cases)}" for word, cases in parts.items() if cases)
 
 
-def _of(case: str) -> str:
+def _of(case: str, columns: Mapping[str, str]) -> str:
     """The command that a case is an option of: the one that its name begins with, else `replicate`."""
-    return next((command for command in COMMANDS if case.startswith(f"{command[:-1]} --")), "a first run")
+    return next((command for command in columns if case.startswith(f"{command[:-1]} --")), "a first run")
 
 
 def calls(_action: dict[str, Any]) -> str:
@@ -220,7 +229,8 @@ def main(argv: list[str], stdout: TextIO, root: Path = ROOT) -> int:
             **made,
             **{page: fill(page, root, made) for page in pages(root)},
             **_schemas(root),
-            "docs/errors.md": error_page(),
+            **{f"docs/{name}": text for name, text in error_pages().items()},
+            gitlab_component.PATH: gitlab_component.filled(_read(ROOT / gitlab_component.PATH)),
             "terraform/orders.json": terraform_orders.text(),
         }
     except ValueError as error:
@@ -242,46 +252,67 @@ def _schemas(root: Path) -> dict[str, str]:
     made = {
         "replicate-config.schema.json": json.dumps(config_file.schema(), indent=2) + "\n",
         "prices.schema.json": json.dumps(price_list.schema(), indent=2) + "\n",
-        "registry-config.schema.json": json.dumps(registry_config.schema(), indent=2) + "\n",
-        "retention-rules.schema.json": json.dumps(rules_file.schema(), indent=2) + "\n",
-        "event.schema.json": json.dumps(event.schema(), indent=2) + "\n",
-        "webhook-config.schema.json": json.dumps(webhook_config.schema(), indent=2) + "\n",
+        **{
+            f"{name}.schema.json": json.dumps(load(schema)(), indent=2) + "\n"
+            for schemas in declared("SCHEMAS")
+            for name, schema in schemas.items()
+        },
         # Written by hand.
         "image-index.schema.json": _read(root / "schemas" / "image-index.schema.json"),
     }
     return {f"{folder}/{name}": text for folder in ("schemas", "replicator/schemas") for name, text in made.items()}
 
 
-def error_page() -> str:
-    """Return docs/errors.md: for each failure what happened, why, what to do, and whether it is repeated."""
-    sections = [
-        _ERRORS_HEAD,
-        _RUNS_HEAD,
-        _contents(),
-        *(part for heading, rows in _grouped().items() for part in _group(heading, rows)),
-        _REPLICAS_HEAD,
-        *(_section(error, _effect(error), _answers(error)) for error in replica_errors()),
-    ]
-    return "\n\n".join(sections) + "\n"
+def error_pages() -> dict[str, str]:
+    """Return the pages on errors by name: for each failure what happened, why, what to do, whether it is repeated."""
+    pages = {
+        "errors.md": [
+            _ERRORS_HEAD,
+            _RUNS_HEAD,
+            _contents(),
+        ],
+        _OF_A_REPLICA: [
+            _PART_HEAD.format(title=_PAGES[_OF_A_REPLICA]),
+            _REPLICAS_HEAD,
+            *(_section(error, _effect(error), _answers(error)) for error in replica_errors()),
+        ],
+    }
+    for heading, rows in _grouped().items():
+        for name in dict.fromkeys(map(page_of, rows)):
+            parts = pages.setdefault(name, [_PART_HEAD.format(title=_PAGES[name])])
+            parts += _group(heading, [row for row in rows if page_of(row) == name])
+    return {name: "\n\n".join(parts) + "\n" for name, parts in pages.items()}
+
+
+def page_of(row: errors.Advice) -> str:
+    """Return the page that explains a failure that ends the run: one that a reader takes in."""
+    owner = _owner(row)
+    if owner == "replicator.compute.errors":
+        return _ALL if row in _OF_ALL else "errors-of-the-sign-in.md"
+    return _PAGE_OF.get(owner, _ALL if owner == "replicator.core.errors" else "errors-of-commands.md")
+
+
+def _owner(row: errors.Advice) -> str:
+    return next(owner.__name__ for owner in OWNERS if row in vars(owner).values())
 
 
 def _contents() -> str:
-    """Return the table by which the section of a title is found: a row for each part of the page."""
-    rows = [[heading, _linked([row.title for row in group])] for heading, group in _grouped().items()]
-    reasons = _linked([title(error) for error in replica_errors()])
+    """Return the table by which the section of a title is found: a row for each part."""
+    rows = [[heading, _linked({row.title: page_of(row) for row in group})] for heading, group in _grouped().items()]
+    reasons = _linked({title(error): _OF_A_REPLICA for error in replica_errors()})
     return _table(["Of", "Title of the annotation"], [*rows, ["one replica", reasons]])
 
 
-def _linked(titles: Iterable[str]) -> str:
-    anchors = ((each, re.sub(r"[^\w -]", "", each).lower().replace(" ", "-")) for each in sorted(titles))
-    return ", ".join(f"[{each}](#{anchor})" for each, anchor in anchors)
+def _linked(titles: Mapping[str, str]) -> str:
+    anchors = ((each, titles[each], re.sub(r"[^\w -]", "", each).lower().replace(" ", "-")) for each in sorted(titles))
+    return ", ".join(f"[{each}]({page}#{anchor})" for each, page, anchor in anchors)
 
 
 def _grouped() -> dict[str, list[errors.Advice]]:
-    """Map the heading of each part of the page to its failures, in the order of the code."""
+    """Map the heading of each part to its failures, in the order of the code."""
     groups: dict[str, list[errors.Advice]] = {}
     for row in run_errors():
-        owner = next(owner.__name__ for owner in OWNERS if row in vars(owner).values())
+        owner = _owner(row)
         command = re.match(r"replicator\.commands\.(\w+)", owner)
         groups.setdefault(_PARTS.get(owner) or f"`{command[1] if command else owner}`", []).append(row)
     return groups
@@ -291,6 +322,37 @@ def _group(heading: str, rows: Iterable[errors.Advice]) -> Iterator[str]:
     yield f"## Of {heading}"
     for row in rows:
         yield _section(row, _exit_code(row), *(_inputs_said() if row is errors.BAD_SETTINGS else ()))
+
+
+_ALL = "errors-of-every-command.md"
+_OF_A_REPLICA = "errors-of-a-replica.md"
+#: The failures of the door to Compute Engine that are not about the sign-in.
+_OF_ALL = (
+    compute_errors.SOURCE_MISSING,
+    compute_errors.SOURCE_UNREADABLE,
+    compute_errors.SOURCE_UNUSABLE,
+    compute_errors.ENDPOINT_UNREACHABLE,
+)
+#: The owners whose failures fill a page.
+_PAGE_OF = {
+    "replicator.index.errors": "errors-of-signatures.md",
+    **dict.fromkeys(
+        ("replicator.commands.release.errors", "replicator.commands.release.workflows.errors"), "errors-of-releases.md"
+    ),
+}
+_PAGES = {
+    _OF_A_REPLICA: "Errors of a replica",
+    _ALL: "Errors of every command",
+    "errors-of-the-sign-in.md": "Errors of the sign-in",
+    "errors-of-signatures.md": "Errors of the index and its signature",
+    "errors-of-releases.md": "Errors of releases and of workflows' runs",
+    "errors-of-commands.md": "Errors of single commands",
+}
+_PART_HEAD = """# {title}
+
+<!-- Generated by `make docs` from the errors in replicator/. Change those, not this. -->
+
+A part of [Every error](errors.md), which explains the words."""
 
 
 #: The parts of the page that are not of one command alone.
@@ -313,7 +375,7 @@ _ERRORS_HEAD = """# Every error
 
 <!-- Generated by `make docs` from the errors and the table of refusals in replicator/. Change those, not this. -->
 
-Each message says what happened, why, and what to do. This page lists all of them. `…` stands for a name or another
+Each message says what happened, why, and what to do. This page and those that it leads to list all. `…` is any
 value. [After a failure](after-a-failure.md) says how to go on; the codes are explained in the
 [reference](reference.md#outcomes-results-exit-codes). [Every permission](every-permission.md) names the calls behind
 `forbidden`.

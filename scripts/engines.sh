@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Builds the real runners for tests/clients/runners/, and actionlint or cosign: engines.sh [NAME…].
+# Builds the real runners for tests/clients/runners/, and by name the other programs that tests use: engines.sh [NAME…].
 #
-# Each is a Go program pinned by scripts/go/NAME/go.mod, with every module's hash in go.sum beside it. The programs are
-# kept in a cache folder under a name that changes with the lock, and linked from build/engines/, where they are looked
-# for. A program that can't be built here (no Go, an old Go, no module proxy) is skipped with a line that says so; a wrong
-# hash is a failure.
+# Each is a Go program pinned by scripts/go/NAME/go.mod, with every module's hash in go.sum beside it; a main.go there is
+# the program itself, which calls the modules. The programs are kept in a cache folder under a name that changes with
+# the lock, and linked from build/engines/, where they are looked for. A program that can't be built here (no Go, an old
+# Go, no module proxy) is skipped with a line that says so; a wrong hash is a failure.
 set -uo pipefail
 cd "$(dirname -- "${BASH_SOURCE[0]}")/.." || exit 1
 
@@ -23,6 +23,11 @@ package_of() {
     act | gitea-act) echo github.com/nektos/act ;;
     actionlint) echo github.com/rhysd/actionlint/cmd/actionlint ;;
     cosign) echo github.com/sigstore/cosign/v3/cmd/cosign ;;
+    crane) echo github.com/google/go-containerregistry/cmd/crane ;;
+    distribution) echo github.com/distribution/distribution/v3/cmd/registry ;;
+    pull) echo . ;;
+    # Terraform's provider `external`, in the newest version that module proxies have.
+    terraform-external) echo github.com/terraform-providers/terraform-provider-external ;;
   esac
 }
 
@@ -45,7 +50,7 @@ fail() {
 build() {
   local name=$1 key program said package
   package=$(package_of "$name")
-  key=$(cat "scripts/go/$name/go.mod" "scripts/go/$name/go.sum" | cksum | cut -d ' ' -f 1)-$(uname -s)-$(uname -m)
+  key=$(cat "scripts/go/$name"/* | cksum | cut -d ' ' -f 1)-$(uname -s)-$(uname -m)
   program=$cache/$name-$key
   if [ ! -x "$program" ]; then
     rm -f -- "$links/$name"

@@ -46,7 +46,7 @@ for file in .github/ISSUE_TEMPLATE/*.yml; do
   [ "${file##*/}" = config.yml ] || forms+=("$file")
 done
 shells=()
-for file in *.sh scripts/*.sh .ci/run; do
+for file in *.sh scripts/*.sh .ci/run testkit/ci/stand_ins/*; do
   [ -e "$file" ] && shells+=("$file")
 done
 
@@ -60,6 +60,8 @@ check "schema of workflows" check-jsonschema --builtin-schema vendor.github-work
 check "schema of dependabot.yml" check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 check "schema of issue forms" check-jsonschema --builtin-schema vendor.github-issue-forms "${forms[@]}"
 check "schema of the issue forms' config" check-jsonschema --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
+check "schema of cloudbuild.yaml" check-jsonschema --builtin-schema vendor.cloudbuild ci-examples/cloudbuild.yaml
+check "schema of .gitlab-ci.yml" check-jsonschema --builtin-schema vendor.gitlab-ci ci-examples/gitlab/.gitlab-ci.yml
 check "timeouts of workflows" check-jsonschema --builtin-schema custom.github-workflows-require-timeout "${workflows[@]}"
 check "shellcheck" shellcheck "${shells[@]}"
 # Gitea and Forgejo take the whole address of an action, which actionlint doesn't know.

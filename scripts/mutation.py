@@ -66,7 +66,7 @@ class Module:
     @property
     def name(self) -> str:
         """The name of the module in ONLY and tests/mutants.toml."""
-        return self.path.rpartition("/")[2]
+        return "release_plan" if self.path == "commands/release/plan" else self.path.rpartition("/")[2]
 
 
 RULES = "integration/rules/test_rules.py::Test"
@@ -79,7 +79,7 @@ FAMILIES = (
     "integration/rules/test_execute.py::TestRepairs",
     "integration/commands/test_schedule.py::TestNewerRelease",
 )
-SUMMARY = ("unit/replicas/test_summary.py",)
+SUMMARY = ("unit/replicas/summary/test_page.py",)
 REFUSALS = ("unit/compute/test_refusals.py", "unit/compute/test_named_causes.py")
 PAIRS = ("exhaustive/test_pair_worlds.py",)
 EXECUTED = (*PAIRS, "integration/rules/test_execute.py", "integration/rules/test_rules.py")
@@ -99,6 +99,16 @@ MODULES = (
     Module("compute/refusals", REFUSALS),
     Module("compute/permissions", REFUSALS),
     *(Module(f"compute/trouble/{name}", REFUSALS) for name in ("fault", "table", "set_up", "named")),
+    Module(
+        "compute/trouble/sign_in", ("unit/compute/test_sign_in_answers.py", "integration/compute/test_credentials.py")
+    ),
+    Module("compute/trouble/connection", ("unit/compute/test_connection.py",)),
+    Module("compute/trouble/environment", ("unit/compute/test_connection.py",)),
+    Module("core/image_fields", ("unit/core/test_image_fields.py", "unit/core/test_compare.py")),
+    Module("core/held_back", ("integration/commands/test_held_back.py",)),
+    Module("inputs/manifest_age", ("unit/inputs/test_manifest_age.py",)),
+    Module("commands/replicate/preflight", ("integration/commands/test_preflight.py",)),
+    Module("compute/services/resource_manager", ("integration/commands/test_preflight.py",)),
     Module("core/compare", ("unit/core/test_compare.py", *PAIRS)),
     Module("core/access", ("unit/core/test_access.py", *PAIRS)),
     Module("commands/replicate/stale", EXECUTED),
@@ -122,13 +132,16 @@ MODULES = (
     Module("commands/replicate/execute", (*EXECUTED, "integration/commands/test_replicate.py")),
     Module("commands/merge/fragments", MERGED),
     Module("commands/merge/confirm", MERGED),
-    Module("replicas/summary", SUMMARY, ("_QUOTED", "_link")),
+    Module("replicas/summary/page", SUMMARY, ("_QUOTED", "_link")),
     Module(
         "replicas/snippets",
         ("unit/replicas/test_snippets.py", "clients/terraform/test_snippet.py"),
         ("_shell", "_quoted"),
     ),
-    Module("replicas/charts", ("unit/replicas/test_charts.py",)),
+    Module("commands/release/plan", ("unit/commands/release/test_plan.py", "integration/release/test_release.py")),
+    Module("commands/webhooks/signature", ("unit/commands/webhooks/test_signature.py",)),
+    Module("commands/webhooks/event", ("unit/commands/webhooks/test_event.py", "integration/webhooks/test_notify.py")),
+    Module("replicas/summary/charts", ("unit/replicas/summary/test_charts.py",)),
 )
 
 

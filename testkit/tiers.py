@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 #: One of so many parametrised tests is in the slice.
-SLICES = 50
+SLICES = 100
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Choice:
 
 
 def few(cases: Iterable[Any], *always: Any) -> list[Any]:
-    """Return parameters, of which `make test` tries only these always, and one in 50 of the others."""
+    """Return parameters, of which `make test` tries only these always, and one in 100 of the others."""
     values = list(cases)
     missing = [case for case in always if case not in values]
     assert not missing, f"{missing} are no cases"

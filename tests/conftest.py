@@ -44,7 +44,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the mark of a test that is exhaustive where it stands."""
-    config.addinivalue_line("markers", "exhaustive: make test runs one in 50 of these, as of those in tests/exhaustive")
+    config.addinivalue_line("markers", "exhaustive: make test runs one in 100, as of those in tests/exhaustive")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

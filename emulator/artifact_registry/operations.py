@@ -28,19 +28,24 @@ CODES = {
 }
 
 
+def failure(code: str, message: str) -> dict[str, Any]:
+    """A google.rpc.Status."""
+    return {"code": CODES.get(code, 13), "message": message}
+
+
 def start(call: Call, kind: str, target: str) -> Operation:
     """A new operation, which ends as the call's fault says, if there is one."""
     fault = call.fault
-    failure = None
+    failed = None
     if fault is not None and fault.code:
-        failure = {"code": CODES.get(fault.code, 13), "message": fault.message or f"The {kind} failed: {fault.code}."}
+        failed = failure(fault.code, fault.message or f"The {kind} failed: {fault.code}.")
     stuck = fault is not None and fault.state == "stuck"
     return Operation(
         name=f"{target.rpartition('/repositories/')[0]}/operations/{call.state.new_name()}",
         kind=kind,
         target=target,
         ends=math.inf if stuck else call.now + call.rules.repository_seconds,
-        failure=failure,
+        failure=failed,
         gone=fault is not None and fault.state == "gone",
     )
 

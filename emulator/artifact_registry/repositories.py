@@ -71,10 +71,16 @@ def create(call: Call) -> Answer:
     _check(call, fields)
     if call.state.taken(name, call.now):
         raise api_errors.already_exists(name)
-    _validate_upstream(call, fields)
     operation = operations.start(call, "create", name)
     made = call.fault is None or call.fault.state == "gone" or call.fault.leaves == "ready"
-    begins = call.now + call.rules.repository_seconds if made else math.inf
+    try:
+        _validate_upstream(call, fields)
+    except api_errors.ApiError as error:
+        if call.rules.switches.ar_refusals == "at_once":
+            raise
+        operation, made = replace(operation, failure=operations.failure("FAILED_PRECONDITION", error.message)), False
+    shown = call.now if call.rules.switches.ar_unfinished == "shown" else call.now + call.rules.repository_seconds
+    begins = shown if made else math.inf
     repository = Repository(name=name, fields=fields, created=call.now, updated=call.now, begins=begins)
     change = Change(repository=repository if made else None, operation=operation)
     return Answer(body=operations.render(operation, call, polled=False), change=change)
@@ -110,10 +116,13 @@ def patch(call: Call) -> Answer:
         found = Repository(name=name_of(call), fields={}, created=call.now, updated=call.now, begins=call.now)
     given = forms.read(call.body, keep_case=call.rules.switches.ar_enum_case == "keep")
     mask = call.query.get("updateMask", "")
-    fields = copy.deepcopy(dict(found.fields)) if mask else _replacement(found, given)
+    ignores = call.rules.switches.ar_fixed_fields == "ignore"
+    fields = copy.deepcopy(dict(found.fields)) if mask else _replacement(found, given, ignores=ignores)
     for path in forms.paths(mask):
         whole = path[0] == "remoteRepositoryConfig" and (len(path) == 1 or path[1] in UPSTREAMS)
         if fixed and (whole or path[0] in FIXED):
+            if ignores:
+                continue
             raise api_errors.invalid("updateMask", ".".join(path), "The field can't be changed.")
         _set(fields, given, path)
     _check(call, fields)
@@ -153,7 +162,9 @@ def set_policy(call: Call) -> Answer:
         text = (
             "There were concurrent policy changes. Please retry the whole read-modify-write with exponential backoff."
         )
-        raise api_errors.ApiError(code=409, reason="aborted", message=text)
+        as_412 = call.rules.switches.ar_stale_etag == "412"
+        reason = "conditionNotMet" if as_412 else "aborted"
+        raise api_errors.ApiError(code=412 if as_412 else 409, reason=reason, message=text)
     call.state.serial += 1
     etag = base64.b64encode(sha256(f"{found.name} {call.state.serial}".encode()).digest()[:8]).decode()
     after = replace(found, bindings=tuple(wanted.get("bindings", ())), etag=etag)
@@ -168,12 +179,16 @@ def test_permissions(call: Call) -> Answer:
     return Answer(body={"permissions": held} if held else {})
 
 
-def _replacement(found: Repository, given: Mapping[str, Any]) -> dict[str, Any]:
+def _replacement(found: Repository, given: Mapping[str, Any], *, ignores: bool) -> dict[str, Any]:
     """What a patch without a mask makes of a repository. Raises ApiError 400 for what can't be changed."""
     before, after = found.fields, {**{key: found.fields[key] for key in FIXED if key in found.fields}, **given}
     changed = [key for key in FIXED if after.get(key) != before.get(key)]
     upstreams = [each.get("remoteRepositoryConfig", {}) for each in (before, after)]
     changed += [key for key in UPSTREAMS if upstreams[0].get(key) != upstreams[1].get(key)]
+    if before and changed and ignores:
+        remote = {key: upstreams[0][key] for key in UPSTREAMS if key in upstreams[0]}
+        kept = {key: before[key] for key in FIXED if key in before}
+        return {**after, **kept, "remoteRepositoryConfig": {**upstreams[1], **remote}}
     if before and changed:
         raise api_errors.invalid("repository", ", ".join(sorted(changed)), "The field can't be changed.")
     return after

@@ -22,6 +22,14 @@ class Switches(core.Switches):
     """Whether remote repositories may have cleanup policies; else 400 `invalid`."""
     ar_patch_missing: Literal["404", "create"] = "404"
     """What a patch of a repository that doesn't exist does."""
+    ar_fixed_fields: Literal["refuse", "ignore"] = "refuse"
+    """What a patch of format, mode, upstream or key does: 400 `invalid`, or nothing."""
+    ar_stale_etag: Literal["409", "412"] = "409"
+    """How a policy with a stale etag is refused."""
+    ar_unfinished: Literal["hidden", "shown"] = "hidden"
+    """Whether a repository can be read while it is being made; its name is taken either way."""
+    ar_refusals: Literal["at_once", "operation"] = "at_once"
+    """Where a new repository with a wrong upstream or secret is refused: in the answer, or in its operation."""
 
 
 class Scenario(core.Scenario):

@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from emulator.compute import deprecation, forms, limits, operations
-from emulator.compute.images import found, label_fingerprint, render
-from emulator.compute.state import Change, Image, Later, Update, updated
+from emulator.compute.images import found, render
+from emulator.compute.state import Change, Image, Later, Update, label_fingerprint, updated
 from emulator.core import api_errors
 from emulator.core.discovery.checks import decoded
 

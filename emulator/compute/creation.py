@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from emulator.compute.call import Call
+    from emulator.compute.disks.store import Disk
     from emulator.core.service import Answer, Handler
 
 INHERITED = (
@@ -36,7 +37,7 @@ JOINED = ("licenses", "licenseCodes", "guestOsFeatures")
 SOURCES = ("rawDisk", "sourceDisk", "sourceSnapshot", "sourceImage")
 UNUSABLE = ("OBSOLETE", "DELETED")
 
-# For images of disks, snapshots and files, which are not there to be asked.
+# For images of what is not there to be asked: snapshots, files, and disks where none was ever made.
 DEFAULT_LOCATION = "us"
 DEFAULT_SIZE_GB = 10
 DEFAULT_ARCHITECTURE = "X86_64"
@@ -109,8 +110,7 @@ def _check_insert(call: Call, path: str, locations: list[str], *, copied: bool) 
             raise api_errors.already_exists(path)
 
     def source() -> None:
-        if copied:
-            _source(call)
+        _source(call) if copied else _disk(call)
 
     def place() -> None:
         found = references.resolved(call.state, call.body["sourceImage"], call.project, call.now) if copied else None
@@ -171,14 +171,15 @@ def _size(body: Mapping[str, Any]) -> int | None:
 
 
 def _made(call: Call, kind: str) -> dict[str, Any]:
-    """Fields of an image from a disk, snapshot or file, each of which exists."""
-    body = call.body
-    size = _size(body) or DEFAULT_SIZE_GB
+    """Fields of an image from a disk, snapshot or file. Raises ApiError 404 for a disk that had to exist."""
+    body, disk = call.body, _disk(call)
+    size = _size(body) or (disk.size_gb if disk else DEFAULT_SIZE_GB)
     fields: dict[str, Any] = {
         "diskSizeGb": str(size),
         "archiveSizeBytes": str(size * ARCHIVE_BYTES_PER_GB),
-        "architecture": DEFAULT_ARCHITECTURE,
         "storageLocations": [DEFAULT_LOCATION],
+        **({"architecture": DEFAULT_ARCHITECTURE} if disk is None else {}),
+        **({key: disk.fields[key] for key in INHERITED if key in disk.fields} if disk else {}),
     }
     fields |= {key: _plain(body[key]) for key in INHERITED if body.get(key)}
     if kind == "rawDisk":
@@ -187,8 +188,22 @@ def _made(call: Call, kind: str) -> dict[str, Any]:
         link = references.other(body[kind], kind, call.project)
         # The same disk has the same id each time.
         number = int.from_bytes(sha256(link.encode()).digest()[:7], "big")
-        fields |= {kind: link, f"{kind}Id": str(10**18 + number)}
+        fields |= {kind: link, f"{kind}Id": disk.id if disk else str(10**18 + number)}
     return fields
+
+
+def _disk(call: Call) -> Disk | None:
+    """The disk that an image is to be made of; None where no disk was ever made, so that any exists.
+
+    Raises ApiError 404 for one that isn't there.
+    """
+    place = references.disk(call.body.get("sourceDisk", ""), call.project)
+    if place is None or not call.state.disks.counts(call.state.project(place[0])):
+        return None
+    disk = call.state.disks.find(call.state.project(place[0]), *place[1:])
+    if disk is None:
+        raise api_errors.not_found(f"projects/{place[0]}/zones/{place[1]}/disks/{place[2]}")
+    return disk
 
 
 def _source(call: Call) -> Image:

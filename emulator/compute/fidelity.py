@@ -7,49 +7,18 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from emulator.compute.discovery import DOCUMENT
 from emulator.core.discovery.document import compiled
+from emulator.core.fidelity import TAGS, Behaviour, supported
+from emulator.core.fidelity import all_of as _all
+from emulator.core.fidelity import differs as _differs
+from emulator.core.fidelity import guess as _guess
+from emulator.core.fidelity import seen as _seen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-TAGS = {
-    "documented": "the discovery document or Google's documentation says so",
-    "read in source": "a client or tool that works with the service is written for it",
-    "recorded": "recorded from the service or from an unmodified client, or reported by users of the service",
-    "guessed": "nobody has confirmed it",
-}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Behaviour:
-    """One thing that the emulator does, the class and place of the evidence; `switch` turns it round."""
-
-    text: str
-    tag: str
-    switch: str = ""
-    differs: bool = False
-    evidence: str = ""
-
-
-def _all(tag: str, *texts: str) -> tuple[Behaviour, ...]:
-    return tuple(Behaviour(text=text, tag=tag) for text in texts)
-
-
-def _guess(text: str, switch: str, evidence: str = "") -> tuple[Behaviour, ...]:
-    return (Behaviour(text=text, tag="guessed", switch=switch, evidence=evidence),)
-
-
-def _seen(tag: str, text: str, evidence: str, switch: str = "") -> tuple[Behaviour, ...]:
-    return (Behaviour(text=text, tag=tag, switch=switch, evidence=evidence),)
-
-
-def _differs(text: str, tag: str = "documented") -> tuple[Behaviour, ...]:
-    return (Behaviour(text=text, tag=tag, differs=True),)
-
 
 _BY_ID = _guess("By its numeric id, too.", "image_by_id", "the document's pattern of the parameter allows it")
 _DATES = (
@@ -94,6 +63,10 @@ _FAMILY = (
 _TEMPLATES = (
     *_all("documented", "Global ones and regional ones have names of their own."),
     *_differs("Of a template only its properties are kept, as given; nothing of them is checked but the form."),
+)
+_DISKS = (
+    *_all("documented", "A disk is READY at once; an operation on it is its zone's."),
+    *_differs("Blank disks only: one of an image, a snapshot or another disk is 501."),
 )
 _MADE = (
     *_TEMPLATES,
@@ -200,7 +173,8 @@ METHODS: dict[str, tuple[Behaviour, ...]] = {
             "python-compute#279: tests copy public images, which all the world copies",
         ),
         *_guess("Copies that began and failed do not count against `copies_per_source`.", "failed_copies"),
-        *_differs("Every disk, snapshot and file exists, and makes an image of 10 GB in `us` where nothing is said."),
+        *_differs("Every snapshot and file exists, and makes an image of 10 GB in `us` where nothing is said."),
+        *_differs("Where no disk of a project was ever made, every disk exists, likewise; else it must be there."),
         *_differs("Of a customer's key only the hash is kept; nothing is checked."),
     ),
     "compute.images.get": (*_all("documented", "By name."), *_BY_ID),
@@ -286,6 +260,17 @@ METHODS: dict[str, tuple[Behaviour, ...]] = {
         *_all("documented", "Answers with those of the permissions that the caller has."),
         *_differs("Without principals in the scenario, everybody has all."),
     ),
+    "compute.disks.insert": (
+        *_DISKS,
+        *_all("documented", "500 GB and `pd-standard` where nothing is said."),
+        *_differs("Zones and types of disks are not looked up: those of the right form exist."),
+    ),
+    "compute.disks.get": _DISKS,
+    "compute.disks.delete": (*_DISKS, *_all("documented", "Images that were made of it stay.")),
+    "compute.disks.aggregatedList": (
+        *_LIST,
+        *_differs("Scopes are the zones that have disks."),
+    ),
     "compute.globalOperations.get": (
         *_all("recorded", "A failed operation has `error`, and HTTP fields where it has a status."),
         *_differs("Finished operations are kept until a reset (the service: an hour to two weeks)."),
@@ -302,11 +287,13 @@ METHODS: dict[str, tuple[Behaviour, ...]] = {
     "compute.globalOperations.list": _LIST,
     "compute.globalOperations.aggregatedList": (
         *_LIST,
-        *_differs("Scopes are `global`, and the regions that have operations."),
+        *_differs("Scopes are `global`, and the regions and zones that have operations."),
     ),
     "compute.globalOperations.delete": _all("documented", "Forgets the record; what it does goes on."),
     "compute.regionOperations.get": _all("documented", "As globalOperations.get."),
     "compute.regionOperations.wait": _all("documented", "As globalOperations.wait."),
+    "compute.zoneOperations.get": _all("documented", "As globalOperations.get."),
+    "compute.zoneOperations.wait": _all("documented", "As globalOperations.wait."),
     "compute.instanceTemplates.aggregatedList": (
         *_LIST,
         *_all("documented", "All scopes in one list; one that has nothing on a page warns `NO_RESULTS_ON_PAGE`."),
@@ -336,13 +323,7 @@ def _lines() -> Iterator[str]:
     yield from (f"- *{tag}*: {meaning}" for tag, meaning in TAGS.items())
     yield "\nEvery guess is a switch, and can be turned round in a scenario (`switches`); so can some that are none."
     yield "Reports are named by repository and number on GitHub.\n\n## Supported\n"
-    yield "| method | | behaviour | from | evidence | switch |\n|---|---|---|---|---|---|"
-    for method, behaviours in {"every method": EVERYWHERE, **METHODS}.items():
-        for index, each in enumerate(behaviours):
-            name = "" if index else (f"`{method}`" if "." in method else method)
-            switch = f"`{each.switch}`" if each.switch else ""
-            cells = (name, "differs" if each.differs else "", each.text, each.tag, each.evidence, switch)
-            yield f"| {' | '.join(cells)} |"
+    yield from supported({"every method": EVERYWHERE, **METHODS})
     others = [method.id for method in api.methods.values() if not method.emulated]
     yield f"\n## Unsupported\n\nThe other {len(others)} methods of the document are answered 501; of these resources:\n"
     counts = Counter(each.removeprefix("compute.").rpartition(".")[0] for each in others)

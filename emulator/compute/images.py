@@ -5,32 +5,22 @@ Sources: the discovery document; requests recorded from gcloud 528. What nobody 
 
 from __future__ import annotations
 
-import json
 import math
 from typing import TYPE_CHECKING, Any
 
 from emulator.compute import forms, references
 from emulator.compute.lists import pages
-from emulator.compute.state import Change, Image, Policy, State, fingerprint
+from emulator.compute.state import Change, Image, Policy, State, fingerprint, label_fingerprint
 from emulator.core import api_errors
 from emulator.core.clock import timestamp
 from emulator.core.service import Answer, Handler
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from emulator.compute.call import Call
     from emulator.compute.scenario import PlacedImage
 
 ARCHIVE_BYTES_PER_GB = 50_000_000
-# Recorded: the fingerprint of every image without labels.
-NO_LABELS = "42WmSpB8rSM="
 PUBLIC = {"role": "roles/compute.imageUser", "members": ["allAuthenticatedUsers"]}
-
-
-def label_fingerprint(labels: Mapping[str, str]) -> str:
-    """The fingerprint of a set of labels, base64."""
-    return fingerprint(json.dumps(dict(labels), sort_keys=True)) if labels else NO_LABELS
 
 
 def render(image: Image, now: float) -> dict[str, Any]:

@@ -31,7 +31,7 @@ MUTATIONS = Meter(
     metric="Write requests",
     quota="GlobalWritesPerMinutePerProject",
 )
-WAITS = ("compute.globalOperations.wait", "compute.regionOperations.wait")
+WAITS = ("compute.globalOperations.wait", "compute.regionOperations.wait", "compute.zoneOperations.wait")
 # Methods that are POSTs and change nothing.
 READING = (*WAITS, "compute.images.testIamPermissions")
 

@@ -1,4 +1,4 @@
-"""Starts, shows and forgets operations, and answers `globalOperations` and `regionOperations`.
+"""Starts, shows and forgets operations, and answers `globalOperations`, `regionOperations` and `zoneOperations`.
 
 The shapes are those recorded from the service: a first answer is RUNNING with progress 0, one of setLabels DONE at
 once with `endTime`; a failed one has progress 100, `error.errors`, `httpErrorStatusCode` and `httpErrorMessage`.
@@ -30,6 +30,8 @@ def rate_exceeded(source: str) -> str:
     return f"Operation rate exceeded for resource{named}. Too frequent operations from the source resource."
 
 
+# The field of an operation that names its place, by the first part of its scope.
+FIELDS = {"regions": "region", "zones": "zone"}
 # Messages of errors that faults name without a text.
 MESSAGES = {
     "RESOURCE_OPERATION_RATE_EXCEEDED": rate_exceeded(""),
@@ -45,7 +47,7 @@ def start(
     seconds: float,
     source_id: str = "",
     *,
-    region: str = "",
+    scope: str = "global",
     warnings: tuple[Mapping[str, Any], ...] = (),
 ) -> Operation:
     """A new operation that ends after some seconds, or as the call's fault says."""
@@ -69,7 +71,7 @@ def start(
         ends=math.inf if stuck else call.now + seconds,
         client_operation_id=call.request_id,
         source_id=source_id,
-        region=region,
+        scope=scope,
         warnings=warnings,
         user=call.principal.name if call.principal else "anonymous@example.com",
         failure=failure,
@@ -113,8 +115,9 @@ def render(operation: Operation, now: float, polls: int = 1, first: str = "runni
         "insertTime": timestamp(operation.inserted),
         "selfLink": link(f"projects/{operation.project}/{operation.scope}/operations/{operation.name}"),
     }
-    if operation.region:
-        shown["region"] = link(f"projects/{operation.project}/{operation.scope}")
+    kind = operation.scope.partition("/")[0]
+    if kind in FIELDS:
+        shown[FIELDS[kind]] = link(f"projects/{operation.project}/{operation.scope}")
     if operation.warnings:
         shown["warnings"] = [dict(warning) for warning in operation.warnings]
     if state != "PENDING":
@@ -145,21 +148,27 @@ def _failed(failure: Failure | None) -> dict[str, Any]:
 
 
 def _found(call: Call) -> Operation:
-    name, region = call.parameters["operation"], call.parameters.get("region", "")
+    name, scope = call.parameters["operation"], _scope(call)
     operation = call.state.operation(call.project, name)
-    if operation is None or operation.region != region:
-        place = f"regions/{region}" if region else "global"
-        raise api_errors.not_found(f"projects/{call.project}/{place}/operations/{name}")
+    if operation is None or operation.scope != scope:
+        raise api_errors.not_found(f"projects/{call.project}/{scope}/operations/{name}")
     return operation
 
 
+def _scope(call: Call) -> str:
+    """Where a request looks for operations: `global`, `regions/R` or `zones/Z`."""
+    return next(
+        (f"{kind}/{call.parameters[name]}" for kind, name in FIELDS.items() if name in call.parameters), "global"
+    )
+
+
 def get(call: Call) -> Answer:
-    """globalOperations.get and regionOperations.get."""
+    """globalOperations.get, and those of regions and zones."""
     return Answer(body=render(_found(call), call.now))
 
 
 async def wait(call: Call) -> Answer:
-    """globalOperations.wait and regionOperations.wait: when the operation ends, or after the longest wait."""
+    """globalOperations.wait, and those of regions and zones: when the operation ends, or after the longest wait."""
     operation = _found(call)
     await call.pause(min(operation.ends, call.now + call.timing.wait))
     return Answer(body=render(operation, call.clock.now()))
@@ -184,7 +193,7 @@ def listed(call: Call) -> Answer:
 
 
 def aggregated(call: Call) -> Answer:
-    """globalOperations.aggregatedList: those of the global scope, and of the regions that have some."""
+    """globalOperations.aggregatedList: those of the global scope, and of the regions and zones that have some."""
     path = f"projects/{call.project}/aggregated/operations"
     items, rest = _page(call)
     warning = {"code": "NO_RESULTS_ON_PAGE", "message": "No results."}
@@ -204,4 +213,6 @@ HANDLERS: dict[str, Handler[Call]] = {
     "compute.globalOperations.aggregatedList": aggregated,
     "compute.regionOperations.get": get,
     "compute.regionOperations.wait": wait,
+    "compute.zoneOperations.get": get,
+    "compute.zoneOperations.wait": wait,
 }

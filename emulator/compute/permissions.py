@@ -25,6 +25,9 @@ PERMISSIONS = {
     "compute.imageViews.list": "compute.images.list",
     "compute.globalOperations.wait": "compute.globalOperations.get",
     "compute.regionOperations.wait": "compute.regionOperations.get",
+    "compute.zoneOperations.wait": "compute.zoneOperations.get",
+    "compute.disks.insert": "compute.disks.create",
+    "compute.disks.aggregatedList": "compute.disks.list",
     "compute.instanceTemplates.insert": "compute.instanceTemplates.create",
     "compute.instanceTemplates.aggregatedList": "compute.instanceTemplates.list",
     "compute.regionInstanceTemplates.insert": "compute.instanceTemplates.create",
@@ -73,10 +76,18 @@ def needs(call: Call, target: str) -> Iterator[Need]:
             granted = image is not None and _granted(principal, permission, image.policy, usable)
             resource = f"projects/{call.project}" if call.method.endswith(LISTS) else target
             yield Need(permission=permission, project=call.project, resource=resource, granted=granted)
+    if call.method == "compute.images.insert":
+        yield from _source_needs(call, principal, admitted=admitted)
+
+
+def _source_needs(call: Call, principal: Principal, *, admitted: bool) -> Iterator[Need]:
+    """What a new image needs of what it is made of."""
+    disk = call.body.get("sourceDisk")
+    if isinstance(disk, str) and (of := references.disk(disk, call.project)):
+        path = f"projects/{of[0]}/zones/{of[1]}/disks/{of[2]}"
+        yield Need(permission="compute.disks.useReadOnly", project=call.state.project(of[0]), resource=path)
     source = call.body.get("sourceImage")
-    if call.method != "compute.images.insert" or not isinstance(source, str):
-        return
-    if place := references.path(source, call.project):
+    if isinstance(source, str) and (place := references.path(source, call.project)):
         image = references.resolved(call.state, source, call.project, call.now)
         if image or not admitted:
             use = "compute.images.useReadOnly"

@@ -77,8 +77,15 @@ def image_link(reference: str, field: str, project: str) -> str:
     return link(place[1])
 
 
+def disk(reference: str, project: str) -> tuple[str, str, str] | None:
+    """The project, the zone and the name of the zone's disk that a reference names; None for anything else."""
+    match = _OTHERS["sourceDisk"].fullmatch(unquote(reference))
+    kind, _, rest = match["rest"].partition("/") if match else ("", "", "")
+    return (match["project"] or project, rest.split("/")[0], match["name"]) if match and kind == "zones" else None
+
+
 def other(reference: str, field: str, project: str) -> str:
-    """The canonical link of a disk or snapshot; every one exists. Raises ApiError 400 if it isn't a valid reference."""
+    """The canonical link of a disk or snapshot, there or not. Raises ApiError 400 if it isn't a valid reference."""
     match = _OTHERS[field].fullmatch(unquote(reference))
     if match is None:
         raise api_errors.invalid(f"resource.{field}", reference, "The URL is malformed.")

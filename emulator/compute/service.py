@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from emulator.compute import changes, creation, forms, images, limits, operations, permissions, policies
 from emulator.compute.call import Call, Timing
 from emulator.compute.discovery import DOCUMENT
+from emulator.compute.disks import methods as disks
 from emulator.compute.scenario import Scenario
 from emulator.compute.state import State
 from emulator.compute.templates import methods as templates
@@ -28,7 +29,7 @@ TEMPLATES = ("compute.instanceTemplates.", "compute.regionInstanceTemplates.")
 
 
 class Compute(service.Service[Call]):
-    """Images, instance templates and operations of every project."""
+    """Images, instance templates, disks and operations of every project."""
 
     document = DOCUMENT
     scenario = Scenario
@@ -39,6 +40,7 @@ class Compute(service.Service[Call]):
         **policies.HANDLERS,
         **operations.HANDLERS,
         **templates.HANDLERS,
+        **disks.HANDLERS,
     }
 
     def __init__(self, setting: service.Setting) -> None:
@@ -134,8 +136,9 @@ class Compute(service.Service[Call]):
             yield image.settles if image.gone is None else image.gone
 
     def show(self, now: float) -> dict[str, Any]:
-        """All images with project and policy, PENDING ones too, templates if any, operations; oldest first."""
+        """All images with project and policy, PENDING ones too, templates, disks, operations; oldest first."""
         placed = [{**templates.render(each), "project": each.project} for each in self.state.templates.all()]
+        blank = [{**disks.render(each), "project": each.project} for each in self.state.disks.all()]
         shown = sorted(self.state.images(None, now), key=lambda image: image.created)
         return {
             "images": [
@@ -143,6 +146,7 @@ class Compute(service.Service[Call]):
                 for image in shown
             ],
             **({"instance_templates": placed} if placed else {}),
+            **({"disks": blank} if blank else {}),
             "operations": [operations.render(operation, now) for operation in self.state.operations(None)],
         }
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import itertools
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+from emulator.compute.disks.store import Disk, Disks
 from emulator.compute.templates.store import Template, Templates
 
 if TYPE_CHECKING:
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
 # The etag of a policy that nobody has set yet, as the service gives it.
 UNSET_ETAG = "ACAB"
+# Recorded: the fingerprint of every image without labels.
+NO_LABELS = "42WmSpB8rSM="
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +73,10 @@ class Failure:
 
 @dataclass(frozen=True, kw_only=True)
 class Operation:
-    """An operation; times in seconds since 1970, `ends` is infinite for one that is stuck."""
+    """An operation; times in seconds since 1970, `ends` is infinite for one that is stuck.
+
+    `scope` is `global`, `regions/R` or `zones/Z`.
+    """
 
     project: str
     id: str
@@ -79,18 +86,13 @@ class Operation:
     target_id: str
     inserted: float
     ends: float
-    region: str = ""
+    scope: str = "global"
     warnings: tuple[Mapping[str, Any], ...] = ()
     client_operation_id: str = ""
     source_id: str = ""
     user: str = ""
     failure: Failure | None = None
     gone: bool = False
-
-    @property
-    def scope(self) -> str:
-        """`global` or `regions/R`."""
-        return f"regions/{self.region}" if self.region else "global"
 
     def failed(self, now: float) -> bool:
         """Whether it has ended with an error."""
@@ -121,6 +123,8 @@ class Change:
     later: Later | None = None
     templates: tuple[Template, ...] = ()
     removed_templates: tuple[Template, ...] = ()
+    disks: tuple[Disk, ...] = ()
+    removed_disks: tuple[Disk, ...] = ()
 
 
 def updated(image: Image, update: Update) -> Change:
@@ -145,6 +149,7 @@ class State:
         self._operations: dict[tuple[str, str], Operation] = {}
         self._requests: dict[tuple[str, str], tuple[str, str]] = {}
         self.templates = Templates()
+        self.disks = Disks()
 
     def commit(self, change: Change) -> None:
         """Make a change; the only way to make one."""
@@ -168,6 +173,7 @@ class State:
         if change.later:
             self._later.append(change.later)
         self.templates.change(made=change.templates, removed=change.removed_templates)
+        self.disks.change(made=change.disks, removed=change.removed_disks)
 
     def _catch_up(self, now: float) -> None:
         """Make the changes whose moment has come."""
@@ -191,6 +197,7 @@ class State:
         self._operations.clear()
         self._requests.clear()
         self.templates.clear()
+        self.disks.clear()
 
     def new_id(self) -> str:
         """A decimal id that was never given out before."""
@@ -277,3 +284,8 @@ class State:
 def fingerprint(text: str) -> str:
     """A base64 fingerprint of some text, 8 bytes of its SHA-256 (which bytes the service takes is not known)."""
     return base64.b64encode(sha256(text.encode()).digest()[:8]).decode()
+
+
+def label_fingerprint(labels: Mapping[str, str]) -> str:
+    """The fingerprint of a set of labels, base64."""
+    return fingerprint(json.dumps(dict(labels), sort_keys=True)) if labels else NO_LABELS

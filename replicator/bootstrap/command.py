@@ -51,9 +51,9 @@ class Command:
         self.more_settings = more_settings
         """Another such model, whose fields are options of the command line only."""
         self.preset = dict(preset or {})
-        """Values of the settings that this verb fixes; they are no options."""
+        """Values of the settings that this verb fixes; they aren't options."""
         self.without = frozenset(without).union(self.preset)
-        """Settings that this verb doesn't use; they are no options."""
+        """Settings that this verb doesn't use; they aren't options."""
         self.examples = examples  # arguments, as typed after the program's name
         self.action = action
         """The folder of its `action.yml`, relative to the repository's root (`.`); None if it has none."""
@@ -87,15 +87,29 @@ class Answering(Taking):
 
 def find(verb: str) -> Command | None:
     """Return the command with this verb, or whose action is in the folder of this name; None if there is none."""
-    # Most verbs have the name of their folder, so a skip imports one module instead of all.
-    own = _of_folder(verb) if verb.isidentifier() and _holds_commands(verb) else []
-    return next((command for command in own or every() if verb in (command.verb, command.action)), None)
+    return next((command for command in beginning(verb) if verb in (command.verb, command.action)), None)
+
+
+def beginning(word: str) -> list[Command]:
+    """Return at least the commands whose verb begins with this word: those of the folder of its name, else all."""
+    # Most verbs begin with the name of their folder, so that one module is imported instead of all.
+    return _of_folder(word) if word.isidentifier() and _holds_commands(word) else every()
 
 
 def every() -> list[Command]:
     """Return all commands, folder by folder; the main action's comes first."""
-    folders = filter(_holds_commands, sorted(os.listdir(_FOLDER), key=lambda name: (name != MAIN, name)))  # noqa: PTH208
-    return [command for folder in folders for command in _of_folder(folder)]
+    return [command for folder in _folders() for command in _of_folder(folder)]
+
+
+def _folders() -> list[str]:
+    names = sorted(os.listdir(_FOLDER), key=lambda name: (name != MAIN, name))  # noqa: PTH208
+    return list(filter(_holds_commands, names))
+
+
+def declared(constant: str) -> list[Any]:
+    """Return what the capabilities' `command.py` declare by a constant of that name, folder by folder."""
+    modules = [_imported(f"replicator.commands.{folder}.command") for folder in _folders()]
+    return [getattr(module, constant) for module in modules if hasattr(module, constant)]
 
 
 def load(path: str) -> Any:

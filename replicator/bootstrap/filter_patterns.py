@@ -1,7 +1,7 @@
 """Matches tags by GitHub's filter patterns, as in `on.push.tags`: in order, and `!` excludes.
 
 Standard library only and Python 3.8, without `re`, because a skipped run uses it. What would be a regular expression's
-is refused and not taken literally: whoever writes `^v[0-9]+$` means something else than GitHub's patterns say.
+is refused and not taken literally: the author of `^v[0-9]+$` means something else than GitHub's patterns say.
 Source of the rules: GitHub's "Workflow syntax", section "Filter pattern cheat sheet".
 """
 
@@ -72,7 +72,7 @@ def matches(patterns: Sequence[Pattern], tag: str) -> bool:
 
 
 def problem(text: str) -> str:
-    """Why a text is no pattern of GitHub's; nothing where it is one."""
+    """Why a text isn't a pattern of GitHub's; nothing where it is one."""
     try:
         Pattern(text)
     except BadPattern as error:
@@ -132,7 +132,7 @@ def _character(text: str, at: int) -> tuple[Callable[[str], bool], int]:
 
 
 def _listed(text: str) -> frozenset[str]:
-    """The characters that stand between brackets."""
+    """The characters between brackets."""
     if not text:
         raise BadPattern("has an empty '[]'")
     found: set[str] = set()

@@ -27,7 +27,7 @@ _RUN = re.compile(r"[A-Za-z0-9+/_=-]{24,}")
 _HEX = re.compile(r"[0-9a-f]{32,}|[0-9A-F]{32,}")
 #: Neighbours of different kinds, except a capital before a small letter, as in `Web-Server`.
 _CHANGE = re.compile(r"(?=[a-z][A-Z0-9]|[A-Z][0-9]|[0-9][A-Za-z])")
-#: Every so many characters of a random text there is such a change; words and numbers have fewer.
+#: A random text changes so once in this number of characters; words and numbers do less often.
 _CHANGES = 5
 _USER = re.compile(r":/+(?:[^\s/?#]*|[^\s/?#]*:\S*)@")
 _JSON = re.compile(r"\s*[\[{].*[\"']", re.DOTALL)

@@ -104,6 +104,12 @@ class Compute:
         request = {"project": project, "max_results": _PAGE, "page_token": token}
         return self._request("compute.images.list", self._images.list, request, answers.whole_page)
 
+    def list_newest(self, project: str) -> Request[list[Image]]:
+        """Read the newest images of a project, one page of them."""
+        request = {"project": project, "max_results": _PAGE, "order_by": "creationTimestamp desc"}
+        read: Callable[[Any], list[Image]] = lambda pager: answers.page(pager)[0]  # noqa: E731
+        return self._request("compute.images.list", self._images.list, request, read)
+
     def list_copies(self, project: str, image: Image, token: str) -> Request[tuple[list[Image], str]]:
         """Read one page of what was copied from an image directly, and of the image itself, in a project.
 
@@ -284,7 +290,9 @@ class Compute:
         try:
             return read(send(request=request, retry=None, timeout=timeout))
         except GoogleAPICallError as error:
-            raise answers.refusal(method, str(request["project"]), error) from error
+            refused = answers.refusal(method, str(request["project"]), error)
+            refused.member = sign_in.member(self.credentials)
+            raise refused from error
         except auth_errors.GoogleAuthError as error:
             sign_in.failed(error)
         except (ParseError, answers.Garbled, AttributeError) as error:

@@ -82,10 +82,13 @@ class TokenRequest(GoogleRequest):
         method: str = "GET",
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
-        timeout: float | None = None,
+        timeout: float | tuple[float, float] | None = None,
         **kwargs: Any,
     ) -> Any:
-        """Send the request and return its answer, which is usable. Raises NoToken or SignInFailed."""
+        """Send the request and return its answer, which is usable. Raises NoToken or SignInFailed.
+
+        `timeout` is that of the call that needs the token: for all of it, or for the connection and for the answer.
+        """
         if self._local and url.endswith(_BOUNDARY):
             # Before its first call google-auth asks the public IAM API where an account may be used from.
             raise auth_errors.TransportError("there is no such service on loopback")  # type: ignore[no-untyped-call]
@@ -94,7 +97,8 @@ class TokenRequest(GoogleRequest):
             return super().__call__(url, method, body, headers, timeout, **kwargs)  # type: ignore[no-untyped-call]
         service = _service(url, method, body)
         try:
-            timeout = min(timeout or _LONGEST_ANSWER, _LONGEST_ANSWER)
+            longest = timeout[-1] if isinstance(timeout, tuple) else timeout
+            timeout = min(longest or _LONGEST_ANSWER, _LONGEST_ANSWER)
             if method == "POST":
                 # A redirect would send the token to another host.
                 kwargs["allow_redirects"] = False
@@ -145,3 +149,16 @@ def _service(url: str, method: str, body: bytes | None) -> Service:
     if method == "GET":
         return Service.OIDC
     return Service.STS if _EXCHANGE in (body or b"") else Service.OAUTH
+
+
+def member(credentials: Any) -> str:
+    """Return the caller's identity as policies write it; empty if the credentials don't tell it."""
+    for name, kind in (
+        ("service_account_email", "serviceAccount"),
+        ("signer_email", "serviceAccount"),
+        ("account", "user"),
+    ):
+        email = getattr(credentials, name, "")
+        if isinstance(email, str) and "@" in email:
+            return f"{kind}:{email}"
+    return ""

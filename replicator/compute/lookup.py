@@ -8,11 +8,17 @@ import math
 from typing import TYPE_CHECKING, TypeVar
 
 from replicator.compute import refusals
-from replicator.compute.errors import ENDPOINT_UNREACHABLE, SOURCE_UNREADABLE, SOURCE_UNUSABLE, EndpointUnreachable
+from replicator.compute.errors import (
+    ENDPOINT_UNREACHABLE,
+    SOURCE_MISSING,
+    SOURCE_UNREADABLE,
+    SOURCE_UNUSABLE,
+    EndpointUnreachable,
+)
 from replicator.compute.refusals import Refusal
-from replicator.core import compare, errors
+from replicator.core import compare, errors, names
 from replicator.core.errors import ReplicatorError
-from replicator.core.images import CUSTOMER_SUPPLIED, Image, ImageRef, Policy
+from replicator.core.images import CUSTOMER_SUPPLIED, STATES, Image, ImageRef, Policy
 from replicator.core.replicas import Access, Existing, Lineage
 from replicator.inputs.source_reference import FamilyRef
 
@@ -32,6 +38,8 @@ PATIENCE = 60.0
 #: One image that can't be read delays the plan and so every other replica, so its reads are given up after this many
 #: seconds, or after this part of the remaining time, whichever is less.
 _LONGEST_DELAY, _LARGEST_PART = 180.0, 1 / 3
+#: Seconds that the question for images of a similar name may take; it only improves a message.
+_LONGEST_LOOK = 10.0
 #: Seconds between two reads of a source that is still PENDING.
 _SOURCE_PAUSE = 10.0
 #: The most ancestors that are followed. With `copies_per_source: 1` one chain goes through all locations, and there are
@@ -45,7 +53,7 @@ async def read_source(calls: Calls, reference: SourceRef) -> Image:
 
     Raises a ReplicatorError with exit code 3 if it is missing, may not be read, or can't be copied.
     """
-    image = await _own(calls, _find(calls, reference), doing=f"Reading the source {reference}")
+    image = await _named(calls, reference)
     if isinstance(reference, FamilyRef):
         image = await _original(calls, image)
     while image.status == "PENDING":
@@ -55,6 +63,12 @@ async def read_source(calls: Calls, reference: SourceRef) -> Image:
             raise ReplicatorError(SOURCE_UNUSABLE, error.what, remedy=errors.NotReady.remedy) from error
         ref = image.ref
         image = await _own(calls, calls.compute.get(ref), doing=f"Reading the source {ref}")
+    if image.status not in STATES:
+        raise ReplicatorError(
+            SOURCE_UNUSABLE,
+            f"The source {image.ref} is in the state {image.status or '(none)'}, which nobody knows here",
+            remedy="Look up what that means; run this again when the image is READY.",
+        )
     if image.status != "READY":
         raise ReplicatorError(
             SOURCE_UNUSABLE, f"The source {image.ref} is in state {image.status}", remedy="Build it anew."
@@ -73,6 +87,33 @@ async def read_source(calls: Calls, reference: SourceRef) -> Image:
             remedy="Build it without one, or with a Cloud KMS key.",
         )
     return image
+
+
+async def _named(calls: Calls, reference: SourceRef) -> Image:
+    try:
+        return await _own(calls, _find(calls, reference), doing=f"Reading the source {reference}")
+    except ReplicatorError as error:
+        if error.advice is not SOURCE_MISSING or not (meant := await _near(calls, reference)):
+            raise
+        raise ReplicatorError(SOURCE_MISSING, error.what, remedy=f"{meant} {error.todo}") from error
+
+
+async def _near(calls: Calls, wrong: SourceRef) -> str:
+    """Ask whether an image or family of a similar name was meant; empty if there is none, or no answer to one call."""
+    doing = f"Looking for images like {wrong}"
+    try:
+        async with asyncio.timeout(_LONGEST_LOOK):
+            newest = await calls(calls.compute.list_newest(wrong.project), doing=doing, where="source", limit=0)
+    except (Refusal, ReplicatorError, errors.Deadline, TimeoutError):
+        return ""
+    images = {image.ref.name: str(ImageRef(wrong.project, image.ref.name)) for image in newest}
+    families = {image.family: str(FamilyRef(wrong.project, image.family)) for image in newest if image.family}
+    if isinstance(wrong, FamilyRef):
+        word, known = wrong.family, {**images, **families}
+    else:
+        word, known = wrong.name, {**families, **images}
+    near = [known[name] for name in names.nearest(word, known)]
+    return f"Did you mean {' or '.join(near)}?" if near else ""
 
 
 async def _original(calls: Calls, head: Image) -> Image:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 
 from replicator.compute.trouble import named
 
@@ -44,14 +45,22 @@ ROLES = {
 }
 _OF_COMPUTE = re.compile(r"\bcompute\.\w+\.\w+")
 #: As answers name what is missing: `Required 'P' permission`, `Permission 'P' denied`, `permission=P` in the details.
-_NAMED = re.compile(r"(?i)\b(?:required|permissions?)\W{1,3}(\w+(?:\.\w+){2,3})(?=\W|$)")
+_NAMED = re.compile(r"(?i)\b(?:required|permissions?)\W{1,3}(\w+(?:\.\w+){2,})")
 _ROLE = re.compile(r"\broles/[\w.]+\w")
+#: The one for reading, and the one that holds all that is needed to make replicas.
+_READER, _WIDEST = "roles/compute.imageUser", "roles/compute.storageAdmin"
+#: As answers name the project, or the image in it, for which a permission is missing.
+_RESOURCE = re.compile(r"(?i)\bfor '?projects/([\w.:-]*\w)(?:/global/images/([a-z][-a-z0-9]*))?")
+_NARROW = "the README's section on IAM roles has a role that holds no more than is needed"
 #: These hold far more than any call needs.
 _BROAD = {"roles/owner", "roles/editor"}
 
 
-def remedy(method: str, said: str) -> str:
-    """What to grant to whom: what the answer names, else the permissions that the call needs; each with a role."""
+def remedy(method: str, said: str, *, project: str, member: str) -> str:
+    """What to grant to whom: what the answer names, else the permissions that the call needs; each with a role.
+
+    `project` was asked; `member` is this step's identity as policies write it, empty if it isn't known.
+    """
     who = named.agent(said)
     roles = [role for role in _ROLE.findall(said) if role not in _BROAD]
     what = lacking(method, said)
@@ -59,7 +68,29 @@ def remedy(method: str, said: str) -> str:
         what = roles[0]
     if who:
         return f"Grant {who}, an agent of Google's, {what}: it is not this step's identity that lacks it."
-    return f"Grant this step's identity {what}: the README's section on IAM roles shows how."
+    command = _grant(what if what in roles else _role(method, said), said, project, member)
+    return f"Grant this step's identity {what}{command and f': {command}'}; {_NARROW}."
+
+
+def _grant(role: str, said: str, project: str, member: str) -> str:
+    """The command that grants a role: on the image that is to be read, if the answer names it, else in the project."""
+    named_place = _RESOURCE.search(said)
+    where, image = named_place.groups() if named_place else (project, None)
+    if not role or not where:
+        return ""
+    binding = f"--member={shlex.quote(member or 'MEMBER')} --role={role}"
+    if image and role == _READER:
+        return f"`gcloud compute images add-iam-policy-binding {image} --project={shlex.quote(where)} {binding}`"
+    return f"`gcloud projects add-iam-policy-binding {shlex.quote(where)} {binding}`"
+
+
+def _role(method: str, said: str) -> str:
+    """The role that holds all that is missing; empty if none is known to."""
+    needed = _missing(said) or _OF_COMPUTE.findall(PERMISSIONS.get(method, ""))
+    roles = {ROLES.get(name, "") for name in needed}
+    if "" in roles:
+        return ""
+    return _WIDEST if _WIDEST in roles else max(roles, key=list(ROLES.values()).index, default="")
 
 
 def lacking(method: str, said: str) -> str:

@@ -2,7 +2,7 @@
 
 HTTP status alone never decides: 403 may mean "never" (a permission), "in a minute" (a rate) or "ask for more"
 (a quota), and 412 is an organisation's policy on insert but a stale fingerprint on setLabels.
-The table is in `trouble.table`.
+The table is in `trouble.table`. Pure.
 """
 
 from __future__ import annotations
@@ -54,6 +54,8 @@ class Refusal(Exception):
         """What else the answer names, as `key=value`: a permission, a constraint, a service."""
         self.retry_after = retry_after
         """The seconds that Retry-After asks to wait; 0 if the answer has no such header."""
+        self.member = ""
+        """The identity that sent the call, as policies write it; empty if the credentials don't tell it."""
         self.doing = ""
         """What was being done, for people; "" until the call is given up."""
 
@@ -146,9 +148,9 @@ def error_of(refusal: Refusal, *, doing: str) -> ReplicaError:
     """
     fault = refusal.fault
     why = _filled(fault.why, refusal) if fault.why else None
-    remedy = _filled(fault.remedy or fault.error.remedy, refusal)
+    remedy = _filled(fault.remedy, refusal)
     if fault.error is errors.Forbidden and not fault.remedy and (refusal.status == 403 or isinstance(refusal, Failed)):
-        remedy = permissions.remedy(refusal.method, refusal.said)
+        remedy = permissions.remedy(refusal.method, refusal.said, project=refusal.project, member=refusal.member)
     told = refusal.told(refusal.doing or doing)
     return fault.error(told, remedy=remedy, why=why, of_setup=fault.of_setup)
 

@@ -1,25 +1,22 @@
 """Recognises which sign-in failure it is, by the environment and the service's answer; `errors` has its text.
 
-Answers are never quoted, because they may hold tokens. The wordings are those of Google's services as users report
-them, and those on google-github-actions/auth's troubleshooting page.
+Answers are never quoted, because they may hold tokens. What they mean is in `trouble.sign_in`.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from replicator.bootstrap.quote import quoted_path
 from replicator.compute import errors
 from replicator.compute.errors import SignInFailed
+from replicator.compute.trouble.sign_in import REFUSALS
+from replicator.compute.trouble.sign_in import Service as Service
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from replicator.core.errors import Advice
 
 #: The variable that names the credentials file.
 FILE = "GOOGLE_APPLICATION_CREDENTIALS"
@@ -28,15 +25,6 @@ FILE = "GOOGLE_APPLICATION_CREDENTIALS"
 PASSING = frozenset({408, 429, 500, 502, 503, 504})
 
 _LARGEST = 10**6
-
-
-class Service(StrEnum):
-    """A service that a sign-in uses; the value is its name for people."""
-
-    OIDC = "the service that gives identity tokens"
-    STS = "Google's Security Token Service"
-    ACCOUNT = "the impersonation of the service account"
-    OAUTH = "Google's OAuth token service"
 
 
 #: The fields that a usable answer must have.
@@ -98,141 +86,10 @@ def no_file(path: str, env: Mapping[str, str]) -> SignInFailed:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """One row of the table: the meaning of a service's answer."""
-
-    service: Service | None
-    """None: whichever it is."""
-    words: str
-    advice: Advice
-    what: str
-    remedy: str = ""
-    lines: str | None = None
-
-
-#: The first row that matches decides. Words are searched in `STATUS BODY`.
-_REFUSALS = (
-    _Row(Service.OIDC, "", errors.SIGN_IN_EXPIRED, "The runner gives this job no identity token (any more)"),
-    # What an answer names counts before its status does.
-    _Row(
-        None,
-        r"SECURITY_POLICY_VIOLATED|(?i:vpc_?service_?controls)",
-        errors.PERIMETER_FORBIDS,
-        "A VPC Service Controls perimeter does not let this sign-in through",
-    ),
-    _Row(
-        None,
-        r"USER_PROJECT_DENIED|serviceusage\.services\.use|(?i:permission to use project)",
-        errors.QUOTA_PROJECT_DENIED,
-        "The identity may not use the quota project",
-    ),
-    _Row(
-        None,
-        r"BILLING_DISABLED|CONSUMER_SUSPENDED|GCP_SUSPENDED|(?i:billing to be enabled)",
-        errors.CREDENTIALS_REFUSED,
-        "The project that the sign-in is counted against is suspended, or has no open billing account",
-        "Link it to a billing account that is open, or look at it in the Google Cloud console.",
-    ),
-    _Row(
-        None,
-        r"ACCESS_TOKEN_SCOPE_INSUFFICIENT|(?i:insufficient authentication scopes)",
-        errors.CREDENTIALS_REFUSED,
-        "The identity that signed in lacks the scope to act as a service account",
-        "Give the machine, or the sign-in, the scope https://www.googleapis.com/auth/cloud-platform.",
-    ),
-    _Row(
-        None,
-        r"ACCOUNT_STATE_INVALID|USER_BLOCKED_BY_ADMIN|disabled_client|(?i:account.{0,80}(is|been|:) disabled)",
-        errors.ACCOUNT_DISABLED,
-        "The account is disabled",
-    ),
-    _Row(
-        Service.STS,
-        r"(?i)127 bytes|size of mapped attribute",
-        errors.ATTRIBUTE_TOO_LONG,
-        "An attribute that the workload identity provider maps is longer than 127 bytes",
-    ),
-    _Row(
-        Service.STS,
-        r"(?i)(error|unable|failed).{0,40}(fetch|retriev|connect).{0,80}issuer",
-        errors.ISSUER_UNREACHABLE,
-        "Google could not reach the issuer of the identity token",
-    ),
-    _Row(
-        Service.STS,
-        r"SERVICE_DISABLED|(?i:has not been used in project)",
-        errors.SIGN_IN_SERVICE_OFF,
-        "The Security Token Service API is off",
-    ),
-    _Row(
-        Service.STS,
-        r"(?i)audience in ID Token|audience.{0,400}does not match",
-        errors.WRONG_AUDIENCE,
-        "The workload identity provider expects another audience",
-    ),
-    _Row(
-        Service.STS,
-        r"(?i)attribute condition",
-        errors.CONDITION_REJECTS,
-        "The workload identity provider does not let this job in",
-    ),
-    _Row(
-        Service.STS,
-        r"invalid_target|(?i:invalid value for .{0,3}audience)",
-        errors.PROVIDER_MISSING,
-        "There is no such workload identity provider, or it is disabled",
-    ),
-    _Row(
-        Service.STS,
-        r"(?i)issuer in ID Token",
-        errors.WRONG_AUDIENCE,
-        "The workload identity provider trusts another issuer than this runner's",
-        "Set the provider's issuer to that of the runner (`gcloud iam workload-identity-pools providers update-oidc "
-        "--issuer-uri`).",
-        "",
-    ),
-    _Row(Service.STS, r"(?i)stale|expired", errors.SIGN_IN_EXPIRED, "The identity token had expired"),
-    _Row(
-        Service.ACCOUNT,
-        r"SERVICE_DISABLED|(?i:has not been used in project)",
-        errors.IMPERSONATION_DENIED,
-        "The IAM Service Account Credentials API is off",
-        "Run this command and wait a few minutes.",
-        "gcloud services enable iamcredentials.googleapis.com --project=PROJECT",
-    ),
-    _Row(
-        Service.ACCOUNT,
-        r"(?i)token.{0,20}lifetime",
-        errors.CREDENTIALS_REFUSED,
-        "The service account gives no tokens of the lifetime asked for",
-        "Take `access_token_lifetime` out of the step google-github-actions/auth, or ask for 3600s at most.",
-    ),
-    _Row(
-        Service.ACCOUNT,
-        r'"reason":\s*"(?!IAM_PERMISSION_DENIED|forbidden|notFound)\w',
-        errors.CREDENTIALS_REFUSED,
-        "The service account can't be used, for a reason that is not about roles",
-    ),
-    _Row(
-        Service.ACCOUNT,
-        r"^40[34] |iam\.serviceAccounts\.getAccessToken",
-        errors.IMPERSONATION_DENIED,
-        "The workload identity may not act as the service account",
-    ),
-    _Row(
-        Service.OAUTH,
-        r"invalid_grant|deleted_client",
-        errors.SIGN_IN_EXPIRED,
-        "The key or the user's sign-in has expired or was revoked",
-    ),
-)
-
-
 def refused(service: Service, status: int, body: str) -> SignInFailed:
     """Return the failure that a token service's refusal means."""
     answer = f"{status} {body[:_LARGEST]}"
-    for row in _REFUSALS:
+    for row in REFUSALS:
         if row.service in {None, service} and re.search(row.words, answer):
             return SignInFailed(
                 row.advice, f"{row.what} ({service}: HTTP {status})", remedy=row.remedy, lines=row.lines

@@ -114,7 +114,7 @@ BAD_SETTINGS = Advice(
 INTERRUPTED = Advice(
     title="Interrupted",
     meaning="SIGINT or SIGTERM ended the run.",
-    remedy="Copies that were under way go on in Compute Engine: run this again and it takes them over.",
+    remedy="Run this again: it takes over what was begun.",
     exit_code=ExitCode.SIGTERM,
 )
 
@@ -144,9 +144,13 @@ class BadSettings(ReplicatorError):
 class Interrupted(ReplicatorError):
     """SIGINT or SIGTERM ended the run."""
 
-    def __init__(self, name: str, exit_code: int) -> None:
-        super().__init__(INTERRUPTED, f"The run was interrupted by {name}")
-        self._exit_code = exit_code
+    def __init__(self, name: str, exit_code: int, *, before: str = "") -> None:
+        super().__init__(INTERRUPTED, f"The run was interrupted by {name}{before and f' before {before}'}")
+        self._name, self._exit_code = name, exit_code
+
+    def before(self, what: str) -> Interrupted:
+        """Return the same, saying what had not happened yet."""
+        return Interrupted(self._name, self._exit_code, before=what)
 
     @property
     def exit_code(self) -> int:
@@ -224,7 +228,7 @@ class OperationFailed(ReplicaError):
     """Compute Engine refused or could not do what was asked, for a reason that isn't listed here."""
 
     reason = "operation_failed"
-    remedy = "Read the message of Compute Engine; then run this again."
+    remedy = "Correct what the message of Compute Engine names; then run this again."
 
 
 class OrgPolicy(ReplicaError):
@@ -331,7 +335,7 @@ class Signalled(ReplicaError):
 
     reason = "signal"
     interrupts = True
-    remedy = INTERRUPTED.remedy
+    remedy = "Copies that were under way go on in Compute Engine: run this again and it takes them over."
 
 
 class Internal(ReplicaError):

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from replicator.core.images import Image, ImageRef
 
 
-#: So many families are named in one sentence.
+#: The most families that are named in one sentence.
 _MOST_NAMED = 8
 
 

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 
+#: The states of an image that the reference of Compute Engine lists.
+STATES = frozenset({"DELETING", "FAILED", "PENDING", "READY"})
 #: A key that its owner sends with each request; nobody else can copy an image that is encrypted with one.
 CUSTOMER_SUPPLIED = "customer-supplied"
 

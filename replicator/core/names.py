@@ -1,12 +1,17 @@
-"""Makes names from templates: cuts names that are too long to 63 characters, so that two never become the same."""
+"""Makes names from templates, cut to 63 characters so that two never become the same, and finds near ones."""
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import re
 import string
+from typing import TYPE_CHECKING
 
 from replicator.bootstrap.quote import is_secret, quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 LONGEST = 63
 _VALID = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -26,7 +31,7 @@ def check(template: str, allowed: frozenset[str]) -> None:
         raise BadTemplate(f"{quoted(template)} isn't a valid template ({error}); placeholders are {listed}") from None
     for name, spec, conversion in fields:
         if name is not None and (name not in allowed or spec or conversion):
-            held = "is no template" if is_secret(template) else f"holds {{{name}}}"
+            held = "isn't a template" if is_secret(template) else f"holds {{{name}}}"
             raise BadTemplate(f"{quoted(template)} {held}; placeholders are {listed}")
 
 
@@ -80,3 +85,8 @@ _PROJECT = re.compile(r"([a-z0-9.-]+:)?[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 def is_project(text: str) -> bool:
     """Return whether the text can be the id of a project (domain-scoped `example.com:p` and numbers, too)."""
     return bool(_PROJECT.fullmatch(text))
+
+
+def nearest(word: str, known: Iterable[str]) -> list[str]:
+    """Return the one or two known words that a wrong one may have been meant to be; none if none is near."""
+    return difflib.get_close_matches(word, list(known), n=2)

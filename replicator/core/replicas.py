@@ -57,7 +57,7 @@ class Sign(StrEnum):
 
 
 class Held(StrEnum):
-    """Why a verified replica doesn't carry its family; these reasons are no failures."""
+    """Why a verified replica doesn't carry its family; these reasons aren't failures."""
 
     FAMILY_IS_NEWER = "family_is_newer"
     WOULD_TAKE_FAMILY = "would_take_family"

@@ -1,4 +1,7 @@
-"""Writes and reads the statement about an index: its sources, its workflow and its parts, as SLSA provenance v1."""
+"""Writes and reads the statement about an index: its sources, its workflow and its parts, as SLSA provenance v1.
+
+Pure.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,12 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from replicator.index import image_index
+from replicator.inputs import ci_build
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from replicator.inputs.ci_build import CiBuild
 
 
 HOME = "https://github.com/gce-image-replicator/gce-image-replicator"
@@ -23,17 +29,18 @@ _COMPUTE = "https://compute.googleapis.com/compute/v1"
 
 def statement(document: dict[str, Any], env: Mapping[str, str]) -> bytes:
     """Return the statement about an index that was made in this environment, as canonical JSON."""
+    build = ci_build.of(env)
     subject = {"name": image_index.FILE_NAME, "digest": {"sha256": _sha256(document)}}
     predicate = {
         "buildDefinition": {
             "buildType": BUILD_TYPE,
-            "externalParameters": {"workflow": _workflow(env)},
-            "internalParameters": {"github": _github(env)},
-            "resolvedDependencies": [*_commit(env), *map(_source, document["images"])],
+            "externalParameters": {"workflow": dict(build.workflow) if build else {}},
+            "internalParameters": {build.system: dict(build.parameters)} if build else {},
+            "resolvedDependencies": [*_commit(build), *map(_source, document["images"])],
         },
         "runDetails": {
-            "builder": {"id": _builder(env)},
-            "metadata": _metadata(env),
+            "builder": {"id": build.builder if build and build.builder else HOME},
+            "metadata": {"invocationId": build.run} if build and build.run else {},
             "byproducts": [_child(document, entry) for entry in document["images"]],
         },
     }
@@ -114,43 +121,11 @@ def _sha256(document: dict[str, Any]) -> str:
     return hashlib.sha256(image_index.to_bytes(document)).hexdigest()
 
 
-def _repository(env: Mapping[str, str]) -> str:
-    return f"{env.get('GITHUB_SERVER_URL', 'https://github.com')}/{env.get('GITHUB_REPOSITORY', '')}"
-
-
-def _workflow(env: Mapping[str, str]) -> dict[str, str]:
-    """Return the workflow file that ran, as GitHub's own attestations name it; empty outside a workflow."""
-    whole, _, ref = env.get("GITHUB_WORKFLOW_REF", "").partition("@")
-    if not whole:
-        return {}
-    path = whole.removeprefix(f"{env.get('GITHUB_REPOSITORY', '')}/")
-    return {"ref": ref, "repository": _repository(env), "path": path}
-
-
-def _github(env: Mapping[str, str]) -> dict[str, str]:
-    named = {
-        "event_name": "GITHUB_EVENT_NAME",
-        "repository_id": "GITHUB_REPOSITORY_ID",
-        "repository_owner_id": "GITHUB_REPOSITORY_OWNER_ID",
-        "runner_environment": "RUNNER_ENVIRONMENT",
-    }
-    return {name: env[variable] for name, variable in named.items() if env.get(variable)}
-
-
-def _commit(env: Mapping[str, str]) -> list[dict[str, Any]]:
-    commit = env.get("GITHUB_SHA", "")
-    if not commit:
+def _commit(build: CiBuild | None) -> list[dict[str, Any]]:
+    if build is None or not build.commit:
         return []
-    return [{"uri": f"git+{_repository(env)}@{env.get('GITHUB_REF', '')}", "digest": {"gitCommit": commit}}]
-
-
-def _builder(env: Mapping[str, str]) -> str:
-    workflow = env.get("GITHUB_WORKFLOW_REF", "")
-    return f"{env.get('GITHUB_SERVER_URL', 'https://github.com')}/{workflow}" if workflow else HOME
-
-
-def _metadata(env: Mapping[str, str]) -> dict[str, str]:
-    run = env.get("GITHUB_RUN_ID", "")
-    if not run:
-        return {}
-    return {"invocationId": f"{_repository(env)}/actions/runs/{run}/attempts/{env.get('GITHUB_RUN_ATTEMPT', '1')}"}
+    digest = {"gitCommit": build.commit}
+    if build.url:
+        return [{"uri": f"git+{build.url}@{build.ref}", "digest": digest}]
+    # Cloud Build doesn't say on which server the repository is.
+    return [{"name": f"{build.repository}@{build.ref}", "digest": digest}]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import requests
+from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -22,7 +23,7 @@ from replicator.core.replicas import Sign
 from replicator.index import bundle, image_index
 from replicator.index import errors as index_errors
 from replicator.index.errors import CannotSign
-from replicator.inputs import files
+from replicator.inputs import ci_build, files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,8 +45,21 @@ _LARGEST_TRUST = 2**20
 _PATIENCE = 30.0
 
 
+#: Where a key is kept outside of workflows, by CI system.
+_KEY_OUTSIDE = {
+    "": "SIGNING_KEY or SIGNING_KEY_FILE",
+    "github": "SIGNING_KEY or SIGNING_KEY_FILE",
+    "gitlab": "a protected CI/CD variable SIGNING_KEY_FILE of the type File",
+    "cloud_build": "a secret of Secret Manager that `secretEnv: [SIGNING_KEY]` gives to the step",
+}
+
+
 class Signer(Protocol):
     """Signs with a key, or keyless."""
+
+    @property
+    def who(self) -> str:
+        """Who signs, for people; of a keyless signer known once it has signed."""
 
     def sign(self, data: bytes, statement: bytes) -> tuple[bytes, bytes]:
         """Return a bundle over a file's bytes and one over a statement. Raises CannotSign."""
@@ -59,6 +73,12 @@ def signer(how: Sign, env: Mapping[str, str]) -> Signer | None:
     if how is Sign.OFF:
         return None
     return KeySigner(_key(env)) if how is Sign.KEY else KeylessSigner(env)
+
+
+def identities(certificate: x509.Certificate) -> list[str]:
+    """Return the addresses and e-mail addresses that a certificate of Fulcio's was made out to."""
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    return [name.value for name in names if isinstance(name, x509.UniformResourceIdentifier | x509.RFC822Name)]
 
 
 def hint(key: ec.EllipticCurvePublicKey) -> str:
@@ -84,6 +104,11 @@ class KeySigner:
     def __init__(self, key: ec.EllipticCurvePrivateKey) -> None:
         self._key = key
         self._hint = hint(key.public_key())
+
+    @property
+    def who(self) -> str:
+        """The key, by its hint."""
+        return f"the key {self._hint}"
 
     def sign(self, data: bytes, statement: bytes) -> tuple[bytes, bytes]:
         """Return a bundle over a file's bytes and one over a statement."""
@@ -114,7 +139,13 @@ class KeylessSigner:
         if not self._url or not self._token:
             raise _no_token(env)
         self._trust = trust_config(env)
+        self._who = ""
         _sigstore()
+
+    @property
+    def who(self) -> str:
+        """The identity in the certificate; empty before it has signed."""
+        return self._who
 
     def sign(self, data: bytes, statement: bytes) -> tuple[bytes, bytes]:
         """Return a bundle over a file's bytes and one over a statement. Raises CannotSign."""
@@ -140,6 +171,7 @@ class KeylessSigner:
             raise CannotSign(
                 index_errors.SIGSTORE_FAILED, f"Sigstore could not sign the index ({_kind(error)})"
             ) from error
+        self._who = ", ".join(identities(blob.signing_certificate))
         return blob.to_json().encode() + b"\n", about.to_json().encode() + b"\n" if about else b""
 
     def _identity_token(self) -> str:
@@ -181,10 +213,11 @@ def _kind(error: BaseException) -> str:
 def _no_token(env: Mapping[str, str]) -> CannotSign:
     what = "The index can't be signed keyless: the job has no right to an identity token"
     if env.get("GITHUB_ACTIONS") != "true":
+        build = ci_build.of(env)
         return CannotSign(
             index_errors.NO_SIGNING_TOKEN,
             "An index can be signed keyless in a workflow only: there is no identity token here",
-            remedy="Sign with a key: `--sign key`, with SIGNING_KEY or SIGNING_KEY_FILE.",
+            remedy=f"Sign with a key: `--sign key`, with {_KEY_OUTSIDE[build.system if build else '']}.",
             lines="",
         )
     if any(name.startswith("FORGEJO_") for name in env):

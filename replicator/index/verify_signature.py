@@ -176,7 +176,7 @@ class _Who:
     def verify(self, cert: x509.Certificate) -> None:
         """Raise SignatureWrong unless the certificate meets the policy."""
         names = cert.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        found = [name.value for name in names if isinstance(name, x509.UniformResourceIdentifier | x509.RFC822Name)]
+        found = sign.identities(cert)
         self.by, self.issuer = ", ".join(found) or "nobody", _issuer(cert)
         pattern, issuer = self._policy.pattern, self._policy.issuer
         if len(list(names)) != 1 or len(found) != 1 or not pattern.fullmatch(found[0]):

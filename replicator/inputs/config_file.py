@@ -103,6 +103,16 @@ class Config(BaseModel):
         return self.locations.get(location) or Place()
 
 
+#: What pydantic says in Python's words, in YAML's.
+_WORDS = {
+    "bool_type": "must be true or false",
+    "dict_type": "must be a mapping of keys to values",
+    "list_type": "must be a list",
+    "model_type": "must be a mapping of keys to values",
+    "string_type": "must be a text",
+    "too_short": "must not be empty",
+    "tuple_type": "must be a list",
+}
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
@@ -227,7 +237,9 @@ def _items(
 def _described(
     error: ValidationError, lines: dict[tuple[str, ...], int], kind: type[BaseModel]
 ) -> Iterator[tuple[int, str]]:
-    for item in error.errors():
+    found = error.errors()
+    # Where an item is wrong, it isn't counted either.
+    for item in (each for each in found if each["type"] != "too_short" or not each["input"]):
         path = tuple(str(part) for part in item["loc"] if part != "[key]")
         line = next((lines[path[:length]] for length in range(len(path), -1, -1) if path[:length] in lines), 0)
         where = _where(path)
@@ -242,7 +254,8 @@ def _described(
             needed = [f"`{field.alias or name}`" for name, field in kind.model_fields.items() if field.is_required()]
             yield line, f"holds no keys; {' and '.join(needed)} {'is' if len(needed) == 1 else 'are'} needed"
         else:
-            yield line, f"{where}: {item['msg'][0].lower()}{item['msg'][1:]}, found {_shown(item['input'])}"
+            usual = f"{item['msg'][0].lower()}{item['msg'][1:]}"
+            yield line, f"{where}: {_WORDS.get(item['type'], usual)}, found {_shown(item['input'])}"
 
 
 def _shown(value: Any) -> str:

@@ -165,7 +165,7 @@ def without_secrets(problems: Sequence[InputProblem], given: Mapping[str, Any]) 
     quoting = {problem.input for problem in problems if re.search(r"(?<!\w)'", problem.text)}
     hidden = [name for name, text in texts.items() if is_credential(text) or (name in quoting and is_secret(text))]
     return [problem for problem in problems if problem.input not in hidden] + [
-        InputProblem(name, f"{quoted(texts[name])} is no value of this input, which is shown in logs and records")
+        InputProblem(name, f"{quoted(texts[name])} isn't a value of this input, which is shown in logs and records")
         for name in hidden
     ]
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 SHIPPED = Path(__file__).resolve().parent.parent / "prices.json"
 #: In a list, every location that it doesn't name.
 ANYWHERE = "*"
-#: So many digits as the Billing Catalog's prices have (units and nanos).
+#: As many digits as the Billing Catalog's prices have (units and nanos).
 AMOUNT = r"(0|[1-9][0-9]{0,8})(\.[0-9]{1,9})?"
 
 
@@ -67,6 +67,13 @@ def _place(value: str) -> str:
     return value
 
 
+def _currency(value: str) -> str:
+    if not re.fullmatch("[A-Z]{3}", value):
+        raise ValueError(f"{quoted(value)} isn't a valid currency; write its three letters, such as EUR")
+    return value
+
+
+Currency = Annotated[str, AfterValidator(_currency), WithJsonSchema({"type": "string", "pattern": "^[A-Z]{3}$"})]
 Price = Annotated[Decimal, BeforeValidator(_price), WithJsonSchema({"type": "string", "pattern": f"^{AMOUNT}$"})]
 
 
@@ -79,7 +86,7 @@ class PriceList(BaseModel):
 
     version: Literal[1] = Field(alias="schema")
     """The version of this form."""
-    currency: Annotated[str, Field(pattern="^[A-Z]{3}$")]
+    currency: Currency
     """The currency of all prices: three letters, ISO 4217."""
     as_of: Annotated[date, BeforeValidator(_day)]
     """The day on which these were the prices."""
@@ -131,7 +138,7 @@ def text(prices: PriceList) -> str:
 
 
 def as_dict(prices: PriceList) -> dict[str, Any]:
-    """Return the list as it stands in a file."""
+    """Return the list in the form of its file."""
     table = dict(sorted(prices.image_storage_gib_month.items()))
     return {
         "schema": prices.version,

@@ -1,4 +1,7 @@
-"""Plans what happens to each replica before anything changes: copy, adopt, repair, replace if FAILED, or refuse."""
+"""Plans what happens to each replica before anything changes: copy, adopt, repair, replace if FAILED, or refuse.
+
+Pure.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from replicator.compute.errors import SOURCE_UNUSABLE
 from replicator.core import access, compare, errors, held_back, names, validation
-from replicator.core.images import Image, ImageRef
+from replicator.core.images import STATES, Image, ImageRef
 from replicator.core.replicas import Access, Action, Existing, Lineage, Plan, Replica, Step
 from replicator.replicas import copy_tree
 
@@ -163,6 +166,8 @@ def _refusal(source: Image, replica: Replica, found: Existing, *, replace_failed
         if replace_failed:
             what += f" and carries the family {image.family}, so it is not replaced"
         return image_failed(image.ref, what)
+    if image.status not in STATES:
+        return in_unknown_state(image)
     if image.deprecated in {"OBSOLETE", "DELETED"}:
         return errors.Drift(
             f"{image.ref} is marked {image.deprecated}, so nobody can use it",
@@ -191,6 +196,14 @@ def image_failed(ref: ImageRef, what: str) -> errors.ImageFailed:
     """Make the error for a copy in state FAILED, with the command that removes it."""
     return errors.ImageFailed(
         what, remedy=f"Remove it with `{removal(ref)}` and run this again, or set replace_failed: true."
+    )
+
+
+def in_unknown_state(image: Image) -> errors.NotReady:
+    """Make the error for an image whose state is none of those that Compute Engine's reference lists."""
+    return errors.NotReady(
+        f"{image.ref} is in the state {image.status or '(none)'}, which is neither READY nor any that leads there",
+        remedy="Look up what that means; run this again when the image is READY.",
     )
 
 

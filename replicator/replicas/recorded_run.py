@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from abc import abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,19 +12,22 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from replicator.core import errors
 from replicator.index import image_index, seal
 from replicator.index.image_index import Written
-from replicator.inputs import output_file
-from replicator.replicas import report
+from replicator.replicas import report, results
+from replicator.replicas.summary.page import Facts
 from replicator.runtime.lifecycle import Run
 from replicator.runtime.runner import Annotation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from replicator.core.replicas import ReplicaResult, Sign
+    from replicator.core.replicas import ReplicaResult, Revision, Sign
     from replicator.index.sign import Signer
     from replicator.runtime.verdict import Verdict
 
 T = TypeVar("T")
+
+#: Characters that mean nothing in Markdown.
+_PLAIN_URL = re.compile(r"https?://[\w.:-]+(/[\w.-]+)+", re.ASCII)
 
 
 @dataclass(kw_only=True)
@@ -51,16 +55,8 @@ class RecordedRun(Run):
 
     def loaded(self, load: Callable[[Mapping[str, str], Mapping[str, str]], T]) -> T:
         """Check the inputs by `load`, and the option `output`. Raises BadSettings with every problem."""
-        given = dict(self.given)
-        self.output = given.pop("output", "").strip()
-        problems = output_file.problems(self.output) if self.output else []
-        try:
-            inputs = load(given, self.env)
-        except errors.BadSettings as error:
-            raise errors.BadSettings([*problems, *error.problems]) from None
-        if problems:
-            raise errors.BadSettings(problems)
-        return inputs
+        self.output = self.given.get("output", "").strip()
+        return self.checked(load, self.given, output=self.output)
 
     def index_file(self) -> Path:
         """Return the file to write the index to."""
@@ -77,6 +73,29 @@ class RecordedRun(Run):
         if self.signer is None:
             raise errors.Unforeseen("An index to sign without a signer")
         self.written = await seal.seal(self.signer, document, self.index_file(), self.env)
+
+    def facts(self, revision: Revision | None) -> Facts:
+        """What the summary says of the run and its index, which was built from the revision."""
+        signed = self.signer.who if self.signer and self.written.bundle_path else ""
+        return Facts(
+            index_digest=self.written.index_digest,
+            signed_by=signed,
+            revision=revision,
+            commit_url=self._page_of(revision) if revision else "",
+            seconds=self.seconds,
+        )
+
+    def _page_of(self, revision: Revision) -> str:
+        """Return the address of the revision's commit on the forge whose runner this is; empty without one."""
+        server = self.env.get("GITHUB_SERVER_URL", "")
+        url = f"{server}/{revision.repository}/commit/{revision.commit}"
+        return url if server and _PLAIN_URL.fullmatch(url) else ""
+
+    def failed(self, error: errors.ReplicatorError) -> Verdict:
+        """Note the failure that ended the run, with the locations that a signal kept from their end."""
+        if isinstance(error, errors.Interrupted) and (missed := results.stopped(self.results)):
+            error = error.before(missed)
+        return super().failed(error)
 
     def say(self, where: str, text: str) -> None:
         """Print a line about a location, with the seconds since the run began."""

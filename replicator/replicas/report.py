@@ -60,12 +60,17 @@ def _family(row: ReplicaResult) -> str:
 def remarks(
     verdict: Verdict, rows: Sequence[ReplicaResult], notes: Sequence[Annotation], *, every: bool
 ) -> list[Annotation]:
-    """Return the annotations: those about the whole run, then one for each replica, titled with its location.
+    """Return the annotations: those about the whole run, then those about replicas, titled with their locations.
 
-    With `every` false, replicas about which the table at the end says everything get none, and what is the same for
-    several is said once. A failed run always has an error if its exit code isn't 0, else a warning.
+    What is the same for several is said once, but for names. With `every` true all replicas that are right have one
+    notice together; without it they have none, because the table at the end says everything. A failed run always has
+    an error if its exit code isn't 0, else a warning.
     """
-    told = [_annotation(row) for row in rows] if every else _alike(_untold(verdict, rows))
+    if every:
+        right = [row for row in rows if not results.message(row)]
+        told = [*_alike([row for row in rows if results.message(row)]), *_right(right)]
+    else:
+        told = _alike(_untold(verdict, rows))
     said = [*notes, *told]
     if verdict.result is Result.FAILED:
         level: Level = "error" if verdict.exit_code else "warning"
@@ -85,6 +90,17 @@ def _untold(verdict: Verdict, rows: Sequence[ReplicaResult]) -> list[ReplicaResu
     ]
 
 
+def _right(rows: Sequence[ReplicaResult]) -> list[Annotation]:
+    """Return one notice with a line for each of the replicas, of which there is nothing else to say."""
+    lines = "\n".join(_annotation(row).message for row in rows)
+    return [Annotation("notice", _places(rows), lines)] if rows else []
+
+
+def _places(rows: Sequence[ReplicaResult]) -> str:
+    where = [row.where for row in rows]
+    return ", ".join(where) if len(where) <= _MOST_NAMED else f"{len(where)} locations"
+
+
 def _alike(rows: Sequence[ReplicaResult]) -> list[Annotation]:
     """Return one annotation for all replicas about which the same is to be said, but for names."""
     groups: dict[tuple[str, str], list[ReplicaResult]] = {}
@@ -94,12 +110,18 @@ def _alike(rows: Sequence[ReplicaResult]) -> list[Annotation]:
     return [
         Annotation(
             said.level,
-            ", ".join(row.where for row in alike),
-            said.message if len(alike) == 1 else f"{said.message} The same for {len(alike) - 1} more.",
+            _places(alike),
+            said.message if len(alike) == 1 else f"{said.message} The same for {_others(alike)}.",
         )
         for alike in groups.values()
         for said in [_annotation(alike[0])]
     ]
+
+
+def _others(rows: Sequence[ReplicaResult]) -> str:
+    """Name all but the first of the replicas where the title has no room for them."""
+    where = [row.where for row in rows[1:]]
+    return f"{len(where)} more" if len(rows) <= _MOST_NAMED else ", ".join(where)
 
 
 def _without_names(text: str, row: ReplicaResult) -> str:

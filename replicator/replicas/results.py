@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from replicator.core.errors import ExitCode
+from replicator.core.errors import ExitCode, Signalled
 from replicator.core.replicas import Held, Outcome, Result
 from replicator.runtime.verdict import Verdict
 
@@ -61,6 +61,14 @@ def judge(rows: Sequence[ReplicaResult], *, moved: str = "") -> Verdict:
     )
 
 
+def stopped(rows: Sequence[ReplicaResult]) -> str:
+    """What had not happened yet, and where, when a signal ended the run; empty if everything had."""
+    copying = [row.where for row in rows if row.error and row.reason == Signalled.reason]
+    waiting = [row.where for row in rows if row.held is Held.SIGNAL]
+    parts = [f"the image was verified in {_listed(copying)}"] if copying else []
+    return " and ".join([*parts, *([f"the family was moved in {_listed(waiting)}"] if waiting else [])])
+
+
 def _required(rows: Sequence[ReplicaResult], failed: Sequence[ReplicaResult]) -> str:
     told = _named([row for row in failed if row.replica.required])
     others = [row for row in failed if not row.replica.required]
@@ -73,12 +81,12 @@ def _required(rows: Sequence[ReplicaResult], failed: Sequence[ReplicaResult]) ->
 
 
 def _there(failed: Sequence[ReplicaResult]) -> str:
-    """What exists all the same of replicas that are not verified: images that stand, and copies that go on."""
-    stand = [
+    """What exists all the same of replicas that are not verified: images that are there, and copies that go on."""
+    there = [
         row.where + ("" if row.image.status == "READY" else f" ({row.image.status})") for row in failed if row.image
     ]
     going = [row.where for row in failed if row.outcome is Outcome.INTERRUPTED and row.operation and row.image is None]
-    told = [f"there is an image in {_listed(stand)}"] if stand else []
+    told = [f"there is an image in {_listed(there)}"] if there else []
     return "; ".join([*told, *([f"copies go on in {_listed(going)}"] if going else [])])
 
 

@@ -13,7 +13,7 @@ from replicator.bootstrap.quote import quoted
 from replicator.core import names, validation
 from replicator.core.errors import BadSettings, InputProblem
 from replicator.core.replicas import Access, Revision, Sign
-from replicator.inputs import price_list, source_reference
+from replicator.inputs import ci_build, price_list, source_reference
 from replicator.inputs.config_file import BadConfig, Config, Place
 from replicator.inputs.config_file import read as read_config
 from replicator.inputs.fields import (
@@ -44,8 +44,6 @@ if TYPE_CHECKING:
 
 #: The value of the input `prices` that tells no cost.
 NO_PRICES = "off"
-#: Where `revision: auto` takes each part from.
-_REVISION = {"repository": "GITHUB_REPOSITORY", "ref": "GITHUB_REF", "commit": "GITHUB_SHA"}
 
 
 class Settings(BaseModel):
@@ -72,8 +70,9 @@ class Settings(BaseModel):
     The others are best effort.
     """
     config: Annotated[Config | None, Option("where", "FILE")] = None
-    """A YAML file, relative to the workspace, that lists the locations and what differs in each: required or not,
-    project, name, family, labels, kms_key. Its JSON Schema is `schemas/replicate-config.schema.json`.
+    """A YAML file (`gce-image-replicator.yaml`), relative to the workspace, that lists the locations and what differs
+    in each: required or not, project, name, family, labels, kms_key. Its JSON Schema is
+    `schemas/replicate-config.schema.json`.
     """
     replica_project: Annotated[str, Option("where", "TEMPLATE")] = ""
     """The project that replicas are made in; `{project}` and `{location}` are filled in. Empty: the source's."""
@@ -102,8 +101,8 @@ class Settings(BaseModel):
     deleted.
     """
     revision: Revision | None = None
-    """What the image was built from, for the index: empty, `auto` (repository, ref and commit of this run), or a JSON
-    object with these three keys.
+    """What the image was built from, for the index: empty, `auto` (repository, ref and commit of this run, on GitHub,
+    Forgejo, Gitea, GitLab or Cloud Build), or a JSON object with these three keys.
     """
     variant: Variant = ""
     """A word for the index that distinguishes this image from others of the same release and architecture, such as
@@ -221,8 +220,7 @@ class Settings(BaseModel):
         if not isinstance(read, dict) or set(read) != set(keys) or not all(isinstance(read[key], str) for key in keys):
             raise ValueError(f"{quoted(value)} is neither auto nor a JSON object with the strings {', '.join(keys)}")
         if not all(read.values()):
-            empty = ", ".join(f"{key} (auto takes {_REVISION[key]})" for key in keys if not read[key])
-            raise ValueError(f"leaves out {empty}")
+            raise ValueError(f"leaves out {', '.join(key for key in keys if not read[key])}")
         return Revision(**read)
 
     def wanted(self, location: str) -> Place:
@@ -271,9 +269,7 @@ def load(given: Mapping[str, str], env: Mapping[str, str]) -> Inputs:
     Raises BadSettings with every problem.
     """
     values = given_values(given, env)
-    if values.get("revision") == "auto":
-        values["revision"] = json.dumps({key: env.get(name, "") for key, name in _REVISION.items()})
-    problems = take_config(values, env)
+    problems = [*_take_revision(values, env), *take_config(values, env)]
     settings = None
     try:
         settings = Settings.model_validate(values)
@@ -340,6 +336,21 @@ def _source(values: Mapping[str, str], env: Mapping[str, str]) -> tuple[SourceRe
     if image:
         return source_reference.from_reference(image, project, env), None, note
     return source_reference.from_manifest(text, project, env), source_reference.built_at(text), note
+
+
+def _take_revision(values: dict[str, Any], env: Mapping[str, str]) -> list[InputProblem]:
+    """Replace `revision: auto` in `values` by what the CI system says. Returns problems."""
+    if values.get("revision") != "auto":
+        return []
+    del values["revision"]
+    build, instead = ci_build.of(env), "give a JSON object with repository, ref and commit"
+    if build is None:
+        return [InputProblem("revision", f"auto is for {ci_build.KNOWN}, and this is none of them: {instead}")]
+    values["revision"] = Revision(build.repository, build.ref, build.commit)
+    empty = [f"{key} ({variable})" for key, variable in build.variables.items() if not getattr(values["revision"], key)]
+    if not empty:
+        return []
+    return [InputProblem("revision", f"auto doesn't find what {build.title} says of {', '.join(empty)}: {instead}")]
 
 
 def take_config(values: dict[str, Any], env: Mapping[str, str]) -> list[InputProblem]:

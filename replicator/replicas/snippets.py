@@ -1,9 +1,14 @@
-"""Writes what people can copy from the summary: gcloud and Terraform for the replicas, the command for a rerun."""
+"""Writes what people can copy from the summary: gcloud and Terraform for the replicas, the command for a rerun.
+
+Pure.
+"""
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from replicator.bootstrap import workflow_commands
@@ -86,6 +91,9 @@ def again(
         if given.get(name) and not usual and name not in {*_WHICH_IMAGE, but}:
             # Labels may be given one per line, which doesn't fit into one line of shell.
             options[name] = ",".join(given[name].splitlines()) if name == "labels" else given[name]
+    if settings.revision and "revision" in options:
+        # `auto` would mean another revision, or none, wherever the command is typed.
+        options["revision"] = json.dumps(asdict(settings.revision), separators=(",", ":"))
     if late:
         options["timeout_minutes"] = f"{2 * settings.timeout_minutes:g}"
     return [verb, *(f"--{name.replace('_', '-')}={_shell(value)}" for name, value in options.items())]

@@ -9,7 +9,6 @@ run = functools.partial(execute, Counting)
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 import tempfile
@@ -26,8 +25,11 @@ from replicator.runtime.signals import Signals, listening
 from replicator.runtime.verdict import Verdict
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
-    from typing import Any, TextIO
+    from typing import Any, TextIO, TypeVar
+
+    T = TypeVar("T")
 
 
 @dataclass(kw_only=True)
@@ -47,6 +49,10 @@ class Run(ABC):
     loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None
     """Makes the event loop, whose clock is the only one that the run uses."""
     notes: list[Annotation] = field(default_factory=list)
+    seconds: float = 0.0
+    """How long the work took, once it has ended."""
+    dotenv: str = ""
+    """The file that the option `dotenv` names: it gets the outputs as variables."""
     defective: bool = False
     """Whether reporting the results ran into a defect of this program."""
 
@@ -85,10 +91,37 @@ class Run(ABC):
     def summary(self, verdict: Verdict) -> str:
         """Return the job summary, in Markdown."""
 
+    def checked(
+        self, load: Callable[[Mapping[str, str], Mapping[str, str]], T], given: Mapping[str, str], **files: str
+    ) -> T:
+        """Check inputs by `load`, and the files to write by option. Raises BadSettings with every problem."""
+        from replicator.inputs import output_file
+
+        problems = output_file.problems({**files, "dotenv": self.dotenv})
+        if any(problem.input == "dotenv" for problem in problems):
+            self.dotenv = ""
+        try:
+            inputs = load({name: text for name, text in given.items() if name not in {*files, "dotenv"}}, self.env)
+        except errors.BadSettings as error:
+            raise errors.BadSettings([*problems, *error.problems]) from None
+        if problems:
+            raise errors.BadSettings(problems)
+        return inputs
+
     def in_loop(self, coroutine: Coroutine[None, None, None]) -> None:
-        """Run a coroutine on a new event loop."""
+        """Run a coroutine on a new event loop. Raises Unforeseen if it is cancelled."""
+        # A run that asks nobody doesn't pay for its import.
+        import asyncio
+
         with asyncio.Runner(loop_factory=self.loop_factory) as runner:
-            runner.run(coroutine)
+            clock = runner.get_loop().time
+            began = clock()
+            try:
+                runner.run(coroutine)
+            except asyncio.CancelledError:
+                raise errors.Unforeseen("The run was cancelled") from None
+            finally:
+                self.seconds = clock() - began
 
     def folder(self) -> Path:
         """Return the folder for result files: RUNNER_TEMP in a runner, the working folder on a command line."""
@@ -117,12 +150,10 @@ class Run(ABC):
         try:
             verdict = self.carry_out(signals)
         except errors.ReplicatorError as error:
-            verdict = self._failed(signals.caught or error)
-        except asyncio.CancelledError:
-            verdict = self._failed(signals.caught or errors.Unforeseen("The run was cancelled"))
+            verdict = self.failed(signals.caught or error)
         except Exception as error:  # noqa: BLE001 - results are written always
             self._show_traceback()
-            verdict = self._failed(errors.Unforeseen(f"{type(error).__name__}: {error}"))
+            verdict = self.failed(errors.Unforeseen(f"{type(error).__name__}: {error}"))
         signals.deaf = True
         return verdict
 
@@ -131,6 +162,9 @@ class Run(ABC):
         self.conclude()
         with self.tolerant("outputs"):
             self.runner.outputs(self.outputs(verdict))
+        if self.dotenv:
+            with self.tolerant("file that dotenv names"):
+                self._write_variables(self.outputs(verdict))
         with self.tolerant("document"):
             if document:
                 document.write(self.answer(verdict))
@@ -143,7 +177,16 @@ class Run(ABC):
             self.runner.summary(self.summary(verdict))
         return self.exit_code(verdict) or (errors.ExitCode.DEFECT if self.defective else 0)
 
-    def _failed(self, error: errors.ReplicatorError) -> Verdict:
+    def _write_variables(self, outputs: Mapping[str, str]) -> None:
+        # Most runs don't pay for this import.
+        from replicator.index import image_index
+        from replicator.runtime import dotenv
+
+        path = Path(self.dotenv)
+        image_index.write(dotenv.lines(outputs).encode(), path.parent, path.name)
+
+    def failed(self, error: errors.ReplicatorError) -> Verdict:
+        """Note the failure that ended the run, and return the verdict."""
         problems = error.problems if isinstance(error, errors.BadSettings) else []
         self.notes += [about_input("error", problem) for problem in problems]
         if not problems:
@@ -178,6 +221,7 @@ def execute(
         stdout=stdout,
         runner=Runner(env, stdout, commands=commands),
         of_action=of_action,
+        dotenv=given.get("dotenv", "").strip(),
         loop_factory=loop_factory,
     )
     with listening() as signals:

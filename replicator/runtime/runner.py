@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import math
+import re
 import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from replicator.bootstrap import workflow_commands
+from replicator.runtime.markdown import text as escaped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,6 +27,9 @@ LARGEST_SUMMARY = 2**20
 
 #: The runner shows this many annotations of one type per step and drops the rest silently.
 ANNOTATIONS_PER_TYPE = 10
+
+#: The runner's variables that name folders in which inputs and results lie.
+_FOLDERS = ("RUNNER_TEMP", "GITHUB_WORKSPACE")
 
 Level = Literal["error", "warning", "notice"]
 
@@ -150,8 +155,20 @@ class Runner:
         workflow_commands.write_outputs(self._env, values)
 
     def summary(self, markdown: str) -> None:
-        """Write the job summary. Raises ValueError if it is larger than the runner takes."""
-        data = markdown.encode("utf-8", "backslashreplace")
+        """Write the job summary, without the runner's folders. Raises ValueError if the runner takes none so large."""
+        shown = self._without_folders(markdown)
+        data = shown.encode("utf-8", "backslashreplace")
         if len(data) > LARGEST_SUMMARY:
             raise ValueError(f"the summary has {len(data)} bytes")
-        workflow_commands.append(self._env.get("GITHUB_STEP_SUMMARY", ""), markdown)
+        workflow_commands.append(self._env.get("GITHUB_STEP_SUMMARY", ""), shown)
+
+    def _without_folders(self, told: str) -> str:
+        """Name files as they are seen from the runner's folders, and a folder itself by its variable."""
+        for name in _FOLDERS:
+            folder = self._env.get(name, "").rstrip("/")
+            # A folder at the top would be a part of other words.
+            if folder.count("/") > 1:
+                either = "|".join(map(re.escape, (folder, escaped(folder))))
+                instead = escaped(name)
+                told = re.sub(rf"(?:{either})(/|(?![\w-]))", lambda found, to=instead: "" if found[1] else to, told)  # type: ignore[misc]
+        return told

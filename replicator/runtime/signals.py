@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import signal
 import threading
@@ -37,6 +36,9 @@ class Signals:
     @contextlib.contextmanager
     def cancelling(self) -> Iterator[None]:
         """In this context a signal cancels the current task instead of raising Interrupted at an arbitrary place."""
+        # It is imported already: this is a task.
+        import asyncio
+
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
         self._call = lambda: loop.call_soon_threadsafe(task.cancel) if task else None
         try:

@@ -156,7 +156,7 @@ CALLS = (
     Call(
         name="remove a failed copy", method="compute.images.delete", target=_IMAGE, guard=Guard.REQUEST_ID, **_REPLACE
     ),
-    Call(name="read what stands there", method="compute.images.get", target=_IMAGE, guard=Guard.READ_BACK, **_UNSEEN),
+    Call(name="read what is there", method="compute.images.get", target=_IMAGE, guard=Guard.READ_BACK, **_UNSEEN),
     Call(name="read its access", method="compute.images.getIamPolicy", target=_IMAGE, **_EXAMINED, **_UNSEEN),
     Call(
         name="look at a copy under way",

@@ -64,7 +64,7 @@ class Verdict(Enum):
         same_request=False,
         tries=(5, 5),
     )
-    LOOKED_AT = Treatment(text="the image that stands there is looked at, and decides", bears=0)
+    LOOKED_AT = Treatment(text="the image of that name is looked at, and decides", bears=0)
     ASKED_ANEW = Treatment(
         text="a new request, with a new requestId, after the wait that the reason asks for, until the deadline",
         for_ever="deadline",
@@ -193,7 +193,7 @@ EXCEPTIONS: Mapping[tuple[str, str], Exceptional] = {
     ),
     **{
         ("look up what exists", fault): Exceptional(
-            verdict=_V.DONE_WITHOUT, why="this is how nothing is listed; whatever stands there, the insert will meet it"
+            verdict=_V.DONE_WITHOUT, why="this is how nothing is listed; whatever has the name, the insert will meet it"
         )
         for fault in ("an empty object", "a list")
     },
@@ -207,7 +207,7 @@ EXCEPTIONS: Mapping[tuple[str, str], Exceptional] = {
         for fault in ("404", "404 of the project", "stale")
     },
     ("read the head's source", "*"): Exceptional(
-        verdict=_V.DONE_WITHOUT, why="the head's own age stands in for its source's, as where that is gone"
+        verdict=_V.DONE_WITHOUT, why="the head's own age counts for its source's, as where that is gone"
     ),
 }
 

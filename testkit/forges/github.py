@@ -50,6 +50,7 @@ class GitHub(Runs):
     digests: bool = True
     archived: bool = False
     upload_host: str = ""
+    content_host: str = ""
     starter: int = 0
     """How many uploads leave an asset in the state `starter`, and answer 502."""
     next_id: int = 100
@@ -128,9 +129,8 @@ class GitHub(Runs):
     # Releases
 
     def _get_releases(self, _named: Any, query: dict[str, str], *_: Any) -> Response:
-        size, page = int(query.get("per_page", 30)), int(query.get("page", 1))
         newest = sorted(self.releases.values(), key=lambda held: -held.id)
-        return as_json(200, [self._shown(held) for held in newest[(page - 1) * size : page * size]])
+        return self._page([self._shown(held) for held in newest], query, "releases")
 
     def _get_releases_tags_tag(self, named: dict[str, str], *_: Any) -> Response:
         for held in self.releases.values():
@@ -168,12 +168,10 @@ class GitHub(Runs):
     # Assets
 
     def _get_releases_release_id_assets(self, named: dict[str, str], query: dict[str, str], *_: Any) -> Response:
-        size, page = int(query.get("per_page", 30)), int(query.get("page", 1))
         held = self.releases.get(int(named["release_id"]))
         if held is None:
             return Response(404, b'{"message": "Not Found"}')
-        found = list(held.assets.values())
-        return as_json(200, found[(page - 1) * size : page * size])
+        return self._page(list(held.assets.values()), query, f"releases/{held.id}/assets")
 
     def _post_releases_release_id_assets(
         self, named: dict[str, str], query: dict[str, str], body: bytes, request: Request
@@ -203,7 +201,7 @@ class GitHub(Runs):
     ) -> Response:
         asset = int(named["asset_id"])
         if "octet-stream" in request.headers.get("accept", ""):
-            return Response(302, b"", {"Location": f"{self.url}/content/{asset}"})
+            return Response(302, b"", {"Location": f"{self.content_host or self.url}/content/{asset}"})
         return as_json(200, self._find(asset).assets[asset])
 
     def _patch_releases_assets_asset_id(
@@ -225,6 +223,14 @@ class GitHub(Runs):
             held.assets.pop(asset, None)
             held.content.pop(asset, None)
         return Response(204)
+
+    def _page(self, items: list[dict[str, Any]], query: dict[str, str], path: str) -> Response:
+        size, page = int(query.get("per_page", 30)), int(query.get("page", 1))
+        answer = as_json(200, items[(page - 1) * size : page * size])
+        if page * size >= len(items):
+            return answer
+        after = f"{self.url}/api/v3/repos/acme/images/{path}?per_page={size}&page={page + 1}"
+        return Response(200, answer.body, {**answer.headers, "Link": f'<{after}>; rel="next"'})
 
     # What tests put there, and look at
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from emulator.compute.state import Image, State
     from emulator.testing import Running
     from testkit.pairs.history import History
+    from testkit.pairs.releases import Release
     from testkit.pairs.worlds import World
 
 
@@ -90,7 +91,7 @@ class Event:
     times: int = 1
 
 
-def happening(patch: pytest.MonkeyPatch, history: History, world: World, events: Sequence[Event]) -> None:
+def happening(patch: pytest.MonkeyPatch, history: History, world: World | Release, events: Sequence[Event]) -> None:
     """Let events happen while a run goes on."""
     original = client.Compute._send
     counts = dict.fromkeys(range(len(events)), 0)

@@ -13,7 +13,8 @@ from testkit.harness.job import on_emulator
 from testkit.virtual import VirtualLoop
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from asyncio import AbstractEventLoop
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     from emulator.testing import Running
@@ -90,7 +91,7 @@ def published(emulator: Running, locations: Iterable[str] = ("us", "eu", "asia")
 class Told:
     """What one resolution against an emulator left behind, as JSON and on stderr; its clock jumps."""
 
-    def __init__(self, emulator: Running, **given: str) -> None:
+    def __init__(self, emulator: Running, loop: Callable[[], AbstractEventLoop] = VirtualLoop, /, **given: str) -> None:
         log, document = io.StringIO(), io.StringIO()
         env = on_emulator(emulator.url)
         before = len(emulator.journal())
@@ -101,7 +102,7 @@ class Told:
             log,
             commands=False,
             document=document,
-            loop_factory=VirtualLoop,
+            loop_factory=loop,
         )
         self.log = log.getvalue()
         self.document: dict[str, Any] = json.loads(document.getvalue())

@@ -84,7 +84,9 @@ def lacking() -> str:
     """Why there is no Sigstore here; nothing where there is one."""
     if not shutil.which("node"):
         return "node is missing"
-    return "" if MOCK.exists() else "@sigstore/mock is missing: `bash scripts/sigstore.sh` installs it where Node is"
+    return (
+        "" if MOCK.exists() else "@sigstore/mock is missing: `bash scripts/node.sh sigstore` installs it where Node is"
+    )
 
 
 def without_cosign() -> str:

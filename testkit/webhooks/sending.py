@@ -75,7 +75,7 @@ def ask(served: Served, *argv: str) -> tuple[int, dict[str, Any]]:
 
 def settled(served: Served, publication: str) -> dict[str, Any]:
     for _ in range(300):
-        _, told = ask(served, "publications", "show", "--id", publication)
+        _, told = ask(served, "publications", "show", publication)
         (row,) = told["publications"]
         if row["status"] in {"published", "failed"}:
             return dict(row)

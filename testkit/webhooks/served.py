@@ -22,6 +22,9 @@ class Served:
 
     folder: Path
     state: str = ""
+    key: str = str(world.KEPT / "key.pub")
+    more: str = ""
+    """What the hook has besides, as lines of YAML."""
     process: subprocess.Popen[bytes] | None = None
     url: str = ""
 
@@ -37,8 +40,8 @@ class Served:
             "  acme:\n"
             f"    secrets: ['{self.folder / 'secret'}', '{self.folder / 'secret.new'}']\n"
             "    repository: https://github.com/o/r\n"
-            f"    policy: {{key: '{world.KEPT / 'key.pub'}'}}\n"
-            "    images: trust\n",
+            f"    policy: {{key: '{self.key}'}}\n"
+            f"    images: trust\n{self.more}",
             "utf-8",
         )
 
@@ -62,6 +65,11 @@ class Served:
         assert self.process
         self.process.send_signal(number)
         return self.process.wait(timeout=30)
+
+    @property
+    def pid(self) -> int:
+        assert self.process
+        return self.process.pid
 
     def log(self) -> str:
         return (self.folder / "log").read_text("utf-8")

@@ -166,7 +166,7 @@ SCRIPTS = [
         ),
     ),
     Script(
-        page="errors.md",
+        page="errors-of-the-sign-in.md",
         holding="service-accounts add-iam-policy-binding",
         asks=(
             (f"POST /projects/{PROJECT}/serviceAccounts/{ACCOUNT.partition(':')[2]}:setIamPolicy",
@@ -174,17 +174,17 @@ SCRIPTS = [
         ),
     ),
     Script(
-        page="errors.md",
+        page="errors-of-the-sign-in.md",
         holding="service-accounts enable",
         asks=((f"POST /projects/{PROJECT}/serviceAccounts/{ACCOUNT.partition(':')[2]}:enable", ""),),
     ),
     Script(
-        page="errors.md",
+        page="errors-of-the-sign-in.md",
         holding="enable sts.googleapis.com",
         asks=(("POST /projects/acme-images/services:batchEnable", '"sts.googleapis.com"'),),
     ),
     Script(
-        page="errors.md",
+        page="errors-of-the-sign-in.md",
         holding="update-oidc PROVIDER",
         asks=(
             (f"PATCH {POOLS}/POOL/providers/PROVIDER", "assertion.repository_id"),

@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ from testkit.forges.caller import FILES, Caller
 from testkit.forges.front import FAULTS, Request, forward, front
 from testkit.forges.gitea import OWNER, Gitea, gitea
 from testkit.harness.job import Action, Job, export, on_branch, tag_push
+from testkit.webhooks.sending import ask
+from testkit.webhooks.served import SECRET, Served
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -166,3 +169,24 @@ def test_a_tag_in_another_case_is_another_tag(server: Gitea, repository: tuple[s
     left = caller()
     assert (left.exit_code, left.why) == (1, "tag_elsewhere")
     assert server.releases(name) == []
+
+
+def test_its_own_webhook_gets_nothing_recorded(server: Gitea, repository: tuple[str, str], tmp_path: Path) -> None:
+    """Gitea signs without time and id, by the same secret: for our receiver that is a stranger."""
+    name, _ = repository
+    served = Served(tmp_path).start()
+    try:
+        hook = {"url": f"{served.url}/hooks/acme", "content_type": "json", "secret": SECRET}
+        wanted = {"type": "gitea", "config": hook, "events": ["push"], "active": True}
+        made = server.api("POST", f"/repos/{OWNER}/{name}/hooks", json=wanted)
+        assert made.status_code == 201, made.text
+        test = server.api("POST", f"/repos/{OWNER}/{name}/hooks/{made.json()['id']}/tests")
+        assert test.status_code == 204, test.text
+        for _ in range(200):
+            if "missing_header" in served.log():
+                break
+            time.sleep(0.05)
+        assert '"reason": "missing_header"' in served.log()
+        assert ask(served, "publications", "list")[1] == {"publications": []}
+    finally:
+        served.stop()

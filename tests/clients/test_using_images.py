@@ -20,6 +20,7 @@ from testkit.action import Action
 from testkit.places import ROOT
 from testkit.resolve import https
 from testkit.signing import world
+from testkit.terraform import Terraform
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -110,10 +111,7 @@ def test_gcloud_and_a_shell_take_the_answer(user: User) -> None:
 
 
 def test_terraforms_protocol(user: User) -> None:
-    """As the provider `external` does: the query on standard input, one object of strings on standard output.
-
-    The provider itself is on none of the registries that these tests may use.
-    """
+    """As the provider `external` does: the query on standard input, one object of strings on standard output."""
     (text,) = blocks("hcl")
     program = json.loads(re.findall(r"program = (\[.*\])", text)[0])
     query = dict(re.findall(r'(\w+) = "([^"]*)"', re.findall(r"query +=(.*)", text)[0]))
@@ -127,6 +125,23 @@ def test_terraforms_protocol(user: User) -> None:
     wrong = user(command.replace("europe-west4-a", "europe"))
     assert (wrong.returncode, wrong.stdout) == (2, "")
     assert "zone: 'europe' isn't a zone" in wrong.stderr
+
+
+def test_terraform_itself(user: User, emulator: Running) -> None:
+    """The page's lines, with the provider `external`; then the nearest image is gone, and then all are."""
+    terraform = Terraform(user.folder, user.env)
+    terraform.offer("external", "1.2.0")
+    (text,) = blocks("hcl")
+    (user.folder / "main.tf").write_text(text, encoding="utf-8")
+    terraform.run("init", "-input=false")
+    assert terraform.outputs() == {"image": EU}
+    emulator.delete_image("acme", EU.rpartition("/")[2])
+    assert terraform.outputs() == {"image": "projects/acme/global/images/web-v1"}
+    for location in ("us", "asia"):
+        emulator.delete_image("acme", "web-v1" if location == "us" else f"web-v1-{location}")
+    said = terraform.refusal()
+    assert "No image that could serve europe-west4 is right: eu: " in said
+    assert f"{EU}: it does not exist" in said
 
 
 def test_the_table_of_exit_codes(user: User) -> None:

@@ -124,15 +124,20 @@ class TestPages:
         linked = set(re.findall(r"\]\(([\w-]+\.md)\)", PAGES["README.md"]))
         assert linked == set(PAGES) - {"README.md"}
 
+    @pytest.mark.parametrize("name", PAGES)
+    def test_a_page_is_read_at_one_sitting(self, name: str) -> None:
+        assert PAGES[name].count("\n") < 250
+
     def test_the_readme_leads_here(self) -> None:
         linked = set(re.findall(r"\]\(docs/([\w-]+\.md)", (ROOT / "README.md").read_text(encoding="utf-8")))
         assert {"README.md", "permissions.md", "errors.md", "after-a-failure.md", "pruning.md"} <= linked
 
     @pytest.mark.parametrize("name", PAGES)
     def test_nothing_of_a_machine(self, name: str) -> None:
-        # Only one page is about registries.
+        # Only these pages are about registries and package indexes.
         registries = "" if name == "registry-mirrors.md" else r"|ghcr|docker\.io"
-        assert not re.search(rf"/(work|tmp|root|home)/|127\.0\.0\.1:\d|pypi{registries}", PAGES[name])
+        indexes = "" if name == "releasing.md" else "|pypi"
+        assert not re.search(rf"/(work|tmp|root|home)/|127\.0\.0\.1:\d{indexes}{registries}", PAGES[name])
 
     @pytest.mark.parametrize(
         "name",
@@ -156,7 +161,7 @@ class TestPages:
 
     @pytest.mark.parametrize("error", REPLICA_ERRORS, ids=lambda error: error.reason)
     def test_after_a_failure_leads_to_every_reason(self, error: type[errors.ReplicaError]) -> None:
-        assert f"(errors.md#{error.reason})" in PAGES["after-a-failure.md"]
+        assert f"(errors-of-a-replica.md#{error.reason})" in PAGES["after-a-failure.md"]
 
 
 class TestYaml:
@@ -302,9 +307,14 @@ def command_line(emulator: Running, folder: Path, command: str, image: str) -> s
     return said.getvalue()
 
 
+#: The pages on errors, and all that they say.
+ERROR_PAGES = sorted(name for name in PAGES if re.fullmatch(r"errors(-of-[\w-]+)?\.md", name))
+ERRORS = "\n".join(PAGES[name] for name in ERROR_PAGES)
+
+
 class TestErrors:
     def test_the_page_is_the_generated_one(self) -> None:
-        assert GENERATED.error_page() == PAGES["errors.md"], "run `make docs`"
+        assert GENERATED.error_pages() == {name: PAGES[name] for name in ERROR_PAGES}, "run `make docs`"
 
     def test_every_failure_has_its_section(self) -> None:
         nodes = [
@@ -323,19 +333,19 @@ class TestErrors:
             and {"ReplicaError", "errors.ReplicaError"} & set(map(ast.unparse, node.bases))
         }
         assert classes == {error.__name__ for error in REPLICA_ERRORS}
-        headings = re.findall(r"^### (.+)$", PAGES["errors.md"], re.MULTILINE)
-        assert headings == [*(row.title for row in RUN_ERRORS), *(f"`{error.reason}`" for error in REPLICA_ERRORS)]
+        headings = re.findall(r"^### (.+)$", ERRORS, re.MULTILINE)
+        assert sorted(headings) == sorted(GENERATED.title(error) for error in ALL_ERRORS)
 
     def test_each_title_is_found_at_the_top(self) -> None:
-        contents = PAGES["errors.md"].partition("\n## Of ")[0]
-        linked = re.findall(r"\[([^\]]+)\]\(#([\w-]+)\)", contents)
-        assert sorted(title for title, _ in linked) == sorted(GENERATED.title(error) for error in ALL_ERRORS)
-        assert {anchor for _, anchor in linked} <= set(anchors(PAGES["errors.md"]))
+        contents = PAGES["errors.md"]
+        linked = re.findall(r"\[([^\]]+)\]\((errors[\w-]*\.md)?#([\w-]+)\)", contents)
+        assert sorted(title for title, _, _ in linked) == sorted(GENERATED.title(error) for error in ALL_ERRORS)
+        assert [each for _, page, each in linked if each not in anchors(PAGES[page or "errors.md"])] == []
 
     @pytest.mark.parametrize("error", ALL_ERRORS, ids=GENERATED.title)
     def test_every_section_says_what_and_what_to_do(self, error: errors.Advice | type[errors.ReplicaError]) -> None:
         title = re.escape(GENERATED.title(error))
-        (section,) = re.findall(rf"^### {title}\n(.*?)(?=^##|\Z)", PAGES["errors.md"], re.MULTILINE | re.DOTALL)
+        (section,) = re.findall(rf"^### {title}\n(.*?)(?=^##|\Z)", ERRORS, re.MULTILINE | re.DOTALL)
         for heading in ("What happened", "What to do", "Exit code"):
             assert f"**{heading}" in section
         assert isinstance(error, errors.Advice) or "**Repeated" in section
@@ -344,13 +354,13 @@ class TestErrors:
     def test_every_row_of_the_table_is_there(self) -> None:
         for fault in refusals.TABLE:
             for code in fault.codes:
-                assert f"`{code}`" in PAGES["errors.md"]
+                assert f"`{code}`" in ERRORS
             for status in fault.statuses - {None}:
-                assert re.search(rf"\b{status}\b", PAGES["errors.md"])
+                assert re.search(rf"\b{status}\b", ERRORS)
             if fault.wait:
-                assert GENERATED._time(fault.wait) in PAGES["errors.md"]
+                assert GENERATED._time(fault.wait) in ERRORS
 
-    @pytest.mark.parametrize("command", sorted(set(re.findall(r"`(gcloud [^`]+)`", PAGES["errors.md"]))))
+    @pytest.mark.parametrize("command", sorted(set(re.findall(r"`(gcloud [^`]+)`", ERRORS))))
     def test_every_command_exists(self, gcloud_tree: dict[str, Any], command: str) -> None:
         check_gcloud(gcloud_tree, command)
 

@@ -96,7 +96,7 @@ class TestTables:
 
     @pytest.mark.parametrize("reason", REASONS)
     def test_every_reason_is_there(self, reason: str) -> None:
-        assert f"\n### `{reason}`\n" in page("errors.md")
+        assert f"\n### `{reason}`\n" in page("errors-of-a-replica.md")
 
     @pytest.mark.parametrize("held", list(Held))
     def test_every_reason_for_no_family_is_there(self, held: Held) -> None:
@@ -139,6 +139,8 @@ class TestSnippets:
         subprocess.run(
             [program("check-jsonschema"), "--builtin-schema", "vendor.github-workflows", path], check=True, timeout=60
         )
+        subprocess.run([program("zizmor"), "--offline", "--quiet", path], check=True, timeout=60)
+        subprocess.run([program("actionlint"), "-no-color", path], check=True, timeout=60)
 
     def test_the_index_is_one(self) -> None:
         schema = json.loads((ROOT / "schemas" / "image-index.schema.json").read_text(encoding="utf-8"))
@@ -235,3 +237,14 @@ def test_zizmor_finds_nothing_in_the_examples() -> None:
 @pytest.mark.parametrize("schema", ["vendor.github-workflows", "custom.github-workflows-require-timeout"])
 def test_the_examples_fit_the_schema(schema: str) -> None:
     subprocess.run([program("check-jsonschema"), "--builtin-schema", schema, *EXAMPLES], check=True, timeout=60)
+
+
+def test_badges_are_of_workflows_that_exist() -> None:
+    """GitHub draws a badge once its workflow has run."""
+    badges = re.findall(r"\[!\[\w+\]\((\S+)/badge\.svg\)\]\((\S+)\)", README)
+    assert badges
+    for picture, page_of_runs in badges:
+        address, _, workflow = picture.rpartition("/")
+        assert picture == page_of_runs
+        assert address == "https://github.com/gce-image-replicator/gce-image-replicator/actions/workflows"
+        assert (ROOT / ".github" / "workflows" / workflow).is_file()

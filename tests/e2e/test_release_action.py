@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from testkit.forges.caller import COMMIT, FILES, Caller
-from testkit.forges.front import front
+from testkit.forges.front import Request, front
 from testkit.forges.github import GitHub
 from testkit.harness.job import Action, Job, export, pull_request, tag_push
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from testkit.places import ROOT
 
 PUSH = replace(tag_push("boot-v7"), sha=COMMIT)
 SECRET = "ghs_" + "SecretOfThisTest0123456789abcdefghij"
@@ -55,3 +56,50 @@ def test_published_with_the_small_lock(action: Action, tmp_path: Path) -> None:
         failed = job.run(action, PUSH, {"files": "out/*", "token": SECRET})
     assert (failed.exit_code, failed.outputs["result"]) == (1, "failed")
     assert failed.outputs["reason"].startswith("release_differs: ")
+
+
+def test_the_token_is_nowhere_on_the_machine(tmp_path: Path) -> None:
+    """Neither an argument, nor in what a crash would leave, nor in any file, while the release is under way."""
+    github = GitHub(token=SECRET)
+    seen: list[tuple[str, str]] = []
+    with front(github) as server:
+        github.url = server.url
+        caller = Caller(tmp_path, server.url)
+        argv = ["release", "publish", "--forge", "github", "--server-url", server.url, "--repository", "acme/images"]
+        argv += ["--release-tag", "boot-v7", "--commit", COMMIT, "--files", "out/*"]
+        env = {"GH_TOKEN": SECRET, "PATH": os.environ["PATH"], "RUNNER_TEMP": str(tmp_path)}
+
+        def look(_number: int, _request: Request) -> None:
+            process = Path("/proc", str(started[0].pid))
+            limits = (process / "limits").read_text("utf-8")
+            (core,) = (line.split()[4] for line in limits.splitlines() if line.startswith("Max core file size"))
+            seen.append((core, (process / "cmdline").read_text("utf-8")))
+
+        server.before = look
+        started: list[subprocess.Popen[str]] = []
+        command = [sys.executable, "-I", "-m", "replicator", *argv]
+        started.append(subprocess.Popen(command, cwd=tmp_path, env=env, stdout=subprocess.PIPE, text=True))
+        said, _ = started[0].communicate(timeout=120)
+    assert started[0].returncode == 0, said
+    assert len(seen) > 10
+    assert {core for core, _ in seen} == {"0"}
+    assert SECRET not in said + "".join(line for _, line in seen)
+    for path in tmp_path.rglob("*"):
+        assert path.is_dir() or SECRET.encode() not in path.read_bytes(), path
+    assert caller.runs == 0
+
+
+def test_a_skip_opens_no_socket(tmp_path: Path) -> None:
+    decide = ROOT / "replicator" / "bootstrap" / "decide.py"
+    program = f"""
+import runpy, socket, sys
+def refuse(*_): raise AssertionError("a socket")
+socket.socket = refuse
+sys.argv = ["decide.py", "release"]
+runpy.run_path({str(decide)!r}, run_name="__main__")
+"""
+    env = {"GITHUB_SERVER_URL": "https://codeberg.org", "INPUT_SKIP_SERVER_URLS": "https://codeberg.org"}
+    env |= {"GITHUB_EVENT_NAME": "push", "GITHUB_REF": "refs/tags/boot-v7", "GITHUB_OUTPUT": str(tmp_path / "output")}
+    argv = [sys.executable, "-I", "-c", program]
+    done = subprocess.run(argv, env=env, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, "skipped" in (tmp_path / "output").read_text("utf-8")) == (0, True), done.stderr

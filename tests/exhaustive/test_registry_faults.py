@@ -1,13 +1,19 @@
-"""Every fault at every call of `registry ensure`: it ends right, or says what is wrong and the next run heals it."""
+"""Every fault at every call of `registry ensure`, and every answer to what nobody has confirmed of the service.
+
+It ends right, or says what is wrong; and the next run heals it.
+"""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 
+from emulator.artifact_registry.scenario import Switches
+from emulator.core.scenario import Switches as Common
 from emulator.testing import running
+from replicator.commands.registry import artifacts
 from testkit.registry.mirroring import CREATE, GET, PATCH, SET, SPELLINGS, Registry, states
 
 if TYPE_CHECKING:
@@ -33,6 +39,7 @@ FAULTS: dict[str, dict[str, Any]] = {
     "drop during": {"kind": "drop", "when": "during", "how": "close"},
     "drop after": {"kind": "drop", "when": "after", "how": "reset"},
     "a proxy's page": {"kind": "body", "status": 200, "text": "<html>"},
+    "hang": {"kind": "hang"},
 }
 OF_OPERATIONS: dict[str, dict[str, Any]] = {
     "nothing made": {"kind": "operation", "code": "INTERNAL", "message": "It failed.", "leaves": "nothing"},
@@ -59,8 +66,9 @@ UPSTREAMS = {("ghcr.io", "us"), ("ghcr.io", "europe"), ("docker.io", "europe")}
 
 
 @pytest.fixture
-def registry(tmp_path: Path) -> Any:
-    """One mirror exists, with other labels and no reader; two are missing."""
+def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """One mirror exists, with other labels and no reader; two are missing. Who hangs is given up at once."""
+    monkeypatch.setattr(artifacts, "_TIMEOUT", (10.0, 0.5))
     with running(scenario={"repository_seconds": 0}) as emulator:
         registry = Registry(emulator, tmp_path)
         registry.make("ghcr-mirror", remoteRepositoryConfig=SPELLINGS["custom"], labels={"own": "1"})
@@ -102,3 +110,51 @@ def test_ends_right_or_is_healed(
     assert us["remoteRepositoryConfig"] == SPELLINGS["custom"]
     assert len(registry.emulator.state()["repositories"]) == len(UPSTREAMS)
     record_property("counted", "faults at calls of registry ensure")
+
+
+SECRET = "projects/p1/secrets/quay/versions/3"
+UNDER_GUESSES = f"""\
+project: p1
+locations: [us, europe]
+mirrors:
+  ghcr.io: {{repository: ghcr-mirror}}
+  docker.io: {{repository: hub}}
+  quay.io: {{repository: quay, credentials: {{username: bot, secret: {SECRET}}}}}
+readers: ["group:nodes@example.com"]
+"""
+#: Each answer to each guess of Artifact Registry's.
+ANSWERS = [
+    (name, answer)
+    for name, field in Switches.model_fields.items()
+    if name not in Common.model_fields
+    for answer in get_args(field.annotation)
+]
+#: Under which answers an upstream is refused, and for what reason, where the denied secret of quay.io isn't the only one.
+REFUSED = {
+    ("ar_policies_on_remote", "refuse"): dict.fromkeys(("ghcr.io", "docker.io", "quay.io"), "policies_refused"),
+    ("ar_validates_upstream", "yes"): {"quay.io": "upstream_invalid"},
+}
+
+
+@pytest.mark.parametrize(("switch", "answer"), ANSWERS)
+def test_under_every_answer(
+    tmp_path: Path, switch: str, answer: str, record_property: Callable[[str, object], None]
+) -> None:
+    """A secret is denied, a policy is changed by others meanwhile; what can be right is, and stays as it is."""
+    rules = {"switches": {switch: answer}, "secrets": {SECRET: "denied"}, "upstreams": ["ghcr.io"]}
+    with running(scenario={"repository_seconds": 0, **rules}) as emulator:
+        registry = Registry(emulator, tmp_path)
+        emulator.faults([{"method": SET, "action": {"kind": "http", "code": 412, "reason": "conditionNotMet"}}])
+        first = registry("ensure", config=registry.write(UNDER_GUESSES))
+        wrong = {"quay.io": "secret_denied", **REFUSED.get((switch, answer), {})}
+        rows = json.loads(first.outputs["mirrors"])
+        assert {(row["upstream"], row["reason"]) for row in rows if row["reason"]} == set(wrong.items()), first.log
+        assert all(bool(row["message"]) == bool(row["reason"]) for row in rows)
+        right = {name for name in ("ghcr.io", "docker.io", "quay.io") if name not in wrong}
+        count = registry.mutations()
+        again = registry("ensure", config=registry.write(UNDER_GUESSES))
+        assert {row["upstream"] for row in json.loads(again.outputs["mirrors"]) if row["state"] == "correct"} == right
+        assert (first.exit_code, again.exit_code, len(rows)) == (1, 1, 6)
+        if switch != "ar_refusals" or answer == "at_once":
+            assert registry.mutations() == count
+    record_property("counted", "answers to guesses about Artifact Registry")

@@ -105,6 +105,54 @@ def test_a_wrong_output_is_told_first(action: Action, tmp_path: Path, output: st
     assert not action.mutations()
 
 
+def variables(path: Path) -> dict[str, str]:
+    return dict(line.split("=", 1) for line in path.read_text("utf-8").splitlines())
+
+
+def test_dotenv_tells_a_later_job_what_there_is(action: Action, tmp_path: Path) -> None:
+    """From `replicate` over `merge` to `resolve`; a value is one word, and no JSON is told."""
+    file, parts = tmp_path / "image.env", tmp_path / "fragments"
+    parts.mkdir()
+    given = ("--source-image", "projects/p1/global/images/web-1", "--locations", "us,eu", "--dotenv", str(file))
+    assert run(action, tmp_path, "replicate", *given, "--output", str(parts / "x86.json"))[0] == 0
+    told = variables(file)
+    digest = told["INDEX_DIGEST"]
+    assert told == {
+        "DECISION": "replicate", "RESULT": "complete", "FAILED_LOCATIONS": "",
+        "IMAGE_US": "projects/p1/global/images/web-1", "IMAGE_EU": "projects/p1/global/images/web-1-eu",
+        "IMAGE_ASIA": "", "INDEX_PATH": str(parts / "x86.json"), "INDEX_DIGEST": digest, "BUNDLE_PATH": "",
+        "ATTESTATION_PATH": "",
+    }  # fmt: skip
+    merge = ("merge", "--fragments", str(parts), "--expect", "X86_64", "--dotenv", str(file))
+    assert run(action, tmp_path, *merge)[0] == 0
+    told = variables(file)
+    assert (told["RESULT"], told["INDEX_PATH"]) == ("complete", str(tmp_path / "image-index.json"))
+    assert "IMAGES" not in told
+    code, text = run(
+        action, tmp_path, "resolve", "--index", told["INDEX_PATH"], "--region", "europe-west1", "--format", "uri",
+        "--dotenv", str(file),
+    )  # fmt: skip
+    told = variables(file)
+    assert (code, told["IMAGE"], told["LOCATION"], told["RESULT"]) == (0, text.strip(), "eu", "resolved")
+
+
+def test_dotenv_of_a_run_that_failed(action: Action, tmp_path: Path) -> None:
+    """It says so, instead of leaving the results of a run before; a wrong path is told with all other problems."""
+    file = tmp_path / "image.env"
+    file.write_text("IMAGE_US=old\n")
+    given = ("replicate", "--source-image", "projects/p1/global/images/gone-1", "--dotenv")
+    assert run(action, tmp_path, *given, str(file))[0] == 3
+    told = variables(file)
+    assert (told["RESULT"], told["IMAGE_US"]) == ("failed", "")
+    code, text = run(action, tmp_path, *given, f"{tmp_path}/none/x.env", "--access", "everybody")
+    assert code == 2
+    assert "Input dotenv: " in text
+    assert "'everybody'" in text
+    assert "could not be written" not in text
+    resolve = ("resolve", "--index", "none.json", "--region", "us-central1", "--dotenv", f"{tmp_path}/none/x.env")
+    assert run(action, tmp_path, *resolve)[0] == 2
+
+
 def test_replicate_is_not_gated_by_the_event(action: Action, tmp_path: Path) -> None:
     code, text = run(
         action, tmp_path, "replicate", "--source-image", "web-1", "--project-id", "p1", "--locations", "us,eu",
@@ -310,6 +358,12 @@ def test_json_after_a_failure(action: Action, tmp_path: Path) -> None:
 def test_wrong_arguments_are_no_json(action: Action, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(action, tmp_path, "plan", "--json", "--nonsense") == (2, "")
     assert "--nonsense isn't an option of gce-image-replicator plan." in capsys.readouterr().err
+
+
+def test_every_verb_is_found_whichever_folder_it_is_in() -> None:
+    for command in commands.every():
+        found, rest = cli.find([*command.verb.split(), "--json"])
+        assert (found and found.verb, rest) == (command.verb, ["--json"])
 
 
 def test_examples_in_the_help_can_be_typed() -> None:

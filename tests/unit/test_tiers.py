@@ -77,7 +77,7 @@ class TestSlice:
                 assert slice_.takes(name, parametrised=parametrised) != rest.takes(name, parametrised=parametrised)
                 assert Choice(everything=True).takes(name, parametrised=parametrised)
 
-    def test_a_slice_is_one_of_fifty(self) -> None:
+    def test_a_slice_is_one_of_a_hundred(self) -> None:
         taken = [name for name in NAMES if Choice().takes(name, parametrised=True)]
         assert 0.5 < len(taken) * SLICES / len(NAMES) < 2
         assert all(Choice().takes(name, parametrised=False) for name in NAMES)
@@ -86,8 +86,6 @@ class TestSlice:
         """Not by `hash`, which differs from process to process."""
         assert [name for name in NAMES[:200] if Choice().takes(name, parametrised=True)] == [
             "test_14[x]",
-            "test_129[x]",
-            "test_145[x]",
             "test_166[x]",
         ]
 

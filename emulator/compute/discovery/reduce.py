@@ -10,6 +10,10 @@ from emulator.core.discovery.reduce import installed, reduce, text
 
 KEPT = frozenset(
     {
+        "compute.disks.aggregatedList",
+        "compute.disks.delete",
+        "compute.disks.get",
+        "compute.disks.insert",
         "compute.globalOperations.aggregatedList",
         "compute.globalOperations.delete",
         "compute.globalOperations.get",
@@ -40,6 +44,8 @@ KEPT = frozenset(
         "compute.regionInstanceTemplates.list",
         "compute.regionOperations.get",
         "compute.regionOperations.wait",
+        "compute.zoneOperations.get",
+        "compute.zoneOperations.wait",
     }
 )
 

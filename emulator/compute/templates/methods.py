@@ -84,7 +84,7 @@ def insert(call: Call) -> Answer:
     if call.scenario.switches.template_images == "existing":
         for text in images(template):
             references.image(call.state, text, "resource.properties.disks", call.project, call.now)
-    operation = operations.start(call, "insert", template.path, template.id, call.timing.other, region=region)
+    operation = operations.start(call, "insert", template.path, template.id, call.timing.other, scope=template.scope)
     made = (template,) if operations.applies(call) else ()
     return operations.announced(operation, call, Change(operation=operation, templates=made))
 
@@ -104,7 +104,7 @@ def get(call: Call) -> Answer:
 def delete(call: Call) -> Answer:
     """instanceTemplates.delete and regionInstanceTemplates.delete; there are no groups that could use one."""
     template = _found(call)
-    operation = operations.start(call, "delete", template.path, template.id, call.timing.other, region=template.region)
+    operation = operations.start(call, "delete", template.path, template.id, call.timing.other, scope=template.scope)
     removed = (template,) if operations.applies(call) else ()
     return operations.announced(operation, call, Change(operation=operation, removed_templates=removed))
 

@@ -32,7 +32,7 @@ async def read(calls: Calls, project: str) -> list[Template]:
 def users(image: Image, templates: Iterable[Template]) -> tuple[Template, ...]:
     """Return the templates that name an image, whether a group uses them or not.
 
-    One that names a family is no user of an image: a family resolves to its head, which is never touched.
+    One that names a family doesn't use an image: a family resolves to its head, which is never touched.
     """
     return tuple(each for each in templates if any(_names(text, each.project, image) for text in each.images))
 

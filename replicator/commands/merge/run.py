@@ -22,9 +22,10 @@ from replicator.core.replicas import Outcome, Result
 from replicator.index import image_index, seal
 from replicator.index.image_index import BadIndex
 from replicator.inputs import files
-from replicator.replicas import families, report, results, summary, survey, work
+from replicator.replicas import families, report, results, survey, work
 from replicator.replicas.recorded_run import RecordedRun
 from replicator.replicas.session import Session
+from replicator.replicas.summary import page
 from replicator.runtime.lifecycle import execute
 from replicator.runtime.runner import Annotation
 
@@ -191,7 +192,9 @@ class Merging(RecordedRun):
 
     def summary(self, verdict: Verdict) -> str:
         """Render what exists where, and what went wrong."""
-        return summary.render(verdict, None, self.results, self.told_to_people())
+        # The fragments of one release have one revision, or none.
+        facts = self.facts(self.rows[0][0].entry.revision if self.rows else None)
+        return page.render(verdict, None, self.results, self.told_to_people(), facts=facts)
 
 
 def _row(part: Part, row: ReplicaResult) -> tuple[Part, ReplicaResult]:

@@ -1,4 +1,4 @@
-"""Calls Artifact Registry: plain JSON over google-auth's session; the only module that speaks to that service.
+"""Calls Artifact Registry, as plain JSON; the only module that speaks to that service.
 
 Google's client library is not used: it would add 20 MB and 1.4 s to every run, and it refuses repositories whose
 policies came from gcloud, which keeps the spelling of its file (`"action": "Delete"`; measured with 1.23).
@@ -7,15 +7,10 @@ policies came from gcloud, which keeps the spelling of its file (`"action": "Del
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
-
-import requests
-from google.auth import exceptions as auth_errors
-from google.auth.transport.requests import AuthorizedSession
 
 from replicator.commands.registry.errors import Refused, refused
-from replicator.compute import connect, credentials
-from replicator.compute.refusals import NoToken, NoWay
+from replicator.compute import credentials
+from replicator.compute.services import json_api
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,10 +25,8 @@ class Artifacts:
     """The calls that mirrors need. Each raises Refused if refused or not answered, SignInFailed without a token."""
 
     def __init__(self, endpoint: str, env: Mapping[str, str], *, anonymous: bool) -> None:
-        self._endpoint = endpoint or GOOGLE
-        found = credentials.anonymous() if anonymous else credentials.find(env, endpoint=endpoint)
-        self._session = AuthorizedSession(found)  # type: ignore[no-untyped-call]
-        connect.set_up(self._session, local=self._endpoint.startswith("http://"))
+        self.signed_in = credentials.anonymous() if anonymous else credentials.find(env, endpoint=endpoint)
+        self._api = json_api.JsonApi("Artifact Registry", endpoint or GOOGLE, self.signed_in, timeout=_TIMEOUT)
 
     def get(self, name: str) -> dict[str, Any]:
         """Read a repository, or an operation, by its full name."""
@@ -59,43 +52,10 @@ class Artifacts:
     def _send(
         self, verb: str, name: str, body: Mapping[str, Any] | None = None, query: Mapping[str, str] | None = None
     ) -> dict[str, Any]:
-        url = f"{self._endpoint}/v1/{quote(name, safe='/:')}"
         try:
-            answer = self._session.request(  # type: ignore[no-untyped-call]
-                verb, url, json=body, params=query, timeout=_TIMEOUT, allow_redirects=False
-            )
-        except auth_errors.GoogleAuthError as error:
-            try:
-                credentials.failed(error)
-            except NoToken as told:
-                raise Refused("unreachable", str(told), again=True) from None
-        except NoToken as error:
-            raise Refused("unreachable", str(error), again=True) from None
-        except NoWay as error:
-            raise Refused("unreachable", str(error)) from None
-        except (requests.RequestException, OSError) as error:
-            raise Refused("unreachable", f"{verb} {name} got no answer ({type(error).__name__})", again=True) from None
-        return _read(answer, verb, name)
-
-
-def _read(answer: Any, verb: str, name: str) -> dict[str, Any]:
-    """Return the JSON of an answer. Raises Refused."""
-    try:
-        found = answer.json()
-    except (ValueError, RecursionError):
-        found = None
-    if answer.status_code == requests.codes.ok and isinstance(found, dict):
-        return found
-    error = found.get("error") if isinstance(found, dict) else None
-    if isinstance(error, dict):
-        # The details name what the message may leave out, such as SERVICE_DISABLED.
-        words = [str(error.get("message", "")), *(str(each.get("reason", "")) for each in _listed(error))]
-        raise refused(answer.status_code, " ".join(filter(None, words)))
-    status = answer.status_code
-    message = f"{verb} {name} was answered with HTTP {status}, which is not Artifact Registry's (a proxy's page?)"
-    raise Refused("unreachable", message, again=status == requests.codes.ok or status >= 500 or status == 429)
-
-
-def _listed(error: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    both = (error.get("errors"), error.get("details"))
-    return [each for several in both if isinstance(several, list) for each in several if isinstance(each, dict)]
+            answer = self._api.send(verb, f"v1/{name}", body, query)
+        except json_api.Unanswered as error:
+            raise Refused("unreachable", str(error), again=error.again, remedy=error.remedy) from None
+        if not answer.ok:
+            raise refused(answer.status, answer.message)
+        return dict(answer.body)

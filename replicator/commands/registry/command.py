@@ -7,7 +7,11 @@ from replicator.bootstrap.command import Answering, Command
 _SETTINGS = "commands.registry.settings:RegistrySettings"
 _RUN = "commands.registry.run:run"
 _REFERENCES = ("mirrors", "zone", "images", "file", "format", "output")
+_PULLS = ("pull",)
 _CONFIG = ("config", "project_id", "registry_locations", "registry_upstream", "cleanup_policy_file")
+
+#: The name of a JSON Schema → what makes it, for `make docs`.
+SCHEMAS = {"registry-config": "commands.registry.config:schema"}
 
 COMMANDS = [
     Command(
@@ -16,7 +20,7 @@ COMMANDS = [
         run=_RUN,
         settings=_SETTINGS,
         preset={"command": "ensure"},
-        without=("apply", *_REFERENCES),
+        without=("apply", *_PULLS, *_REFERENCES),
         examples=(
             "registry ensure --config registry.yaml",
             "registry ensure --project-id my-project --registry-locations us,europe",
@@ -28,6 +32,7 @@ COMMANDS = [
             "reason": "",
             "mirrors_path": "",
             "mirrors": "[]",
+            "pulls": "[]",
             "images": "[]",
             "resolved_image": "",
             "registry_hosts": "",
@@ -39,7 +44,7 @@ COMMANDS = [
         run=_RUN,
         settings=_SETTINGS,
         preset={"command": "policies"},
-        without=_REFERENCES,
+        without=(*_PULLS, *_REFERENCES),
         examples=("registry policies --config registry.yaml", "registry policies --config registry.yaml --apply"),
     ),
     Command(
@@ -49,7 +54,10 @@ COMMANDS = [
         settings=_SETTINGS,
         preset={"command": "check"},
         without=("apply", *_REFERENCES),
-        examples=("registry check --config registry.yaml --json",),
+        examples=(
+            "registry check --config registry.yaml --json",
+            "registry check --config registry.yaml --pull ghcr.io/org/app:v1",
+        ),
     ),
     Answering(
         "registry rewrite",
@@ -57,7 +65,7 @@ COMMANDS = [
         run=_RUN,
         settings=_SETTINGS,
         preset={"command": "rewrite"},
-        without=("apply", "cleanup_policy_file"),
+        without=("apply", "cleanup_policy_file", *_PULLS),
         operands="images",
         metavar="REF",
         answer_format="format",
@@ -72,7 +80,7 @@ COMMANDS = [
         run=_RUN,
         settings=_SETTINGS,
         preset={"command": "hosts"},
-        without=("apply", "mirrors", "zone", "output", *_CONFIG),
+        without=("apply", "mirrors", "zone", "output", *_PULLS, *_CONFIG),
         operands="images",
         metavar="REF",
         answer_format="format",

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import re
 from types import MappingProxyType
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from replicator.bootstrap.quote import quoted
 from replicator.commands.registry import mirrors, references
 from replicator.commands.registry.mirrors import Mirror, Mirrors
 from replicator.core import names, validation
 from replicator.inputs.fields import SCHEMA_ADDRESS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _KMS_KEY = re.compile(r"projects/[^/\s]+/locations/[^/\s]+/keyRings/[^/\s]+/cryptoKeys/[^/\s]+")
 _SECRET = re.compile(r"projects/[^/\s]+/secrets/[^/\s]+/versions/[^/\s]+")
@@ -36,7 +39,13 @@ def _upstream(value: str) -> str:
     except references.BadReference as error:
         raise ValueError(str(error)) from None
     if references.is_googles(found):
-        raise ValueError(f"{quoted(value)} is a registry of Google's: it needs no mirror, and none is used for it")
+        raise ValueError(
+            f"{quoted(value)} is a registry of Google's: mirror one of its repositories, by its name "
+            "projects/P/locations/L/repositories/R"
+        )
+    parts = references.repository(found)
+    if parts and not (names.is_project(parts["project"]) and mirrors.is_location(parts["location"])):
+        raise ValueError(f"{quoted(value)} can't be a repository: its project or its location is malformed")
     return found
 
 
@@ -51,8 +60,14 @@ def _repository(value: str) -> str:
 
 def _zone_key(value: str) -> str:
     if not mirrors.is_zone_key(value):
-        raise ValueError(f"{quoted(value)} isn't the prefix of zones (such as asia) or a region")
+        raise ValueError(f"{quoted(value)} isn't the prefix of zones, or a region: {mirrors.zone_key_hint(value)}")
     return value
+
+
+def _once(values: Iterable[str]) -> None:
+    """Refuse what is named twice: there would be two mirrors of one name."""
+    given = list(values)
+    validation.refuse([f"{quoted(each)} is named twice" for each in dict.fromkeys(given) if given.count(each) > 1])
 
 
 def _goal(value: str) -> str:
@@ -98,7 +113,13 @@ class Upstreams(BaseModel):
     credentials: Credentials | None = None
     """How to sign in to a private upstream; left out, nobody signs in."""
     locations: Annotated[tuple[Location, ...], Field(strict=False)] = ()
-    """The locations of this mirror, a part of those above; left out, all of them."""
+    """The locations of this mirror, instead of those of all."""
+
+    @field_validator("locations")
+    @classmethod
+    def _locations(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        _once(value)
+        return value
 
     @field_validator("labels")
     @classmethod
@@ -126,7 +147,9 @@ class Registry(BaseModel):
     locations: Annotated[tuple[Location, ...], Field(min_length=1, strict=False)]
     """Where mirrors are: `us`, `europe`, `asia` or regions, in Artifact Registry's words."""
     mirrors: Annotated[dict[Upstream, Upstreams], Field(min_length=1)]
-    """The mirrored registries by host: `ghcr.io`, `docker.io`, `quay.io`, `registry.k8s.io`."""
+    """The mirrored registries by host: `ghcr.io`, `docker.io`, `quay.io`, `registry.k8s.io`; a repository of Artifact
+    Registry by its name `projects/P/locations/L/repositories/R`.
+    """
     cleanup_policy: str = ""
     """A file of cleanup policies in gcloud's form, relative to the workspace. Left out: delete what is older than 30
     days, but keep the latest 16 versions.
@@ -147,6 +170,29 @@ class Registry(BaseModel):
             raise ValueError(f"{quoted(value)} can't be the id of a project")
         return value
 
+    @field_validator("locations")
+    @classmethod
+    def _locations(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        _once(value)
+        return value
+
+    @field_validator("mirrors", mode="before")
+    @classmethod
+    def _spellings(cls, value: Any) -> Any:
+        """Refuse two spellings of one upstream, of which one would be lost."""
+        hosts = [key for key in value if isinstance(key, str)] if isinstance(value, dict) else []
+        named: dict[str, str] = {}
+        problems = []
+        for host in hosts:
+            try:
+                first = named.setdefault(references.upstream(host), host)
+            except references.BadReference:
+                continue
+            if first != host:
+                problems.append(f"{quoted(host)} and {quoted(first)} are one upstream; name it once")
+        validation.refuse(problems)
+        return value
+
     @field_validator("readers")
     @classmethod
     def _readers(cls, value: tuple[str, ...]) -> tuple[str, ...]:
@@ -161,10 +207,20 @@ class Registry(BaseModel):
 
     @field_validator("mirrors")
     @classmethod
-    def _mirrors(cls, value: dict[str, Upstreams]) -> dict[str, Upstreams]:
+    def _mirrors(cls, value: dict[str, Upstreams], info: ValidationInfo) -> dict[str, Upstreams]:
         used = [each.repository for each in value.values()]
+        own = [
+            upstream
+            for upstream in value
+            if (parts := references.repository(upstream))
+            and parts["project"] == info.data.get("project")
+            and parts["name"] in used
+        ]
         validation.refuse(
-            [f"{quoted(name)} is the repository of two upstreams" for name in {*used} if used.count(name) > 1]
+            [
+                *(f"{quoted(name)} is the repository of two upstreams" for name in {*used} if used.count(name) > 1),
+                *(f"{quoted(each)} has the name of a mirror of this file; mirror what is behind it" for each in own),
+            ]
         )
         return value
 
@@ -184,7 +240,7 @@ class Registry(BaseModel):
 
 
 def short(project: str, locations: tuple[str, ...], upstream: str) -> dict[str, Any]:
-    """Return the configuration that inputs without a file stand for: one upstream, `ghcr-mirror` for ghcr.io."""
+    """Return the configuration that inputs without a file mean: one upstream, `ghcr-mirror` for ghcr.io."""
     return {
         "project": project,
         "locations": list(locations),
@@ -194,6 +250,8 @@ def short(project: str, locations: tuple[str, ...], upstream: str) -> dict[str, 
 
 def repository_name(upstream: str) -> str:
     """Return the usual name of an upstream's mirror: `ghcr-mirror`, `docker-mirror`, `registry-k8s-mirror`."""
+    if parts := references.repository(upstream):
+        return f"{parts['name'][:56].rstrip('-')}-mirror"
     stem = re.sub("[^a-z0-9]+", "-", upstream.partition(":")[0].rpartition(".")[0] or upstream.partition(":")[0])
     return f"{stem if stem[:1].isalpha() else f'r{stem}'}"[:50].strip("-") + "-mirror"
 

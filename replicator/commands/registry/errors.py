@@ -11,6 +11,8 @@ import re
 from dataclasses import dataclass
 
 from replicator.bootstrap.redact import redacted
+from replicator.compute.trouble import named
+from replicator.compute.trouble.set_up import SET_UP
 from replicator.core.errors import Advice, ExitCode
 
 NO_MIRROR = Advice(
@@ -40,6 +42,8 @@ class Refused(Exception):
     """The HTTP status; 0 if there was no answer."""
     again: bool = False
     """Whether the same request may succeed a little later."""
+    remedy: str = ""
+    """What to do, where the answer, or this machine, names it; else the reason says it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,7 @@ _TABLE = (
     _Row("quota", (403, 429), r"rateLimit|RATE_LIMIT|quotaExceeded|Quota exceeded|per minute", again=True),
     _Row("org_policy", (400, 403, 412), r"constraints/|customConstraints/|orgpolicy|organi[sz]ation'?s? polic"),
     _Row("forbidden", (403,)),
+    _Row("policies_refused", (400,), r"[Cc]leanup ?[Pp]olic"),
     _Row("secret_denied", (400,), r"[Ss]ecret"),
     _Row("upstream_invalid", (400,), r"[Uu]pstream"),
     _Row("project_not_found", (404,), r"[Pp]roject .*not found|projects/[^/ ]+' (was )?not found"),
@@ -65,16 +70,20 @@ _TABLE = (
     _Row("quota", (429,), again=True),
     _Row("unreachable", (408, 500, 502, 503, 504), again=True),
 )
+_EXCEPTION = "Ask an administrator of the organisation for an exception to CONSTRAINT for the project."
 REMEDIES = {
     "credentials": "Sign in again: the API takes no token of this sign-in.",
     "api_disabled": "Run `gcloud services enable artifactregistry.googleapis.com --project {project}` and wait a few "
     "minutes.",
     "quota": "Run this again later.",
-    "org_policy": "Ask an administrator of the organisation for an exception, or take the location out of `locations`.",
+    "org_policy": "Take the location out of `locations`, or ask an administrator of the organisation for an exception "
+    "to constraints/gcp.resourceLocations.",
     "forbidden": "Grant this identity {permission} (roles/artifactregistry.admin has it) on project {project}.",
     "secret_denied": "Let the service agent read the secret: `gcloud secrets add-iam-policy-binding {secret} "
     "--member=serviceAccount:service-PROJECT_NUMBER@gcp-sa-artifactregistry.iam.gserviceaccount.com "
     "--role=roles/secretmanager.secretAccessor`.",
+    "policies_refused": "Correct the cleanup policies; if Artifact Registry takes none for remote repositories, give a "
+    "`cleanup_policy` file that holds `[]`.",
     "upstream_invalid": "Check the host of the upstream and its credentials: Artifact Registry asks it before it makes "
     "a mirror.",
     "project_not_found": "Check the project, and that this identity may see it.",
@@ -91,21 +100,36 @@ def refused(status: int, text: str) -> Refused:
         (row for row in _TABLE if status in row.statuses and re.search(row.words, text)),
         _Row("refused", (), again=False),
     )
-    return Refused(found.reason, redacted(text[:_LONGEST]), status, found.again)
+    shown = redacted(text[:_LONGEST])
+    # Billing, perimeters, scopes and the like mean the same of every service of Google's.
+    cause = (
+        None if found.again else next((row for row in SET_UP if row.why and row.matches("", status, (), text)), None)
+    )
+    if cause is not None:
+        return Refused(cause.error.reason, shown, status, remedy=f"{cause.why} {cause.remedy}")
+    if found.reason == "org_policy" and "gcp.resourceLocations" not in text:
+        return Refused(found.reason, shown, status, remedy=_EXCEPTION)
+    return Refused(found.reason, shown, status, found.again)
 
 
 def of_operation(code: int, text: str) -> Refused:
     """Return the refusal that the error of an operation means: it ended, so the same request isn't repeated at once."""
     found = refused(_STATUSES.get(code, 500), text)
-    return Refused(found.reason, found.message, found.status, again=False)
+    return Refused(found.reason, found.message, found.status, again=False, remedy=found.remedy)
 
 
 def told(error: Refused, *, project: str, secret: str) -> str:
     """Return what happened and what to do, for people. What the answer itself names is what is told."""
+    return f"{error.message.rstrip('.')}. {_remedy(error, project, secret)}"
+
+
+def _remedy(error: Refused, project: str, secret: str) -> str:
+    if error.remedy:
+        return named.filled(error.remedy, error.message, project)
     permission = _PERMISSION.search(error.message)
-    remedy = REMEDIES.get(error.reason, "Read the message of Artifact Registry; then run this again.").format(
+    usual = "Correct what the message of Artifact Registry names; then run this again."
+    return REMEDIES.get(error.reason, usual).format(
         project=project,
         permission=permission[1] if permission else "what the message names",
         secret=secret or "SECRET --project PROJECT",
     )
-    return f"{error.message.rstrip('.')}. {remedy}"

@@ -9,6 +9,8 @@ import json
 import shlex
 from typing import TYPE_CHECKING
 
+from replicator.commands.registry import references
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
@@ -20,8 +22,6 @@ OF_REFERENCES = ("text", "json", "env", "kustomize")
 OF_MIRRORS = ("hosts", "k3s", "registries.conf")
 ALL = (*OF_REFERENCES, *OF_MIRRORS)
 
-#: Where Docker Hub's API is; every other registry's is at its own name.
-_SERVERS = {"docker.io": "registry-1.docker.io"}
 _READERS = (
     "# Nothing gives containerd a token for the mirror's host, so allUsers must be able to read the repository. Where",
     "# they can't, rewrite references instead (replicator registry rewrite): the kubelet then asks for a token itself.",
@@ -44,7 +44,7 @@ def row(done: Rewritten) -> dict[str, str]:
     return {
         "reference": done.given.text,
         "image": done.text,
-        "upstream": done.given.host,
+        "upstream": done.image.upstream,
         "location": mirror.location if mirror else "",
         "host": mirror.host if mirror else "",
         "why": done.why,
@@ -68,6 +68,11 @@ def kustomize(done: Iterable[Rewritten]) -> str:
     return f"images:\n{''.join(rows)}"
 
 
+def whole(serving: Mapping[str, Mirror]) -> list[tuple[str, Mirror]]:
+    """Mirrors of whole registries: containerd and k3s know no others."""
+    return [(upstream, mirror) for upstream, mirror in sorted(serving.items()) if not references.repository(upstream)]
+
+
 def hosts(serving: Mapping[str, Mirror]) -> dict[str, str]:
     """containerd's `certs.d`: relative path → text of the file, by upstream.
 
@@ -77,15 +82,15 @@ def hosts(serving: Mapping[str, Mirror]) -> dict[str, str]:
         f"{upstream}/hosts.toml": "\n".join(
             [
                 *_READERS,
-                f"server = {_quoted(f'https://{_SERVERS.get(upstream, upstream)}')}",
+                f"server = {_quoted(f'https://{references.server(upstream)}')}",
                 "",
-                f"[host.{_quoted(f'https://{mirror.host}/v2/{_below(mirror)}')}]",
+                f"[host.{_quoted(f'https://{mirror.host}/v2/{mirror.below}')}]",
                 '  capabilities = ["pull", "resolve"]',
                 "  override_path = true",
                 "",
             ]
         )
-        for upstream, mirror in sorted(serving.items())
+        for upstream, mirror in whole(serving)
     }
 
 
@@ -96,14 +101,14 @@ def hosts_text(serving: Mapping[str, Mirror]) -> str:
 
 def k3s(serving: Mapping[str, Mirror]) -> str:
     """The `/etc/rancher/k3s/registries.yaml` of k3s and RKE2."""
-    lines = [*_READERS, "mirrors:" if serving else "mirrors: {}"]
-    for upstream, mirror in sorted(serving.items()):
+    lines = [*_READERS, "mirrors:" if whole(serving) else "mirrors: {}"]
+    for upstream, mirror in whole(serving):
         lines += [
             f"  {_quoted(upstream)}:",
             "    endpoint:",
             f"      - {_quoted(f'https://{mirror.host}')}",
             "    rewrite:",
-            f'      "^(.*)$": {_quoted(f"{_below(mirror)}/$1")}',
+            f'      "^(.*)$": {_quoted(f"{mirror.below}/$1")}',
         ]
     return "\n".join(lines) + "\n"
 
@@ -114,8 +119,8 @@ def registries_conf(serving: Mapping[str, Mirror]) -> str:
         "\n".join(
             [
                 "[[registry]]",
-                f"prefix = {_quoted(upstream)}",
-                f"location = {_quoted(upstream)}",
+                f"prefix = {_quoted(references.address(upstream))}",
+                f"location = {_quoted(references.address(upstream))}",
                 "",
                 "[[registry.mirror]]",
                 f"location = {_quoted(mirror.uri)}",
@@ -124,10 +129,6 @@ def registries_conf(serving: Mapping[str, Mirror]) -> str:
         )
         for upstream, mirror in sorted(serving.items())
     )
-
-
-def _below(mirror: Mirror) -> str:
-    return mirror.uri.removeprefix(f"{mirror.host}/")
 
 
 def _quoted(value: str) -> str:

@@ -40,7 +40,7 @@ class Mirror:
     """One upstream in one location."""
 
     upstream: str
-    """The host of the registry behind it: `ghcr.io`."""
+    """The registry behind it: a host such as `ghcr.io`, or `projects/P/locations/L/repositories/R`."""
     location: str
     """In Artifact Registry's words: `us`, `europe`, `asia` or a region."""
     project: str
@@ -59,9 +59,24 @@ class Mirror:
         return f"{self.host}/{self.project.replace(':', '/')}/{self.repository}"
 
     @property
+    def below(self) -> str:
+        """What every path at its host begins with: project and repository."""
+        return self.uri.removeprefix(f"{self.host}/")
+
+    @property
     def name(self) -> str:
         """Its name in the API."""
         return f"projects/{self.project}/locations/{self.location}/repositories/{self.repository}"
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """One image, by the upstream that holds it."""
+
+    reference: references.Reference
+    upstream: str
+    path: str
+    """Its name there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +90,16 @@ class Mirrors:
     def of(self, upstream: str) -> dict[str, Mirror]:
         """Return the mirrors of an upstream by location."""
         return {mirror.location: mirror for mirror in self.mirrors if mirror.upstream == upstream}
+
+    def image(self, reference: references.Reference) -> Image:
+        """Return the image that a reference names: at its host, or in a repository that is an upstream itself."""
+        if references.is_artifact_registry(reference.host):
+            whole = f"{reference.host}/{reference.path}"
+            for upstream in filter(references.repository, self.upstreams):
+                path = whole.removeprefix(f"{references.address(upstream)}/")
+                if path != whole:
+                    return Image(reference, upstream, path)
+        return Image(reference, reference.host, reference.path)
 
     @property
     def upstreams(self) -> list[str]:
@@ -106,7 +131,17 @@ def is_repository(text: str) -> bool:
 
 def is_zone_key(text: str) -> bool:
     """Return whether the text can be a key of `zones`: the first word of zones' names, or a region."""
-    return bool(_PLACE.fullmatch(text))
+    return bool(_PLACE.fullmatch(text)) and (text in MULTI_REGIONS or text not in locations.MULTI_REGIONS)
+
+
+def zone_key_hint(text: str) -> str:
+    """Return what to write instead of a text that can't be a key of `zones`."""
+    lower = text.lower()
+    if lower == "eu":
+        return "the zones of Europe begin with europe"
+    if region := locations.region_of_zone(lower):
+        return f"that is a zone; write its region, '{region}'"
+    return f"write '{lower}'" if is_zone_key(lower) else "write one such as asia or europe-west4"
 
 
 def text(mirrors: Mirrors) -> str:
@@ -148,7 +183,7 @@ def parse(data: str) -> Mirrors:
         raise BadMirrors("its project can't be the id of a project")
     if not isinstance(rows, list) or not isinstance(zones, dict):
         raise BadMirrors("its `mirrors` must be a list and its `zones` an object")
-    found = tuple(_mirror(row, project, number) for number, row in enumerate(rows))
+    found = tuple(_mirror(row, project, number) for number, row in enumerate(rows, 1))
     if len({(mirror.upstream, mirror.location) for mirror in found}) < len(found):
         raise BadMirrors("it holds two mirrors of one upstream in one location")
     for key, value in zones.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from replicator.bootstrap.quote import quoted_path
 from replicator.commands.registry import formats, references
 from replicator.commands.registry import rewrite as rewriting
 from replicator.commands.registry.errors import NO_MIRROR
@@ -87,18 +88,29 @@ def answer(inputs: Inputs, known: Mirrors, done: Sequence[Rewritten]) -> str:
 def hosts_answer(found: Sequence[str], form: str) -> str:
     """Return the hosts as gcloud takes them, or as JSON."""
     return (
-        json.dumps({"schema": 1, "hosts": list(found)}) + "\n" if form == "json" else "".join([",".join(found), "\n"])
+        json.dumps({"schema": 1, "hosts": list(found)}) + "\n"
+        if form == "json"
+        else f"{','.join(found)}\n"
+        if found
+        else ""
     )
 
 
 def write(path: Path, inputs: Inputs, known: Mirrors, text: str) -> list[Path]:
-    """Write the answer to a file, or for `hosts` a file for each upstream below a folder. Returns what was written."""
+    """Write the answer to a file, or for `hosts` a file for each upstream below a folder. Returns what was written.
+
+    Raises BadSettings where that can't be written.
+    """
     files = {path: text}
     if inputs.settings.format == "hosts":
         files = {path / name: content for name, content in formats.hosts(serving(inputs.settings.zone, known)).items()}
-    for file, content in files.items():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(content.encode())
+    try:
+        for file, content in files.items():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(content.encode())
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        raise BadSettings([InputProblem("output", f"{quoted_path(str(path))} can't be written ({why})")]) from None
     return list(files)
 
 

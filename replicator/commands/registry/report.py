@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from replicator.bootstrap import workflow_commands
 from replicator.commands.registry import formats, mirrors
+from replicator.commands.registry.pulls import report as pulling
 from replicator.core import errors
 from replicator.core.errors import ExitCode
 from replicator.core.replicas import Result
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from replicator.commands.registry.mirrors import Mirror
+    from replicator.commands.registry.pulls.verdicts import Pull
     from replicator.commands.registry.rewrite import Rewritten
     from replicator.runtime.runner import Runner
 
@@ -69,6 +71,8 @@ class Known:
     seen: mirrors.Mirrors | None = None
     """The configured project and zones, once something was asked; its mirrors are put in by `record`."""
     mirrors_path: str = ""
+    pulls: list[Pull] = field(default_factory=list)
+    """The images that the mirrors were asked for."""
     rewritten: list[Rewritten] = field(default_factory=list)
     hosts: list[str] = field(default_factory=list)
     answer: str = ""
@@ -80,11 +84,11 @@ def judge(known: Known) -> Verdict:
     wrong = [item for item in known.findings if item.state not in RIGHT]
     if not wrong:
         counts = ", ".join(f"{count} {state}" for state in State if (count := _count(known, state)))
-        return Verdict(Result.COMPLETE, ExitCode.DONE, f"All mirrors are right: {counts}")
+        return pulling.judge(known.pulls, f"All mirrors are right: {counts}")
     listed = ", ".join(f"{item.mirror.upstream} in {item.mirror.location} {_told_state(item)}" for item in wrong[:6])
     more = f", {len(wrong) - 6} more" if len(wrong) > 6 else ""
     said = f"Not all mirrors are right: {listed}{more}"
-    if all(item.state is State.UNREACHABLE for item in wrong):
+    if all(item.reason == "unreachable" for item in wrong):
         return Verdict(Result.FAILED, ExitCode.UNREACHABLE, said)
     everywhere = len(wrong) == len(known.findings) and all(item.reason in _SETUP for item in wrong)
     return Verdict(Result.FAILED, ExitCode.SETUP if everywhere else ExitCode.FAILED, said)
@@ -120,6 +124,7 @@ def outputs(known: Known, verdict: Verdict) -> dict[str, str]:
         "reason": workflow_commands.plain(verdict.reason[:_SHOWN]),
         "mirrors_path": known.mirrors_path,
         "mirrors": json.dumps(_mirrors(known)),
+        "pulls": json.dumps([pull.row for pull in known.pulls]),
         "images": json.dumps(images),
         "resolved_image": images[0] if len(images) == 1 else "",
         "registry_hosts": ",".join(hosts),
@@ -151,6 +156,7 @@ def document(known: Known, verdict: Verdict) -> dict[str, Any]:
         "reason": verdict.reason,
         "mirrors_path": known.mirrors_path,
         "mirrors": _mirrors(known),
+        "pulls": [pull.row for pull in known.pulls],
         "images": [formats.row(each) for each in known.rewritten],
         "problems": problems or ([verdict.error.message] if verdict.error else []),
     }
@@ -163,9 +169,10 @@ def remarks(known: Known, verdict: Verdict, *, commands: bool) -> list[Annotatio
         for item in known.findings
         if item.state not in RIGHT
     ]
-    if wrong or verdict.exit_code or not commands:
+    wrong += pulling.remarks(known.pulls, commands=commands)
+    if verdict.exit_code or not commands:
         return wrong
-    return [Annotation("notice", "Registry", f"{verdict.reason}.")]
+    return [*wrong, Annotation("notice", "Registry", f"{verdict.reason}.")]
 
 
 def _told(item: Finding) -> str:
@@ -182,6 +189,7 @@ def show(runner: Runner, known: Known, verdict: Verdict) -> None:
     )
     if known.findings and not verdict.error:
         runner.line(f"{verdict.reason}.")
+    runner.table(pulling.table(known.pulls))
     for each in known.rewritten:
         if runner.commands and each.mirror:
             runner.line(f"{each.given.text} -> {each.text}")
@@ -199,10 +207,15 @@ def summary(known: Known, verdict: Verdict) -> str:
         f"| {markdown.text(item.mirror.location)} | {markdown.code(item.mirror.uri)} | {item.state} "
         f"| {markdown.shortened(_told(item))} |"
         for item in known.findings
-    ]
+    ] + pulling.rows(known.pulls)
     if rows:
         lines = markdown.cut(rows, "\n… {} more, see the log")
-        return head + "| Location | Mirror | State | What differs |\n|---|---|---|---|\n" + "\n".join(lines) + "\n"
+        return (
+            head
+            + "| Location | Mirror, image | State | What was found |\n|---|---|---|---|\n"
+            + "\n".join(lines)
+            + "\n"
+        )
     rewritten: Sequence[str] = [
         f"| {markdown.code(each.given.text)} | {markdown.code(each.text)} | {markdown.shortened(each.why)} |"
         for each in known.rewritten

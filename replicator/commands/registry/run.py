@@ -7,17 +7,17 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from replicator.commands.registry import printing, report, settings
+from replicator.commands.registry import policies, printing, report, settings
 from replicator.core import errors
 from replicator.core.replicas import Result
 from replicator.inputs import files
 from replicator.runtime.lifecycle import Run, execute
+from replicator.runtime.runner import Annotation
 from replicator.runtime.verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from replicator.runtime.runner import Annotation
     from replicator.runtime.signals import Signals
 
 #: The inputs that name files which are read.
@@ -41,6 +41,8 @@ class RegistryRun(Run):
             return Verdict(Result.COMPLETE, 0, f"{len(self.known.hosts)} hosts of Artifact Registry were found")
         if inputs.settings.command == "rewrite":
             return self._rewrite(inputs)
+        if said := policies.warning(inputs.policies):
+            self.notes.append(Annotation("warning", "Cleanup policies", said))
         from replicator.commands.registry.work import mirrors_of
 
         self.in_loop(mirrors_of(self, inputs, signals))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from replicator.bootstrap.quote import quoted
-from replicator.commands.registry import config, formats, mirrors, policies
+from replicator.commands.registry import config, formats, mirrors, policies, references
 from replicator.commands.registry.config import Registry
 from replicator.core.errors import BadSettings, InputProblem
 from replicator.inputs import config_file, files
@@ -17,7 +17,7 @@ from replicator.inputs.fields import Endpoint, Flag, Option, Words, in_order, is
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from replicator.commands.registry.mirrors import Mirrors
+    from replicator.commands.registry.mirrors import Image, Mirrors
 
 ENDPOINT_VARIABLE = "CLOUDSDK_API_ENDPOINT_OVERRIDES_ARTIFACTREGISTRY"
 _MIRRORS, _REFERENCES, _HOW = "which mirrors", "references", "how"
@@ -49,6 +49,10 @@ class RegistrySettings(BaseModel):
     """
     apply: Annotated[Flag, Option(_HOW)] = False
     """Whether `policies` sets what differs. Without it `policies` shows that only."""
+    pull: Annotated[Words, Option(_MIRRORS, "REFERENCES")] = ()
+    """For `check`: images by their names at the upstream, such as `ghcr.io/org/app:v1`, that each mirror of it is asked
+    for, as the one who pulls would.
+    """
     mirrors: Annotated[str, Option(_MIRRORS, "FILE")] = ""
     """For `rewrite`: the `mirrors.json` that `ensure` or `check` wrote. Empty: the mirrors that the configuration
     declares.
@@ -71,7 +75,7 @@ class RegistrySettings(BaseModel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """A reference, and where it stands: the line of a file, or 0 for the input `images`."""
+    """A reference, and where it is from: the line of a file, or 0 for the input `images`."""
 
     text: str
     number: int
@@ -89,6 +93,8 @@ class Inputs:
     policies: Mapping[str, Mapping[str, Any]]
     """Cleanup policies as the API wants them, by id."""
     lines: tuple[Line, ...]
+    pulls: tuple[Image, ...]
+    """The images that `check` asks the mirrors for."""
     endpoint: str
     anonymous: bool
 
@@ -129,6 +135,7 @@ def _read(settings: RegistrySettings, env: Mapping[str, str], problems: list[Inp
         mirrors=found,
         policies=_policies(settings, registry, env, problems) if registry and verb != "rewrite" else {},
         lines=lines,
+        pulls=_pulls(settings, registry, problems) if registry and verb == "check" else (),
         endpoint=_endpoint(env, problems) if verb in {"ensure", "policies", "check"} else "",
         anonymous=is_anonymous(env),
     )
@@ -185,6 +192,23 @@ def _lines(settings: RegistrySettings, env: Mapping[str, str], problems: list[In
             if text.strip() and not text.lstrip().startswith("#")
         ]
     return tuple(lines)
+
+
+def _pulls(settings: RegistrySettings, registry: Registry, problems: list[InputProblem]) -> tuple[Image, ...]:
+    """Parse the images to ask for; of each there must be a mirror."""
+    found, declared = [], registry.declared()
+    for text in settings.pull:
+        try:
+            image = declared.image(references.parse(text))
+        except references.BadReference as error:
+            problems.append(InputProblem("pull", str(error)))
+            continue
+        if image.upstream in registry.mirrors:
+            found.append(image)
+            continue
+        there = f"the configuration mirrors {', '.join(sorted(registry.mirrors))}"
+        problems.append(InputProblem("pull", f"{quoted(text)} isn't at an upstream of a mirror: {there}"))
+    return tuple(found)
 
 
 def _policies(

@@ -11,15 +11,15 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from replicator.commands.registry import errors, repositories
+from replicator.commands.registry import errors, report, repositories
 from replicator.commands.registry.errors import Refused
 from replicator.commands.registry.mirrors import Mirrors
 from replicator.commands.registry.report import Finding, State
 from replicator.compute.errors import SignInFailed
-from replicator.compute.threads import DaemonThreads
+from replicator.compute.services import json_api
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from replicator.commands.registry.artifacts import Artifacts
     from replicator.commands.registry.repositories import Comparison, Wanted
@@ -43,8 +43,7 @@ async def mirrors_of(run: RegistryRun, inputs: Inputs, signals: Signals) -> None
 
     with signals.cancelling():
         loop = asyncio.get_running_loop()
-        connect = partial(Artifacts, inputs.endpoint, run.env, anonymous=inputs.anonymous)
-        artifacts = await loop.run_in_executor(DaemonThreads(), connect)
+        artifacts = await json_api.in_thread(partial(Artifacts, inputs.endpoint, run.env, anonymous=inputs.anonymous))
         verb = inputs.settings.command
         changes = verb == "ensure" or (verb == "policies" and inputs.settings.apply)
         wants = repositories.wanted(registry, inputs.policies)
@@ -60,6 +59,11 @@ async def mirrors_of(run: RegistryRun, inputs: Inputs, signals: Signals) -> None
         async with asyncio.TaskGroup() as group:
             for number, want in enumerate(wants):
                 group.create_task(settle(number, want))
+        if inputs.pulls:
+            from replicator.commands.registry.pulls import asking
+
+            signed_in = None if inputs.anonymous else artifacts.signed_in
+            run.known.pulls = await asking.all_of(inputs.pulls, report.right(run.known), signed_in)
 
 
 def _unknown(want: Wanted) -> Finding:
@@ -188,20 +192,16 @@ class Job:
 
     async def _call(self, send: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """Send a request, and again while that may help: a minute of silence, or a limit, until the deadline."""
-        loop, pause = asyncio.get_running_loop(), _FIRST_PAUSE
+        loop = asyncio.get_running_loop()
         silent_until = loop.time() + _SILENCE
-        while True:
-            try:
-                return await self._once(send)
-            except Refused as error:
-                over = error.reason == "unreachable" and loop.time() + pause > silent_until
-                if not error.again or error.reason == "changed" or over:
-                    raise
-                await self._pause(pause, error)
-            pause = min(2 * pause, _LONGEST_PAUSE)
 
-    async def _once(self, send: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        return await asyncio.get_running_loop().run_in_executor(DaemonThreads(), send)
+        async def pause(seconds: float, error: Exception) -> None:
+            refused = error if isinstance(error, Refused) else None
+            if refused and refused.reason == "unreachable" and loop.time() + seconds > silent_until:
+                raise error
+            await self._pause(seconds, refused)
+
+        return await json_api.repeated(send, _pauses(), passing=_is_passing, pause=pause)
 
     async def _pause(self, seconds: float, last: Refused | None = None) -> None:
         """Wait. Raises Refused if that would end after the deadline."""
@@ -219,6 +219,17 @@ class Job:
             differences=() if state is State.CREATED else self.differences,
             usable=self.usable,
         )
+
+
+def _pauses() -> Iterator[float]:
+    pause = _FIRST_PAUSE
+    while True:
+        yield pause
+        pause = min(2 * pause, _LONGEST_PAUSE)
+
+
+def _is_passing(error: Exception) -> bool:
+    return isinstance(error, Refused) and error.again and error.reason != "changed"
 
 
 def _secret(version: str) -> str:

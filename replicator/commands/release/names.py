@@ -35,7 +35,7 @@ def problem(name: str) -> str:
 
 
 def clashes(names: Iterable[str]) -> list[str]:
-    """Return a problem for each name that stands twice, compared without case, as some file systems do."""
+    """Return a problem for each name that is there twice, compared without case, as some file systems do."""
     count = Counter(name.lower() for name in names)
     return [
         f"{times} files would be the asset {quoted(name)} (case ignored); rename one with NAME=path"

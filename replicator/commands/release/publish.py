@@ -64,7 +64,7 @@ class Publication:
         raise ReplicatorError(rows.UNREACHABLE, "What the forge lists doesn't settle")
 
     def _confirmed(self, step: Step) -> Step:
-        """Raise ReplicatorError if the refusal stands. After a write a list may be late, so it is read again first."""
+        """Raise ReplicatorError if the refusal is final. Lists may be late after a write, so it is read again."""
         for _ in range(_TRIES - 1 if self.forge.door.writes else 0):
             self.forge.door.wait(_PAUSE, rows.DEADLINE, step.what)
             self.read()

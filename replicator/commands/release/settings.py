@@ -16,6 +16,7 @@ from replicator.commands.release.names import NOT_IN_A_REF
 from replicator.commands.release.plan import Replace
 from replicator.core.errors import BadSettings, InputProblem
 from replicator.core.replicas import Sign
+from replicator.index import signature_settings
 from replicator.inputs.fields import Flag, Minutes, Option, given_values, problem_of, without_secrets
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ _WHAT = "what is released"
 _WHERE = "where"
 _HOW = "how"
 _MAY = "what may be done"
+_WHO = "who signed"
 #: The runner's own token. Python gets it as text by the environment and never as an option.
 _RUNNERS_TOKEN = "${{ github.token }}"  # noqa: S105 - an expression
 
@@ -179,10 +181,22 @@ class ShowSettings(Place):
     """A folder, which must not exist, for the assets once they are verified."""
     wait: Annotated[str, Option("how long it may take", "SECONDS")] = ""
     """How many seconds to wait until the release is published. Empty: not at all."""
-    key: Annotated[str, Option(_WHAT, "FILE")] = ""
-    """A file with the public key (PEM) whose private key must have signed `SHA256SUMS`."""
+    certificate_identity_regexp: Annotated[str, Option(_WHO, "REGEXP")] = ""
+    """The identity that must have signed keyless: a regular expression that matches the whole identity."""
+    certificate_oidc_issuer: Annotated[str, Option(_WHO, "URL")] = ""
+    """The issuer that must have confirmed that identity: `https://token.actions.githubusercontent.com` for GitHub."""
+    key: Annotated[str, Option(_WHO, "FILE")] = ""
+    """A file with the public key (PEM) whose private key must have signed `SHA256SUMS` and the index."""
+    trusted_root: Annotated[str, Option(_WHO, "FILE")] = ""
+    """A file with a trusted root of Sigstore, to verify offline or with another Sigstore than the public one."""
     token_file: Annotated[str, Option("the token", "FILE")] = ""
     """A file that holds a token, for repositories that are private."""
+
+    @property
+    def policy(self) -> dict[str, str]:
+        """What was given of who must have signed; empty if nobody has to."""
+        names = ("certificate_identity_regexp", "certificate_oidc_issuer", "key", "trusted_root")
+        return {name: value for name in names if (value := getattr(self, name))}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,6 +223,9 @@ def validated(model: Any, given: Mapping[str, str], env: Mapping[str, str]) -> A
     target, lacking = _target(values, env, of_release=issubclass(model, Place))
     if isinstance(settings, ReleaseSettings):
         lacking += _together(settings)
+    if isinstance(settings, ShowSettings) and settings.policy:
+        # The signatures are on the release; what they are called there is no input.
+        lacking += [InputProblem(*found) for found in signature_settings.problems({**settings.policy, "bundle": "-"})]
     problems += [problem for problem in lacking if problem.input not in {item.input for item in problems}]
     if settings is None or problems:
         raise BadSettings(problems)

@@ -5,19 +5,19 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import tempfile
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from replicator.commands.release import errors as rows
-from replicator.commands.release import names
+from replicator.commands.release import names, signed_release
 from replicator.commands.release.forges import opening
 from replicator.commands.release.forges.http import Clock
 from replicator.commands.release.settings import ShowSettings, Target, validated
 from replicator.core.errors import BadSettings, ExitCode, InputProblem, ReplicatorError
 from replicator.core.replicas import Result
+from replicator.index.image_index import FILE_NAME as INDEX
 from replicator.runtime import markdown
 from replicator.runtime.lifecycle import Run, execute
 from replicator.runtime.verdict import Verdict
@@ -100,11 +100,14 @@ class Showing(Run):
         if names.SUMS not in assets or assets[names.SUMS].size > _LARGEST_SUMS:
             raise ReplicatorError(rows.RELEASE_WRONG, f"The release {release.tag} has no usable {names.SUMS}")
         data = b"".join(forge.content(release, assets[names.SUMS]))
-        if wanted.key:
-            self._verify_signature(forge, release, assets.get(names.SUMS_BUNDLE), data, wanted)
+        signed = signed_release.Signed(forge, release, assets, wanted, self.env)
         listed = _parsed(data)
+        if wanted.policy:
+            self.signed_by = signed.sums(data, listed)
         for name, sha256 in listed.items():
             self.findings.append(self._finding(forge, release, name, sha256, assets.get(name), folder))
+        if wanted.policy and any(item.name == INDEX and item.state == "right" for item in self.findings):
+            self.signed_by = signed.index(listed[INDEX]) or self.signed_by
         own = {names.SUMS, names.SUMS_BUNDLE, *listed}
         self.findings += [Finding(name, "unlisted", asset.size) for name, asset in assets.items() if name not in own]
         if folder and all(item.state in {"right", "unlisted"} for item in self.findings):
@@ -127,24 +130,8 @@ class Showing(Run):
                 path.unlink()
         return Finding(name, "right" if told == sha256 else "different", asset.size, f"sha256:{told}")
 
-    def _verify_signature(
-        self, forge: Forge, release: Release, asset: Asset | None, data: bytes, wanted: ShowSettings
-    ) -> None:
-        from replicator.index import bundle, signature_settings, verify_signature
-        from replicator.index import errors as index_errors
-
-        if asset is None or asset.size > _LARGEST_SUMS:
-            raise index_errors.SignatureWrong(index_errors.BUNDLE_UNUSABLE, f"There is no usable {names.SUMS_BUNDLE}")
-        with tempfile.TemporaryDirectory() as place:
-            path = Path(place, names.SUMS_BUNDLE)
-            path.write_bytes(b"".join(forge.content(release, asset)))
-            bundle.read(path, "bundle")
-            given = signature_settings.SignatureSettings(bundle=str(path), key=wanted.key)
-            signed = verify_signature.verify(data, given.signatures, verify_signature.policy(given, self.env))
-        self.signed_by = signed.by
-
     def outputs(self, _verdict: Verdict) -> Mapping[str, str]:
-        """Return nothing: it is no action."""
+        """Return nothing: it isn't an action."""
         return {}
 
     def document(self, verdict: Verdict) -> Mapping[str, Any]:
@@ -177,7 +164,7 @@ class Showing(Run):
         if self.commit:
             self.runner.line(f"The tag is at commit {self.commit}")
         if self.signed_by:
-            self.runner.line(f"{names.SUMS} is signed by {self.signed_by}")
+            self.runner.line(f"It is signed by {self.signed_by}")
         self.runner.line(verdict.reason)
 
     def summary(self, verdict: Verdict) -> str:

@@ -260,8 +260,10 @@ async def _await_ready(session: Session, work: Work, image: Image) -> Image:
         await session.calls.pause(pause, where=work.replica.location)
         pause = min(2 * pause, _LONGEST_PAUSE)
         image = await session.read(work)
-    if image.status != "READY":
+    if image.status == "FAILED":
         raise planning.image_failed(image.ref, f"{image.ref} is in state {image.status}")
+    if image.status != "READY":
+        raise planning.in_unknown_state(image)
     return image
 
 

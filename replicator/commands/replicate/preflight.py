@@ -139,10 +139,11 @@ async def check(calls: Calls, plan: Plan, endpoint: str, env: Mapping[str, str])
     if not asked:
         return plan, Findings()
     # Not before the settings are known to be right: the import is dear.
-    from replicator.compute import resource_manager
+    from replicator.compute import credentials
+    from replicator.compute.services import resource_manager
 
     manager = resource_manager.manager(calls.compute, endpoint, env)
-    who = resource_manager.member(calls.compute)
+    who = credentials.member(calls.compute.credentials)
 
     async def asked_for(question: Question) -> frozenset[str] | str:
         """The permissions that are held, or why nobody can tell."""

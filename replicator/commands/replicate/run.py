@@ -8,21 +8,23 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from replicator.commands.replicate import live_table, plan_summary, preflight, progress
+from replicator.commands.replicate import live_table, preflight, progress
 from replicator.commands.replicate.errors import TOO_EXPENSIVE
 from replicator.commands.replicate.execute import replicate
 from replicator.compute import lookup, waits
 from replicator.compute.connect import connected
+from replicator.compute.errors import SOURCE_MISSING
 from replicator.compute.retry import Calls
 from replicator.core import errors
 from replicator.core.replicas import Result, Sign
 from replicator.index import image_index, seal
 from replicator.inputs import manifest_age
-from replicator.replicas import report, results, settings, snippets, summary, work
+from replicator.replicas import report, results, settings, snippets, work
 from replicator.replicas.cost import limit, words
 from replicator.replicas.cost.estimate import Cost, estimate
 from replicator.replicas.recorded_run import RecordedRun
 from replicator.replicas.session import Session
+from replicator.replicas.summary import dry_run, page
 from replicator.replicas.survey import moved_by_the_build, survey
 from replicator.runtime.lifecycle import execute
 from replicator.runtime.runner import Annotation, about_input
@@ -223,14 +225,17 @@ class Replication(RecordedRun):
             verb = "plan" if self.inputs.settings.dry_run and not planned else "replicate"
             line = snippets.again(verb, self.inputs.settings, self.given, which, late=late, but="dry_run")
             again = snippets.typed(snippets.FETCHED, line)
-        costs = self.costs if self.cost and self.cost.lines else ()
+        costs = self.costs[: None if planned else 1] if self.cost and self.cost.lines else ()
         if planned and self.plan:
             steps = {step.replica.location: ": ".join(filter(None, progress.said(step))) for step in self.plan.steps}
             changing = any(step.changing for step in self.plan.steps)
-            return plan_summary.render(
+            return dry_run.render(
                 verdict, self.plan.source, self.rows, steps, self.told_to_people(), again if changing else (), costs
             )
-        return summary.render(verdict, self.source, self.rows, self.told_to_people(), again, costs)
+        if verdict.error and verdict.error.advice is SOURCE_MISSING:
+            again = ()
+        facts = self.facts(self.inputs.settings.revision if self.inputs else None)
+        return page.render(verdict, self.source, self.rows, self.told_to_people(), again, costs, facts)
 
 
 run = partial(execute, Replication)

@@ -31,7 +31,7 @@ DIGEST_DIFFERS = Advice(
 PLACE_UNKNOWN = Advice(
     title="Place is unknown",
     meaning="No place was given, and no metadata server of Google's answered.",
-    why="This is no machine of Google's, or its metadata server did not answer.",
+    why="This isn't a machine of Google's, or its metadata server did not answer.",
     remedy="Give --zone, --region or --location.",
     exit_code=ExitCode.BAD_SETTINGS,
 )

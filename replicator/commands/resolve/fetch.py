@@ -13,6 +13,7 @@ import requests
 
 from replicator.commands.resolve.errors import URL_UNREACHABLE
 from replicator.commands.resolve.settings import url_problem
+from replicator.compute.trouble import connection
 from replicator.core.errors import ReplicatorError
 from replicator.index import choice
 
@@ -53,7 +54,9 @@ def read(url: str, *, clock: Callable[[], float] = time.monotonic) -> bytes:
                         return _content(answer, host, ends, clock)
                     url = urljoin(url, answer.headers.get("Location", ""))
             except (requests.RequestException, OSError) as error:
-                raise _unreachable(host, f"did not answer ({type(error).__name__})") from error
+                trouble = connection.of_url(error, url)
+                what = f"Fetching the index: {trouble.text}"
+                raise ReplicatorError(URL_UNREACHABLE, what, remedy=trouble.remedy) from error
             except ValueError:
                 raise choice.wrong("index", f"{host} redirects to a URL that isn't a valid one") from None
             if problem := url_problem(url):

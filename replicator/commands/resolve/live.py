@@ -5,6 +5,7 @@ One call is enough where all is right.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from replicator.core import errors
 from replicator.core.errors import ReplicatorError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import AsyncIterator, Iterable, Iterator
 
     from replicator.compute.retry import Calls
     from replicator.core.images import Image, ImageRef
@@ -58,6 +59,17 @@ async def read(calls: Calls, ref: ImageRef) -> Image | None:
 def is_missing(refusal: Refusal) -> bool:
     """Return whether the answer says that the image or family doesn't exist, and not its project or the endpoint."""
     return refusal.status == 404 and refusal.fault.ends is SOURCE_MISSING
+
+
+@contextlib.asynccontextmanager
+async def in_time(seconds: float) -> AsyncIterator[None]:
+    """Raise EndpointUnreachable if this context takes longer: an answer that never ends must not hold a deployment."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError as error:
+        what = f"Compute Engine gave no whole answer in the {seconds:g} seconds of a look-up"
+        raise EndpointUnreachable(what, remedy=_REMEDY) from error
 
 
 @contextlib.contextmanager

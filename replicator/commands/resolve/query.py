@@ -30,9 +30,9 @@ def merged(given: Mapping[str, str], stdin: BinaryIO) -> dict[str, str]:
     problems = [
         InputProblem(
             "format",
-            f"tf-external: the query has the key {quoted(key)}, which is no option: {', '.join(known)}"
+            f"tf-external: the query has the key {quoted(key)}, which isn't an option: {', '.join(known)}"
             if key not in known
-            else f"tf-external: the value of {key} is no string, and {_FORM}",
+            else f"tf-external: the value of {key} isn't a string, and {_FORM}",
         )
         for key, value in query.items()
         if key not in known or not isinstance(value, str)

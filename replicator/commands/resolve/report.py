@@ -12,7 +12,6 @@ from replicator.commands.resolve import candidates
 from replicator.commands.resolve import errors as own
 from replicator.core import errors
 from replicator.core.errors import ExitCode
-from replicator.runtime import markdown
 from replicator.runtime.runner import Annotation
 
 if TYPE_CHECKING:
@@ -48,7 +47,7 @@ class Known:
     """The chosen image as it was read; None if nothing was asked."""
     variant: str = ""
     source: str = ""
-    """The source of the chosen image, as the index names it."""
+    """What the chosen image is a copy of: the source that the index names, or the family that was given."""
     index_digest: str = ""
     signed_by: str = ""
     warns_deprecated: bool = True
@@ -65,6 +64,9 @@ def result(verdict: Verdict) -> str:
 
 def exit_code(verdict: Verdict) -> int:
     """Return the exit code: the verdict's, but 4 if the API didn't answer, since no image is known to be wrong."""
+    if not verdict.error:
+        return verdict.exit_code
+    # Others don't pay for its import.
     from replicator.compute.errors import EndpointUnreachable
 
     return ExitCode.UNREACHABLE if isinstance(verdict.error, EndpointUnreachable) else verdict.exit_code
@@ -173,10 +175,9 @@ def remarks(known: Known, verdict: Verdict, *, commands: bool) -> list[Annotatio
 def _cure(known: Known) -> str:
     """Return the line by which the publisher adds a replica in the place."""
     wanted = ",".join(sorted({item.location for item in known.order} | {known.place}))
-    source = shlex.quote(known.source) if known.source else "SOURCE"
     return (
         "Reading from afar is slower, and said to be billed as transfer. Its publisher adds a replica by: "
-        f"replicator replicate --source-image={source} --locations={wanted}"
+        f"gce-image-replicator replicate --source-image={shlex.quote(known.source)} --locations={wanted}"
     )
 
 
@@ -192,6 +193,9 @@ def summary(known: Known, verdict: Verdict) -> str:
     """Render the choice and the order as a table, for the summary of a job."""
     if known.format != "github":
         return ""
+    # Only a job has a summary.
+    from replicator.runtime import markdown
+
     head = f"### {'❌' if verdict.exit_code else '✅'} {markdown.text(verdict.headline)}\n\n"
     why = {item.location: item.why for item in known.passed_over}
     chosen = known.chosen.location if known.chosen and not verdict.exit_code else ""

@@ -5,7 +5,6 @@ Changes nothing. Without an API to ask (`offline`), nothing of Google's librarie
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from dataclasses import dataclass, field
 from functools import partial
@@ -26,8 +25,10 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from replicator.commands.resolve.settings import ResolveInputs, ResolveSettings
+    from replicator.compute.retry import Calls
     from replicator.core.errors import Advice
     from replicator.index.image_index import Entry
+    from replicator.inputs.source_reference import FamilyRef
     from replicator.runtime.runner import Annotation
     from replicator.runtime.signals import Signals
 
@@ -50,7 +51,7 @@ class Resolution(Run):
     def carry_out(self, signals: Signals) -> Verdict:
         """Find the nearest image that is right."""
         self.known.format = self.given.get("format", "") or ("github" if self.runner.commands else "text")
-        inputs = settings.load(self._given(), self.env)
+        inputs = self.checked(settings.load, self._given())
         wanted = inputs.settings
         self.known.warns_deprecated = wanted.deprecated == "warn"
         entry = self._entry(wanted, signals) if wanted.index else None
@@ -58,8 +59,10 @@ class Resolution(Run):
         if entry:
             self.known.variant, self.known.source = entry.variant, entry.source.uri
             self.known.order = candidates.ordered(self.known.place, _offers(entry))
-        if entry and wanted.offline:
-            self.known.chosen = self._asked(wanted)[0]
+        # Before any API is asked: perhaps there is nothing to ask for.
+        asked = self._asked(wanted) if entry else []
+        if asked and wanted.offline:
+            self.known.chosen = asked[0]
         else:
             self.in_loop(self._look(inputs, signals))
         return self._judge(wanted)
@@ -119,6 +122,8 @@ class Resolution(Run):
 
     def _threaded(self, act: Callable[[], T], signals: Signals, *, seconds: float, late: tuple[Advice, str]) -> T:
         """Call what blocks in a thread, so that a signal ends the run, and so does a name that takes for ever."""
+        import asyncio
+
         from replicator.compute.threads import DaemonThreads
 
         found: list[T] = []
@@ -151,34 +156,39 @@ class Resolution(Run):
         )
 
     async def _look(self, inputs: ResolveInputs, signals: Signals) -> None:
+        # Offline nobody pays for these imports.
+        import asyncio
+
         from replicator.commands.resolve import live
         from replicator.compute.connect import connected
         from replicator.compute.retry import Calls
 
-        wanted = inputs.settings
         with signals.cancelling():
-            if not inputs.family:
-                # Before anything is asked: perhaps there is nothing to ask for.
-                self._asked(wanted)
-            compute = await connected(wanted.compute_endpoint, self.env, anonymous=inputs.anonymous)
-            deadline = asyncio.get_running_loop().time() + _SECONDS
-            calls = Calls(compute, deadline=deadline, tell=_silent, within=f"the {_SECONDS} seconds of a look-up")
-            if inputs.family:
-                from replicator.commands.resolve import family
-
-                offers = await family.offers(
-                    calls,
-                    inputs.family,
-                    place=self.known.place,
-                    architecture=wanted.architecture,
-                    projects=wanted.replica_project,
+            async with live.in_time(_SECONDS):
+                wanted = inputs.settings
+                compute = await connected(wanted.compute_endpoint, self.env, anonymous=inputs.anonymous)
+                deadline = asyncio.get_running_loop().time() + _SECONDS
+                calls = Calls(compute, deadline=deadline, tell=_silent, within=f"the {_SECONDS} seconds of a look-up")
+                if inputs.family:
+                    self.known.order = await self._of_family(calls, inputs.family, wanted)
+                found = await live.first_right(
+                    calls, self._asked(wanted), self.known.passed_over, deprecated=wanted.deprecated
                 )
-                self.known.order = candidates.ordered(self.known.place, offers)
-            found = await live.first_right(
-                calls, self._asked(wanted), self.known.passed_over, deprecated=wanted.deprecated
-            )
         if found:
             self.known.chosen, self.known.image = found
+
+    async def _of_family(self, calls: Calls, named: FamilyRef, wanted: ResolveSettings) -> list[candidates.Candidate]:
+        from replicator.commands.resolve import family
+
+        self.known.source = str(named)
+        offers = await family.offers(
+            calls,
+            named,
+            place=self.known.place,
+            architecture=wanted.architecture,
+            projects=wanted.replica_project,
+        )
+        return candidates.ordered(self.known.place, offers)
 
     def _judge(self, wanted: ResolveSettings) -> Verdict:
         known = self.known

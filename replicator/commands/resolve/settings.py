@@ -131,7 +131,7 @@ class ResolveInputs:
 
 
 def is_url(index: str) -> bool:
-    """Return whether an index is named by a URL, be it one that is refused."""
+    """Return whether an index is named by a URL, also by one that is refused."""
     return "://" in index
 
 

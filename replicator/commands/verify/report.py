@@ -13,7 +13,6 @@ from replicator.core.errors import ExitCode
 from replicator.core.replicas import Result
 from replicator.replicas import audit, report, snippets
 from replicator.replicas.audit import State
-from replicator.runtime import markdown
 from replicator.runtime.runner import Annotation
 from replicator.runtime.verdict import Verdict
 
@@ -24,8 +23,8 @@ if TYPE_CHECKING:
     from replicator.runtime.runner import Runner
 
 
-#: How many locations one sentence names and the summary shows, and the most characters of each.
-_MOST_NAMED, _MOST_SHOWN, _LONGEST_TEXT = 6, 300, 1000
+#: How many locations one sentence names.
+_MOST_NAMED = 6
 
 _UNREACHABLE = "Run this again. If that doesn't help, check that this identity may read these images."
 _TO_DEPLOYERS = (
@@ -60,31 +59,34 @@ def judge(known: Known) -> Verdict:
     code = audit.exit_code(known.findings)
     if code:
         wrong = [item for item in known.findings if item.state is not State.CORRECT]
-        listed = [f"{_where(item)} {_state(item)}" for item in wrong[:_MOST_NAMED]]
+        listed = [f"{where(item)} {state(item)}" for item in wrong[:_MOST_NAMED]]
         more = [f"{len(wrong) - _MOST_NAMED} more"] * (len(wrong) > _MOST_NAMED)
         return Verdict(Result.FAILED, code, f"Not everything is correct: {', '.join([*listed, *more])}")
     images = f"{len(known.findings)} images are correct" if known.findings else "no image was checked"
     signed = f"The index was signed by {known.signed.by}" if known.signed else "No signature was checked"
-    marked = [_where(item) for item in known.findings if item.deprecated]
+    marked = [where(item) for item in known.findings if item.deprecated]
     others = [f"{len(marked) - _MOST_NAMED} more"] * (len(marked) > _MOST_NAMED)
     held = f"; marked DEPRECATED, or their source is: {', '.join([*marked[:_MOST_NAMED], *others])}" if marked else ""
     return Verdict(Result.COMPLETE, 0, f"{signed}; {images}{held}")
 
 
-def _where(finding: Finding) -> str:
+def where(finding: Finding) -> str:
+    """Return the architecture, where there are several, and the location."""
     return " ".join(filter(None, (finding.architecture, finding.location)))
 
 
-def _state(finding: Finding) -> str:
+def state(finding: Finding) -> str:
+    """Return the state in words."""
     return finding.state.replace("_", " ")
 
 
 def _named(finding: Finding) -> str:
     """Say which image was found in which state; the image is left out if the index names none."""
-    return ": ".join(filter(None, (finding.uri, _state(finding))))
+    return ": ".join(filter(None, (finding.uri, state(finding))))
 
 
-def _told(finding: Finding) -> str:
+def told_of(finding: Finding) -> str:
+    """Return what differs, and what else is to be said."""
     return "; ".join([*(str(difference) for difference in finding.differences), *filter(None, [finding.told])])
 
 
@@ -140,7 +142,7 @@ def remarks(known: Known, verdict: Verdict) -> list[Annotation]:
             *([Annotation("warning", "Held back", warning)] if marked else []),
         ]
     wrong = (item for item in known.findings if item.state is not State.CORRECT)
-    return [Annotation("error", _where(item), f"{_named(item)}. {_told(item)}".strip()) for item in wrong]
+    return [Annotation("error", where(item), f"{_named(item)}. {told_of(item)}".strip()) for item in wrong]
 
 
 def show(runner: Runner, known: Known, verdict: Verdict, program: str) -> None:
@@ -148,15 +150,15 @@ def show(runner: Runner, known: Known, verdict: Verdict, program: str) -> None:
     if known.signed:
         confirmed = f", as {known.signed.issuer} confirmed" if known.signed.issuer else ""
         runner.line(f"{known.signed.digest} was signed by {known.signed.by}{confirmed}")
-    rows = [[item.location, item.architecture, _state(item), item.uri, _told(item)] for item in known.findings]
+    rows = [[item.location, item.architecture, state(item), item.uri, told_of(item)] for item in known.findings]
     runner.table(rows, spare=(1,) if len({item.architecture for item in known.findings}) == 1 else ())
     counts = Counter(item.state for item in known.findings)
     runner.line(", ".join(f"{counts[state]} {state.replace('_', ' ')}" for state in State if counts[state]))
-    for line in _todo(known, exit_code(verdict), program):
+    for line in todo(known, exit_code(verdict), program):
         runner.line(line)
 
 
-def _todo(known: Known, code: int, program: str) -> list[str]:
+def todo(known: Known, code: int, program: str) -> list[str]:
     """Return what to do about the findings, then commands to type."""
     if not known.findings or code not in {ExitCode.FAILED, ExitCode.UNREACHABLE}:
         return []
@@ -164,23 +166,3 @@ def _todo(known: Known, code: int, program: str) -> list[str]:
         return [_UNREACHABLE]
     plans = [line for words in known.plans for line in snippets.typed(program, words)]
     return [_TO_PUBLISHERS if known.of_publisher else _TO_DEPLOYERS, *plans]
-
-
-def summary(known: Known, verdict: Verdict) -> str:
-    """Render the job summary."""
-    code = exit_code(verdict)
-    head = f"### {'❌' if code else '✅'} {markdown.text(verdict.headline)}\n\n"
-    rows = [
-        f"| {' | '.join(map(markdown.text, (_where(item), item.uri, _state(item), _told(item)[:_LONGEST_TEXT])))} |\n"
-        for item in sorted(known.findings, key=lambda item: item.state is State.CORRECT)[:_MOST_SHOWN]
-    ]
-    if not rows:
-        return head
-    more = f"\n… {len(known.findings) - _MOST_SHOWN} more, see the log\n" if len(known.findings) > _MOST_SHOWN else ""
-    todo = ""
-    if advice := _todo(known, code, snippets.FETCHED):
-        remedy, *commands = advice
-        todo = f"\n**What to do:** {markdown.text(remedy)}\n"
-        if commands:
-            todo += f"\n{markdown.fence('sh', commands)}"
-    return f"{head}| Location | Image | Found | What differs |\n|---|---|---|---|\n{''.join(rows)}{more}{todo}"

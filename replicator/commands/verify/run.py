@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from replicator.commands.verify import report, settings
+from replicator.commands.verify import report, settings, summary
 from replicator.commands.verify.choose import pick
 from replicator.commands.verify.deprecation import with_deprecation
 from replicator.compute import lookup
@@ -153,7 +153,7 @@ class Verification(Run):
 
     def summary(self, verdict: Verdict) -> str:
         """Render the findings as a table, and what to do."""
-        return report.summary(self.known, verdict)
+        return summary.render(self.known, verdict)
 
 
 def _silent(_where: str, _text: str) -> None:

@@ -2,9 +2,29 @@
 
 from __future__ import annotations
 
-from replicator.bootstrap.command import Command
+from replicator.bootstrap.command import Command, Taking
 
 _FILES = "--index image-index.json --attestation image-index.json.intoto.sigstore.json"
+
+#: Third-party package → the modules here that import it.
+OUTSIDE = {
+    "requests": ("delivery.py",),
+    "yaml": ("receiver/config.py",),
+    "sqlalchemy": ("receiver",),
+    "starlette": ("receiver/app.py",),
+    "uvicorn": ("receiver/listening.py",),
+}
+#: What asks for the time → the modules here that do.
+CLOCKS = {
+    "deadline": ("delivery.py", "receiver/hook_command.py"),
+    "timestamps": ("receiver/app.py", "receiver/run.py", "receiver/worker.py"),
+}
+
+#: The name of a JSON Schema → what makes it, for `make docs`.
+SCHEMAS = {
+    "event": "commands.webhooks.event:schema",
+    "webhook-config": "commands.webhooks.receiver.config:schema",
+}
 
 COMMANDS = [
     Command(
@@ -46,15 +66,17 @@ COMMANDS = [
         settings="commands.webhooks.receiver.settings:SecretSettings",
         examples=("webhook secret --file webhook-secret",),
     ),
-    Command(
+    Taking(
         "webhook rotate",
         "replace a webhook's secret without losing a delivery",
         run="commands.webhooks.receiver.rotate:rotate",
         settings="commands.webhooks.receiver.settings:RotateSettings",
         examples=(
-            "webhook rotate --config receiver.yaml --hook acme",
-            "webhook rotate --config receiver.yaml --hook acme --finish",
+            "webhook rotate --config receiver.yaml acme",
+            "webhook rotate --config receiver.yaml acme --finish",
         ),
+        operands="hook",
+        metavar="HOOK",
     ),
     Command(
         "webhook list",
@@ -68,15 +90,29 @@ COMMANDS = [
             f"publications {what}",
             text,
             run="commands.webhooks.receiver.run:publications",
-            settings=f"commands.webhooks.receiver.settings:{settings}",
+            settings="commands.webhooks.receiver.settings:ReceiverSettings",
             preset={"what": what},
-            examples=(f"publications {what} --config receiver.yaml{more}",),
+            examples=(f"publications {what} --config receiver.yaml",),
         )
-        for what, text, settings, more in (
-            ("list", "list what was received and verified", "ReceiverSettings", ""),
-            ("show", "show one publication, and what happened to it", "PublicationSettings", " --id ID"),
-            ("retry", "verify a failed publication again", "PublicationSettings", " --id ID"),
-            ("export", "print all publications as JSON lines", "ReceiverSettings", ""),
+        for what, text in (
+            ("list", "list what was received and verified"),
+            ("export", "print all publications as JSON lines"),
+        )
+    ),
+    *(
+        Taking(
+            f"publications {what}",
+            text,
+            run="commands.webhooks.receiver.run:publications",
+            settings="commands.webhooks.receiver.settings:PublicationSettings",
+            preset={"what": what},
+            operands="id",
+            metavar="ID",
+            examples=(f"publications {what} --config receiver.yaml ID",),
+        )
+        for what, text in (
+            ("show", "show one publication, and what happened to it"),
+            ("retry", "verify a failed publication again, or run its failed command again"),
         )
     ),
 ]

@@ -19,6 +19,7 @@ import requests
 from replicator import __version__
 from replicator.bootstrap.workflow_commands import plain
 from replicator.commands.webhooks import signature
+from replicator.compute.trouble import connection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -44,6 +45,8 @@ class Answer:
     reason: str = ""
     publication_id: str = ""
     retry_after: float = 0.0
+    remedy: str = ""
+    """What to do, where a cause on this machine keeps all requests away."""
 
     @property
     def delivered(self) -> bool:
@@ -53,7 +56,7 @@ class Answer:
     @property
     def final(self) -> bool:
         """Whether sending it again can't help."""
-        return 0 < self.status < 500 and self.status not in _AGAIN
+        return bool(self.remedy) or (0 < self.status < 500 and self.status not in _AGAIN)
 
 
 @dataclass(kw_only=True)
@@ -130,7 +133,9 @@ class Delivery:
                     return read(response)
         except (requests.RequestException, OSError, ValueError) as error:
             # The text of these errors holds the URL, whose path may be a secret.
-            return Answer(status=0, said=f"{host(self.url)} could not be reached ({_kind(error)})")
+            trouble = connection.of_url(error, self.url)
+            said = f"{host(self.url)} could not be reached ({plain(trouble.text)})"
+            return Answer(status=0, said=said, remedy=trouble.remedy)
 
 
 def host(url: str) -> str:
@@ -177,10 +182,6 @@ def _word(value: object) -> str:
 
 def _seconds(text: str) -> float:
     return float(text) if text.isascii() and text.isdigit() and len(text) < 7 else 0.0
-
-
-def _kind(error: Exception) -> str:
-    return type(error).__name__
 
 
 def _no_credentials(request: requests.PreparedRequest) -> requests.PreparedRequest:

@@ -234,6 +234,11 @@ def parse(body: bytes) -> Event:
     if _depth(document) > _DEEPEST:
         raise BadEvent(f"the body is nested more than {_DEEPEST} levels deep")
     try:
+        # JSON can name half a letter, which no file, database or log can hold.
+        json.dumps(document, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise BadEvent("the body isn't strict JSON in UTF-8: it names half of a surrogate pair") from None
+    try:
         return Event.model_validate(document)
     except ValidationError as error:
         fields = sorted({".".join(str(part) for part in item["loc"])[:100] or "the body" for item in error.errors()})

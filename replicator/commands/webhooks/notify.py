@@ -61,9 +61,10 @@ class Notification(Run):
             self.attempts = delivery.attempts
         if self.answered.delivered:
             return Verdict(Result.COMPLETE, 0, f"Announced: {self.answered.said}")
-        advice = errors.REFUSED if self.answered.final else errors.UNDELIVERED
+        advice = errors.REFUSED if self.answered.final and self.answered.status else errors.UNDELIVERED
         gone = " (gone: it wants no more of them)" if self.answered.status == 410 else ""
-        raise ReplicatorError(advice, f"After {self.attempts} attempts, {self.answered.said}{gone}")
+        what = f"After {self.attempts} attempts, {self.answered.said}{gone}"
+        raise ReplicatorError(advice, what, remedy=self.answered.remedy)
 
     def _placed(self) -> dict[str, str]:
         """Check that the files that an action's inputs name are in the workspace or in RUNNER_TEMP."""

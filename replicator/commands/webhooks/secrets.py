@@ -12,7 +12,7 @@ SHORTEST, LONGEST = 24, 64
 
 
 def key(text: str) -> bytes:
-    """Return the bytes that a secret stands for. Raises ValueError, whose text quotes nothing of the secret."""
+    """Return the bytes that a secret encodes. Raises ValueError, whose text quotes nothing of the secret."""
     if not text.startswith(PREFIX):
         raise ValueError(f"doesn't begin with {PREFIX}")
     encoded = text.removeprefix(PREFIX)
@@ -29,7 +29,7 @@ def key(text: str) -> bytes:
 
 
 def made(data: bytes) -> str:
-    """Return the secret that stands for these random bytes."""
+    """Return the secret that encodes these random bytes."""
     return PREFIX + base64.b64encode(data).decode()
 
 

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import requests
 from requests.utils import get_environ_proxies, select_proxy
 
+from replicator.bootstrap.quote import quoted_path
 from replicator.compute.trouble import environment
 
 if TYPE_CHECKING:
@@ -56,13 +57,22 @@ def of(error: Exception, host: str, *, encrypted: bool) -> Trouble:
     return found or _usual(error, said, host)
 
 
+def of_url(error: Exception, url: str) -> Trouble:
+    """Explain an error of a request to a URL, of which no more than the host is shown."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return of(error, "the host", encrypted=False)
+    return of(error, parts.hostname or "the host", encrypted=parts.scheme == "https")
+
+
 def _of_certificates(said: str, host: str) -> Trouble | None:
     variable = environment.first_set(_BUNDLES, os.environ)
     missing = re.search(r"invalid path: (.*)$", said, re.DOTALL)
     unreadable = re.search(r"NO_CERTIFICATE_OR_CRL_FOUND|NO_START_LINE|BAD_BASE64|PEM lib", said)
     if variable and (missing or unreadable):
         what = "names no file" if missing else "names a file that holds no certificates"
-        shown = environment.shown(os.environ[variable])
+        shown = quoted_path(os.environ[variable]).strip("'")
         return Trouble(f"{host}: {variable} {what} ({shown})", f"Correct {variable}, or unset it; then run this again.")
     if "CERTIFICATE_VERIFY_FAILED" in said:
         cause = _CAUSE.search(said)

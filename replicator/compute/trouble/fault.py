@@ -76,3 +76,5 @@ class Fault:
 INSERT = "compute.images.insert"
 SET_LABELS = "compute.images.setLabels"
 SET_POLICY = "compute.images.setIamPolicy"
+#: The codes of what does not exist, which an operation may name without a status.
+NOT_FOUND = frozenset({"notFound", "NOT_FOUND", "RESOURCE_NOT_FOUND"})

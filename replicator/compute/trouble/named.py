@@ -23,7 +23,7 @@ _UNNAMED = {
     "LICENCE": "that licence",
     "KEY": "the key",
 }
-_WORDS = re.compile(rf"\b({'|'.join(_NAMED)})\b")
+_WORDS = re.compile(rf"\b(?:{'|'.join(_NAMED)})\b")
 
 
 def filled(text: str, said: str, project: str) -> str:
@@ -33,7 +33,7 @@ def filled(text: str, said: str, project: str) -> str:
     """
 
     def name(match: re.Match[str]) -> str:
-        word = match[1]
+        word = match[0]
         found = re.search(_NAMED[word], said, re.IGNORECASE)
         if found:
             return shlex.quote(next(group for group in found.groups() if group))
@@ -47,4 +47,4 @@ def filled(text: str, said: str, project: str) -> str:
 def agent(said: str) -> str:
     """Return the Google service agent that an answer is about; empty if it is about the caller."""
     found = re.search(_NAMED["AGENT"], said)
-    return found[1] if found else ""
+    return found[0] if found else ""

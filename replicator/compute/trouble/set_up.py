@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from replicator.compute.errors import CREDENTIALS_REFUSED
-from replicator.compute.trouble.fault import INSERT, SET_POLICY, Fault
+from replicator.compute.trouble.fault import INSERT, NOT_FOUND, SET_LABELS, SET_POLICY, Fault
 from replicator.core import errors
 
 _ORGANISATION = r"(?i)constraints/|\borg(anization)?('s)? polic|permitted customer"
@@ -11,27 +11,35 @@ _CUSTOM_REMEDY = (
     "Make it so that CONSTRAINT allows it (labels, for instance, by the input labels), or ask an administrator of the "
     "organisation for an exception for the project."
 )
+_PROJECT = r"'projects/[^/']+'"
 _LICENCE = r"\bglobal/licenses/"
 _LICENCE_REMEDY = "Ask the owner of LICENCE for the right to use it, or build the image without it."
 
 #: The set-up is wrong; waiting doesn't help.
 SET_UP: tuple[Fault, ...] = (
-    Fault(error=errors.Quota, codes=frozenset({"quotaExceeded", "QUOTA_EXCEEDED", "limitExceeded"})),
+    Fault(
+        error=errors.Quota,
+        words=r"(?m)^(quotaExceeded|QUOTA_EXCEEDED|limitExceeded|LIMIT_EXCEEDED|dailyLimitExceeded)$"
+        r"|(?i:\bquota '?[\w-]+'? exceeded|\bdaily limit exceeded)",
+        remedy="Delete images that nobody needs (`gcloud compute images list --project PROJECT --no-standard-images` "
+        "lists them), or ask for more quota; then run this again.",
+    ),
     Fault(
         error=errors.Forbidden,
-        words=r"BILLING_DISABLED|(?i:billing to be enabled|billing account.{0,80}(closed|disabled))",
+        words=r"BILLING_(DISABLED|NOT_ACTIVE|NOT_FOUND)|billingNotEnabled"
+        r"|(?i:billing (to be )?enabled|billing account.{0,80}(closed|disabled)|(absent|delinquent) billing account)",
         why="The project has no billing account that is open.",
         remedy="Link it to one: `gcloud billing projects link PROJECT --billing-account=ACCOUNT`; then wait some "
         "minutes. No role helps.",
     ),
     Fault(
         error=errors.ApiDisabled,
-        codes=frozenset({"accessNotConfigured", "SERVICE_DISABLED"}),
+        words=r"accessNotConfigured|SERVICE_DISABLED|(?i: API has not been used in project)",
         remedy="Run `gcloud services enable SERVICE --project PROJECT` and wait a few minutes.",
     ),
     Fault(
         error=errors.OrgPolicy,
-        words=r"SECURITY_POLICY_VIOLATED|(?i:vpc_?service_?controls)",
+        words=r"SECURITY_POLICY_VIOLATED|(?i:vpc[ _]?service[ _]?controls)",
         why="A VPC Service Controls perimeter forbids it; no role helps.",
         remedy="Run this on a runner inside the perimeter, or ask its administrator for a rule that lets this step's "
         "identity in; the identifier in the message finds the refusal in the audit log.",
@@ -53,7 +61,8 @@ SET_UP: tuple[Fault, ...] = (
     Fault(
         error=errors.ProjectNotFound,
         words=r"CONSUMER_INVALID|RESOURCE_PROJECT_INVALID"
-        r"|(?i:\bproject .{0,80}\b(has been deleted|is pending deletion|is scheduled for deletion))",
+        r"|(?i:\bproject .{0,80}\b(has been deleted|(pending|scheduled for|marked for) deletion))"
+        r"|(?i:\b(unknown project id|failed to find project|permission denied on resource project)\b)",
     ),
     Fault(
         error=errors.Forbidden,
@@ -70,6 +79,18 @@ SET_UP: tuple[Fault, ...] = (
     ),
     Fault(
         error=errors.Forbidden,
+        words=r"(?i)requires a quota project",
+        why="The sign-in of a person is counted against a quota project, and names none.",
+        remedy="Run `gcloud auth application-default set-quota-project PROJECT`, or set GOOGLE_CLOUD_QUOTA_PROJECT.",
+    ),
+    Fault(
+        error=errors.Forbidden,
+        words=r"(?i)context-aware access|\baccess levels?\b",
+        why="A rule of the organisation about the machines that may sign in forbids it; no role helps.",
+        remedy="Run this on a machine that the rule allows, or ask its administrator for an exception.",
+    ),
+    Fault(
+        error=errors.Forbidden,
         words=r"(?i)\bdeny polic(y|ies)\b|principal access boundary",
         why="A deny policy or a principal access boundary forbids it; no role helps.",
         remedy="Ask its administrator for an exception for this step's identity.",
@@ -81,7 +102,8 @@ SET_UP: tuple[Fault, ...] = (
         remedy="Let its administrator enable it (`gcloud iam service-accounts enable ACCOUNT`), or sign in as another.",
         ends=CREDENTIALS_REFUSED,
     ),
-    Fault(error=errors.ProjectNotFound, statuses=frozenset({404}), words=r"'projects/[^/']+'"),
+    Fault(error=errors.ProjectNotFound, statuses=frozenset({404}), words=_PROJECT),
+    Fault(error=errors.ProjectNotFound, codes=NOT_FOUND, words=_PROJECT),
 )
 
 #: An organisation's policy: which constraint it is decides what helps.
@@ -188,10 +210,28 @@ NEEDS: tuple[Fault, ...] = (
         error=errors.OperationFailed,
         methods=frozenset({SET_POLICY}),
         statuses=frozenset({400}),
-        words=r"(?i)polic(y|ies)\W(members|bindings)|\b(user|group|serviceAccount|domain|deleted|principal\w*):(?=[^:\s])",
+        words=r"(?i)polic(y|ies)\W(members|bindings)|\b(user|group|serviceAccount|domain|deleted|principal\w*):(?=[^:\s])"
+        r"|\b(user|group|service account|principal|member|domain|email address)\b.{0,200}"
+        r"\b(do(es)? not exist|not found|not (valid|associated))\b",
         why="A member that the source's policy names can't be given access any more.",
         remedy="Remove the member that is named from the source's policy, then run this again; or set access to "
         "public or private.",
         of_setup=True,
+    ),
+    Fault(
+        error=errors.OperationFailed,
+        methods=frozenset({INSERT, SET_LABELS}),
+        words=r"(?i)\bresource\.labels\b|\blabel.{0,80}\breserved\b|\breserved\b.{0,80}\blabel",
+        why="A label of the source, or of the input labels, can't be written.",
+        remedy="Take the label that is named out of the input labels, or off the source "
+        "(`gcloud compute images remove-labels`); then run this again.",
+        of_setup=True,
+    ),
+    Fault(
+        error=errors.OperationFailed,
+        methods=frozenset({INSERT}),
+        words=r"(?i)\bresource\.storageLocations\b|\blocation\b.{0,80}\b(not (supported|valid)|invalid|does not exist)",
+        why="Compute Engine stores no images there.",
+        remedy="Take the location out of `locations`, or correct it.",
     ),
 )

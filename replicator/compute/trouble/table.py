@@ -9,12 +9,18 @@ from __future__ import annotations
 
 from replicator.compute.errors import CREDENTIALS_REFUSED, ENDPOINT_UNREACHABLE, SOURCE_MISSING
 from replicator.compute.trouble import set_up
-from replicator.compute.trouble.fault import INSERT, SET_LABELS, SET_POLICY, Fault, Then
+from replicator.compute.trouble.fault import INSERT, NOT_FOUND, SET_LABELS, SET_POLICY, Fault, Then
 from replicator.core import errors
 
 _SOURCE_RATE_CODES = frozenset({"RESOURCE_OPERATION_RATE_EXCEEDED", "resourceOperationRateExceeded"})
 _RATE_CODES = frozenset({"rateLimitExceeded", "userRateLimitExceeded", "RATE_LIMIT_EXCEEDED"})
-_SERVICE_CODES = frozenset({"INTERNAL_ERROR", "INTERNAL", "BACKEND_ERROR", "UNAVAILABLE", "SERVICE_UNAVAILABLE"})
+_SERVICE_CODES = frozenset(
+    {"INTERNAL_ERROR", "INTERNAL", "BACKEND_ERROR", "UNAVAILABLE", "SERVICE_UNAVAILABLE"}
+    | {"DEADLINE_EXCEEDED", "TIMEOUT", "ABORTED"}
+)
+#: Operations name these without a status, too.
+_NOT_MET = frozenset({"conditionNotMet", "CONDITION_NOT_MET"})
+_STALE = _NOT_MET | {"aborted", "ABORTED", "INVALID_FINGERPRINT"}
 _SERVICE_STATUSES = frozenset({500, 502, 503, 504})
 
 #: Unanswered, garbled (a proxy's page), or the service's own trouble: send the same request again.
@@ -52,6 +58,13 @@ _TOO_FAST: tuple[Fault, ...] = (
     Fault(error=errors.Rate, codes=_RATE_CODES, then=Then.REPEAT, wait=0.5, longest_wait=60),
     Fault(error=errors.Rate, statuses=frozenset({429}), then=Then.REPEAT, wait=0.5, longest_wait=60),
     Fault(
+        error=errors.Rate,
+        words="quota metric .* per minute",
+        then=Then.REPEAT,
+        wait=0.5,
+        longest_wait=60,
+    ),
+    Fault(
         error=errors.SourceRate,
         methods=frozenset({INSERT}),
         codes=_SOURCE_RATE_CODES,
@@ -71,13 +84,16 @@ _TOO_FAST: tuple[Fault, ...] = (
 
 #: About what exists, or existed: a stale fingerprint or etag (409 too, for a policy), a name, a source.
 _STATE: tuple[Fault, ...] = (
-    Fault(
-        error=errors.Drift,
-        methods=frozenset({SET_LABELS, SET_POLICY}),
-        statuses=frozenset({409, 412}),
-        then=Then.READ_AGAIN,
-        wait=1,
-        longest_wait=10,
+    *(
+        Fault(
+            error=errors.Drift,
+            methods=frozenset({SET_LABELS, SET_POLICY}),
+            then=Then.READ_AGAIN,
+            wait=1,
+            longest_wait=10,
+            **sign,
+        )
+        for sign in ({"statuses": frozenset({409, 412})}, {"codes": _STALE})
     ),
     Fault(error=errors.Conflict, methods=frozenset({INSERT}), statuses=frozenset({409}), then=Then.LOOK),
     Fault(
@@ -87,6 +103,7 @@ _STATE: tuple[Fault, ...] = (
         then=Then.LOOK,
     ),
     Fault(error=errors.OrgPolicy, methods=frozenset({INSERT}), statuses=frozenset({412})),
+    Fault(error=errors.OrgPolicy, methods=frozenset({INSERT}), codes=_NOT_MET),
     # 401: a new token has been tried already.
     Fault(
         error=errors.Forbidden,
@@ -95,8 +112,9 @@ _STATE: tuple[Fault, ...] = (
         ends=CREDENTIALS_REFUSED,
     ),
     Fault(error=errors.Forbidden, statuses=frozenset({403})),
-    Fault(error=errors.Forbidden, codes=frozenset({"FORBIDDEN", "PERMISSION_DENIED"})),
+    Fault(error=errors.Forbidden, codes=frozenset({"FORBIDDEN", "PERMISSION_DENIED", "PERMISSIONS_ERROR"})),
     Fault(error=errors.SourceChanged, methods=frozenset({INSERT}), statuses=frozenset({404})),
+    Fault(error=errors.SourceChanged, methods=frozenset({INSERT}), codes=NOT_FOUND),
     Fault(error=errors.SourceChanged, methods=frozenset({INSERT}), words=r"sourceImage.*not (be )?found"),
 )
 

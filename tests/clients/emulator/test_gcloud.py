@@ -137,6 +137,24 @@ def test_it_makes_and_lists_instance_templates(gcloud: tuple[Running, Callable[.
     assert not any(entry["unsupported"] for entry in emulator.journal())
 
 
+def test_it_makes_an_image_of_a_blank_disk(gcloud: tuple[Running, Callable[..., Any]]) -> None:
+    emulator, run = gcloud
+    emulator.reset()
+    zone = "--zone=us-central1-a"
+    made = run("disks", "create", "blank", zone, "--size=10GB", "--type=pd-standard", "--labels=a=b")
+    assert [(disk["sizeGb"], disk["labels"]) for disk in made] == [("10", {"a": "b"})]
+    assert [disk["name"] for disk in run("disks", "list")] == ["blank"]
+    (image,) = run(
+        "images", "create", "web", "--source-disk=blank", f"--source-disk-{zone[2:]}", "--storage-location=us"
+    )
+    assert (image["status"], image["sourceDiskId"]) == ("READY", made[0]["id"])
+    run("disks", "delete", "blank", zone)
+    run("disks", "describe", "blank", zone, fails="was not found")
+    run("images", "create", "late", "--source-disk=blank", f"--source-disk-{zone[2:]}", fails="was not found")
+    # gcloud asks whether the zone is deprecated, and goes on without an answer.
+    assert {entry["method"] for entry in emulator.journal() if entry["unsupported"]} == {"compute.zones.get"}
+
+
 @pytest.mark.parametrize(
     ("undeprecate", "says"), [("clear", ""), ("body_only", ""), ("refuse", "cannot become ACTIVE again")]
 )

@@ -7,8 +7,11 @@ import copy
 import http.client
 import io
 import json
+import os
+import shutil
 import signal
 import socket
+import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -68,7 +71,7 @@ HOSTILE = {
     ],
     "signature": [
         lambda: salted(2),
-        lambda: announced(index=_bytes_of("other.json")),
+        lambda: announced(index=_bytes_of("other.json"), version="v9"),
         lambda: {**salted(3), "data": {**salted(3)["data"], "bundle": _bytes_of("other-key.sigstore.json")}},
         lambda: {**salted(4), "data": {**salted(4)["data"], "attestation": None}},
         lambda: {
@@ -95,9 +98,9 @@ def test_a_failed_one_is_queued_again(served: Served) -> None:
     assert settled(served, answer["publication_id"])["attempts"] == 1
     assert send(served, salted(9))[0] == 200
     assert settled(served, answer["publication_id"])["attempts"] == 2
-    assert ask(served, "publications", "retry", "--id", answer["publication_id"])[0] == 0
+    assert ask(served, "publications", "retry", answer["publication_id"])[0] == 0
     assert settled(served, answer["publication_id"])["attempts"] == 3
-    assert ask(served, "publications", "retry", "--id", "pub_none")[0] == 1
+    assert ask(served, "publications", "retry", "pub_none")[0] == 1
 
 
 class TestStrangers:
@@ -163,6 +166,33 @@ class TestStrangers:
         connection.request("GET", "/healthz")
         assert connection.getresponse().status == 200
         connection.close()
+
+
+SENDER = """
+time=$(date +%s)
+key=$(printf %s "${SECRET#whsec_}" | base64 -d | od -An -v -tx1 | tr -d ' \\n')
+signature=$({ printf '%s.%s.' "$ID" "$time"; cat "$BODY"; } |
+  openssl dgst -sha256 -mac HMAC -macopt "hexkey:$key" -binary | base64)
+curl -sS -o /dev/null -w '%{http_code}' -H 'Content-Type: application/json' -H "webhook-id: $ID" \\
+  -H "webhook-timestamp: $time" -H "webhook-signature: v1,$signature" --data-binary "@$BODY" "$URL/hooks/acme"
+"""
+
+
+def test_a_sender_made_of_curl_and_openssl(served: Served, tmp_path: Path) -> None:
+    if not shutil.which("curl") or not shutil.which("openssl"):
+        pytest.skip("curl or openssl is missing")
+    (tmp_path / "body").write_bytes(event.to_bytes(salted(40)))
+    env = {"PATH": os.environ["PATH"], "SECRET": SECRET, "ID": "msg_by_hand", "BODY": str(tmp_path / "body")}
+    for secret, status in ((SECRET, "202"), (SECRET, "200"), (NEXT[:-4] + "AAA=", "401")):
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", SENDER],
+            env={**env, "URL": served.url, "SECRET": secret},
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+        )
+        assert done.stdout == status
 
 
 def test_twenty_at_once_are_one_publication(served: Served) -> None:
@@ -238,9 +268,12 @@ def test_a_secret_that_others_may_read_is_refused(tmp_path: Path) -> None:
 
 def test_several_receivers_on_one_postgresql(postgresql: str, tmp_path: Path) -> None:
     both = []
+    program = tmp_path / "on-image"
+    program.write_text(f'#!/bin/sh\necho "$REPLICATOR_PUBLICATION_ID" >>{tmp_path}/ran\n', "utf-8")
+    program.chmod(0o700)
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
-        both.append(Served(tmp_path / name, state=postgresql).start())
+        both.append(Served(tmp_path / name, state=postgresql, more=f"    run: ['{program}']\n").start())
     try:
         with ThreadPoolExecutor(10) as pool:
             jobs = [(both[each % 2], salted(200 + each // 4)) for each in range(20)]
@@ -251,6 +284,11 @@ def test_several_receivers_on_one_postgresql(postgresql: str, tmp_path: Path) ->
         assert len(publications) == 5
         _, answer = send(both[0], announced())
         assert settled(both[1], answer["publication_id"])["status"] == "published"
+        for _ in range(300):
+            if settled(both[1], answer["publication_id"])["command"] == "done":
+                break
+            time.sleep(0.05)
+        assert (tmp_path / "ran").read_text("utf-8").split() == [answer["publication_id"]]
         rows = [settled(both[0], publication) for publication in sorted(publications)]
         # A redelivery after it failed queues it again; each time one receiver alone verifies it.
         for row in rows:

@@ -28,10 +28,10 @@ def served(tmp_path: Path) -> Iterator[Served]:
     receiver.stop()
 
 
-def rotate(served: Served, *words: str) -> tuple[int, str]:
+def rotate(served: Served, *words: str, hook: str = "acme") -> tuple[int, str]:
     """A rotation's exit code, and all that it prints."""
     stdout = io.StringIO()
-    code = main(["webhook", "rotate", "--config", str(served.config), "--hook", "acme", *words], {}, stdout)
+    code = main(["webhook", "rotate", "--config", str(served.config), hook, *words], {}, stdout)
     return code, stdout.getvalue()
 
 
@@ -62,7 +62,7 @@ def test_from_the_old_secret_to_the_new_one(served: Served) -> None:
     assert new.stat().st_mode & 0o777 == 0o600
     secrets.key(made)
     assert f"--repo o/r < {new}" in begun
-    assert f"webhook rotate --config {served.config} --hook acme --finish" in begun
+    assert f"webhook rotate --config {served.config} acme --finish" in begun
     # A second rotation would lose the secret of the first.
     assert rotate(served)[0] == 2
     assert new.read_text("utf-8").strip() == made
@@ -112,7 +112,7 @@ def test_a_wrong_configuration_changes_nothing(served: Served) -> None:
 @pytest.mark.parametrize(
     ("words", "change", "says"),
     [
-        (["--hook", "none"], ("", ""), "'none' isn't in the configuration, which has acme"),
+        (["none"], ("", ""), "isn't in the configuration, which has acme"),
         (["--finish", "perhaps"], ("", ""), "finish: 'perhaps' isn't true or false"),
         ([], ("/secret.new'", "/none/secret.new'"), "can't be written"),
         ([], (", '", "] #"), "names one file; add a second one, such as"),
@@ -131,7 +131,7 @@ def test_bad_input(tmp_path: Path, words: list[str], change: tuple[str, str], sa
 def test_json_shows_no_secret(tmp_path: Path) -> None:
     served = Served(tmp_path)
     (tmp_path / "secret.new").unlink()
-    code, told = ask(served, "webhook", "rotate", "--hook", "acme")
+    code, told = ask(served, "webhook", "rotate", "acme")
     made = (tmp_path / "secret.new").read_text("utf-8").strip()
     marks = {name: secrets.fingerprint(secret) for name, secret in {"old": SECRET, "new": made}.items()}
     assert (code, told) == (0, {"hook": "acme", **marks, "file": str(tmp_path / "secret.new")})

@@ -8,10 +8,11 @@ import pytest
 
 from emulator.compute import fidelity
 from emulator.compute.discovery import DOCUMENT
-from emulator.compute.fidelity import EVERYWHERE, METHODS, TAGS, Behaviour
+from emulator.compute.fidelity import EVERYWHERE, METHODS
 from emulator.compute.scenario import Switches
 from emulator.compute.service import Compute
 from emulator.core.discovery.document import compiled
+from emulator.core.fidelity import TAGS, Behaviour
 
 PAGE = Path(fidelity.__file__).parents[1] / "FIDELITY.md"
 BEHAVIOURS = [each for behaviours in (EVERYWHERE, *METHODS.values()) for each in behaviours]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from emulator.compute.images import label_fingerprint
+from emulator.compute.state import label_fingerprint
 from emulator.core.discovery.checks import decoded
 from emulator.testing import running
 from testkit.client import Client

@@ -157,14 +157,18 @@ class TestReport:
         fault = {"kind": "http", "code": 403, "reason": "quotaExceeded", "message": "Used up.\n::error::forged"}
         action.emulator.faults([{"method": "compute.images.insert", "match": "-us-", "times": None, "action": fault}])
         done = action(locations=",".join(locations))
-        by_level = {level: [item for item in done.annotations if item[0] == level] for level in ("notice", "warning")}
-        assert {level: len(items) for level, items in by_level.items()} == {"notice": 10, "warning": 10}
-        assert by_level["notice"][-1][1] == "14 more notices"
-        assert by_level["warning"][-1][1] == "14 more warnings"
+        # What is right has one notice, and what went wrong in the same way one warning, each with all locations.
+        (notice,) = [item for item in done.annotations if item[0] == "notice"]
+        (warning,) = [item for item in done.annotations if item[0] == "warning" and item[1] != "Plan"]
+        failed = done.outputs["failed_locations"].split(",")
+        assert notice[1] == f"{len(locations) - len(failed)} locations"
+        assert [line.split(":")[0] for line in notice[2].split("%0A")] == list(done.images.values())
+        assert warning[1] == f"{len(failed)} locations"
+        assert warning[2].endswith(f" The same for {', '.join(failed[1:])}.")
         assert not [item for item in done.annotations if item[0] == "error"]
         assert done.result == "partial"
         assert len(done.summary.encode()) < 2**20
-        assert done.summary.count("\n| ") == len(locations) + 1
+        assert done.summary.partition("<summary>Each of")[2].count("\n| ") == len(locations) + 1
 
     def test_required_failures_are_errors(self, action: Action) -> None:
         fault = {"kind": "http", "code": 403, "reason": "quotaExceeded", "message": "Used up."}
@@ -208,8 +212,15 @@ class TestReport:
         assert ("would change nothing" in text, "carry it out" in text) == (True, False)
 
     def test_a_dry_run_that_failed_is_a_dry_run_again(self, action: Action) -> None:
-        text = action(dry_run="true", source_image="projects/p1/global/images/none").summary
+        refusal = {"kind": "http", "code": 403, "reason": "forbidden", "message": "No."}
+        action.emulator.faults([{"method": "compute.images.get", "action": refusal}])
+        text = action(dry_run="true").summary
         assert "gce-image-replicator plan" in text.partition("run it again")[2]
+
+    def test_a_source_that_is_not_there_is_not_asked_for_again(self, action: Action) -> None:
+        text = action(source_image="projects/p1/global/images/none").summary
+        assert "What to do" in text
+        assert "run it again" not in text
 
     def test_progress(self, action: Action) -> None:
         stuck = {"method": "compute.images.insert", "match": "-eu", "action": {"kind": "operation", "state": "stuck"}}
@@ -223,7 +234,7 @@ class TestReport:
         fault = {"kind": "http", "code": 400, "reason": "invalid", "message": nasty}
         action.emulator.faults([{"method": "compute.images.insert", "match": "-eu", "action": fault}])
         done = action()
-        assert [title for _, title, _ in done.annotations] == ["eu", "us", "asia"]
+        assert [title for _, title, _ in done.annotations] == ["eu", "us%2C asia"]
         assert not re.search(r"^\s*::(?!notice|warning|group|endgroup)|##\[|\x1b|\u202e", done.log, re.MULTILINE)
         assert "<script>" not in done.summary
         assert "\u202e" not in done.summary
@@ -248,7 +259,12 @@ class TestReport:
 
     @pytest.mark.parametrize(
         "where",
-        ["index.image_index.build", "replicas.summary.render", "replicas.report.outputs", "replicas.report.remarks"],
+        [
+            "index.image_index.build",
+            "replicas.summary.page.render",
+            "replicas.report.outputs",
+            "replicas.report.remarks",
+        ],
     )
     def test_a_defect_in_telling(self, action: Action, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
         """What one place can't be told is told in the others, and the exit code says that something is wrong."""
@@ -271,7 +287,7 @@ class TestReport:
         written = {path.name for path in folder.iterdir()}
         missing = {
             "index.image_index.build": "image-index.json",
-            "replicas.summary.render": "summary",
+            "replicas.summary.page.render": "summary",
             "replicas.report.outputs": "output",
         }.get(where)
         assert written == {"image-index.json", "output", "summary"} - {missing}
@@ -308,6 +324,12 @@ class TestSignals:
             if when != "patch":
                 assert (row["outcome"], row["reason"]) == ("interrupted", "signal")
                 assert "eu" in done.outputs["failed_locations"]
+                missed = ", ".join(done.outputs["failed_locations"].split(","))
+                assert f"by {number.name} before the image was verified in {missed}" in done.outputs["reason"]
+                told = [message for level, _, message in done.annotations if level == "error"]
+                assert [f"verified in {missed}" in text for text in told] == [True]
+            else:
+                assert "before the family was moved in " in done.outputs["reason"]
             if when == "wait":
                 assert row["operation"].startswith("operation-")
             time.sleep(0.5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import io
 import json
 import re
@@ -15,11 +16,12 @@ import pytest
 import yaml
 
 from replicator.__main__ import main
-from replicator.commands.verify import settings
+from replicator.commands.verify import report, settings, summary
 from replicator.commands.verify.choose import pick
 from replicator.commands.verify.settings import VerifySettings
 from replicator.core.errors import BadSettings
 from replicator.index import image_index
+from replicator.replicas import audit
 from testkit.faults import interrupt_at
 from testkit.faults import refuse as refuse_image
 from testkit.outputs import read_outputs
@@ -121,7 +123,9 @@ def test_all_is_well(consumer: Consumer) -> None:
     assert told.outputs["index_digest"] == image_index.digest((consumer.workspace / "image-index.json").read_bytes())
     assert {item["state"] for item in json.loads(told.outputs["findings"])} == {"correct"}
     assert told.annotations == [("notice", "Verified")]
-    assert "web-1-eu" in told.summary
+    assert told.outputs["index_digest"].replace(":", "&#58;") in told.summary
+    assert f"signed by the key {told.outputs['signed_by'].split()[-1].replace('+', '&#43;')}" in told.summary
+    assert f"(https://console.cloud.google.com/compute/imagesDetail/{EU})" in told.summary
     methods = [entry["method"].rpartition(".")[2] for entry in consumer.action.calls()[before:]]
     assert sorted(methods) == ["getIamPolicy"] * 3 + ["list"]
 
@@ -198,6 +202,9 @@ def test_no_image(consumer: Consumer, case: Case) -> None:
     run = consumer.verify({**SIGNED, **WANTED, **case.inputs})
     assert (run.exit_code, run.outputs["result"]) == (case.code, case.result), run.log
     assert case.says in run.outputs["reason"]
+    assert html.unescape(run.summary).count(case.says) >= (case.says in run.log)
+    assert str(consumer.workspace) not in html.unescape(run.summary)
+    assert ("**What to do:**" in run.summary) is (case.code in {1, 4, 5})
     assert run.outputs["image"] == ""
     titles = {title for level, title in run.annotations if level == "error"}
     assert titles
@@ -299,3 +306,19 @@ def test_which_image_is_meant(entries: str, architecture: str, variant: str, loc
     else:
         picked = pick(read, wanted)
         assert (picked.labels["of"] if picked else None) == found
+
+
+def test_many_of_which_the_same_is_to_be_said_share_a_line() -> None:
+    """And what comes next is said once."""
+    where = [f"europe-west{number}" for number in range(1, 15)]
+    found = [
+        audit.Finding(location=each, uri=f"projects/p1/global/images/web-{each}", state=audit.State.MISSING)
+        for each in where
+    ]
+    known = report.Known(findings=found, plans=[["plan", "--source-image=x"]], digest="sha256:0")
+    told = summary.render(known, report.judge(known))
+    lines = [line for line in told.splitlines() if line.startswith("| ")]
+    assert lines[1:] == [
+        "| europe-west1, europe-west2, europe-west3, europe-west4, europe-west5 and 9 more | 14 images | missing |  |"
+    ]
+    assert told.count("**What to do:**") == 1

@@ -272,7 +272,7 @@ def test_by_an_index(emulator: Running, tmp_path: Path) -> None:
         ({"release": ""}, "release: is needed, or index"),
         ({"index": "i.json"}, "release: can't be given beside index"),
         ({"to": "v1"}, "to: is for rollback, not for promote"),
-        ({"release": "v9"}, "release: 'v9' is no release of the family web: there are v2, v1"),
+        ({"release": "v9"}, "release: 'v9' isn't a release of the family web: there are v2, v1"),
         ({"required_locations": "eu, EU"}, "required_locations: "),
     ],
 )

@@ -354,7 +354,7 @@ def test_nothing_to_go_back_to(emulator: Running, action: Action) -> None:
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        ({"to": "v9"}, "to: 'v9' is no release of the family web: there are same, same, web-v1"),
+        ({"to": "v9"}, "to: 'v9' isn't a release of the family web: there are same, same, web-v1"),
         ({"to": "same"}, "to: 'same' may mean web-v3, web-v2, all of the family web"),
         ({"families": "web, web-arm64"}, "to: is needed: web has no single release arm-v2, as the other lines have"),
         ({"families": "nothing"}, "to: is needed: no release of nothing leads a family; nothing has none"),

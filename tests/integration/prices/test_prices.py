@@ -11,7 +11,10 @@ import pytest
 from emulator.testing import Running, running
 from replicator import cli
 from replicator.commands.prices import catalog
+from replicator.commands.prices.run import PricesRun
+from replicator.runtime.lifecycle import execute
 from testkit.places import ROOT
+from testkit.virtual import JointLoop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -108,6 +111,26 @@ def test_refusals_and_losses(billing: Running, tmp_path: Path, action: dict[str,
     assert found == code, said
     assert (tmp_path / "prices.json").exists() is (code == 0)
     assert KEY not in said
+
+
+def test_an_endless_answer_ends_within_the_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No time passes but that of the emulator, which waits for ever."""
+    monkeypatch.chdir(tmp_path)
+    loops: list[JointLoop] = []
+    with running(driven=True, scenario={"skus": IMAGES}) as emulator:
+
+        def loop() -> JointLoop:
+            loops.append(JointLoop(emulator))
+            return loops[0]
+
+        emulator.faults([{"times": None, "action": {"kind": "hang"}}])
+        env = {"CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDBILLING": emulator.url, "GOOGLE_API_KEY": KEY}
+        said = io.StringIO()
+        code = execute(PricesRun, {"command": "update"}, env, said, commands=False, loop_factory=loop)
+        emulator.faults([])
+    assert (code, "no whole answer in 120 seconds" in said.getvalue()) == (4, True), said.getvalue()
+    assert loops[0].now - 1000 == pytest.approx(4 * 120 + 1 + 4 + 16)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_is_wrong_is_told_before_any_call(billing: Running, tmp_path: Path) -> None:

@@ -90,6 +90,41 @@ def test_what_gcloud_made_is_adopted_without_a_change(
     assert registry.mutations() == 1
 
 
+OWN = """\
+project: p1
+locations: [europe, asia]
+mirrors:
+  projects/p1/locations/us/repositories/images: {repository: images-mirror}
+readers: ["group:nodes@example.com"]
+"""
+
+
+def test_a_repository_of_artifact_registry_is_mirrored_by_its_name(registry: Registry, tmp_path: Path) -> None:
+    config = registry.write(OWN)
+    done = registry("ensure", config=config)
+    assert (done.exit_code, set(states(done).values())) == (0, {"created"})
+    for each in registry.emulator.state()["repositories"]:
+        upstream = {"uri": "projects/p1/locations/us/repositories/images"}
+        assert each["remoteRepositoryConfig"] == {"commonRepository": upstream}
+    count = registry.mutations()
+    again = registry("ensure", config=config)
+    assert (set(states(again).values()), registry.mutations()) == ({"correct"}, count)
+    record = tmp_path / "record.json"
+    record.write_text(Path(again.outputs["mirrors_path"]).read_text("utf-8"), encoding="utf-8")
+    image = "us-docker.pkg.dev/p1/images/app:v1"
+    used = registry("rewrite", mirrors=str(record), zone="europe-west4-a", images=image)
+    assert used.outputs["resolved_image"] == "europe-docker.pkg.dev/p1/images-mirror/app:v1"
+    for wrong, says in (
+        ("locations/eu/", "its project or its location is malformed"),
+        ("projects/P!/", "its project or its location is malformed"),
+    ):
+        part = "projects/p1/" if wrong.startswith("projects") else "locations/us/"
+        done = registry("ensure", config=registry.write(OWN.replace(part, wrong)))
+        assert (done.exit_code, says in done.log) == (2, True)
+    done = registry("ensure", config=registry.write(OWN.replace("images-mirror", "images")))
+    assert "has the name of a mirror of this file; mirror what is behind it" in done.log
+
+
 def test_drift_is_repaired_with_the_least_mask_and_the_rest_is_left(registry: Registry) -> None:
     registry.make("ghcr-mirror", remoteRepositoryConfig=SPELLINGS["common"], labels={"other": "1"}, description="old")
     config = registry.write(CONFIG.replace("locations: [us, europe]", "locations: [us]").split("  docker.io")[0] + "")
@@ -164,6 +199,14 @@ def test_policies_are_shown_then_set(registry: Registry) -> None:
         assert each["cleanupPolicies"]["drop"]["condition"] == {"olderThan": "604800s"}
 
 
+def test_policies_that_delete_nothing_are_a_warning(registry: Registry) -> None:
+    keep = '[{"name": "keep", "action": {"type": "Keep"}, "mostRecentVersions": {"keepCount": 3}}]'
+    done = registry("ensure", cleanup_policy_file=registry.write(keep, "policy.json"), **SHORT)
+    assert done.exit_code == 0
+    (warned,) = [message for level, _, message in done.annotations if level == "warning"]
+    assert warned == "The cleanup policies keep versions and delete none, so nothing is ever deleted."
+
+
 def test_the_wrong_configuration_is_told_whole_before_any_call(registry: Registry) -> None:
     text = CONFIG.replace("europe]", "eu]").replace("team: infra", "Team: x").replace("asia: us", "asia: mars")
     done = registry("ensure", config=registry.write(text.replace("username: bot, ", "")))
@@ -174,11 +217,55 @@ def test_the_wrong_configuration_is_told_whole_before_any_call(registry: Registr
     assert registry.emulator.journal() == []
 
 
+MISTAKES = {
+    "no location": ("locations: [us, europe]", "locations: []", "line 2: locations: must not be empty, found a list"),
+    "no list": ("locations: [us, europe]", "locations: us", "line 2: locations: must be a list, found 'us'"),
+    "a location twice": ("[us, europe]", "[us, us]", "line 2: locations: 'us' is named twice"),
+    "a mirror's location twice": ("[us, asia-south1]", "[us, us]", "mirrors.docker.io.locations: 'us' is named twice"),
+    "one location is wrong, and no other": ("[us, europe]", "[mars]", "locations.0: 'mars' isn't a location"),
+    "an upstream in two spellings": (
+        "  docker.io:", "  index.docker.io: {repository: b}\n  docker.io:",
+        "mirrors: 'docker.io' and 'index.docker.io' are one upstream; name it once",
+    ),
+    "one repository of two": ("repository: hub", "repository: ghcr-mirror", "'ghcr-mirror' is the repository of two upstreams"),
+    "eu as zones": ("asia: us", "eu: us", "zones.eu: 'eu' isn't the prefix of zones, or a region: the zones of Europe begin with europe"),
+    "a zone as zones": ("asia: us", "us-central1-a: us", "that is a zone; write its region, 'us-central1'"),
+    "capitals": ("asia: us", "Asia: us", "zones.Asia: 'Asia' isn't the prefix of zones, or a region: write 'asia'"),
+    "a token for a secret": (
+        "projects/p1/secrets/ghcr/versions/3", "ghp_abcdefghijklmnopqrstuvwxyz0123456789",
+        "what looks like a key or token (40 characters) isn't a valid secret",
+    ),
+    "a mirror of Artifact Registry": ("ghcr.io:", "us-docker.pkg.dev:", "is a registry of Google's: mirror one of its repositories"),
+    "an address": ("ghcr.io:", "https://ghcr.io:", "'https://ghcr.io' isn't the host of a registry, such as ghcr.io"),
+    "a key twice": ("zones:", "project: p2\nzones:", "'project' is given twice, first in line 1"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_each_mistake_in_the_file_is_told_in_plain_words(registry: Registry, name: str) -> None:
+    before, after, says = MISTAKES[name]
+    assert before in CONFIG
+    done = registry("ensure", config=registry.write(CONFIG.replace(before, after)))
+    assert (done.exit_code, registry.emulator.journal()) == (2, [])
+    assert says in done.log
+    assert "validation" not in done.log
+    assert "ghp_" not in done.log
+
+
+def test_what_can_not_be_written_is_the_output_s_problem(registry: Registry, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    for form in ("text", "hosts"):
+        path = str(tmp_path / "file" / "x")
+        done = registry("rewrite", zone="us-east1-b", images="ghcr.io/a", format=form, output=path, **SHORT)
+        assert done.exit_code == 2
+        assert "Input output" in done.log
+
+
 FAILURES: dict[str, tuple[list[dict[str, Any]], int, str, str]] = {
     "one location is forbidden by policy": (
         [{"method": CREATE, "match": "/europe/", "action": {"kind": "http", "code": 400, "reason": "failedPrecondition",
           "message": "Constraint constraints/gcp.resourceLocations violated"}}],
-        1, "org_policy", "take the location out",
+        1, "org_policy", "Take the location out",
     ),
     "the API is off": (
         [{"times": None, "action": {"kind": "http", "code": 403, "reason": "accessNotConfigured"}}],
@@ -186,7 +273,7 @@ FAILURES: dict[str, tuple[list[dict[str, Any]], int, str, str]] = {
     ),
     "nobody answers": (
         [{"times": None, "action": {"kind": "http", "code": 503, "reason": "backendError"}}],
-        1, "unreachable", "Check the network",
+        4, "unreachable", "Check the network",
     ),
     "the operation fails": (
         [{"method": CREATE, "match": "/us/", "action": {"kind": "operation", "code": "FAILED_PRECONDITION",

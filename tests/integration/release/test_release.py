@@ -22,6 +22,7 @@ from testkit.forges.caller import COMMIT, FILES, Caller
 from testkit.forges.front import Front, Response, as_json, front
 from testkit.forges.github import GitHub
 from testkit.places import ROOT
+from testkit.signing import world
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -400,3 +401,92 @@ class TestIndex:
             "SHA256SUMS",
         ]
         assert left.outputs["index_url"].endswith("/image-index.json")
+
+
+class TestPolicy:
+    """`release show` with a policy: what is on the release is signed, by whom it must be, or it is refused."""
+
+    DATA = ROOT / "testkit" / "signing" / "data"
+    KEYLESS = (
+        *("--certificate-identity-regexp", world.POLICY, "--certificate-oidc-issuer", world.ISSUER),
+        *("--trusted-root", str(world.KEPT / "trusted_root.json")),
+    )
+
+    def publish(self, caller: Caller, signer: str, **more: str) -> None:
+        """An index with what signs it, and nothing else unless it is asked for."""
+        for name in ("index.json", f"{signer}.sigstore.json", f"{signer}.intoto.sigstore.json"):
+            (caller.folder / name).write_bytes((self.DATA / name).read_bytes())
+        caller.commit = "c" * 40
+        given = {"files": "", "index": "index.json", "bundle": f"{signer}.sigstore.json"}
+        left = caller(**given, attestation=f"{signer}.intoto.sigstore.json", **more)
+        assert left.result == "published", left.log
+
+    @pytest.mark.parametrize(
+        ("signer", "policy", "code"),
+        [
+            ("ours", KEYLESS, 0),
+            ("evil", KEYLESS, 5),
+            ("issuer", KEYLESS, 5),
+            ("key", KEYLESS, 5),
+            ("key", ("--key", str(world.KEPT / "key.pub")), 0),
+            ("other-key", ("--key", str(world.KEPT / "key.pub")), 5),
+        ],
+    )
+    def test_the_index(self, signer: str, policy: tuple[str, ...], code: int, server: Front, caller: Caller) -> None:
+        self.publish(caller, signer)
+        found, said = TestShow().run(server, *policy)
+        assert (found, bool(said["signed_by"])) == (code, not code), said
+
+    def test_what_is_not_signed_is_no_part_of_it(self, server: Front, caller: Caller) -> None:
+        """Who may write the release, and has no key, can't add a file beside a signed index."""
+        self.publish(caller, "ours")
+        assert TestShow().run(server, *self.KEYLESS)[0] == 0
+        caller.commit = "c" * 40
+        left = caller(files="out/boot.iso", index="index.json", bundle="ours.sigstore.json", replace="always")
+        assert left.exit_code == 0, left.log
+        assert TestShow().run(server)[0] == 0
+        code, said = TestShow().run(server, *self.KEYLESS)
+        assert (code, said["signed_by"]) == (5, "")
+
+    @pytest.mark.parametrize("gone", [("ours.sigstore.json", "ours.intoto.sigstore.json")])
+    def test_nothing_signs_it(self, gone: tuple[str, ...], github: GitHub, server: Front, caller: Caller) -> None:
+        self.publish(caller, "ours")
+        (held,) = github.releases.values()
+        for number, asset in list(held.assets.items()):
+            if "sigstore" in asset["name"]:
+                del held.assets[number]
+        sums = next(number for number, asset in held.assets.items() if asset["name"] == "SHA256SUMS")
+        held.content[sums] = held.content[sums].splitlines(keepends=True)[0]
+        assert TestShow().run(server)[0] == 0
+        assert TestShow().run(server, *self.KEYLESS)[0] == 5
+
+    @pytest.mark.parametrize(
+        ("policy", "named"),
+        [
+            (("--certificate-oidc-issuer", "x"), "certificate_identity_regexp"),
+            (("--certificate-identity-regexp", "("), "certificate_oidc_issuer"),
+            (("--certificate-identity-regexp", "(", "--certificate-oidc-issuer", "x"), "certificate_identity_regexp"),
+            (("--key", "x", "--certificate-oidc-issuer", "x"), "certificate_oidc_issuer"),
+            (("--trusted-root", "x"), "certificate_identity_regexp"),
+        ],
+    )
+    def test_a_policy_that_is_none(self, policy: tuple[str, ...], named: str, server: Front) -> None:
+        code, said = TestShow().run(server, *policy)
+        assert (code, server.journal) == (2, [])
+        assert said["reason"].startswith(f"{named}: ")
+
+
+def test_signed_keyless_by_a_sigstore_of_today(github: GitHub, server: Front, caller: Caller, tmp_path: Path) -> None:
+    """`sign: keyless`, its rerun, and `release show` with the identity, against the Sigstore project's own mock."""
+    if lacking := world.lacking():
+        pytest.skip(lacking)
+    with world.sigstore(tmp_path / "sigstore") as service:
+        caller.env = service.environment()
+        assert caller(sign="keyless").result == "published"
+        assert set(github.assets("boot-v7")) == {*WANTED, "SHA256SUMS.sigstore.json"}
+        assert caller(sign="keyless").result == "unchanged"
+        policy = ("--certificate-oidc-issuer", world.ISSUER, "--trusted-root")
+        root = str(service.folder / "trusted_root.json")
+        for pattern, code in ((world.POLICY, 0), (world.POLICY.replace("o/r", "o/x"), 5)):
+            found, said = TestShow().run(server, *policy, root, "--certificate-identity-regexp", pattern)
+            assert (found, said["signed_by"]) == (code, "" if code else world.OURS), said

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from emulator.testing import running
 from replicator.index import image_index
 from testkit import client
 from testkit.resolve import resolving
 from testkit.resolve.resolving import Told
+from testkit.virtual import JointLoop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 #: For europe-west9: tier 1, then tier 2, then tier 3.
 THERE = ("eu", "europe-west4", "us")
 PLACE = "europe-west9"
+FAMILY = "projects/p1/global/images/family/web"
 NEXT = "https://www.googleapis.com/compute/v1/projects/p1/global/images/web-2"
 
 
@@ -198,6 +201,34 @@ def test_a_passing_fault_is_waited_for(emulator: Running, index: Path) -> None:
     emulator.faults([fault(503, "backendError", "busy", times=3)])
     told = told_of(emulator, index)
     assert (told.exit_code, told.document["location"], told.calls) == (0, "eu", ["get"] * 4)
+
+
+@pytest.mark.parametrize(
+    ("method", "given"),
+    [
+        ("compute.images.get", {"index": "image-index.json"}),
+        ("compute.images.getFromFamily", {"family": FAMILY}),
+        ("compute.images.list", {"family": FAMILY}),
+    ],
+)
+def test_an_endless_answer_ends_within_the_bound(tmp_path: Path, method: str, given: dict[str, str]) -> None:
+    """No time passes but that of the emulator, which waits for ever."""
+    with running(driven=True) as emulator:
+        path = resolving.write(resolving.published(emulator, THERE), tmp_path)
+        given = {"region": PLACE, **given, **({"index": str(path)} if "index" in given else {})}
+        emulator.faults([{"method": method, "times": None, "action": {"kind": "hang"}}])
+        loops: list[JointLoop] = []
+
+        def loop() -> JointLoop:
+            loops.append(JointLoop(emulator))
+            return loops[0]
+
+        told = Told(emulator, loop, **given)
+        emulator.faults([])
+    assert (told.exit_code, told.document["result"], told.document["image"]) == (4, "unreachable", "")
+    assert "Compute Engine gave no whole answer in the 120 seconds of a look-up" in told.log
+    assert loops[0].now - 1000 == pytest.approx(120)
+    assert told.calls[-1] == method.rpartition(".")[2]
 
 
 def test_nothing_is_asked_where_nothing_is_near_enough(emulator: Running, index: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -107,3 +108,44 @@ def test_told_as_what_it_is(joint: Action) -> None:
     stdout = io.StringIO()
     assert main(["verify", *argv], env, stdout) == 1
     assert "status: wanted READY, found DELETING" in stdout.getvalue()
+
+
+def shows(action: Action, verb: str, name: str, status: str) -> None:
+    """Reads show the image in another state."""
+    shown = {key: value for key, value in action.image(name).items() if key not in {"project", "policy"}}
+    shown["status"] = status
+    answer = shown if verb == "get" else {"kind": "compute#imageList", "items": [shown]}
+    body = {"kind": "body", "when": "before", "status": 200, "text": json.dumps(answer)}
+    match = f"{name}$" if verb == "get" else ""
+    action.emulator.faults([{"method": f"compute.images.{verb}", "match": match, "times": None, "action": body}])
+
+
+@pytest.mark.parametrize("state", ["RESTORING", "ARCHIVED", ""])
+@pytest.mark.parametrize("replace_failed", ["true", "false"])
+def test_a_state_that_nobody_knows_is_told_as_what_it_is(
+    action: Action, source: dict[str, Any], state: str, replace_failed: str
+) -> None:
+    """It isn't told as a copy that could not be made, and no command removes it."""
+    origin = {"source_image": source["selfLink"], "source_image_id": source["id"]}
+    action.emulator.add_image(project="p1", name="web-1-eu", location="eu", **RIGHT, **origin)
+    shows(action, "list", "web-1-eu", state)
+    done = action(locations="eu", replace_failed=replace_failed)
+    row = done.replicas["eu"]
+    assert (row["outcome"], row["reason"]) == ("failed", "not_ready")
+    assert f"is in the state {state or '(none)'}, which is neither READY" in row["message"]
+    assert not action.mutations()
+    assert "images delete" not in done.log
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        ("RESTORING", "is in the state RESTORING, which nobody knows here. Look up what that means"),
+        ("FAILED", "is in state FAILED. Build it anew"),
+    ],
+)
+def test_a_source_in_another_state(action: Action, state: str, said: str) -> None:
+    shows(action, "get", "web-1", state)
+    done = action(locations="eu")
+    assert done.exit_code == 3
+    assert said in done.log

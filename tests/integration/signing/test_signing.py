@@ -190,6 +190,12 @@ class TestAtOnce:
             ("key", {"SIGNING_KEY_FILE": "/nowhere"}, "SIGNING_KEY_FILE: '/nowhere' can't be read"),
             ("keyless", {"GITHUB_ACTIONS": "true"}, "the job has no right to an identity token"),
             ("keyless", {}, "there is no identity token here"),
+            ("keyless", {"GITLAB_CI": "true"}, "a protected CI/CD variable SIGNING_KEY_FILE of the type File"),
+            (
+                "keyless",
+                {"PROJECT_ID": "p", "BUILD_ID": "0f0e0d0c-0b0a-0908-0706-050403020100"},
+                "`secretEnv: [SIGNING_KEY]` gives to the step",
+            ),
             ("keyless", {"GITHUB_ACTIONS": "true", "FORGEJO_TOKEN": "x"}, "enable-openid-connect: true"),
             (
                 "keyless",

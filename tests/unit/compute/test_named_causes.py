@@ -146,6 +146,43 @@ CAUSES: dict[str, tuple[str, int, tuple[str, ...], str, str, bool, str, str]] = 
         INSERT, 403, ("forbidden",), "Required 'compute.images.useReadOnly' permission for 'projects/p1/global/images/web'",
         "forbidden", True, "identity compute.images.useReadOnly (roles/compute.imageUser has it)", "images.create",
     ),
+    "daily limit": (INSERT, 403, ("dailyLimitExceeded",), "Daily Limit Exceeded", "quota", False, "ask for more quota", "Grant"),
+    "a quota, in words": (INSERT, 403, ("forbidden",), "Quota 'IMAGES' exceeded.  Limit: 2000.0 globally.", "quota", False, "Delete images", "Grant"),
+    "a quota, as a condition": (INSERT, 412, ("conditionNotMet",), "Quota 'IMAGES' exceeded.", "quota", False, "Delete images", "exception"),
+    "no billing account": (INSERT, 403, ("forbidden",), "The project to be billed is associated with an absent billing account.", "forbidden", True, "`gcloud billing projects link p1 ", "Grant"),
+    "billing, old code": (INSERT, 403, ("billingNotEnabled",), "The project must have billing enabled.", "forbidden", True, "`gcloud billing projects link", "Grant"),
+    "deleted soon": (INSERT, 403, ("forbidden",), "Project 77 has been scheduled for deletion and cannot be used for API calls.", "project_not_found", True, "Check project_id", "Grant"),
+    "unknown id": (INSERT, 400, ("invalid",), "Unknown project id: acme-public", "project_not_found", True, "Check project_id", "Read the message"),
+    "no such project": (INSERT, 404, ("notFound",), "Failed to find project acme-public", "project_not_found", True, "replica_project", "the right source"),
+    "a project, denied": (GET, 403, ("forbidden",), "Permission denied on resource project acme-public.", "project_not_found", True, "may see the project", "Grant"),
+    "an API, in words": (
+        INSERT, 403, ("forbidden",), "Compute Engine API has not been used in project 77 before or it is disabled.",
+        "api_disabled", True, "--project 77", "Grant",
+    ),
+    "a perimeter, in words": (INSERT, 403, ("policyViolation",), "Request violates VPC Service Controls.", "org_policy", True, "inside the perimeter", "Grant"),
+    "a machine": (GET, 403, ("forbidden",), "Access denied by Context-Aware Access policy.", "forbidden", True, "a machine that the rule allows", "Grant"),
+    "a person's quota project": (
+        GET, 403, ("forbidden",), "The compute.googleapis.com API requires a quota project, which is not set by default.",
+        "forbidden", True, "set-quota-project p1`", "Grant",
+    ),
+    "a service": (
+        INSERT, 403, ("forbidden", "RESOURCE_USAGE_RESTRICTION_VIOLATED"),
+        "Request is disallowed by organization's constraints/gcp.restrictServiceUsage constraint for 'projects/77'.",
+        "org_policy", True, "exception to constraints/gcp.restrictServiceUsage", "Grant",
+    ),
+    "a user that is gone": (POLICY, 400, ("badRequest",), "User old@example.com does not exist.", "operation_failed", True, "Remove the member", "run this again with"),
+    "an account that is gone": (POLICY, 400, ("badRequest",), "Service account old@p1.example does not exist.", "operation_failed", True, "Remove the member", "Read"),
+    "an address of nobody": (
+        POLICY, 400, ("badRequest",), "The email address 'old@example.com' is not associated with a Google Account.",
+        "operation_failed", True, "Remove the member", "Read",
+    ),
+    "a label": (INSERT, 400, ("invalid",), "Invalid value for field 'resource.labels': ''. Invalid label.", "operation_failed", True, "off the source", "Correct what"),
+    "a reserved label": (LABELS, 400, ("invalid",), "Labels with the prefix 'goog-' are reserved for system use", "operation_failed", True, "off the source", "Correct what"),
+    "no storage location": (
+        INSERT, 400, ("invalid",), "Invalid value for field 'resource.storageLocations[0]': 'us-west9'.",
+        "operation_failed", False, "Take the location out of `locations`", "Correct what",
+    ),
+    "a location without images": (INSERT, 400, ("badRequest",), "Location us-west9 is not supported.", "operation_failed", False, "Take the location out", "Correct what"),
     "nothing": (INSERT, 403, ("forbidden",), "Forbidden", "forbidden", True, "compute.images.create", "No role helps"),
 }  # fmt: skip
 
@@ -183,6 +220,15 @@ def test_an_operation_is_told_as_one() -> None:
         (INSERT, "RESOURCE_OPERATION_RATE_EXCEEDED", 403, Then.ELSEWHERE, errors.SourceRate),
         (LABELS, "CONDITION_NOT_MET", 412, Then.READ_AGAIN, errors.Drift),
         (PATCH, "CONDITION_NOT_MET", 412, Then.GIVE_UP, errors.OperationFailed),
+        *((INSERT, code, 0, Then.LOOK, errors.Conflict) for code in ("alreadyExists", "ALREADY_EXISTS")),
+        (INSERT, "conditionNotMet", 0, Then.GIVE_UP, errors.OrgPolicy),
+        *((INSERT, code, 0, Then.GIVE_UP, errors.SourceChanged) for code in ("notFound", "NOT_FOUND")),
+        *((POLICY, code, 0, Then.READ_AGAIN, errors.Drift) for code in ("aborted", "ABORTED", "conditionNotMet")),
+        (LABELS, "INVALID_FINGERPRINT", 0, Then.READ_AGAIN, errors.Drift),
+        (LABELS, "CONDITION_NOT_MET", 0, Then.READ_AGAIN, errors.Drift),
+        (POLICY, "ABORTED", 409, Then.READ_AGAIN, errors.Drift),
+        (INSERT, "CONDITION_NOT_MET", 0, Then.GIVE_UP, errors.OrgPolicy),
+        (INSERT, "RESOURCE_NOT_FOUND", 0, Then.GIVE_UP, errors.SourceChanged),
     ],
 )
 def test_both_layers_mean_the_same(
@@ -249,3 +295,19 @@ def test_an_operation_has_details_too() -> None:
         "enable cloudkms.googleapis.com --project p1"
         in refusals.error_of(Failed(INSERT, "p1", problem), doing="x").todo
     )
+
+
+@pytest.mark.parametrize("layer", ["answer", "operation"])
+def test_a_minutes_quota_refills_whatever_the_code(layer: str) -> None:
+    said = (
+        "Quota exceeded for quota metric 'Queries' and limit 'Queries per minute' of service 'compute.googleapis.com'."
+    )
+    refusal = Refusal(GET, status=403, codes=("forbidden",), message=said)
+    if layer == "operation":
+        refusal = Failed(INSERT, "p1", Problem("FORBIDDEN", said, 403))
+    assert (refusal.fault.then, refusal.fault.error) == (Then.REPEAT, errors.Rate)
+
+
+@pytest.mark.parametrize("said", ["The quota metric 'Queries' is counted per day", "A metric 'x' is shown per minute"])
+def test_other_words_about_quotas_are_no_minutes_quota(said: str) -> None:
+    assert Refusal(GET, status=403, message=said).fault.error is errors.Forbidden

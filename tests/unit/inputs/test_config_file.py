@@ -16,7 +16,7 @@ from replicator.inputs import config_file
 from replicator.replicas import settings
 from testkit.places import ROOT
 
-EXAMPLE = ROOT / "workflows-examples" / "replicate.yaml"
+EXAMPLE = ROOT / "workflows-examples" / "gce-image-replicator.yaml"
 KEY = "projects/k/locations/europe/keyRings/r/cryptoKeys/web"
 
 
@@ -43,14 +43,14 @@ def test_the_example() -> None:
         ("locations:\n  eu: {}\n  us:\n  eu:\n", [(4, "'eu' is given twice, first in line 2")]),
         (
             "locations:\n  eu:\n    required: yes please\n",
-            [(3, "locations.eu.required: input should be a valid boolean, found 'yes please'")],
+            [(3, "locations.eu.required: must be true or false, found 'yes please'")],
         ),
         (
             "locations:\n  eu: 7\n",
-            [(2, "locations.eu: input should be a valid dictionary or instance of Place, found 7")],
+            [(2, "locations.eu: must be a mapping of keys to values, found 7")],
         ),
-        ("locations: [eu]\n", [(1, "locations: input should be a valid dictionary, found a list")]),
-        ("locations:\n", [(1, "locations: input should be a valid dictionary, found None")]),
+        ("locations: [eu]\n", [(1, "locations: must be a mapping of keys to values, found a list")]),
+        ("locations:\n", [(1, "locations: must be a mapping of keys to values, found None")]),
         ("", [(0, "'locations' is missing")]),
         ("locations:\n  EU:\n", [(2, "locations.EU: 'EU' isn't a storage location: write 'eu'")]),
         (
@@ -77,7 +77,7 @@ def test_the_example() -> None:
         ),
         (
             "locations:\n  eu: {labels: {a: 1}}\n",
-            [(2, "locations.eu.labels.a: input should be a valid string, found 1")],
+            [(2, "locations.eu.labels.a: must be a text, found 1")],
         ),
         ("locations: &x\n  eu:\n", [(1, "holds an anchor or alias; write the value out")]),
         ("a: *x\n", [(1, "holds an anchor or alias; write the value out")]),
@@ -91,8 +91,8 @@ def test_the_example() -> None:
         (
             "locations: {eu: {name: 2026-99-99}}\n",
             [
-                (1, "locations.eu.name: input should be a valid string, found None"),
                 (1, "locations.eu.name: month must be in 1..12"),
+                (1, "locations.eu.name: must be a text, found None"),
             ],
         ),
         ("a: 1\n---\nb: 2\n", None),

@@ -109,7 +109,7 @@ def test_good_values(name: str, text: str, value: Any) -> None:
         (
             "revision",
             '{"repository": "", "ref": "r", "commit": "1"}',
-            "leaves out repository (auto takes GITHUB_REPOSITORY)",
+            "leaves out repository",
         ),
         ("compute_endpoint", "https://user:pw@host", "isn't a valid endpoint"),
         ("compute_endpoint", "https://host?x", "isn't a valid endpoint"),
@@ -144,6 +144,22 @@ def test_revision_of_the_run() -> None:
     env = {"GITHUB_REPOSITORY": "o/r", "GITHUB_REF": "refs/tags/v1", "GITHUB_SHA": "12"}
     loaded = settings.load({**SOURCE, "revision": "auto"}, env)
     assert loaded.settings.revision == Revision("o/r", "refs/tags/v1", "12")
+
+
+def test_revision_of_the_run_elsewhere() -> None:
+    env = {"GITLAB_CI": "true", "CI_PROJECT_PATH": "g/sub/r", "CI_COMMIT_TAG": "v1", "CI_COMMIT_SHA": "12"}
+    loaded = settings.load({**SOURCE, "revision": "auto"}, env)
+    assert loaded.settings.revision == Revision("g/sub/r", "refs/tags/v1", "12")
+
+
+def test_a_revision_that_nobody_knows() -> None:
+    """Jenkins and others are told what to give; a known system, which of its variables is empty."""
+    assert "this is none of them: give a JSON object" in problems({"GIT_COMMIT": "1"}, revision="auto")["revision"]
+    by_hand = {"PROJECT_ID": "p", "BUILD_ID": "0f0e0d0c-0b0a-0908-0706-050403020100", "REPO_FULL_NAME": "o/r"}
+    said = problems(by_hand, revision="auto")["revision"]
+    assert "what Cloud Build says of ref (TAG_NAME or BRANCH_NAME), commit (COMMIT_SHA): give a JSON object" in said
+    half = problems({"GITHUB_REPOSITORY": "o/r", "GITHUB_REF": "r"}, revision="auto")["revision"]
+    assert "what GitHub says of commit (GITHUB_SHA)" in half
 
 
 def test_endpoint_and_credentials_of_gcloud() -> None:

@@ -1,11 +1,16 @@
 from __future__ import annotations
 
 import io
+from typing import TYPE_CHECKING
 
 import pytest
 
 from replicator.core.errors import InputProblem
+from replicator.runtime import markdown
 from replicator.runtime.runner import Annotation, Runner, about_input, within_budget
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.mark.parametrize(("count", "shown"), [(0, 0), (9, 9), (10, 10), (11, 10), (43, 10)])
@@ -75,3 +80,21 @@ def test_a_narrow_terminal_loses_the_least_useful_column_first(
         runner = Runner({}, stdout, commands=False)
         runner.table([["eu", "created", "projects/p1", "family web", "3.6 s"]], spare=(4, 3))
         assert stdout.getvalue() == f"{shown}\n"
+
+
+def test_a_summary_names_no_folder_of_the_runner(tmp_path: Path) -> None:
+    env = {
+        "GITHUB_STEP_SUMMARY": str(tmp_path / "summary"),
+        "RUNNER_TEMP": "/opt/runner/_work/_temp/",
+        "GITHUB_WORKSPACE": "/opt/runner/_work/images/images",
+    }
+    told = f"{markdown.text('/opt/runner/_work/_temp/a_b.json')}, '/opt/runner/_work/images/images/dist/x'\n"
+    Runner(env, io.StringIO(), commands=True).summary(told)
+    assert (tmp_path / "summary").read_text("utf-8").splitlines()[-1] == "a&#95;b.json, 'dist/x'"
+    Runner({**env, "GITHUB_WORKSPACE": "/"}, io.StringIO(), commands=True).summary("a /b\n")
+    assert (tmp_path / "summary").read_text("utf-8").splitlines()[-1] == "a /b"
+    Runner(env, io.StringIO(), commands=True).summary(
+        "/opt/runner/_work/images/images2/x in /opt/runner/_work/_temp.\n"
+    )
+    told = (tmp_path / "summary").read_text("utf-8").splitlines()[-1]
+    assert told == "/opt/runner/_work/images/images2/x in RUNNER&#95;TEMP."

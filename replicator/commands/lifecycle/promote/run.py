@@ -130,7 +130,7 @@ class Promoting(TurnRun):
         for image in plan.cleared:
             try:
                 await deprecation.clear(calls, image, where=image.ref.name)
-            except Exception as error:  # noqa: BLE001 - told() raises what is no failure of one image
+            except Exception as error:  # noqa: BLE001 - told() raises what isn't a failure of one image
                 failed = changes.told(error, f"Making {image.ref} ACTIVE again")
                 for family in self.rows:
                     self.fail(family, failed.reason, failed.message)
@@ -145,7 +145,7 @@ class Promoting(TurnRun):
             for image in move.given:
                 await changes.give_family(calls, image, move.family[1])
                 self.changed += 1
-        except Exception as error:  # noqa: BLE001 - told() raises what is no failure of one family
+        except Exception as error:  # noqa: BLE001 - told() raises what isn't a failure of one family
             failed = changes.told(error, doing)
             self.fail(move.family, failed.reason, failed.message)
         else:

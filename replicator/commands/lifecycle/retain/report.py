@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from replicator.runtime.runner import Runner
 
 _SIGNS = {Decision.KEEP: "+", Decision.RETIRE: "~", Decision.PURGE: "-"}
-#: So many names are told on one line; all are in the document.
+#: The most names that are told on one line; all are in the document.
 _MOST_NAMED = 6
-#: Above so many, the releases that stay are folded in the summary.
+#: Above this number the releases that stay are folded in the summary.
 _FOLDED = 20
 
 

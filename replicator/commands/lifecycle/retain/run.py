@@ -163,7 +163,7 @@ class Retention(Run):
         return found
 
     def show(self, verdict: Verdict) -> None:
-        """Print what was done; the plan stands above."""
+        """Print what was done; the plan was printed above."""
         for outcome in self.outcomes:
             if outcome.reason:
                 self.runner.line(f"{outcome.planned.each.root.ref.name}: {outcome.reason}: {outcome.message}")

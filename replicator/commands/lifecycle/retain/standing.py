@@ -1,4 +1,4 @@
-"""Says where each set of a line stands: what families resolve to, the default, ranks. Pure."""
+"""Says what is known of each set of a line: what families resolve to, the default, ranks. Pure."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ class Withdrawal:
         self.done.add(image.id)
         try:
             await change
-        except Exception as error:  # noqa: BLE001 - told() raises what is no failure of one image
+        except Exception as error:  # noqa: BLE001 - told() raises what isn't a failure of one image
             failed = changes.told(error, f"Changing {image.ref}")
             for turn in plan.turns:
                 self.run.fail(turn.family, failed.reason, failed.message)
@@ -75,7 +75,7 @@ class Withdrawal:
                     await self._still_there(turn.wanted)
                 await self._mark(image, _instead(goals, turn))
                 self.run.changed += 1
-        except Exception as error:  # noqa: BLE001 - told() raises what is no failure of one family
+        except Exception as error:  # noqa: BLE001 - told() raises what isn't a failure of one family
             failed = changes.told(error, doing)
             self.run.fail(turn.family, failed.reason, failed.message)
         else:

@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
 #: Seconds between repeated reads: a read may lag behind the change before it.
 LAGS = (1.0, 2.0, 4.0, 8.0)
-#: No operation has this name, so whoever may read operations is told that it isn't there.
+#: No operation has this name, so a caller who may read operations is told that it isn't there.
 _NO_OPERATION = "operation-that-is-asked-for-to-see-whether-it-may-be"
 
 
 def told(error: BaseException, doing: str) -> NotDone | errors.ReplicaError:
-    """The failure of one change, whatever was raised: it has a reason. Raises what is no failure of one change."""
+    """The failure of one change, whatever was raised: it has a reason. Raises what isn't a failure of one change."""
     if isinstance(error, NotDone | errors.ReplicaError):
         return error
     if isinstance(error, Refusal):

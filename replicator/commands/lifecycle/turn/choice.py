@@ -66,4 +66,4 @@ def _problem(wanted: Wanted, line: str, sets: Sequence[ReplicaSet], meant: Seque
     if meant:
         names = ", ".join(each.root.ref.name for each in meant)
         return wanted.input, f"{quoted(wanted.word)} may mean {names}, all of the family {line}: name one of these"
-    return wanted.input, f"{quoted(wanted.word)} is no release of the family {line}: {there}"
+    return wanted.input, f"{quoted(wanted.word)} isn't a release of the family {line}: {there}"

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     #: A project and a family in it.
     Family = tuple[str, str]
 
-#: In these states an image is no head of a family, and will never be one.
+#: In these states an image isn't a head of a family, and will never be one.
 DEAD = frozenset({"FAILED", "DELETING"})
 
 

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from replicator.core.images import Image, ImageRef
     from replicator.runtime.signals import Signals
 
-#: So many families are named in one sentence.
+#: The most families that are named in one sentence.
 _MOST_NAMED = 6
 
 
@@ -253,7 +253,7 @@ class TurnRun(Run):
 
     def _todo(self, verdict: Verdict) -> list[str]:
         lines = ["This does what is left:", self.again] if verdict.exit_code and self.again else self.last
-        # Where the action ran, nothing is installed on the machine of whoever reads its log.
+        # Where the action ran, nothing is installed on the machine of a reader of its log.
         begins = snippets.FETCHED if self.of_action else snippets.INSTALLED
         return [re.sub(f"^{snippets.INSTALLED} ", f"{begins} ", line) for line in lines]
 

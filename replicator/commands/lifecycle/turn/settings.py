@@ -149,5 +149,5 @@ def _together(values: Mapping[str, Any]) -> list[InputProblem]:
     if not values.get("index"):
         problems += [InputProblem(name, "needs index") for name in ("bundle", "attestation") if values.get(name)]
     if values.get("locations") == "all":
-        problems.append(InputProblem("locations", "'all' is no location: leave it out for all"))
+        problems.append(InputProblem("locations", "'all' isn't a location: leave it out for all"))
     return problems

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from replicator.commands.lifecycle.releases import ReplicaSet
 
-#: So many releases of a line are named in one sentence.
+#: The most releases of a line that are named in one sentence.
 _MOST_NAMED = 8
 _TAG = "refs/tags/"
 

@@ -34,7 +34,7 @@ class Gitea(Forge):
         return _sha(body["commit"]["sha"]) if body.get("name") == tag else ""
 
     def create_tag(self, tag: str, commit: str) -> None:
-        """Create a tag at a commit. That it exists already is no failure: it is read afterwards."""
+        """Create a tag at a commit. That it exists already isn't a failure: it is read afterwards."""
         self._create_tag(f"{self.base}/tags", {"tag_name": tag, "target": commit}, tag)
 
     def assets(self, release: Release) -> list[Asset] | None:

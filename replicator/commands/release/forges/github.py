@@ -73,7 +73,7 @@ class Forge:
         return _sha(target["sha"]) if target["type"] == "commit" else f"{target['type']} {_sha(target['sha'])}"
 
     def create_tag(self, tag: str, commit: str) -> None:
-        """Create a tag at a commit. That it exists already is no failure: it is read afterwards."""
+        """Create a tag at a commit. That it exists already isn't a failure: it is read afterwards."""
         self._create_tag(f"{self.base}/git/refs", {"ref": f"refs/tags/{tag}", "sha": commit}, tag)
 
     def _create_tag(self, url: str, payload: Mapping[str, str], tag: str) -> None:
@@ -155,8 +155,9 @@ class Forge:
         try:
             yield from self.door.download(self._content(release, asset))
         except (requests.RequestException, OSError) as error:
-            said = self.door.harmless(f"{type(error).__name__}: {error}")
-            raise ReplicatorError(rows.UNREACHABLE, f"The asset {asset.name} could not be read: {said}") from None
+            lost = self.door.lost(error, self._content(release, asset))
+            what = f"The asset {asset.name} could not be read: {lost.text}"
+            raise ReplicatorError(rows.UNREACHABLE, what, remedy=lost.remedy) from None
 
     # What Forgejo and Gitea do otherwise
 

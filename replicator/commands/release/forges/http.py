@@ -17,12 +17,14 @@ import requests
 from replicator.bootstrap.quote import quoted
 from replicator.bootstrap.workflow_commands import plain
 from replicator.commands.release import errors as rows
+from replicator.compute.trouble import connection
+from replicator.compute.trouble.connection import Trouble
 from replicator.core.errors import ReplicatorError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-#: Seconds until a connection stands, and between two pieces of an answer.
+#: Seconds to connect, and between two pieces of an answer.
 _PATIENCE = (10.0, 120.0)
 _PIECE = 2**18
 #: Bytes of an answer in JSON.
@@ -36,7 +38,7 @@ class Unclear(Exception):
     """A write that may or may not have been carried out."""
 
     sent = True
-    """Whether the forge may have got it at all: not if no connection stood."""
+    """Whether the forge may have got it at all: not if there was no connection."""
 
 
 class Absent(ReplicatorError):
@@ -97,11 +99,14 @@ class Door:
             try:
                 answer = self._once(method, url, payload, data, headers)
             except (requests.RequestException, OSError, ValueError) as error:
-                trouble = self.harmless(f"{type(error).__name__}: {error}")
+                why = self.lost(error, url)
                 if method in _WRITES:
-                    unclear = Unclear(trouble)
+                    unclear = Unclear(why.text)
                     unclear.sent = not _unconnected(error)
                     raise unclear from None
+                if why.remedy:
+                    raise ReplicatorError(rows.UNREACHABLE, why.text, remedy=why.remedy) from None
+                trouble = why.text
             else:
                 waits = _limited(answer, self.clock.wall())
                 if waits is None and (answer.status < 500 or method in _WRITES):
@@ -143,6 +148,13 @@ class Door:
                 row = rows.FORBIDDEN if answer.status_code in {401, 403} else rows.UNREACHABLE
                 raise kind(row, f"{self._host()} answered {answer.status_code} for a download")
             yield from answer.iter_content(_PIECE)
+
+    def lost(self, error: Exception, url: str) -> Trouble:
+        """Return why a request got no usable answer: the host, a proxy, certificates, or an answer of another form."""
+        if isinstance(error, (requests.RequestException, OSError)):
+            found = connection.of_url(error, url)
+            return Trouble(self.harmless(found.text), found.remedy)
+        return Trouble(self.harmless(f"{origin(url)}: {error}"))
 
     def harmless(self, text: str) -> str:
         """Return text of the forge on one line, without the token, cut to a sensible length."""

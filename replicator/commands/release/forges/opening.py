@@ -14,6 +14,7 @@ from replicator.commands.release.forges.gitea import Gitea
 from replicator.commands.release.forges.github import Forge
 from replicator.commands.release.forges.http import Door, origin
 from replicator.commands.release.settings import Kind
+from replicator.compute.trouble import connection
 from replicator.core.errors import BadSettings, InputProblem, ReplicatorError
 from replicator.inputs import files
 
@@ -61,11 +62,12 @@ def kind_of(target: Target, wanted: Kind) -> Kind:
             f"{target.server}/api/v1/version", auth=lambda request: request, timeout=_PATIENCE, allow_redirects=False
         )
         said = answer.json() if answer.status_code == 200 else None
-    except ValueError:
+    except requests.exceptions.JSONDecodeError:
         said = None
-    except requests.RequestException as error:
-        what = f"{origin(target.server)} could not be asked what it is: {type(error).__name__}"
-        raise ReplicatorError(rows.UNREACHABLE, what) from None
+    except (requests.RequestException, OSError) as error:
+        trouble = connection.of_url(error, target.server)
+        what = f"{origin(target.server)} could not be asked what it is: {trouble.text}"
+        raise ReplicatorError(rows.UNREACHABLE, what, remedy=trouble.remedy) from None
     return Kind.GITEA if isinstance(said, dict) and "version" in said else Kind.GITHUB
 
 

@@ -171,13 +171,13 @@ class Workflows:
 
     def log(self, job: Job) -> Iterator[str]:
         """Yield the lines of a job's log. Raises Absent if it has none (yet, or any more), and ReplicatorError."""
+        url = f"{self.forge.base}/actions/jobs/{job.id}/logs"
         try:
-            yield from _lines(self.forge.door.download(f"{self.forge.base}/actions/jobs/{job.id}/logs", "*/*"))
+            yield from _lines(self.forge.door.download(url, "*/*"))
         except (requests.RequestException, OSError) as error:
-            said = self.forge.door.harmless(f"{type(error).__name__}: {error}")
-            raise ReplicatorError(
-                forge_rows.UNREACHABLE, f"The log of job {job.id} could not be read: {said}"
-            ) from None
+            lost = self.forge.door.lost(error, url)
+            what = f"The log of job {job.id} could not be read: {lost.text}"
+            raise ReplicatorError(forge_rows.UNREACHABLE, what, remedy=lost.remedy) from None
 
     def check_supported(self, more: str) -> None:
         """Raise ReplicatorError, which says `more`, if the server is a Forgejo whose API tells nothing of jobs."""

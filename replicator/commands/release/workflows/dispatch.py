@@ -94,7 +94,7 @@ class Dispatching(Run):
             pause = min(1.5 * pause, _PAUSES[1])
 
     def outputs(self, _verdict: Verdict) -> Mapping[str, str]:
-        """Return nothing: it is no action."""
+        """Return nothing: it isn't an action."""
         return {}
 
     def document(self, verdict: Verdict) -> Mapping[str, Any]:

@@ -72,7 +72,7 @@ class _Reading(Run):
         return self.seen
 
     def outputs(self, _verdict: Verdict) -> Mapping[str, str]:
-        """Return nothing: it is no action."""
+        """Return nothing: it isn't an action."""
         return {}
 
     def document(self, verdict: Verdict) -> Mapping[str, Any]:

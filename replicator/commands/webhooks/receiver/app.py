@@ -15,7 +15,8 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from replicator.commands.webhooks import event, secrets, signature
-from replicator.commands.webhooks.receiver.store import Arrival, Conflict, Unavailable
+from replicator.commands.webhooks.receiver import verification
+from replicator.commands.webhooks.receiver.tables import Arrival, Conflict, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -57,8 +58,8 @@ class Receiver:
         )
 
     async def health(self, _request: Request) -> JSONResponse:
-        """Answer 200 if something can be stored."""
-        ready = await run_in_threadpool(self.store.writable)
+        """Answer 200 if something can be stored, and what is stored is worked on."""
+        ready = await run_in_threadpool(self.store.writable) and self.worker.alive and self.worker.commands.alive
         return JSONResponse({"status": "ok" if ready else "unavailable"}, 200 if ready else 503)
 
     async def hook(self, request: Request) -> JSONResponse:
@@ -68,6 +69,8 @@ class Receiver:
         try:
             word, publication = await self._taken(name, request)
             status, reason, told = (202 if word == "queued" else 200), "", ""
+            if word == "conflict":
+                status, word, reason = 409, "error", "conflict: the version is published with other images"
         except _Refused as refused:
             status, reason, told = refused.status, refused.reason, refused.told
         if status == 503:
@@ -110,6 +113,7 @@ class Receiver:
             version=read.data.version,
             body=body,
             now=self.now(),
+            amends=lambda earlier: verification.may_amend(earlier, read),
         )
         try:
             taken = await run_in_threadpool(self.store.accept, new)

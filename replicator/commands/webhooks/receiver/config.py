@@ -63,6 +63,8 @@ class Hook(BaseModel):
     attestation: Literal["required"] = "required"
     expect: list[Architecture] = []
     images: Literal["verify", "trust"] = "verify"
+    run: Annotated[list[Annotated[str, Field(pattern=r"^[^\x00]*$")]], Field(max_length=100)] = []
+    run_timeout_seconds: Annotated[int, Field(ge=1, le=86400)] = 300
 
 
 class Config(BaseModel):
@@ -75,9 +77,15 @@ class Config(BaseModel):
     compute_endpoint: str = ""
 
     def keys(self) -> dict[str, tuple[str, ...]]:
-        """Return the secrets of each hook, read from their files. Raises BadSettings with every problem."""
+        """Return the secrets of each hook, read from their files, once its command was looked at as well.
+
+        Raises BadSettings with every problem.
+        """
         problems: list[InputProblem] = []
         found = {name: tuple(_secrets(name, hook, problems)) for name, hook in self.hooks.items()}
+        for name, hook in self.hooks.items():
+            if hook.run and (said := _program(Path(hook.run[0]))):
+                problems.append(InputProblem(f"hooks.{name}.run", f"{quoted(hook.run[0])} {said}"))
         if problems:
             raise BadSettings(problems)
         return found
@@ -104,6 +112,19 @@ def _secret(path: Path) -> str:
     text = files.read(path, largest=4096).strip()
     secrets.key(text)
     return text
+
+
+def _program(path: Path) -> str:
+    """Return why a file can't be a hook's command, as a clause; empty if nothing speaks against it."""
+    if not path.is_absolute():
+        return "isn't a whole path, which begins with /"
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError) as error:
+        return f"can't be run ({getattr(error, 'strerror', '') or 'no such path'})"
+    if not stat.S_ISREG(mode) or not os.access(path, os.X_OK):
+        return "isn't a program that this user may run"
+    return "may be changed by other users: chmod go-w" if mode & 0o022 else ""
 
 
 class _Strict(yaml.SafeLoader):

@@ -53,7 +53,7 @@ class Rotate(Told):
             raise BadSettings([InputProblem(f"hooks.{name}.secrets", text)]) from None
         old, new = secrets.fingerprint(keys[0]), secrets.fingerprint(made)
         self.told = {"hook": name, "old": old, "new": new, "file": file}
-        finish = f"replicator webhook rotate --config {shlex.quote(self.given['config'])} --hook {name} --finish"
+        finish = f"replicator webhook rotate --config {shlex.quote(self.given['config'])} {name} --finish"
         steps = [
             f"The new secret is in {file}, fingerprint {new}; the old one's is {old}.",
             "1. Send SIGHUP to the receiver, or restart it: it takes both from then on.",

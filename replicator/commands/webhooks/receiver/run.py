@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import secrets as random
 import signal
 import threading
@@ -12,9 +13,9 @@ import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from replicator.bootstrap.quote import quoted
 from replicator.bootstrap.workflow_commands import plain
 from replicator.commands.webhooks import errors, secrets
 from replicator.core.errors import BadSettings, InputProblem, Interrupted, ReplicatorError
@@ -41,7 +42,7 @@ class Told(Run):
     rows: list[list[str]] = field(default_factory=list)
 
     def outputs(self, verdict: Verdict) -> Mapping[str, str]:  # noqa: ARG002
-        """Return none: these commands are no actions."""
+        """Return none: these commands aren't actions."""
         return {}
 
     def document(self, verdict: Verdict) -> Mapping[str, Any]:
@@ -72,7 +73,8 @@ class Told(Run):
         try:
             import sqlalchemy as sa
 
-            from replicator.commands.webhooks.receiver.store import NewerStore, Store
+            from replicator.commands.webhooks.receiver.store import Store
+            from replicator.commands.webhooks.receiver.tables import NewerStore
         except ImportError as error:
             raise ReplicatorError(errors.SERVE_MISSING, f"The package {error.name} is missing") from None
         try:
@@ -96,7 +98,9 @@ class Serve(Told):
         """Serve until a signal."""
         config = self.config()
         keys = config.keys()
-        with _only_one(config), self.store(config.state, failure=errors.RECEIVER_UNUSABLE) as store:
+        from replicator.commands.webhooks.receiver.listening import only_one
+
+        with only_one(config), self.store(config.state, failure=errors.RECEIVER_UNUSABLE) as store:
             store.release()
             with contextlib.suppress(Interrupted):
                 self._serve(config, keys, store)
@@ -104,18 +108,25 @@ class Serve(Told):
 
     def _serve(self, config: Config, keys: dict[str, tuple[str, ...]], store: Store) -> None:
         from replicator.commands.webhooks.receiver.app import Receiver
-        from replicator.commands.webhooks.receiver.worker import Worker
+        from replicator.commands.webhooks.receiver.listening import listen
+        from replicator.commands.webhooks.receiver.worker import Commander, Worker, check_clock
 
-        worker = Worker(config=config, store=store, env=self.env, log=self._log)
+        commands = Commander(config=config, store=store, log=self._log)
+        worker = Worker(config=config, store=store, log=self._log, env=self.env, commands=commands)
         receiver = Receiver(keys=keys, store=store, worker=worker, log=self._log)
-        thread = threading.Thread(target=worker.run, name="worker")
-        thread.start()
+        check_clock(store.latest_signature(), time.time(), self._log)
+        loops = (worker, commands)
+        threads = [threading.Thread(target=loop.run, name=type(loop).__name__) for loop in loops]
+        for thread in threads:
+            thread.start()
         try:
             with _at_sighup(lambda: self._read_again(receiver, worker)):
                 listen(receiver.app(), self.given.get("listen") or "127.0.0.1:0", self.given.get("ready_file", ""))
         finally:
-            worker.stop()
-            thread.join()
+            for loop in loops:
+                loop.stop()
+            for thread in threads:
+                thread.join()
 
     def _read_again(self, receiver: Receiver, worker: Worker) -> None:
         """Take the configuration as it is now; a wrong one changes nothing."""
@@ -128,7 +139,8 @@ class Serve(Told):
         if config.state != worker.config.state:
             self._log(event="configuration", reason="another state needs a restart, so the former one stays")
             return
-        worker.config, receiver.keys = config, keys
+        worker.config = worker.commands.config = config
+        receiver.keys = keys
         self._log(event="configuration", reason="read again")
 
     def _log(self, **values: object) -> None:
@@ -150,61 +162,6 @@ def _at_sighup(call: Callable[[], None]) -> Iterator[None]:
         yield
     finally:
         signal.signal(number, before)
-
-
-def listen(app: Any, address: str, ready: str) -> None:
-    """Serve an application until a signal. Raises ReplicatorError if it can't listen there."""
-    import socket
-
-    import uvicorn
-
-    host, _, port = address.rpartition(":")
-    if not host or not port.isdigit():
-        raise BadSettings([InputProblem("listen", "isn't a valid address; write HOST:PORT")])
-    if host not in {"127.0.0.1", "localhost", "[::1]"}:
-        raise BadSettings([InputProblem("listen", "isn't loopback: put a proxy that speaks TLS before the receiver")])
-    try:
-        bound = socket.create_server(
-            (host.strip("[]"), int(port)), family=socket.AF_INET6 if ":" in host else socket.AF_INET
-        )
-    except (OSError, OverflowError) as error:
-        raise ReplicatorError(errors.RECEIVER_UNUSABLE, f"{address} can't be listened on ({error})") from None
-    if ready:
-        url = f"http://{host}:{bound.getsockname()[1]}"
-        part = Path(f"{ready}.{os.getpid()}")
-        part.write_bytes(url.encode())
-        part.replace(ready)
-    config = uvicorn.Config(
-        app, log_config=None, access_log=False, limit_concurrency=64, timeout_keep_alive=5, lifespan="off"
-    )
-    uvicorn.Server(config).run(sockets=[bound])
-
-
-@contextlib.contextmanager
-def _only_one(config: Config) -> Iterator[None]:
-    """Hold a file's lock, so that no second receiver works on it. Raises ReplicatorError."""
-    import sqlite3
-
-    from replicator.commands.webhooks.receiver.config import folder
-
-    path = folder(config)
-    if path is None:
-        yield
-        return
-    try:
-        # SQLite's lock ends with the process that holds it, on every system.
-        lock = sqlite3.connect(f"{path}.lock", timeout=0, isolation_level=None)
-    except sqlite3.Error as error:
-        raise ReplicatorError(errors.RECEIVER_UNUSABLE, f"The store can't be locked ({error})") from None
-    with contextlib.closing(lock):
-        try:
-            lock.execute("BEGIN EXCLUSIVE")
-        except sqlite3.Error as error:
-            busy = error.sqlite_errorcode == sqlite3.SQLITE_BUSY
-            text = "Another receiver works on this file; several at once need PostgreSQL"
-            told = text if busy else f"The store can't be locked ({error})"
-            raise ReplicatorError(errors.RECEIVER_UNUSABLE, told) from None
-        yield
 
 
 def write_secret(path: str, secret: str) -> None:
@@ -259,10 +216,14 @@ class Publications(Told):
     def carry_out(self, signals: Signals) -> Verdict:  # noqa: ARG002
         """Read, or queue one again. Raises ReplicatorError where there is none."""
         what, wanted = self.given["what"], self.given.get("id", "")
+        if what in {"show", "retry"} and not re.fullmatch(r"pub_[0-9a-z_]{1,64}", wanted):
+            problem = f"{quoted(wanted)} isn't the id of one publication; `publications list` shows them"
+            raise BadSettings([InputProblem("id", problem if wanted else "is needed: `publications list` shows them")])
         config = self.config()
         with self.store(config.state) as store:
-            if what == "retry" and not store.retry(wanted, time.time()):
-                raise ReplicatorError(errors.NO_PUBLICATION, "No failed publication has this id")
+            if what == "retry" and not _retried(store, wanted):
+                text = "No publication that failed, or whose command failed, has this id"
+                raise ReplicatorError(errors.NO_PUBLICATION, text)
             found = store.publications()
             if what in {"show", "retry"}:
                 found = [row for row in found if row["id"] == wanted]
@@ -274,7 +235,7 @@ class Publications(Told):
         if what == "export":
             self.rows = [[json.dumps(row, sort_keys=True)] for row in rows]
         elif what == "list":
-            names = ("id", "hook", "version", "status", "reason", "digest", "signed_by")
+            names = ("id", "hook", "version", "status", "reason", "command", "digest", "signed_by")
             self.rows = [[str(row[name]) for name in names] for row in rows]
         else:
             self.rows = [[name, str(value)] for name, value in rows[0].items()]
@@ -287,6 +248,13 @@ class Publications(Told):
             return
         for row in self.rows:
             self.stdout.write(f"{row[0]}\n")
+
+
+def _retried(store: Store, publication: str) -> bool:
+    """Let a failed publication be verified again, or a failed command be run again; return whether there was one."""
+    from replicator.commands.webhooks.receiver.command_queue import CommandQueue
+
+    return store.retry(publication, time.time()) or CommandQueue(store).retry(publication, time.time())
 
 
 def _dated(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -24,7 +24,7 @@ class ServeSettings(ReceiverSettings):
     """What `webhook serve` takes besides."""
 
     listen: Annotated[str, Option(_WHERE, "HOST:PORT")] = "127.0.0.1:0"
-    """The address to listen on: loopback, with a proxy for TLS before it. Port 0 takes any."""
+    """The address to listen on: loopback, or `unix:/PATH`, with a proxy for TLS before it. Port 0 takes any."""
     ready_file: Annotated[str, Option(_WHERE, "FILE")] = ""
     """A file that gets the base URL once the receiver listens."""
 

@@ -1,110 +1,42 @@
-"""Keeps deliveries, publications and events, in SQLite or PostgreSQL. What it returned from is on disk.
+"""Keeps deliveries and publications, in SQLite or PostgreSQL. What it returned from is on disk.
 
-SQLAlchemy Core; the tables are made where they are missing, and a store of a newer program is refused. There is one
-version of the tables so far, so there are no migrations.
+SQLAlchemy Core; `tables` says what is kept, `command_queue` does the same for the commands of hooks.
 """
 
 from __future__ import annotations
 
+import threading
 import uuid
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections import deque
+from concurrent.futures import Future
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy import event as hooks
 
+from replicator.commands.webhooks.receiver.tables import (
+    COMMANDS,
+    DELIVERIES,
+    EVENTS,
+    KEPT,
+    LARGEST_QUEUE,
+    LEASE,
+    META,
+    PUBLICATIONS,
+    SCHEMA,
+    VERSION,
+    WAITING,
+    Conflict,
+    NewerStore,
+    Settled,
+    Unavailable,
+)
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-VERSION = 1
-#: How many publications may wait.
-LARGEST_QUEUE = 100
-#: Seconds after which a publication that another receiver took is taken again: that receiver died.
-LEASE = 900.0
-_WAITING = ("queued", "verifying")
-
-_META = sa.MetaData()
-SCHEMA = sa.Table("receiver_schema", _META, sa.Column("version", sa.Integer, primary_key=True))
-PUBLICATIONS = sa.Table(
-    "publications",
-    _META,
-    sa.Column("id", sa.String(40), primary_key=True),
-    sa.Column("hook", sa.String(63), nullable=False),
-    sa.Column("digest", sa.String(71), nullable=False),
-    sa.Column("repository", sa.Text, nullable=False),
-    sa.Column("version", sa.Text, nullable=False),
-    sa.Column("status", sa.String(20), nullable=False, index=True),
-    sa.Column("reason", sa.String(40), nullable=False, default=""),
-    sa.Column("message", sa.Text, nullable=False, default=""),
-    sa.Column("signed_by", sa.Text, nullable=False, default=""),
-    sa.Column("signed_at", sa.Text, nullable=False, default=""),
-    sa.Column("amends", sa.String(40), nullable=False, default=""),
-    sa.Column("received_at", sa.Float, nullable=False),
-    sa.Column("attempts", sa.Integer, nullable=False, default=1),
-    sa.Column("tries", sa.Integer, nullable=False, default=0),
-    sa.Column("due", sa.Float, nullable=False),
-    sa.Column("claim", sa.String(40), nullable=False, default=""),
-    sa.Column("body", sa.LargeBinary, nullable=False),
-    sa.UniqueConstraint("hook", "digest"),
-)
-DELIVERIES = sa.Table(
-    "deliveries",
-    _META,
-    sa.Column("hook", sa.String(63), primary_key=True),
-    sa.Column("webhook_id", sa.String(100), primary_key=True),
-    sa.Column("digest", sa.String(71), nullable=False),
-    sa.Column("fingerprint", sa.String(8), nullable=False),
-    sa.Column("received_at", sa.Float, nullable=False),
-    sa.Column("times", sa.Integer, nullable=False, default=1),
-)
-EVENTS = sa.Table(
-    "publication_events",
-    _META,
-    sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
-    sa.Column("publication", sa.String(40), nullable=False, index=True),
-    sa.Column("at", sa.Float, nullable=False),
-    sa.Column("status", sa.String(20), nullable=False),
-    sa.Column("reason", sa.String(40), nullable=False),
-)
-
-
-class Unavailable(Exception):
-    """Nothing could be stored; the sender should try again."""
-
-
-class Conflict(Exception):
-    """The id of a delivery is known with another index."""
-
-
-class NewerStore(Exception):
-    """The store was made by a newer version of this program."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Arrival:
-    """One authenticated delivery."""
-
-    hook: str
-    webhook_id: str
-    fingerprint: str
-    digest: str
-    repository: str
-    version: str
-    body: bytes
-    now: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settled:
-    """What became of a publication."""
-
-    status: str
-    reason: str = ""
-    message: str = ""
-    signed_by: str = ""
-    signed_at: str = ""
-    due: float = 0.0
+    from replicator.commands.webhooks.receiver.tables import Arrival
 
 
 class Store:
@@ -113,15 +45,17 @@ class Store:
     def __init__(self, state: str) -> None:
         """Open the store, and make it where it is missing. Raises NewerStore, sqlalchemy.exc.SQLAlchemyError."""
         self._sqlite = "://" not in state
+        self._turn = threading.Lock()
+        self._arrived: deque[tuple[Arrival, Future[tuple[str, str]]]] = deque()
         url = f"sqlite:///{state}" if self._sqlite else state.replace("postgresql://", "postgresql+psycopg://", 1)
         arguments = {"timeout": 5} if self._sqlite else {"connect_timeout": 5}
         self._engine = sa.create_engine(url, connect_args=arguments, pool_pre_ping=not self._sqlite)
         if self._sqlite:
             hooks.listen(self._engine, "connect", _durable)
             hooks.listen(self._engine, "begin", _immediate)
-        with self._changing() as db:
+        with self.changing() as db:
             self._lock(db, "schema")
-            _META.create_all(db)
+            META.create_all(db)
             found = db.scalar(sa.select(SCHEMA.c.version))
             if found is None:
                 db.execute(SCHEMA.insert().values(version=VERSION))
@@ -133,19 +67,50 @@ class Store:
         self._engine.dispose()
 
     def accept(self, new: Arrival) -> tuple[str, str]:
-        """Store a delivery; return `queued` or `idempotent_hit`, and its publication. Raises Conflict, Unavailable.
+        """Store a delivery; return `queued`, `idempotent_hit` or `conflict`, and its publication.
 
-        What this returned from is on disk.
+        What this returned from is on disk. Raises Conflict for an id that is known with another index, Unavailable.
         """
+        if not self._sqlite:
+            return self._alone(new)
+        mine: Future[tuple[str, str]] = Future()
+        self._arrived.append((new, mine))
+        with self._turn:
+            if not mine.done():
+                self._together()
+        return mine.result()
+
+    def _alone(self, new: Arrival) -> tuple[str, str]:
         for _ in range(3):
             try:
-                with self._changing() as db:
+                with self._engine.begin() as db:
                     return self._accepted(db, new)
             except sa.exc.IntegrityError:
                 continue  # another receiver stored the same at the same moment: now it is known
             except sa.exc.SQLAlchemyError as error:
                 raise Unavailable(type(error).__name__) from error
         raise Unavailable("the same was stored by others again and again")
+
+    def _together(self) -> None:
+        """Store all that arrived by now in one transaction: each waits for the disk once, and not for all before it."""
+        batch = [self._arrived.popleft() for _ in range(len(self._arrived))]
+        stored: list[tuple[str, str] | Exception] = []
+        try:
+            with self._engine.begin() as db:
+                for new, _ in batch:
+                    try:
+                        stored.append(self._accepted(db, new))
+                    except (Conflict, Unavailable) as error:
+                        # Both come before anything is written.
+                        stored.append(error)
+        except Exception as error:  # noqa: BLE001 - nobody may wait for ever, whatever it was
+            away = isinstance(error, sa.exc.SQLAlchemyError)
+            stored = [Unavailable(type(error).__name__) if away else error] * len(batch)
+        for (_, waiting), found in zip(batch, stored, strict=True):
+            if isinstance(found, tuple):
+                waiting.set_result(found)
+            else:
+                waiting.set_exception(found)
 
     def _accepted(self, db: sa.Connection, new: Arrival) -> tuple[str, str]:
         same_delivery = (DELIVERIES.c.hook == new.hook) & (DELIVERIES.c.webhook_id == new.webhook_id)
@@ -155,35 +120,45 @@ class Store:
         table = PUBLICATIONS
         same = (table.c.hook == new.hook) & (table.c.digest == new.digest)
         held = db.execute(sa.select(table.c.id, table.c.status).where(same).with_for_update()).first()
-        waiting = db.scalar(sa.select(sa.func.count()).where(table.c.status.in_(_WAITING))) or 0
-        if waiting >= LARGEST_QUEUE and (held is None or held.status == "failed"):
-            raise Unavailable("the queue is full")
+        settled = held is not None and held.status != "failed"
+        earlier = None if settled else published(db, new.hook, new.repository, new.version)
+        contradicts = earlier is not None and not new.amends(earlier.body)
+        if not settled and not contradicts:
+            waiting = db.scalar(sa.select(sa.func.count()).where(table.c.status.in_(WAITING))) or 0
+            if waiting >= LARGEST_QUEUE:
+                raise Unavailable("the queue is full")
+        self._count(db, new, same_delivery, known=known is not None)
+        if held is not None and settled:
+            return "idempotent_hit", held.id
+        publication = held.id if held else self._recorded(db, new)
+        if earlier is not None and contradicts:
+            db.execute(table.update().where(table.c.id == publication).values(**_conflict(earlier.id)))
+            note(db, publication, new.now, "failed", "conflict")
+            return "conflict", publication
+        if held:
+            self._queue_again(db, held.id, new.now, body=new.body)
+        return ("idempotent_hit" if held else "queued"), publication
+
+    def _recorded(self, db: sa.Connection, new: Arrival) -> str:
+        publication = f"pub_{uuid.uuid4().hex}"
+        values = {name: getattr(new, name) for name in ("hook", "digest", "repository", "version", "body")}
+        about = {"id": publication, "status": "queued", "received_at": new.now, "due": new.now}
+        db.execute(PUBLICATIONS.insert().values(**about, **values))
+        note(db, publication, new.now, "queued")
+        return publication
+
+    def _count(self, db: sa.Connection, new: Arrival, same: Any, *, known: bool) -> None:
         if known:
-            db.execute(
-                DELIVERIES.update()
-                .where(same_delivery)
-                # Which secret the sender uses now.
-                .values(times=DELIVERIES.c.times + 1, received_at=new.now, fingerprint=new.fingerprint)
-            )
+            # Which secret the sender uses now.
+            values = {"times": DELIVERIES.c.times + 1, "received_at": new.now, "fingerprint": new.fingerprint}
+            db.execute(DELIVERIES.update().where(same).values(**values))
         else:
             about = {name: getattr(new, name) for name in ("hook", "webhook_id", "digest", "fingerprint")}
             db.execute(DELIVERIES.insert().values(**about, received_at=new.now))
-        if held is None:
-            publication = f"pub_{uuid.uuid4().hex}"
-            columns = ("hook", "digest", "repository", "version", "body")
-            values = {name: getattr(new, name) for name in columns}
-            db.execute(
-                table.insert().values(id=publication, status="queued", received_at=new.now, due=new.now, **values)
-            )
-            _note(db, publication, new.now, "queued")
-            return "queued", publication
-        if held.status == "failed":
-            self._queue_again(db, held.id, new.now, body=new.body)
-        return "idempotent_hit", held.id
 
     def retry(self, publication: str, now: float) -> bool:
         """Queue a failed publication again; return whether there is one."""
-        with self._changing() as db:
+        with self.changing() as db:
             found = db.execute(
                 sa.select(PUBLICATIONS.c.status).where(PUBLICATIONS.c.id == publication).with_for_update()
             ).first()
@@ -196,13 +171,13 @@ class Store:
         values = {"status": "queued", "reason": "", "message": "", "tries": 0, "due": now, "claim": "", **more}
         table = PUBLICATIONS
         db.execute(table.update().where(table.c.id == publication).values(attempts=table.c.attempts + 1, **values))
-        _note(db, publication, now, "queued", "redelivered")
+        note(db, publication, now, "queued", "redelivered")
 
     def take(self, now: float) -> dict[str, Any] | None:
         """Take the next publication to verify, for LEASE seconds; None if there is none. Two never take the same."""
         table = PUBLICATIONS
-        due = sa.select(table).where(table.c.status.in_(_WAITING), table.c.due <= now).order_by(table.c.received_at)
-        with self._changing() as db:
+        due = sa.select(table).where(table.c.status.in_(WAITING), table.c.due <= now).order_by(table.c.received_at)
+        with self.changing() as db:
             row = db.execute(due.limit(1).with_for_update(skip_locked=True)).mappings().first()
             if row is None:
                 return None
@@ -213,51 +188,66 @@ class Store:
     def release(self) -> None:
         """Give back all that was taken. Only at the start of a single receiver: what took it has ended."""
         if self._sqlite:
-            with self._changing() as db:
-                table = PUBLICATIONS
-                db.execute(
-                    table.update().where(table.c.status == "verifying", table.c.claim != "").values(due=0.0, claim="")
-                )
+            with self.changing() as db:
+                for table, taken in ((PUBLICATIONS, "verifying"), (COMMANDS, "running")):
+                    held = (table.c.status == taken) & (table.c.claim != "")
+                    db.execute(table.update().where(held).values(due=0.0, claim=""))
 
     def settle(
-        self, taken: dict[str, Any], settled: Settled, now: float, amends: Callable[[bytes], bool] | None = None
+        self,
+        taken: dict[str, Any],
+        settled: Settled,
+        now: float,
+        amends: Callable[[bytes], bool] | None = None,
+        *,
+        command: bool = False,
     ) -> str:
         """Record what became of a publication that `take` gave; return its status, empty if another took it meanwhile.
 
-        `amends` says whether this one only adds to an earlier one of the same version; if not, it is a conflict.
+        `amends` says whether this one only adds to an earlier one of the same version; if not, it is a conflict. With
+        `command`, what is published waits for the hook's command from the same moment on.
         """
         table = PUBLICATIONS
-        with self._changing() as db:
+        with self.changing() as db:
             self._lock(db, taken["hook"])
             values: dict[str, Any] = {name: getattr(settled, name) for name in Settled.__dataclass_fields__}
-            if settled.status == "published" and amends and taken["version"]:
-                earlier = self._published(db, taken)
+            if settled.status == "published" and amends:
+                earlier = published(db, taken["hook"], taken["repository"], taken["version"])
                 if earlier and not amends(earlier.body):
-                    text = (
-                        f"the version was published as {earlier.id}, and this index isn't the same with more locations"
-                    )
-                    values |= {"status": "failed", "reason": "conflict", "message": text}
+                    values |= _conflict(earlier.id)
                 elif earlier:
                     values["amends"] = earlier.id
             mine = (table.c.id == taken["id"]) & (table.c.claim == taken["claim"])
             if db.execute(table.update().where(mine).values(claim="", **values)).rowcount != 1:
                 return ""
-            _note(db, taken["id"], now, values["status"], values["reason"])
+            note(db, taken["id"], now, values["status"], values["reason"])
+            if command and values["status"] == "published":
+                db.execute(COMMANDS.insert().values(publication=taken["id"], status="waiting", due=now))
             return str(values["status"])
 
-    def _published(self, db: sa.Connection, taken: dict[str, Any]) -> Any:
-        table = PUBLICATIONS
-        same = [table.c[name] == taken[name] for name in ("hook", "repository", "version")]
-        newest = sa.select(table.c.id, table.c.body).where(*same, table.c.status == "published")
-        return db.execute(newest.order_by(table.c.received_at.desc()).limit(1)).first()
+    def prune(self, now: float) -> None:
+        """Forget that deliveries arrived, after KEPT seconds; publications and events stay."""
+        with self.changing() as db:
+            db.execute(DELIVERIES.delete().where(DELIVERIES.c.received_at < now - KEPT))
+
+    def latest_signature(self) -> str:
+        """Return the newest time that a signature's log told, in ISO 8601; empty if there is none."""
+        with self._engine.connect() as db:
+            return str(db.scalar(sa.select(sa.func.max(PUBLICATIONS.c.signed_at))) or "")
 
     def publications(self) -> list[dict[str, Any]]:
-        """Return all publications, oldest first, without their bodies."""
-        columns = [column for column in PUBLICATIONS.c if column.name not in {"body", "claim", "due", "tries"}]
+        """Return all publications, oldest first, without their bodies, with what became of their commands."""
+        hidden = {"body", "claim", "due", "tries"}
+        columns = [column for column in PUBLICATIONS.c if column.name not in hidden]
+        command = [
+            sa.func.coalesce(COMMANDS.c.status, "").label("command"),
+            COMMANDS.c.exit_code.label("command_exit_code"),
+            sa.func.coalesce(COMMANDS.c.output, "").label("command_output"),
+        ]
+        joined = PUBLICATIONS.outerjoin(COMMANDS, COMMANDS.c.publication == PUBLICATIONS.c.id)
+        wanted = sa.select(*columns, *command).select_from(joined).order_by(PUBLICATIONS.c.received_at)
         with self._engine.connect() as db:
-            return [
-                dict(row) for row in db.execute(sa.select(*columns).order_by(PUBLICATIONS.c.received_at)).mappings()
-            ]
+            return [dict(row) for row in db.execute(wanted).mappings()]
 
     def events(self, publication: str) -> list[dict[str, Any]]:
         """Return what happened to a publication, in order."""
@@ -279,15 +269,17 @@ class Store:
     def writable(self) -> bool:
         """Return whether something can be stored."""
         try:
-            with self._changing() as db:
+            with self.changing() as db:
                 db.execute(SCHEMA.update().values(version=VERSION))
         except sa.exc.SQLAlchemyError:
             return False
         return True
 
     @contextmanager
-    def _changing(self) -> Iterator[sa.Connection]:
-        with self._engine.begin() as db:
+    def changing(self) -> Iterator[sa.Connection]:
+        """Give a connection for one transaction."""
+        # SQLite lets one write at a time, and has the others look again after ever longer pauses, some of them in vain.
+        with self._turn if self._sqlite else nullcontext(), self._engine.begin() as db:
             yield db
 
     def _lock(self, db: sa.Connection, name: str) -> None:
@@ -296,7 +288,21 @@ class Store:
             db.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext(:name))"), {"name": f"image-receiver {name}"})
 
 
-def _note(db: sa.Connection, publication: str, now: float, status: str, reason: str = "") -> None:
+def _conflict(earlier: str) -> dict[str, str]:
+    message = f"the version was published as {earlier}, and this index isn't the same with more locations"
+    return {"status": "failed", "reason": "conflict", "message": message, "signed_by": "", "signed_at": ""}
+
+
+def published(db: sa.Connection, hook: str, repository: str, version: str) -> Any:
+    """Return id and body of what is published last of a version; None if nothing is, or there is no version."""
+    table = PUBLICATIONS
+    about = (table.c.hook == hook) & (table.c.repository == repository) & (table.c.version == version)
+    newest = sa.select(table.c.id, table.c.body).where(about, table.c.status == "published")
+    return db.execute(newest.order_by(table.c.received_at.desc()).limit(1)).first() if version else None
+
+
+def note(db: sa.Connection, publication: str, now: float, status: str, reason: str = "") -> None:
+    """Append an event to what happened to a publication."""
     db.execute(EVENTS.insert().values(publication=publication, at=now, status=status, reason=reason))
 
 

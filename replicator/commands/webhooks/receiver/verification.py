@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from replicator.bootstrap.workflow_commands import plain
 from replicator.commands.webhooks import event
-from replicator.commands.webhooks.receiver.store import Settled
+from replicator.commands.webhooks.receiver.tables import Settled
 from replicator.compute.connect import connected
 from replicator.compute.retry import Calls
 from replicator.core.errors import ExitCode, ReplicaError, ReplicatorError
@@ -156,6 +156,16 @@ def unreachable(told: str, tries: int, now: float) -> Settled:
     if tries > len(PAUSES):
         return Settled(status="failed", reason="unreachable", message=message)
     return Settled(status="verifying", reason="unreachable", message=message, due=now + PAUSES[tries - 1])
+
+
+def may_amend(earlier: bytes, later: Event) -> bool:
+    """Return whether an announcement that isn't verified yet may add to an earlier one, and so is worth verifying."""
+    try:
+        index = image_index.parse((later.data.index.content or "").encode(), _PATH)
+    except image_index.BadIndex:
+        # Verifying it will say what is wrong.
+        return True
+    return amends(earlier, index)
 
 
 def amends(earlier: bytes, later: Index) -> bool:

@@ -51,7 +51,7 @@ def changed(**row: Any) -> str:
         (changed(uri="evil.example/p/ghcr-mirror"), "its uri must be us-docker.pkg.dev"),
         (changed(location="eu"), "location"),
         (changed(repository="../x"), "repository"),
-        (changed(upstream="::error::x"), "mirror 0"),
+        (changed(upstream="::error::x"), "mirror 1"),
         (
             changed(
                 upstream="quay.io",

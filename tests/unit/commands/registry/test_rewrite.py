@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import random
 import re
 import time
 from typing import TYPE_CHECKING
@@ -77,7 +78,7 @@ TAG = st.one_of(st.just(""), st.from_regex(r":[A-Za-z0-9_][A-Za-z0-9_.-]{0,20}",
 ZONE = st.sampled_from(["us-central1-a", "europe-west4-b", "asia-south1-c", "southamerica-east1-a", "none"])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(host=HOST, path=PATH, tag=TAG, digest=st.sampled_from(["", f"@{DIGEST}"]), zone=ZONE)
 def test_parts_are_kept_and_twice_is_once(host: str, path: str, tag: str, digest: str, zone: str) -> None:
     known, text = world(), f"{host}{path}{tag}{digest}"
@@ -90,7 +91,7 @@ def test_parts_are_kept_and_twice_is_once(host: str, path: str, tag: str, digest
     assert rewrite(done.text, zone, known).text == done.text
     if done.mirror:
         assert done.mirror in known.mirrors
-        assert done.text == f"{done.mirror.uri}/{done.given.path}{tag}{digest}"
+        assert done.text == f"{done.mirror.uri}/{done.image.path}{tag}{digest}"
     else:
         assert done.text == text
 
@@ -129,6 +130,44 @@ def test_what_is_no_zone(zone: str) -> None:
         rewrite("ghcr.io/org/app", zone, world())
 
 
+OWN = "projects/example.com:acme/locations/us/repositories/images"
+
+
+@pytest.mark.parametrize(
+    ("zone", "becomes"),
+    [
+        ("europe-west4-a", "europe-docker.pkg.dev/example.com/acme/images-mirror/team/app:v1"),
+        # There the repository is itself.
+        ("us-central1-a", "us-docker.pkg.dev/example.com/acme/images/team/app:v1"),
+        ("southamerica-east1-a", "us-docker.pkg.dev/example.com/acme/images/team/app:v1"),
+    ],
+)
+def test_a_repository_of_artifact_registry_is_an_upstream_by_its_name(zone: str, becomes: str) -> None:
+    known = world(mirrors={OWN: {"repository": "images-mirror", "locations": ["europe"]}})
+    done = rewrite("us-docker.pkg.dev/example.com/acme/images/team/app:v1", zone, known)
+    assert done.text == becomes
+    assert rewrite(done.text, zone, known).text == becomes
+    for other in (
+        "us-docker.pkg.dev/example.com/acme/images-of-others/app:v1",
+        "us-docker.pkg.dev/acme/images/app:v1",
+        "europe-docker.pkg.dev/example.com/acme/images/app:v1",
+        "us-docker.pkg.dev.evil.example/example.com/acme/images/app",
+        "us-docker.pkg.dev/example.com/acme/images",
+    ):
+        assert rewrite(other, zone, known).text == other
+    with pytest.raises(NoMirror, match=r"asia has no mirror of projects/example.com:acme"):
+        rewrite(
+            "us-docker.pkg.dev/example.com/acme/images/app",
+            "asia-east1-a",
+            world(mirrors={OWN: {"repository": "m", "locations": ["europe"]}}, zones={"asia": "error"}),
+        )
+
+
+def test_a_zone_in_capitals_is_told_how_it_is_written() -> None:
+    with pytest.raises(BadZone, match="write 'us-central1-a'"):
+        rewrite("ghcr.io/org/app", "US-Central1-A", world())
+
+
 def test_a_region_in_zones_is_minded_before_its_multi_region() -> None:
     known = world(zones={"us-west1": "europe", "us-west2": "direct", "us-west3": "error"})
     assert rewrite("ghcr.io/a", "us-west1-a", known).text.startswith("europe-")
@@ -144,6 +183,50 @@ def test_a_mapped_location_without_the_mirror_is_an_error() -> None:
         rewrite("quay.io/a/b", "africa-south1-a", known)
     with pytest.raises(NoMirror, match=r"prefix europe has no mirror of quay.io"):
         rewrite("quay.io/a/b", "europe-west1-b", known)
+
+
+def drawn(number: int) -> tuple[str, str, str]:
+    """A reference drawn by its number: what is in front of the path, the path, tag and digest."""
+    draw = random.Random(number)
+    hosts = (
+        "ghcr.io/",
+        "GHCR.io/",
+        "docker.io/",
+        "index.docker.io/",
+        "",
+        "registry.k8s.io/",
+        "evil.ghcr.io/",
+        "ghcr.io:8443/",
+    )
+    words = ["".join(draw.choices("abcxyz019", k=draw.randint(1, 9))) for _ in range(draw.randint(1, 5))]
+    joints = (draw.choice(("/", "/", "-", "__", ".", "_")) for _ in words)
+    path = "".join(part for pair in zip(words, joints, strict=True) for part in pair)[:-1].rstrip("/-_.")
+    host = draw.choice(hosts)
+    # Docker takes a first word with a dot for a host.
+    path = path if host else path.replace(".", "-")
+    tag = draw.choice(("", ":v1", f":{draw.choice('A_9')}{'.-_x' * draw.randint(0, 30)}"))
+    digest = draw.choice(("", f"@sha256:{draw.getrandbits(256):064x}"))
+    return host, path, f"{tag}{digest}"
+
+
+@pytest.mark.exhaustive
+def test_ten_thousand_references_keep_their_parts_and_twice_is_once(
+    record_property: Callable[[str, object], None],
+) -> None:
+    known = world()
+    zones = ("us-central1-a", "europe-west4-b", "asia-south1-c", "asia-east1-a", "africa-south1-a", "none")
+    for number in range(10_000):
+        host, path, suffix = drawn(number)
+        text, zone = f"{host}{path}{suffix}", zones[number % len(zones)]
+        done = rewrite(text, zone, known)
+        assert done.text.endswith(f"{path}{suffix}"), text
+        assert rewrite(done.text, zone, known).text == done.text, text
+        if zone in zones[:4] and host not in {"evil.ghcr.io/", "ghcr.io:8443/"}:
+            assert done.mirror, text
+            assert done.text == f"{done.mirror.uri}/{done.image.path}{suffix}"
+        else:
+            assert done.text == text
+    record_property("counted", ("generated references rewritten twice", 10_000))
 
 
 def test_ten_thousand_references_take_less_than_a_second() -> None:

@@ -88,11 +88,11 @@ def test_what_may_pass_is_unreachable(site: Site, status: int) -> None:
 
 
 def test_no_answer_and_an_untrusted_one_are_unreachable(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ReplicatorError, match=r"127\.0\.0\.1 did not answer") as caught:
+    with pytest.raises(ReplicatorError, match=r"127\.0\.0\.1: .*Connection refused") as caught:
         fetch.read("https://127.0.0.1:1/i")
     assert caught.value.exit_code == 4
     monkeypatch.delenv("REQUESTS_CA_BUNDLE")
-    with pytest.raises(ReplicatorError, match=r"did not answer \(SSLError\)"):
+    with pytest.raises(ReplicatorError, match="because its certificate is not trusted"):
         fetch.read(f"{site.url}/i")
 
 

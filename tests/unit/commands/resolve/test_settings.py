@@ -109,9 +109,9 @@ class TestQuery:
             ("", "must be one JSON object of strings"),
             ("[]", "must be one JSON object of strings"),
             ("[" * 100_000, "must be one JSON object of strings"),
-            ('{"zoen": "us-east1-b"}', "the key 'zoen', which is no option: "),
-            ('{"format": "json"}', "the key 'format', which is no option"),
-            ('{"offline": true}', "the value of offline is no string"),
+            ('{"zoen": "us-east1-b"}', "the key 'zoen', which isn't an option: "),
+            ('{"format": "json"}', "the key 'format', which isn't an option"),
+            ('{"offline": true}', "the value of offline isn't a string"),
         ],
     )
     def test_another_query_is_refused(self, text: str, says: str) -> None:

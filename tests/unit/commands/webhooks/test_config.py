@@ -19,7 +19,7 @@ from testkit.places import ROOT
 SCHEMA = jsonschema.Draft202012Validator(
     json.loads((ROOT / "schemas" / "webhook-config.schema.json").read_text("utf-8")),
 )
-(PAGE,) = (text for text in re.findall(r"```ya?ml\n(.*?)```", page("webhooks.md"), re.DOTALL) if "hooks:\n" in text)
+(PAGE,) = (text for text in re.findall(r"```ya?ml\n(.*?)```", page("receiver.md"), re.DOTALL) if "hooks:\n" in text)
 KEYLESS = {"certificate_identity_regexp": "x", "certificate_oidc_issuer": "y"}
 
 

@@ -81,6 +81,8 @@ BODY = event.to_bytes(document())
         (b"[" * 100_000, "strict JSON"),
         (b'{"a":' + b"[" * 40 + b"]" * 40 + b"}", "32 levels"),
         (b"[]", "the body"),
+        (BODY.replace(b'"v1"', b'"\\ud800"'), "surrogate"),
+        (BODY.replace(b'"v1"', b'"v1","\\udfff":1'), "surrogate"),
         (b'{"size":' + b"9" * 5000 + b"}", "strict JSON"),
         (BODY.replace(b"image.published", b"image.deleted"), "type"),
         (BODY.replace(b'"schema":1', b'"schema":2'), "data.schema"),

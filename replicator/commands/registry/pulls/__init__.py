@@ -1,0 +1,1 @@
+"""Asks mirrors for images, as those who pull do: `registry check --pull`."""

@@ -1,0 +1,1 @@
+"""Calls services of Google that have no client library here."""

@@ -1,0 +1,1 @@
+"""The job summary of a set of replicas."""

@@ -1,0 +1,1 @@
+"""Runs the smoke inside this process, against an emulator whose time jumps."""
