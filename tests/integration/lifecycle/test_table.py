@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from testkit.lifecycle.listing import listed
 from testkit.lifecycle.releases import add, of, release
-from testkit.lifecycle.sweeping import Swept
+from testkit.lifecycle.sweeping import Swept, change
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,20 +36,22 @@ def put(emulator: Running, line: str, number: int, made: dict[str, Any]) -> None
     name = f"{line}-v{number}"
     own = {key: value for key, value in made.items() if key not in {"PENDING", "FAILED", "one", "dated", "lost"}}
     release(emulator, name, day=1000 + number, line=line, **own)
-    state = emulator.compute.state
     for status in made.keys() & {"PENDING", "FAILED"}:
         emulator.delete_image("p1", f"{name}-eu")
         parent = of(emulator, f"projects/p1/global/images/{name}")
         add(emulator, f"{name}-eu", day=1000.5 + number, location="eu", status=status, **parent)
-    for image in (f"{name}{at}" for at in ("", "-eu", "-asia")):
-        found = state.image("p1", image, 9e9)
-        assert found
+    for at in ("", "-eu", "-asia"):
         if made.get("dated"):
-            found.fields["deprecated"] = {"state": "DEPRECATED", "deleted": "2999-01-01T00:00:00Z"}
-        if made.get("one") and image.endswith("eu"):
-            found.fields["deprecated"] = {"state": "DEPRECATED"}
+            mark(emulator, f"{name}{at}", deleted="2999-01-01T00:00:00Z")
+        if made.get("one") and at == "-eu":
+            mark(emulator, f"{name}{at}")
     if made.get("lost"):
         emulator.delete_image("p1", name)
+
+
+def mark(emulator: Running, name: str, **dates: str) -> None:
+    deprecated = {"state": "DEPRECATED", **dates}
+    change(emulator, name, lambda image: image.fields.update(deprecated=deprecated))
 
 
 def test_every_status_in_one_table(emulator: Running) -> None:
