@@ -11,7 +11,7 @@ READY_DEMO := $(if $(wildcard $(READY)),$(READY),$(VENV)/demo-$(shell cksum < lo
 TESTS := pytest -q -n auto --dist worksteal
 PYTEST := $(PY) -m $(TESTS)
 
-.PHONY: help setup demo test test-rest test-all engines test-runners test-signing test-registry test-forges soak mutation coverage lint bench smoke smoke-clean docs lock lock-check package release-check clean
+.PHONY: help setup demo test test-rest test-all engines test-runners test-signing test-registry test-forges test-container soak mutation coverage lint bench smoke smoke-clean docs lock lock-check package release-check clean
 
 help:
 	@echo 'make demo    the main job on the embedded emulator: one image in, three locations out, one refused at first'
@@ -22,6 +22,7 @@ help:
 	@echo 'make test-signing  signatures, with @sigstore/mock if Node is installed, and with cosign, built if Go is'
 	@echo 'make test-registry  mirrors pulled through by crane, containerd, k3s, Podman and Skopeo; builds what it needs if Go is installed'
 	@echo 'make test-forges  releases: a real Gitea server, built if Go is installed, and every fault at every call'
+	@echo 'make test-container  the container image, built by buildah on a base of Debian, and the main job in it'
 	@echo 'make soak    random faults, then a run without any, for MINUTES=10; SEED=N EXAMPLES=N repeats one seed'
 	@echo 'make mutation  one change at a time to code that decides, which the tests must notice; ONLY=plan AT=step_for picks some'
 	@echo 'make coverage  branch coverage of replicator/ by all tests except those on real runners, and the lines not covered'
@@ -83,6 +84,9 @@ test-forges: setup
 	@bash scripts/pygithub.sh "$(VENV)"
 	@$(PYTEST) --all tests/clients/test_gitea.py tests/clients/test_gitea_runs.py tests/clients/test_judges.py \
 		tests/exhaustive/test_release.py tests/exhaustive/test_dispatch.py tests/exhaustive/webhooks $(ARGS)
+
+test-container: setup
+	@$(PY) -m pytest -q -n 0 -rs tests/clients/container $(ARGS)
 
 soak: setup
 	@$(PY) scripts/soak.py $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) \

@@ -52,6 +52,8 @@ REFUSAL = {
 #: Lines that matter in a real run, not here: there are no prices or roles, and the index is left in demo-output/.
 LEFT_OUT = ("  stored already:", "  prices are of", "  permissions", ": asking for the copy", "index: /")
 OUTPUT = ROOT / "demo-output"
+#: Lines that people read of a demonstration.
+MOST_LINES = 80
 PAGE = """<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
@@ -73,8 +75,8 @@ def main() -> int:
     """Run the demonstration. Returns 0 if everything is right, else 1."""
     sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
     began = time.monotonic()
-    say("One image in, three locations out: the whole job, against an emulator of Compute Engine on this machine.")
     with tempfile.TemporaryDirectory(prefix="replicator-demo-") as name, writing_log():
+        say("One image in, three locations out: the whole job, against an emulator of Compute Engine on this machine.")
         folder = Path(name)
         with backend(folder, copy_seconds=COPY_SECONDS) as emulator:
             problems = show(folder, emulator)
@@ -83,6 +85,9 @@ def main() -> int:
                 say(f"✗ {problem}")
             say(f"{'Not as it should be' if problems else 'Everything is as it should be'} ({seconds:.0f} s).")
             say_what_next()
+            if unread := wrong_to_read((OUTPUT / "log.txt").read_text("utf-8").splitlines()):
+                problems.append(unread)
+                say(f"✗ {unread}")
             if os.environ.get("KEEP"):
                 keep(emulator)
     return 1 if problems else 0
@@ -273,6 +278,14 @@ def wrong_outputs(run: Run, what: str) -> list[str]:
     if run.json("images") != wanted:
         problems.append(f"{what} gave the images {run.outputs['images']}")
     return problems
+
+
+def wrong_to_read(lines: Sequence[str]) -> str:
+    """What keeps people from reading what the demonstration says; empty if nothing does."""
+    raw = [line for line in lines if line.strip().startswith(("{", "[{", '"'))]
+    if raw:
+        return f"Raw JSON was printed: {raw[0][:60]}"
+    return f"{len(lines)} lines were printed; people read {MOST_LINES}" if len(lines) > MOST_LINES else ""
 
 
 def members(image: Mapping[str, Any]) -> list[str]:

@@ -19,11 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from replicator.bootstrap.command import every
-from replicator.commands.lifecycle.retain import rules_file
-from replicator.commands.registry import config as registry_config
-from replicator.commands.webhooks import event
-from replicator.commands.webhooks.receiver import config as webhook_config
+from replicator.bootstrap.command import declared, every, load
 from replicator.compute import errors as compute_errors
 from replicator.compute import refusals
 from replicator.compute.permissions import PERMISSIONS, ROLES
@@ -82,32 +78,42 @@ OWNERS = (
 )
 
 
-#: The measured cases that are commands, and the heading of each one's column.
-COMMANDS = {
+#: The measured cases of the main action that are columns of their own, and their headings.
+OF_REPLICATE = {
     "a first run": "`replicate`",
     "a rerun with nothing to do": "the same again",
     "`dry_run: true` or `plan`": "`plan`",
-    "`verify --index`": "`verify`",
-    "`list`": "`list`",
-    "`rollback`": "`rollback`",
-    "`promote`": "`promote`",
-    "`retain`": "`retain`",
-    "`retain --apply`": "`retain --apply`",
-    "`resolve --index`": "`resolve`",
 }
+
+
+def _columns(measured: Mapping[str, Any]) -> dict[str, str]:
+    """Case → heading, of the cases that are commands: the first one of each verb, and what `--apply` needs."""
+    verbs = sorted((command.verb for command in every()), key=len, reverse=True)
+    columns: dict[str, str] = {}
+    for case in measured:
+        said = case.strip("`")
+        verb = next((verb for verb in verbs if f"{said} ".startswith(f"{verb} ")), "")
+        if case in OF_REPLICATE:
+            columns[case] = OF_REPLICATE[case]
+        elif said.endswith(" --apply"):
+            columns[case] = case
+        elif verb and f"`{verb}`" not in columns.values():
+            columns[case] = f"`{verb}`"
+    return columns
 
 
 def permissions(_action: dict[str, Any]) -> str:
     """Return the table of permissions, as the tests measured them: a column for each command, and what changes it."""
     measured = _measured()
+    columns = _columns(measured)
     return _table(
-        ["Permission", "Project", "A role that has it", *COMMANDS.values(), "Options"],
+        ["Permission", "Project", "A role that has it", *columns.values(), "Options"],
         (
             [
                 f"`{name}`",
                 {"source": "source's", "replicas": "replicas'"}[where],
                 f"`{role}`",
-                *("✓" if name in measured[case][where] else "" for case in COMMANDS),
+                *("✓" if name in measured[case][where] else "" for case in columns),
                 _options(measured, where, name),
             ]
             for where in ("source", "replicas")
@@ -119,8 +125,11 @@ def permissions(_action: dict[str, Any]) -> str:
 
 def _options(measured: dict[str, dict[str, list[str]]], where: str, name: str) -> str:
     """Return the cases, beside the commands, that differ from their command in a permission."""
-    others = [case for case in measured if case not in COMMANDS]
-    differing = [case for case in others if (name in measured[case][where]) != (name in measured[_of(case)][where])]
+    columns = _columns(measured)
+    others = [case for case in measured if case not in columns]
+    differing = [
+        case for case in others if (name in measured[case][where]) != (name in measured[_of(case, columns)][where])
+    ]
     parts = {
         word: [case for case in differing if (name in measured[case][where]) == (word == "for")]
         for word in ("for", "not for")
@@ -128,9 +137,9 @@ def _options(measured: dict[str, dict[str, list[str]]], where: str, name: str) -
     return "; ".join(f"{word} {', '.join(cases)}" for word, cases in parts.items() if cases)
 
 
-def _of(case: str) -> str:
+def _of(case: str, columns: Mapping[str, str]) -> str:
     """The command that a case is an option of: the one that its name begins with, else `replicate`."""
-    return next((command for command in COMMANDS if case.startswith(f"{command[:-1]} --")), "a first run")
+    return next((command for command in columns if case.startswith(f"{command[:-1]} --")), "a first run")
 
 
 def calls(_action: dict[str, Any]) -> str:
@@ -245,10 +254,11 @@ def _schemas(root: Path) -> dict[str, str]:
     made = {
         "replicate-config.schema.json": json.dumps(config_file.schema(), indent=2) + "\n",
         "prices.schema.json": json.dumps(price_list.schema(), indent=2) + "\n",
-        "registry-config.schema.json": json.dumps(registry_config.schema(), indent=2) + "\n",
-        "retention-rules.schema.json": json.dumps(rules_file.schema(), indent=2) + "\n",
-        "event.schema.json": json.dumps(event.schema(), indent=2) + "\n",
-        "webhook-config.schema.json": json.dumps(webhook_config.schema(), indent=2) + "\n",
+        **{
+            f"{name}.schema.json": json.dumps(load(schema)(), indent=2) + "\n"
+            for schemas in declared("SCHEMAS")
+            for name, schema in schemas.items()
+        },
         # Written by hand.
         "image-index.schema.json": _read(root / "schemas" / "image-index.schema.json"),
     }
@@ -262,9 +272,12 @@ def error_pages() -> dict[str, str]:
             _ERRORS_HEAD,
             _RUNS_HEAD,
             _contents(),
+        ],
+        _OF_A_REPLICA: [
+            _PART_HEAD.format(title=_PAGES[_OF_A_REPLICA]),
             _REPLICAS_HEAD,
             *(_section(error, _effect(error), _answers(error)) for error in replica_errors()),
-        ]
+        ],
     }
     for heading, rows in _grouped().items():
         for name in dict.fromkeys(map(page_of, rows)):
@@ -288,7 +301,7 @@ def _owner(row: errors.Advice) -> str:
 def _contents() -> str:
     """Return the table by which the section of a title is found: a row for each part."""
     rows = [[heading, _linked({row.title: page_of(row) for row in group})] for heading, group in _grouped().items()]
-    reasons = _linked({title(error): "" for error in replica_errors()})
+    reasons = _linked({title(error): _OF_A_REPLICA for error in replica_errors()})
     return _table(["Of", "Title of the annotation"], [*rows, ["one replica", reasons]])
 
 
@@ -314,6 +327,7 @@ def _group(heading: str, rows: Iterable[errors.Advice]) -> Iterator[str]:
 
 
 _ALL = "errors-of-every-command.md"
+_OF_A_REPLICA = "errors-of-a-replica.md"
 #: The failures of the door to Compute Engine that are not about the sign-in.
 _OF_ALL = (
     compute_errors.SOURCE_MISSING,
@@ -329,6 +343,7 @@ _PAGE_OF = {
     ),
 }
 _PAGES = {
+    _OF_A_REPLICA: "Errors of a replica",
     _ALL: "Errors of every command",
     "errors-of-the-sign-in.md": "Errors of the sign-in",
     "errors-of-signatures.md": "Errors of the index and its signature",

@@ -1,4 +1,4 @@
-"""Builds the wheel and the source archive into dist/, and tries them: `make package`.
+"""Builds the wheel and the source archive into dist/, and tries them: `make package`. `package.py FOLDER` only builds.
 
 They are the same to the byte in whatever folder, by whomever they are built: built twice, and compared. twine checks
 what an index would show. The wheel is installed without a network into an environment of its own, where each command
@@ -39,22 +39,32 @@ HOOK = "import sys; from setuptools import build_meta; getattr(build_meta, sys.a
 _OLDEST = "315532800"
 
 
-def main() -> int:
+def main(argv: Sequence[str]) -> int:
     """Build, compare and try. Returns the exit code; what fails raises."""
+    if argv:
+        return 0 if built(Path(argv[0])) else 1
     shutil.rmtree(DIST, ignore_errors=True)
+    files = built(DIST)
+    if not files:
+        return 1
+    run([environment("tools", ROOT / "locks" / "package.txt"), "-I", "-m", "twine", "check", "--strict", *files])
+    try_out(files[1])
+    return 0
+
+
+def built(target: Path) -> list[Path]:
+    """Build both archives twice, compare, and put them into a new folder. Returns their paths; none if they differ."""
     with tempfile.TemporaryDirectory(prefix="replicator-package-") as name:
         folder = Path(name)
         first, second = build(folder / "one", umask=0o022), build(folder / "a longer name" / "two", umask=0o077)
         for one, other in zip(first, second, strict=True):
             if one.read_bytes() != other.read_bytes():
                 say(f"{one.name} differs from one build to the next")
-                return 1
-        DIST.mkdir()
-        files = [Path(shutil.copy(path, DIST)) for path in first]
+                return []
+        target.mkdir(parents=True)
+        files = [Path(shutil.copy(path, target)) for path in first]
     say(f"built {', '.join(path.name for path in files)}: twice, and the same to the byte")
-    run([environment("tools", ROOT / "locks" / "package.txt"), "-I", "-m", "twine", "check", "--strict", *files])
-    try_out(files[1])
-    return 0
+    return files
 
 
 def build(folder: Path, *, umask: int) -> tuple[Path, Path]:
@@ -189,4 +199,4 @@ def say(line: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -1,7 +1,8 @@
 """Rehearses a release of this work tree: rehearse_release.py VERSION
 
 In a scratch repository with a bare repository as its remote, `release.py` runs as in the workflow: once with each
-obstacle alone, and once with none. Nothing outside the scratch folder changes.
+obstacle alone, and once with none. Its packages go to an index on loopback, by twine, and are installed from there.
+Nothing outside the scratch folder changes, but for a cache in build/package.
 """
 
 from __future__ import annotations
@@ -19,7 +20,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from scripts.loopback_index import Index
+
 ROOT = Path(__file__).resolve().parent.parent
+# Isolated (-I), so that nothing else on this machine is imported.
+sys.path.insert(0, str(ROOT))
+
+from scripts import loopback_index, package  # noqa: E402
+from scripts.release import Version  # noqa: E402
+
 CODE = "replicator/__init__.py"
 
 #: Ignores the git settings of the machine and the caller, and their names.
@@ -184,6 +193,33 @@ def _refused(it: Scratch, said: str, *words: str) -> None:
         raise Failed(f"'{said}' was expected as the only reason:\n{answer}")
 
 
+def packages(it: Scratch, index: Index) -> None:
+    """Build what package indexes get from the released commit, upload it, and install it from there."""
+    version, folder = Version.parse(it.version), it.folder / f"packages-{it.version}"
+    it.run(sys.executable, "-I", "-B", "scripts/package.py", str(folder))
+    files = [folder / name for name in it.release("packages", str(folder)).splitlines()]
+    (folder / "notes.txt").touch()
+    it.release("packages", str(folder), code=1)
+    (folder / "notes.txt").unlink()
+    tools = package.environment("tools", ROOT / "locks" / "package.txt")
+    twine = [str(tools), "-I", "-m", "twine", "upload", "--non-interactive", "--disable-progress-bar"]
+    twine += ["--username=__token__", "--password=none", f"--repository-url={index.upload}"]
+    it.run(*twine, *map(str, files))
+    if "File already exists" not in it.run(*twine, str(files[0]), code=1):
+        raise Failed("the index took a file twice")
+    if {path.name: path.read_bytes() for path in files} != {name: index.files[name] for name in version.packages}:
+        raise Failed("the index has other bytes than those that were built")
+    wheel = next(path for path in files if path.suffix == ".whl")
+    offline = [f"--index-url={index.simple}", f"--find-links={package.wheelhouse(wheel)}", "--only-binary=:all:"]
+    python = package.environment(f"from-index-{version.package}")
+    wanted = ["--pre"] if version.is_candidate else []
+    it.run(str(python), "-I", "-m", "pip", "--quiet", "install", *offline, *wanted, "gce-image-replicator")
+    said = it.run(str(python.with_name("gce-image-replicator")), "--version")
+    if said != f"gce-image-replicator {it.version}":
+        raise Failed(f"what the index gave says {said!r}")
+    print(f"ok  packages: {', '.join(path.name for path in files)}: uploaded once, installed, and run")
+
+
 def success(folder: Path, version: str) -> None:
     """Release with no obstacle, then a pre-release, then a later release."""
     it = scratch(folder / "good", version)
@@ -198,7 +234,14 @@ def success(folder: Path, version: str) -> None:
     if len(digests) != 1:
         raise Failed("two archives of one commit differ")
     print(f"ok  archive: sha256:{digests.pop()}, twice")
+    with loopback_index.serving() as index:
+        _released(it, index, released)
+
+
+def _released(it: Scratch, index: Index, released: str) -> None:
+    version = it.version
     _publish(it)
+    packages(it, index)
     moving = "v" + version.partition(".")[0]
     wanted = {f"v{version}": released} | ({} if "-" in version else {moving: released})
     _expect(it, wanted)
@@ -211,6 +254,8 @@ def success(folder: Path, version: str) -> None:
         it.release("prepare")
         it.commit(f"Release {later}")
         _publish(it)
+        if "-" in later:
+            packages(it, index)
         wanted |= {f"v{later}": it.head()} | ({} if "-" in later else {moving: it.head()})
         _expect(it, wanted)
 

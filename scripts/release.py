@@ -4,6 +4,7 @@
     release.py check   VERSION --tested SHA list everything that prevents a release
     release.py notes   VERSION              print the CHANGELOG's section
     release.py archive VERSION FOLDER       write the released tree as one file, for its attestation
+    release.py packages VERSION FOLDER      check that a folder holds exactly what package indexes get
     release.py publish VERSION --tested SHA check, then push the tag `vX.Y.Z` and the moving tag `vX`, both or neither
 
 The version is in one place, `replicator/__init__.py`. `vX.Y.Z` never changes; `vX` only moves forward, and never
@@ -60,6 +61,18 @@ class Version:
     def tag(self) -> str:
         """The tag of this version, which never changes."""
         return f"v{self}"
+
+    @property
+    def package(self) -> str:
+        """This version as package indexes write it (PEP 440): `1.2.3`, `1.2.3rc1`."""
+        numbers = ".".join(map(str, self.numbers))
+        return f"{numbers}rc{self.candidate:.0f}" if self.is_candidate else numbers
+
+    @property
+    def packages(self) -> frozenset[str]:
+        """The files that package indexes get: the wheel and the source archive."""
+        stem = f"{NAME.replace('-', '_')}-{self.package}"
+        return frozenset({f"{stem}-py3-none-any.whl", f"{stem}.tar.gz"})
 
     @property
     def moving_tag(self) -> str:
@@ -169,6 +182,15 @@ class Repository:
         self.git("archive", "--format=tar.gz", f"--prefix={NAME}-{version}/", f"--output={path}", "HEAD")
         return path
 
+    def packages(self, version: Version, folder: Path) -> list[str]:
+        """Return the packages in a folder. Raises Refused if they aren't exactly those of this version."""
+        there = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+        wrong = [f"{folder.name} holds {name}, which isn't published" for name in sorted(there - version.packages)]
+        wrong += [f"{folder.name} lacks {name}" for name in sorted(version.packages - there)]
+        if wrong:
+            raise Refused(*wrong)
+        return sorted(there)
+
     def publish(self, version: Version, tested: str) -> list[str]:
         """Make the tags and push them, all or none. Returns their names."""
         self.check(version, tested)
@@ -185,7 +207,7 @@ class Repository:
 def main(argv: list[str]) -> int:
     """Run one command. Returns the exit code."""
     parser = argparse.ArgumentParser(description="Make a release.")
-    parser.add_argument("command", choices=["prepare", "check", "notes", "archive", "publish"])
+    parser.add_argument("command", choices=["prepare", "check", "notes", "archive", "packages", "publish"])
     parser.add_argument("version", type=Version.parse)
     parser.add_argument("folder", type=Path, nargs="?", default=Path("dist"))
     parser.add_argument("--tested", default="", help="the commit on which the tests passed")
@@ -201,6 +223,8 @@ def main(argv: list[str]) -> int:
                 print(repository.notes(version), end="")
             case "archive":
                 print(repository.archive(version, given.folder))
+            case "packages":
+                print(*repository.packages(version, given.folder), sep="\n")
             case "publish":
                 print("pushed", *repository.publish(version, given.tested))
     except Refused as error:

@@ -98,8 +98,18 @@ def beginning(word: str) -> list[Command]:
 
 def every() -> list[Command]:
     """Return all commands, folder by folder; the main action's comes first."""
-    folders = filter(_holds_commands, sorted(os.listdir(_FOLDER), key=lambda name: (name != MAIN, name)))  # noqa: PTH208
-    return [command for folder in folders for command in _of_folder(folder)]
+    return [command for folder in _folders() for command in _of_folder(folder)]
+
+
+def _folders() -> list[str]:
+    names = sorted(os.listdir(_FOLDER), key=lambda name: (name != MAIN, name))  # noqa: PTH208
+    return list(filter(_holds_commands, names))
+
+
+def declared(constant: str) -> list[Any]:
+    """Return what the capabilities' `command.py` declare by a constant of that name, folder by folder."""
+    modules = [_imported(f"replicator.commands.{folder}.command") for folder in _folders()]
+    return [getattr(module, constant) for module in modules if hasattr(module, constant)]
 
 
 def load(path: str) -> Any:

@@ -63,11 +63,15 @@ async def read_source(calls: Calls, reference: SourceRef) -> Image:
             raise ReplicatorError(SOURCE_UNUSABLE, error.what, remedy=errors.NotReady.remedy) from error
         ref = image.ref
         image = await _own(calls, calls.compute.get(ref), doing=f"Reading the source {ref}")
-    if image.status != "READY":
+    if image.status not in STATES:
         raise ReplicatorError(
             SOURCE_UNUSABLE,
-            f"The source {image.ref} is in state {image.status or '(none)'}",
-            remedy="Build it anew." if image.status in STATES else "Look up what that means; it must be READY.",
+            f"The source {image.ref} is in the state {image.status or '(none)'}, which nobody knows here",
+            remedy="Look up what that means; run this again when the image is READY.",
+        )
+    if image.status != "READY":
+        raise ReplicatorError(
+            SOURCE_UNUSABLE, f"The source {image.ref} is in state {image.status}", remedy="Build it anew."
         )
     if image.deprecated in {"OBSOLETE", "DELETED"}:
         raise ReplicatorError(

@@ -45,7 +45,7 @@ ROLES = {
 }
 _OF_COMPUTE = re.compile(r"\bcompute\.\w+\.\w+")
 #: As answers name what is missing: `Required 'P' permission`, `Permission 'P' denied`, `permission=P` in the details.
-_NAMED = re.compile(r"(?i)\b(?:required|permissions?)\W{1,3}(\w+(?:\.\w+){2,3})(?=\W|$)")
+_NAMED = re.compile(r"(?i)\b(?:required|permissions?)\W{1,3}(\w+(?:\.\w+){2,})")
 _ROLE = re.compile(r"\broles/[\w.]+\w")
 #: The one for reading, and the one that holds all that is needed to make replicas.
 _READER, _WIDEST = "roles/compute.imageUser", "roles/compute.storageAdmin"

@@ -1,4 +1,7 @@
-"""Limits how often a project is sent a request: to what Compute Engine grants, and less while that is too much."""
+"""Limits how often a project is sent a request: to what Compute Engine grants, and less while that is too much.
+
+Pure.
+"""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 HTTP status alone never decides: 403 may mean "never" (a permission), "in a minute" (a rate) or "ask for more"
 (a quota), and 412 is an organisation's policy on insert but a stale fingerprint on setLabels.
-The table is in `trouble.table`.
+The table is in `trouble.table`. Pure.
 """
 
 from __future__ import annotations
@@ -148,7 +148,7 @@ def error_of(refusal: Refusal, *, doing: str) -> ReplicaError:
     """
     fault = refusal.fault
     why = _filled(fault.why, refusal) if fault.why else None
-    remedy = _filled(fault.remedy or fault.error.remedy, refusal)
+    remedy = _filled(fault.remedy, refusal)
     if fault.error is errors.Forbidden and not fault.remedy and (refusal.status == 403 or isinstance(refusal, Failed)):
         remedy = permissions.remedy(refusal.method, refusal.said, project=refusal.project, member=refusal.member)
     told = refusal.told(refusal.doing or doing)

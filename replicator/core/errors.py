@@ -114,7 +114,7 @@ BAD_SETTINGS = Advice(
 INTERRUPTED = Advice(
     title="Interrupted",
     meaning="SIGINT or SIGTERM ended the run.",
-    remedy="Copies that were under way go on in Compute Engine: run this again and it takes them over.",
+    remedy="Run this again: it takes over what was begun.",
     exit_code=ExitCode.SIGTERM,
 )
 
@@ -335,7 +335,7 @@ class Signalled(ReplicaError):
 
     reason = "signal"
     interrupts = True
-    remedy = INTERRUPTED.remedy
+    remedy = "Copies that were under way go on in Compute Engine: run this again and it takes them over."
 
 
 class Internal(ReplicaError):

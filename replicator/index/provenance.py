@@ -1,4 +1,7 @@
-"""Writes and reads the statement about an index: its sources, its workflow and its parts, as SLSA provenance v1."""
+"""Writes and reads the statement about an index: its sources, its workflow and its parts, as SLSA provenance v1.
+
+Pure.
+"""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class OutputFile(DotenvFile):
 
 
 def problems(named: Mapping[str, str]) -> list[InputProblem]:
-    """Return what keeps files from being written, by option and path; an empty path is no file."""
+    """Return what keeps files from being written, by option and path; an empty path asks for none."""
     found: dict[str, str] = {}
     wrong = []
     for option, text in named.items():

@@ -67,6 +67,13 @@ def _place(value: str) -> str:
     return value
 
 
+def _currency(value: str) -> str:
+    if not re.fullmatch("[A-Z]{3}", value):
+        raise ValueError(f"{quoted(value)} isn't a valid currency; write its three letters, such as EUR")
+    return value
+
+
+Currency = Annotated[str, AfterValidator(_currency), WithJsonSchema({"type": "string", "pattern": "^[A-Z]{3}$"})]
 Price = Annotated[Decimal, BeforeValidator(_price), WithJsonSchema({"type": "string", "pattern": f"^{AMOUNT}$"})]
 
 
@@ -79,7 +86,7 @@ class PriceList(BaseModel):
 
     version: Literal[1] = Field(alias="schema")
     """The version of this form."""
-    currency: Annotated[str, Field(pattern="^[A-Z]{3}$")]
+    currency: Currency
     """The currency of all prices: three letters, ISO 4217."""
     as_of: Annotated[date, BeforeValidator(_day)]
     """The day on which these were the prices."""

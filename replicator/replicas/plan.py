@@ -1,4 +1,7 @@
-"""Plans what happens to each replica before anything changes: copy, adopt, repair, replace if FAILED, or refuse."""
+"""Plans what happens to each replica before anything changes: copy, adopt, repair, replace if FAILED, or refuse.
+
+Pure.
+"""
 
 from __future__ import annotations
 

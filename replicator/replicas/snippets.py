@@ -1,4 +1,7 @@
-"""Writes what people can copy from the summary: gcloud and Terraform for the replicas, the command for a rerun."""
+"""Writes what people can copy from the summary: gcloud and Terraform for the replicas, the command for a rerun.
+
+Pure.
+"""
 
 from __future__ import annotations
 

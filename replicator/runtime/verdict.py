@@ -1,4 +1,4 @@
-"""Defines the verdict on a run: its result, its exit code, and the reason in one sentence."""
+"""Defines the verdict on a run: its result, its exit code, and the reason in one sentence. Pure."""
 
 from __future__ import annotations
 

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 READER = "roles/compute.imageUser"
 MUTATING = frozenset({"insert", "patch", "setLabels", "setIamPolicy", "delete", "deprecate"})
 
+#: One of these more changes how a machine starts.
+DECISIVE = {"UEFI_COMPATIBLE", "SECURE_BOOT", "WINDOWS"}
 #: Role, condition as JSON, member.
 Grant = tuple[str, str, str]
 
@@ -135,6 +137,9 @@ class Case:
             and image["diskSizeGb"] == source["diskSizeGb"]
             and image.get("architecture") == source.get("architecture", image.get("architecture"))
             and features(image) >= features(source)
+            and not (features(image) - features(source)) & DECISIVE
+            and image.get("shieldedInstanceInitialState") == source.get("shieldedInstanceInitialState")
+            and image.get("enableConfidentialCompute") == source.get("enableConfidentialCompute")
             and {*image.get("licenses", [])} >= {*source.get("licenses", [])}
             and image.get("imageEncryptionKey") == source.get("imageEncryptionKey")
         )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from testkit.pairs import case
-from testkit.pairs.worlds import CONTENT, EVERYBODY, NEAR, NEWER
+from testkit.pairs.worlds import CONTENT, EVERYBODY, KEYS, NEAR, NEWER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -17,7 +17,6 @@ LOCATIONS = ("us", "eu", "asia", "us-west1")
 #: Architecture → the source's name, and its family. `us` is where sources are stored, and served by them.
 STEMS = {"X86_64": ("web-1", "web"), "ARM64": ("arm-1", "arm")}
 LABELS = {"team": "infra", "tier": "front"}
-KEYS = {"pk": {"fileType": "BIN", "content": "a2V5"}}
 
 #: What may have become of a replica: how it differs from what its build said, and whether that makes it wrong: "right",
 #: "drifted", "missing", or "unproven", which only a merge must prove anew.
@@ -102,7 +101,7 @@ class Release:
         """Put everything in place, and return the fragment of each architecture, as its build left it."""
         emulator.reset()
         add: Any = emulator.add_image
-        known = {"labels": LABELS, "shielded_instance_initial_state": KEYS, "policy": (EVERYBODY,), **CONTENT}
+        known = {"labels": LABELS, "policy": (EVERYBODY,), **CONTENT}
         self._heads(emulator, "older")
         ids = {"gone": "7"}
         for architecture, (name, family) in STEMS.items():

@@ -25,7 +25,9 @@ EACH = "acme-{location}"
 LOCATIONS = ("us", "eu", "asia", "us-west1", "europe-west1")
 NEAR = {"us": "us-west1", "us-west1": "us", "eu": "europe-west1", "europe-west1": "eu", "asia": "asia-east1"}
 
+KEYS = {"pk": {"fileType": "BIN", "content": "a2V5"}}
 CONTENT: dict[str, Any] = {
+    "shielded_instance_initial_state": KEYS,
     "disk_size_gb": 20,
     "guest_os_features": ["UEFI_COMPATIBLE", "GVNIC"],
     "licenses": [
@@ -70,6 +72,10 @@ EXISTING: Mapping[str, tuple[Mapping[str, Any], str]] = {
     "larger": ({"disk_size_gb": 30}, "drift"),
     "a feature lacking": ({"guest_os_features": ["UEFI_COMPATIBLE", "SEV_CAPABLE"]}, "drift"),
     "a licence lacking": ({"licenses": CONTENT["licenses"][1:]}, "drift"),
+    "other keys": ({"shielded_instance_initial_state": {"pk": {**KEYS["pk"], "content": "b3RoZXI="}}}, "drift"),
+    "no keys": ({"shielded_instance_initial_state": {}}, "drift"),
+    "confidential": ({"confidential": True}, "drift"),
+    "of Windows": ({"guest_os_features": [*CONTENT["guest_os_features"], "WINDOWS"]}, "drift"),
     "encrypted": ({"encrypted": True}, "drift"),
     "obsolete": ({"deprecated": {"state": "OBSOLETE"}}, "drift"),
     "nearby": ({"location": "near"}, "conflict"),

@@ -27,12 +27,14 @@ locations: [us]
 mirrors: {{{upstream}: {{repository: m, labels: {{team: infra}}}}}}
 readers: ["{reader}"]
 """
+OWN = "projects/p1/locations/europe/repositories/images"
 #: How an upstream is spelled → the upstream, and what gcloud is asked for.
 MADE_BY_GCLOUD = {
     "common": ("ghcr.io", "https://ghcr.io"),
     "common, with a slash": ("ghcr.io", "https://ghcr.io/"),
     "public": ("docker.io", "DOCKER-HUB"),
     "common, of Docker Hub": ("docker.io", "https://registry-1.docker.io"),
+    "a repository of Artifact Registry": (OWN, OWN),
 }
 
 

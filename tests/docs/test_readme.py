@@ -96,7 +96,7 @@ class TestTables:
 
     @pytest.mark.parametrize("reason", REASONS)
     def test_every_reason_is_there(self, reason: str) -> None:
-        assert f"\n### `{reason}`\n" in page("errors.md")
+        assert f"\n### `{reason}`\n" in page("errors-of-a-replica.md")
 
     @pytest.mark.parametrize("held", list(Held))
     def test_every_reason_for_no_family_is_there(self, held: Held) -> None:

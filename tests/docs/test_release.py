@@ -7,6 +7,8 @@ import re
 import tomllib
 from typing import TYPE_CHECKING, Any
 
+import packaging.utils
+import packaging.version
 import pytest
 import yaml
 
@@ -57,6 +59,23 @@ class TestTheVersion:
     def test_what_is_none(self, text: str) -> None:
         with pytest.raises(argparse.ArgumentTypeError, match="isn't a valid version"):
             Version.parse(text)
+
+    @pytest.mark.parametrize(
+        ("text", "python"), [("1.2.3", "1.2.3"), ("1.2.3-rc.1", "1.2.3rc1"), ("0.0.0-rc.12", "0.0.0rc12")]
+    )
+    def test_as_package_indexes_write_it(self, text: str, python: str) -> None:
+        """By the rules that their own library has: the same version, and the names of files that backends give."""
+        version = Version.parse(text)
+        assert version.package == str(packaging.version.Version(text)) == python
+        assert version.packages == {
+            f"gce_image_replicator-{python}-py3-none-any.whl",
+            f"gce_image_replicator-{python}.tar.gz",
+        }
+        for name in version.packages:
+            parse = (
+                packaging.utils.parse_wheel_filename if name.endswith("whl") else packaging.utils.parse_sdist_filename
+            )
+            assert parse(name)[:2] == ("gce-image-replicator", packaging.version.Version(python))
 
     def test_order(self) -> None:
         texts = ["0.9.9", "1.0.0-rc.2", "1.0.0-rc.10", "1.0.0", "1.0.1", "1.2.0", "1.10.0", "2.0.0-rc.1"]

@@ -11,6 +11,7 @@ from replicator import cli
 from replicator.__main__ import main
 from replicator.bootstrap.command import every, load
 from replicator.bootstrap.decide import INPUTS
+from testkit.places import right_inputs
 from testkit.texts.misplaced import SECRETS, tells
 from testkit.tiers import few
 
@@ -24,22 +25,9 @@ PLACES = [
     for name in dict.fromkeys((*load(command.settings).model_fields, *(INPUTS[:2] if command.gated else ())))
 ]
 #: What is right elsewhere, so that the secret is what is wrong.
-BESIDE = {
-    "replicate": {"source_image": "projects/p1/global/images/web-1"},
-    "merge": {"fragments": "fragments", "expect": "X86_64"},
-    "verify": {"index": "image-index.json"},
-    "promote": {"families": "web", "index": "image-index.json", "project_id": "p1"},
-    "resolve": {"index": "image-index.json"},
-    "retain": {"families": "web", "project_id": "p1"},
-    "release publish": {"files": "artifact", "commit": "0" * 40, "token": "t", "server_url": "http://127.0.0.1:1"},
-    "notify": {"index": "image-index.json", "webhook_url": "http://127.0.0.1:1/"},
-    "registry ensure": {
-        "command": "rewrite",
-        "mirrors": "mirrors.json",
-        "zone": "us-central1-a",
-        "images": "ghcr.io/a",
-    },
-}
+BESIDE = right_inputs()
+#: Every kind of secret is tried in the inputs of these, few in those of the others.
+MOST = {"replicate", "merge", "verify"}
 VARIABLES = [
     "GOOGLE_CLOUD_PROJECT",
     "CLOUDSDK_CORE_PROJECT",
@@ -69,13 +57,13 @@ FEW = ("PEM in one line", "GitHub", "in a URL")
 
 
 @pytest.mark.parametrize("kind", few(SECRETS, *FEW))
-@pytest.mark.parametrize(("verb", "name"), [case for case in PLACES if case.values[0] in list(BESIDE)[:3]])
+@pytest.mark.parametrize(("verb", "name"), [case for case in PLACES if case.values[0] in MOST])
 def test_an_input(tmp_path: Path, verb: str, name: str, kind: str) -> None:
     misplaced(tmp_path, verb, name, kind)
 
 
 @pytest.mark.parametrize("kind", FEW)
-@pytest.mark.parametrize(("verb", "name"), [case for case in PLACES if case.values[0] not in list(BESIDE)[:3]])
+@pytest.mark.parametrize(("verb", "name"), [case for case in PLACES if case.values[0] not in MOST])
 def test_an_input_of_another_action(tmp_path: Path, verb: str, name: str, kind: str) -> None:
     misplaced(tmp_path, verb, name, kind)
 
@@ -83,7 +71,7 @@ def test_an_input_of_another_action(tmp_path: Path, verb: str, name: str, kind: 
 def misplaced(tmp_path: Path, verb: str, name: str, kind: str) -> None:
     # Nothing is reached, so a value that is taken must be refused by what comes next: there is no such file or source.
     secret = SECRETS[kind]
-    given = {**BESIDE[verb], name: secret}
+    given = {**BESIDE.get(verb, {}), name: secret}
     if name == "packer_manifest":
         del given["source_image"]
     if name == "project_id":

@@ -32,7 +32,7 @@ def test_every_installed_schema_can_be_printed() -> None:
     [
         ([], "error: Which file? Write one of index, config, prices, registry, retention, event, webhook"),
         (["confg"], "error: 'confg' isn't a file with a schema. Did you mean config?"),
-        (["index", "config"], "error: 'index config' isn't a file"),
+        (["index", "a.json"], "error: only files of the kind config are checked here"),
     ],
 )
 def test_what_there_is(argv: list[str], said: str) -> None:

@@ -18,6 +18,9 @@ _OUTPUTS = {
     "plan_digest": "",
 }
 
+#: The name of a JSON Schema → what makes it, for `make docs`.
+SCHEMAS = {"retention-rules": "commands.lifecycle.retain.rules_file:schema"}
+
 COMMANDS = [
     Command(
         "list",
@@ -29,7 +32,7 @@ COMMANDS = [
         without=(
             "source_image",
             "packer_manifest",
-            # The signatures stand beside the indexes.
+            # The signatures are beside the indexes.
             "bundle",
             "attestation",
             "required_locations",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from replicator.index.image_index import Entry
     from replicator.index.signature_settings import SignerSettings
 
-#: So many files of a folder are looked at.
+#: The most files of a folder that are looked at.
 _MOST_FILES = 10_000
 
 

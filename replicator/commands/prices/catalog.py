@@ -26,6 +26,12 @@ _TIMEOUT = (10.0, 60.0)
 _LONGEST = 120.0
 #: Seconds before each further try.
 _WAITS = (1.0, 4.0, 16.0)
+#: Said to a person's own credentials; many issues quote it, terraform-provider-google's for other APIs of billing.
+_NO_QUOTA_PROJECT = "requires a quota project"
+_NAME_QUOTA_PROJECT = (
+    "Name a project in which the Cloud Billing API is on, by the variable GOOGLE_CLOUD_QUOTA_PROJECT; or put an API "
+    "key into GOOGLE_API_KEY."
+)
 
 
 class _Passing(Exception):
@@ -91,4 +97,6 @@ def _get(catalog: json_api.JsonApi, query: Mapping[str, str]) -> Mapping[str, An
     if answer.status == 429 or answer.status >= 500:
         raise _Passing(said)
     what = f"The Cloud Billing API answered {said.rstrip('.')}"
+    if _NO_QUOTA_PROJECT in said:
+        raise ReplicatorError(CATALOG_REFUSED, what, remedy=_NAME_QUOTA_PROJECT)
     raise ReplicatorError(CATALOG_REFUSED, what, remedy="" if answer.status in {401, 403} else "Read what it says.")

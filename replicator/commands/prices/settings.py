@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from replicator.bootstrap.quote import quoted
 from replicator.core.errors import BadSettings, InputProblem
 from replicator.inputs import price_list
 from replicator.inputs.config_file import BadConfig
 from replicator.inputs.fields import Endpoint, Option, is_anonymous, problem_of, without_secrets
+from replicator.inputs.price_list import Currency
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,17 +32,10 @@ class PricesSettings(BaseModel):
     """What to do: `show` or `update`."""
     prices: Annotated[str, Option("which prices", "FILE")] = ""
     """The file with the prices. Empty: those that come with this version."""
-    currency: Annotated[str, Option("which prices", "CURRENCY")] = "USD"
+    currency: Annotated[Currency, Option("which prices", "CURRENCY")] = "USD"
     """The currency of the prices: three letters, such as `EUR`."""
     output: Annotated[str, Option("which prices", "FILE")] = "prices.json"
     """The file to write."""
-
-    @field_validator("currency")
-    @classmethod
-    def _currency(cls, value: str) -> str:
-        if not (len(value) == 3 and value.isascii() and value.isalpha() and value.isupper()):
-            raise ValueError(f"{quoted(value)} isn't a valid currency; write its three letters, such as EUR")
-        return value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,9 @@ _REFERENCES = ("mirrors", "zone", "images", "file", "format", "output")
 _PULLS = ("pull",)
 _CONFIG = ("config", "project_id", "registry_locations", "registry_upstream", "cleanup_policy_file")
 
+#: The name of a JSON Schema → what makes it, for `make docs`.
+SCHEMAS = {"registry-config": "commands.registry.config:schema"}
+
 COMMANDS = [
     Command(
         "registry ensure",

@@ -9,7 +9,7 @@ import re
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from replicator.bootstrap.quote import quoted
 from replicator.commands.registry import mirrors, references
@@ -39,7 +39,13 @@ def _upstream(value: str) -> str:
     except references.BadReference as error:
         raise ValueError(str(error)) from None
     if references.is_googles(found):
-        raise ValueError(f"{quoted(value)} is a registry of Google's: it needs no mirror, and none is used for it")
+        raise ValueError(
+            f"{quoted(value)} is a registry of Google's: mirror one of its repositories, by its name "
+            "projects/P/locations/L/repositories/R"
+        )
+    parts = references.repository(found)
+    if parts and not (names.is_project(parts["project"]) and mirrors.is_location(parts["location"])):
+        raise ValueError(f"{quoted(value)} can't be a repository: its project or its location is malformed")
     return found
 
 
@@ -141,7 +147,9 @@ class Registry(BaseModel):
     locations: Annotated[tuple[Location, ...], Field(min_length=1, strict=False)]
     """Where mirrors are: `us`, `europe`, `asia` or regions, in Artifact Registry's words."""
     mirrors: Annotated[dict[Upstream, Upstreams], Field(min_length=1)]
-    """The mirrored registries by host: `ghcr.io`, `docker.io`, `quay.io`, `registry.k8s.io`."""
+    """The mirrored registries by host: `ghcr.io`, `docker.io`, `quay.io`, `registry.k8s.io`; a repository of Artifact
+    Registry by its name `projects/P/locations/L/repositories/R`.
+    """
     cleanup_policy: str = ""
     """A file of cleanup policies in gcloud's form, relative to the workspace. Left out: delete what is older than 30
     days, but keep the latest 16 versions.
@@ -199,10 +207,20 @@ class Registry(BaseModel):
 
     @field_validator("mirrors")
     @classmethod
-    def _mirrors(cls, value: dict[str, Upstreams]) -> dict[str, Upstreams]:
+    def _mirrors(cls, value: dict[str, Upstreams], info: ValidationInfo) -> dict[str, Upstreams]:
         used = [each.repository for each in value.values()]
+        own = [
+            upstream
+            for upstream in value
+            if (parts := references.repository(upstream))
+            and parts["project"] == info.data.get("project")
+            and parts["name"] in used
+        ]
         validation.refuse(
-            [f"{quoted(name)} is the repository of two upstreams" for name in {*used} if used.count(name) > 1]
+            [
+                *(f"{quoted(name)} is the repository of two upstreams" for name in {*used} if used.count(name) > 1),
+                *(f"{quoted(each)} has the name of a mirror of this file; mirror what is behind it" for each in own),
+            ]
         )
         return value
 
@@ -232,6 +250,8 @@ def short(project: str, locations: tuple[str, ...], upstream: str) -> dict[str, 
 
 def repository_name(upstream: str) -> str:
     """Return the usual name of an upstream's mirror: `ghcr-mirror`, `docker-mirror`, `registry-k8s-mirror`."""
+    if parts := references.repository(upstream):
+        return f"{parts['name'][:56].rstrip('-')}-mirror"
     stem = re.sub("[^a-z0-9]+", "-", upstream.partition(":")[0].rpartition(".")[0] or upstream.partition(":")[0])
     return f"{stem if stem[:1].isalpha() else f'r{stem}'}"[:50].strip("-") + "-mirror"
 

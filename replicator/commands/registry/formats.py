@@ -44,7 +44,7 @@ def row(done: Rewritten) -> dict[str, str]:
     return {
         "reference": done.given.text,
         "image": done.text,
-        "upstream": done.given.host,
+        "upstream": done.image.upstream,
         "location": mirror.location if mirror else "",
         "host": mirror.host if mirror else "",
         "why": done.why,
@@ -68,6 +68,11 @@ def kustomize(done: Iterable[Rewritten]) -> str:
     return f"images:\n{''.join(rows)}"
 
 
+def whole(serving: Mapping[str, Mirror]) -> list[tuple[str, Mirror]]:
+    """Mirrors of whole registries: containerd and k3s know no others."""
+    return [(upstream, mirror) for upstream, mirror in sorted(serving.items()) if not references.repository(upstream)]
+
+
 def hosts(serving: Mapping[str, Mirror]) -> dict[str, str]:
     """containerd's `certs.d`: relative path → text of the file, by upstream.
 
@@ -85,7 +90,7 @@ def hosts(serving: Mapping[str, Mirror]) -> dict[str, str]:
                 "",
             ]
         )
-        for upstream, mirror in sorted(serving.items())
+        for upstream, mirror in whole(serving)
     }
 
 
@@ -96,8 +101,8 @@ def hosts_text(serving: Mapping[str, Mirror]) -> str:
 
 def k3s(serving: Mapping[str, Mirror]) -> str:
     """The `/etc/rancher/k3s/registries.yaml` of k3s and RKE2."""
-    lines = [*_READERS, "mirrors:" if serving else "mirrors: {}"]
-    for upstream, mirror in sorted(serving.items()):
+    lines = [*_READERS, "mirrors:" if whole(serving) else "mirrors: {}"]
+    for upstream, mirror in whole(serving):
         lines += [
             f"  {_quoted(upstream)}:",
             "    endpoint:",
@@ -114,8 +119,8 @@ def registries_conf(serving: Mapping[str, Mirror]) -> str:
         "\n".join(
             [
                 "[[registry]]",
-                f"prefix = {_quoted(upstream)}",
-                f"location = {_quoted(upstream)}",
+                f"prefix = {_quoted(references.address(upstream))}",
+                f"location = {_quoted(references.address(upstream))}",
                 "",
                 "[[registry.mirror]]",
                 f"location = {_quoted(mirror.uri)}",

@@ -40,7 +40,7 @@ class Mirror:
     """One upstream in one location."""
 
     upstream: str
-    """The host of the registry behind it: `ghcr.io`."""
+    """The registry behind it: a host such as `ghcr.io`, or `projects/P/locations/L/repositories/R`."""
     location: str
     """In Artifact Registry's words: `us`, `europe`, `asia` or a region."""
     project: str
@@ -70,6 +70,16 @@ class Mirror:
 
 
 @dataclass(frozen=True, slots=True)
+class Image:
+    """One image, by the upstream that holds it."""
+
+    reference: references.Reference
+    upstream: str
+    path: str
+    """Its name there."""
+
+
+@dataclass(frozen=True, slots=True)
 class Mirrors:
     """All mirrors of a project, and what zones without one do."""
 
@@ -80,6 +90,16 @@ class Mirrors:
     def of(self, upstream: str) -> dict[str, Mirror]:
         """Return the mirrors of an upstream by location."""
         return {mirror.location: mirror for mirror in self.mirrors if mirror.upstream == upstream}
+
+    def image(self, reference: references.Reference) -> Image:
+        """Return the image that a reference names: at its host, or in a repository that is an upstream itself."""
+        if references.is_artifact_registry(reference.host):
+            whole = f"{reference.host}/{reference.path}"
+            for upstream in filter(references.repository, self.upstreams):
+                path = whole.removeprefix(f"{references.address(upstream)}/")
+                if path != whole:
+                    return Image(reference, upstream, path)
+        return Image(reference, reference.host, reference.path)
 
     @property
     def upstreams(self) -> list[str]:

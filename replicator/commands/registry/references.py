@@ -28,6 +28,9 @@ _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _DIGEST = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9A-Fa-f]{32,}")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _ARTIFACT_REGISTRY = re.compile(r"[a-z0-9-]+-docker\.pkg\.dev")
+_REPOSITORY = re.compile(
+    r"projects/(?P<project>[^/\s]+)/locations/(?P<location>[a-z0-9-]+)/repositories/(?P<name>[a-z][a-z0-9-]{0,62})"
+)
 
 
 class BadReference(ValueError):
@@ -89,9 +92,22 @@ def parse(text: str) -> Reference:
     return Reference(text, *_addressed(host.lower(), path), text[len(rest) - len(colon + tag) :])
 
 
-def server(upstream: str) -> str:
+def server(host: str) -> str:
     """Return the host that answers for a registry."""
-    return _SERVERS.get(upstream, upstream)
+    return _SERVERS.get(host, host)
+
+
+def repository(upstream: str) -> re.Match[str] | None:
+    """Return the project, location and name of an upstream that is a repository of Artifact Registry; else None."""
+    return _REPOSITORY.fullmatch(upstream)
+
+
+def address(upstream: str) -> str:
+    """Return what the references of an upstream begin with: a host, or host, project and name of a repository."""
+    parts = repository(upstream)
+    if parts is None:
+        return upstream
+    return f"{parts['location']}-docker.pkg.dev/{parts['project'].replace(':', '/')}/{parts['name']}"
 
 
 def is_googles(host: str) -> bool:
@@ -105,7 +121,12 @@ def is_artifact_registry(host: str) -> bool:
 
 
 def upstream(text: str) -> str:
-    """Return the registry that a host's name means: `docker.io` for all of Docker Hub's. Raises BadReference."""
+    """Return the registry that a text means: `docker.io` for all of Docker Hub's names. Raises BadReference.
+
+    A repository of Artifact Registry is an upstream by its own name, `projects/P/locations/L/repositories/R`.
+    """
+    if repository(text):
+        return text
     if not _HOST.fullmatch(text) or is_credential(text) or not ("." in text or ":" in text or text == "localhost"):
         raise BadReference(f"{quoted(text)} isn't the host of a registry, such as ghcr.io")
     return DOCKER_HUB if text.lower() in _HUB_NAMES else text.lower()

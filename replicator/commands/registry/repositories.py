@@ -70,7 +70,7 @@ def body(want: Wanted) -> dict[str, Any]:
     remote: dict[str, Any] = (
         {"dockerRepository": {"publicRepository": "DOCKER_HUB"}}
         if upstream == references.DOCKER_HUB
-        else {"commonRepository": {"uri": f"https://{upstream}"}}
+        else {"commonRepository": {"uri": upstream if references.repository(upstream) else f"https://{upstream}"}}
     )
     if want.how.credentials:
         remote["upstreamCredentials"] = _credentials(want)

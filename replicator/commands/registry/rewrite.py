@@ -10,7 +10,7 @@ from replicator.commands.registry import mirrors, references
 from replicator.core import locations
 
 if TYPE_CHECKING:
-    from replicator.commands.registry.mirrors import Mirror, Mirrors
+    from replicator.commands.registry.mirrors import Image, Mirror, Mirrors
 
 #: What people write for machines that are not Google's.
 ELSEWHERE = frozenset({"", "none"})
@@ -28,16 +28,21 @@ class NoMirror(Exception):
 class Rewritten:
     """A reference as it is to be used in a zone."""
 
-    given: references.Reference
+    image: Image
     text: str
     mirror: Mirror | None
     """The mirror that it leads to now; None if it is unchanged."""
     why: str
 
     @property
+    def given(self) -> references.Reference:
+        """The reference as it was given."""
+        return self.image.reference
+
+    @property
     def newname(self) -> str:
         """The rewritten reference without tag and digest."""
-        return f"{self.mirror.uri}/{self.given.path}" if self.mirror else self.given.name
+        return f"{self.mirror.uri}/{self.image.path}" if self.mirror else self.given.name
 
 
 def rewrite(reference: str, zone: str, known: Mirrors) -> Rewritten:
@@ -46,10 +51,10 @@ def rewrite(reference: str, zone: str, known: Mirrors) -> Rewritten:
     Path, tag and digest stay byte for byte; only the host, compared whole, decides. Raises BadReference, BadZone, and
     NoMirror where the zone's part of the world is to have a mirror and has none.
     """
-    given = references.parse(reference)
-    mirror, why = choose(given.host, zone, known)
-    text = f"{mirror.uri}/{given.path}{given.suffix}" if mirror else given.text
-    return Rewritten(given, text, mirror, why)
+    image = known.image(references.parse(reference))
+    mirror, why = choose(image.upstream, zone, known)
+    text = f"{mirror.uri}/{image.path}{image.reference.suffix}" if mirror else image.reference.text
+    return Rewritten(image, text, mirror, why)
 
 
 def choose(upstream: str, zone: str, known: Mirrors) -> tuple[Mirror | None, str]:
@@ -63,9 +68,12 @@ def choose(upstream: str, zone: str, known: Mirrors) -> tuple[Mirror | None, str
     if not there:
         return None, f"{upstream} has no mirror"
     part = region.partition("-")[0]
+    home = references.repository(upstream)
     for place in (region, part):
         if place in there:
             return there[place], f"{place} has a mirror of {upstream}"
+        if home and home["location"] == place:
+            return None, f"{upstream} is in {place} itself"
         wanted = known.zones.get(place, _built_in(place))
         if wanted == mirrors.DIRECT:
             return None, f"zones says direct for {place}"

@@ -17,8 +17,7 @@ from replicator.inputs.fields import Endpoint, Flag, Option, Words, in_order, is
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from replicator.commands.registry.mirrors import Mirrors
-    from replicator.commands.registry.references import Reference
+    from replicator.commands.registry.mirrors import Image, Mirrors
 
 ENDPOINT_VARIABLE = "CLOUDSDK_API_ENDPOINT_OVERRIDES_ARTIFACTREGISTRY"
 _MIRRORS, _REFERENCES, _HOW = "which mirrors", "references", "how"
@@ -52,7 +51,7 @@ class RegistrySettings(BaseModel):
     """Whether `policies` sets what differs. Without it `policies` shows that only."""
     pull: Annotated[Words, Option(_MIRRORS, "REFERENCES")] = ()
     """For `check`: images by their names at the upstream, such as `ghcr.io/org/app:v1`, that each mirror of it is asked
-    for, as whoever pulls does.
+    for, as the one who pulls would.
     """
     mirrors: Annotated[str, Option(_MIRRORS, "FILE")] = ""
     """For `rewrite`: the `mirrors.json` that `ensure` or `check` wrote. Empty: the mirrors that the configuration
@@ -94,7 +93,7 @@ class Inputs:
     policies: Mapping[str, Mapping[str, Any]]
     """Cleanup policies as the API wants them, by id."""
     lines: tuple[Line, ...]
-    pulls: tuple[Reference, ...]
+    pulls: tuple[Image, ...]
     """The images that `check` asks the mirrors for."""
     endpoint: str
     anonymous: bool
@@ -195,17 +194,17 @@ def _lines(settings: RegistrySettings, env: Mapping[str, str], problems: list[In
     return tuple(lines)
 
 
-def _pulls(settings: RegistrySettings, registry: Registry, problems: list[InputProblem]) -> tuple[Reference, ...]:
+def _pulls(settings: RegistrySettings, registry: Registry, problems: list[InputProblem]) -> tuple[Image, ...]:
     """Parse the images to ask for; of each there must be a mirror."""
-    found = []
+    found, declared = [], registry.declared()
     for text in settings.pull:
         try:
-            reference = references.parse(text)
+            image = declared.image(references.parse(text))
         except references.BadReference as error:
             problems.append(InputProblem("pull", str(error)))
             continue
-        if reference.host in registry.mirrors:
-            found.append(reference)
+        if image.upstream in registry.mirrors:
+            found.append(image)
             continue
         there = f"the configuration mirrors {', '.join(sorted(registry.mirrors))}"
         problems.append(InputProblem("pull", f"{quoted(text)} isn't at an upstream of a mirror: {there}"))

@@ -6,6 +6,11 @@ from replicator.bootstrap.command import Command, Taking
 
 _AT = "--repository OWNER/REPO --release-tag boot-v7"
 
+#: Third-party package → the modules here that import it.
+OUTSIDE = {"requests": ("forges", "workflows/api.py")}
+#: What asks for the time → the modules here that do.
+CLOCKS = {"deadline": ("forges/http.py",)}
+
 COMMANDS = [
     Command(
         "release publish",

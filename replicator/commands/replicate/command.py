@@ -6,6 +6,9 @@ from replicator.bootstrap.command import Command
 
 _SOURCE = "projects/PROJECT/global/images/web-v1"
 
+#: Third-party package → the modules here that import it.
+OUTSIDE = {"rich": ("live_table.py",)}
+
 COMMANDS = [
     Command(
         "replicate",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from replicator.core.errors import Advice, ExitCode
 
 TOO_EXPENSIVE = Advice(
-    title="Too expensive",
+    title="Above the cost limit",
     meaning="The plan costs more a month than `max_monthly_cost`, or what it costs can't be told.",
     why="Nothing was changed.",
     remedy="Raise max_monthly_cost, or ask for fewer locations.",

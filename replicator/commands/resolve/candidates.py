@@ -6,6 +6,7 @@ why = candidates.wrong(asked[0], image)                        # "" if the live 
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass
 from datetime import UTC
 from typing import TYPE_CHECKING
@@ -108,10 +109,14 @@ def strangeness(place: str) -> str:
     """Return what people should know of a place that this version doesn't know; empty for a known one."""
     if place in locations.REGIONS or place in locations.MULTI_REGIONS:
         return ""
-    if locations.part(place) in locations.PARTS:
-        part = locations.part(place)
-        return f"{place} is newer than this version, so it counts at the middle of the regions {part}-*."
-    return f"{place} is in a part of the world that this version doesn't know, so replicas are ordered by their names."
+    near = difflib.get_close_matches(place, locations.REGIONS, n=1, cutoff=0.85)
+    meant = f" (did you mean {near[0]}?)" if near else ""
+    part = locations.part(place)
+    if part in locations.PARTS:
+        counts = f"it counts at the middle of the regions {part}-*"
+    else:
+        counts = "replicas are ordered by their names, for nobody knows in which part of the world it is"
+    return f"This version doesn't know the region {place}{meant}, so {counts}."
 
 
 def listed(passed_over: Sequence[PassedOver], *, most: int = 6) -> str:

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from replicator.bootstrap.command import Answering
 
+#: Third-party package → the modules here that import it.
+OUTSIDE = {"requests": ("fetch.py",)}
+#: What asks for the time → the modules here that do.
+CLOCKS = {"deadline": ("fetch.py",)}
+
 COMMANDS = [
     Answering(
         "resolve",

@@ -47,7 +47,7 @@ class Known:
     """The chosen image as it was read; None if nothing was asked."""
     variant: str = ""
     source: str = ""
-    """The source of the chosen image, as the index names it."""
+    """What the chosen image is a copy of: the source that the index names, or the family that was given."""
     index_digest: str = ""
     signed_by: str = ""
     warns_deprecated: bool = True
@@ -175,10 +175,9 @@ def remarks(known: Known, verdict: Verdict, *, commands: bool) -> list[Annotatio
 def _cure(known: Known) -> str:
     """Return the line by which the publisher adds a replica in the place."""
     wanted = ",".join(sorted({item.location for item in known.order} | {known.place}))
-    source = shlex.quote(known.source) if known.source else "SOURCE"
     return (
         "Reading from afar is slower, and said to be billed as transfer. Its publisher adds a replica by: "
-        f"replicator replicate --source-image={source} --locations={wanted}"
+        f"gce-image-replicator replicate --source-image={shlex.quote(known.source)} --locations={wanted}"
     )
 
 

@@ -180,6 +180,7 @@ class Resolution(Run):
     async def _of_family(self, calls: Calls, named: FamilyRef, wanted: ResolveSettings) -> list[candidates.Candidate]:
         from replicator.commands.resolve import family
 
+        self.known.source = str(named)
         offers = await family.offers(
             calls,
             named,

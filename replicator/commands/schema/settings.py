@@ -26,7 +26,8 @@ class SchemaSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     file: Annotated[str, Option("which file", "|".join(SCHEMAS))]
-    """`index` (`image-index.json`), `config` (the input `config`), `prices` (the input `prices`), `registry` (the file
-    of `registry ensure`), `retention` (the file of `retain`), `event` (what `notify` sends) or `webhook` (the file of
-    `webhook serve`).
+    """Which kind: `index` (`image-index.json`), `config` (the input `config`), `prices` (the input `prices`),
+    `registry` (the file of `registry ensure`), `retention` (the file of `retain`), `event` (what `notify` sends) or
+    `webhook` (the file of `webhook serve`). With files after `config`, they are checked instead, and nothing is printed
+    if they are right.
     """

@@ -6,6 +6,26 @@ from replicator.bootstrap.command import Command, Taking
 
 _FILES = "--index image-index.json --attestation image-index.json.intoto.sigstore.json"
 
+#: Third-party package → the modules here that import it.
+OUTSIDE = {
+    "requests": ("delivery.py",),
+    "yaml": ("receiver/config.py",),
+    "sqlalchemy": ("receiver",),
+    "starlette": ("receiver/app.py",),
+    "uvicorn": ("receiver/listening.py",),
+}
+#: What asks for the time → the modules here that do.
+CLOCKS = {
+    "deadline": ("delivery.py", "receiver/hook_command.py"),
+    "timestamps": ("receiver/app.py", "receiver/run.py", "receiver/worker.py"),
+}
+
+#: The name of a JSON Schema → what makes it, for `make docs`.
+SCHEMAS = {
+    "event": "commands.webhooks.event:schema",
+    "webhook-config": "commands.webhooks.receiver.config:schema",
+}
+
 COMMANDS = [
     Command(
         "notify",

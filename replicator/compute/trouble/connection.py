@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import requests
 from requests.utils import get_environ_proxies, select_proxy
 
+from replicator.bootstrap.quote import quoted_path
 from replicator.compute.trouble import environment
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def _of_certificates(said: str, host: str) -> Trouble | None:
     unreadable = re.search(r"NO_CERTIFICATE_OR_CRL_FOUND|NO_START_LINE|BAD_BASE64|PEM lib", said)
     if variable and (missing or unreadable):
         what = "names no file" if missing else "names a file that holds no certificates"
-        shown = environment.shown(os.environ[variable])
+        shown = quoted_path(os.environ[variable]).strip("'")
         return Trouble(f"{host}: {variable} {what} ({shown})", f"Correct {variable}, or unset it; then run this again.")
     if "CERTIFICATE_VERIFY_FAILED" in said:
         cause = _CAUSE.search(said)

@@ -25,8 +25,6 @@ _VARIABLES = {
     "PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION": (r"PROTOCOL_BUFFERS", "python or upb"),
     "GOOGLE_CLOUD_QUOTA_PROJECT": (r"(?i)header|codec can't encode", "a project's id"),
 }
-_LONGEST_SHOWN = 80
-_KEY_LIKE = re.compile(r"-----|[{}]|[A-Za-z0-9+/=_-]{41,}")
 
 
 def blamed(error: Exception, env: Mapping[str, str]) -> SignInFailed | None:
@@ -47,10 +45,3 @@ def blamed(error: Exception, env: Mapping[str, str]) -> SignInFailed | None:
 def first_set(variables: Iterable[str], env: Mapping[str, str]) -> str:
     """Return the first of the variables that has a value; empty if none has."""
     return next((name for name in variables if env.get(name)), "")
-
-
-def shown(value: str) -> str:
-    """A variable's value for people, where it can't be a secret by its form; else its length."""
-    if len(value) <= _LONGEST_SHOWN and value.isprintable() and not _KEY_LIKE.search(value):
-        return value
-    return f"a value of {len(value)} characters, not shown here"

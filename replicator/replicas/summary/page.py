@@ -143,7 +143,8 @@ def _trouble(rows: Sequence[ReplicaResult]) -> list[str]:
     for reason in dict.fromkeys(row.reason for row in rows):
         met = [(row, row.error) for row in rows if row.error and row.reason == reason]
         where = table.named([row for row, _ in met])
-        lines += [f"#### {table.SIGN[met[0][0].outcome]} {where}: [{text(reason)}]({_PAGES}errors.md#{reason})", ""]
+        explained = f"[{text(reason)}]({_PAGES}errors-of-a-replica.md#{reason})"
+        lines += [f"#### {table.SIGN[met[0][0].outcome]} {where}: {explained}", ""]
         alike: dict[str, list[str]] = {}
         for row, error in met:
             alike.setdefault(error.what.replace(row.replica.location, ""), []).append(error.what)

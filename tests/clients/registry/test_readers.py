@@ -57,6 +57,25 @@ def test_docker_hub_is_found_by_its_short_names(world: World, reader: str) -> No
     assert len(world.network.refused) > refused
 
 
+@pytest.mark.skipif(bool(missing(PULL)), reason=missing(PULL))
+def test_podman_finds_a_repository_of_artifact_registry_by_its_path(world: World) -> None:
+    upstream = "projects/p1/locations/asia/repositories/images"
+    config = world.registry.write(
+        f"project: p1\nlocations: [us]\nmirrors: {{{upstream}: {{repository: images-mirror}}}}\nreaders: [allUsers]\n",
+        "own.yaml",
+    )
+    assert world.registry("ensure", config=config).exit_code == 0
+    front = world.fronts["us"]
+    front.mirrors[upstream] = front.mirrors["ghcr.io"]
+    conf = str(world.folder / "own.conf")
+    given = {"config": config, "zone": "us-central1-a", "format": "registries.conf", "output": conf}
+    assert world.registry("rewrite", **given).exit_code == 0
+    before = len(world.network.asked)
+    said = program(str(PULL), "podman", conf, "asia-docker.pkg.dev/p1/images/org/app:v1", env=world.env)
+    assert said == world.single
+    assert {each.host for each in world.network.asked[before:]} == {"us-docker.pkg.dev"}
+
+
 @pytest.mark.skipif(shutil.which("skopeo") is None, reason="skopeo is not installed: apt-get install skopeo")
 @pytest.mark.parametrize("zone", ZONES)
 def test_skopeo_itself(world: World, zone: str) -> None:

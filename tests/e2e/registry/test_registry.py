@@ -43,6 +43,7 @@ class Workflow:
         images = run.json("images")
         assert outputs["resolved_image"] == (images[0] if len(images) == 1 else "")
         assert all(row["uri"] and row["state"] for row in run.json("mirrors"))
+        assert run.json("pulls") == []
         shown = [each.level for each in run.annotations]
         assert bool(run.exit_code) == ("error" in shown), run.log
         assert len(shown) <= 10
@@ -132,6 +133,7 @@ def test_every_kind_of_failure_has_its_outputs(workflow: Workflow) -> None:
         ("ensure", {}),
         ("remove", SHORT),
         ("rewrite", {"images": "https://ghcr.io/a", "zone": "us-east1-b", **SHORT}),
+        ("check", {"pull": "quay.io/a/b", **SHORT}),
     ):
         wrong = workflow(command, **inputs)
         assert (wrong.exit_code, wrong.json("mirrors"), wrong.outputs["mirrors_path"]) == (2, [], "")

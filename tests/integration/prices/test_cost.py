@@ -45,7 +45,7 @@ def test_the_limit_at_a_cent(action: Action, large: str, tmp_path: Path, most: s
     said = "too_expensive: the plan costs about $10.00 a month, and max_monthly_cost allows $9.99."
     assert done.outputs["reason"].startswith(said)
     ((title, message),) = [(title, message) for level, title, message in done.annotations if level == "error"]
-    assert (title, message.startswith(said)) == ("Too expensive", True)
+    assert (title, message.startswith(said)) == ("Above the cost limit", True)
     assert "eu    100.000 GiB  about $5.00 a month" in done.log
     assert done.column("outcome") == {"us": "source", "eu": "planned", "asia": "planned"}
     assert "about &#36;10.00 a month (list prices, 2020-01-01" in done.summary

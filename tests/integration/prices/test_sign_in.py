@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import google.oauth2.credentials
 import pytest
 from google.auth.compute_engine import _metadata
+from requests.adapters import HTTPAdapter
 
 from emulator.testing import running
 from replicator.commands.prices.run import PricesRun
@@ -24,7 +25,13 @@ if TYPE_CHECKING:
 
 SKUS = [{"sku": "D041-B8A1-0001", "regions": ["us-central1"], "tiers": [{"price": {"USD": "0.05"}}]}]
 #: Of google-auth and gcloud; of this machine none may be left.
-VARIABLES = ("GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_CLOUD_PROJECT", "GCLOUD_PROJECT", "CLOUDSDK_CONFIG")
+VARIABLES = (
+    "GOOGLE_APPLICATION_CREDENTIALS",
+    "GOOGLE_CLOUD_PROJECT",
+    "GCLOUD_PROJECT",
+    "CLOUDSDK_CONFIG",
+    "GOOGLE_CLOUD_QUOTA_PROJECT",
+)
 
 
 class World:
@@ -100,6 +107,25 @@ def test_on_a_machine_of_googles_its_metadata_server_signs_in(world: World) -> N
     assert code == 0, said
     assert set(world.identity.asked) == {METADATA}
     assert world.statuses == [200]
+
+
+def test_a_person_may_have_to_name_a_quota_project(world: World) -> None:
+    world.sign_in(world.identity.user(world.folder))
+    message = "The cloudbilling.googleapis.com API requires a quota project, which is not set by default."
+    refusal = {"kind": "http", "code": 403, "reason": "accessNotConfigured", "message": message}
+    world.emulator.faults([{"action": refusal}])
+    code, said = world.update()
+    assert (code, "by the variable GOOGLE_CLOUD_QUOTA_PROJECT" in said) == (3, True), said
+    sent, send = [], HTTPAdapter.send
+
+    def note(self: HTTPAdapter, request: Any, **more: Any) -> Any:
+        sent.append(request.headers.get("x-goog-user-project"))
+        return send(self, request, **more)
+
+    world.patch.setattr(HTTPAdapter, "send", note)
+    world.patch.setenv("GOOGLE_CLOUD_QUOTA_PROJECT", "acme-billing")
+    assert world.update()[0] == 0
+    assert sent[-1] == "acme-billing"
 
 
 def test_a_token_that_is_refused_is_renewed_once(world: World) -> None:

@@ -11,6 +11,7 @@ import pytest
 from google.oauth2.credentials import Credentials
 
 from emulator.testing import Running, running
+from testkit.listening import listening
 from testkit.registry.images import NOBODYS, TOKEN, Images, Mirror
 from testkit.registry.mirroring import SHORT, Registry
 from testkit.registry.network import Network, Reply, network
@@ -118,13 +119,22 @@ def test_nobody_is_denied_where_the_mirror_is_not_public(world: World) -> None:
     assert {place: row["state"] for place, row in pulls(world.check()).items()} == {"us": "denied", "europe": "same"}
 
 
-@pytest.mark.parametrize("realm", ["http://ghcr.io/token", "file:///etc/passwd", "https://[", ""])
-def test_a_token_is_asked_for_at_an_encrypted_place_only(world: World, realm: str) -> None:
-    world.us.realm = realm
-    world.check()
-    assert [path for path in world.here.paths("us-docker.pkg.dev") if path.startswith("/token")] == (
-        [] if realm else ["/token?service=us-docker.pkg.dev&scope=repository%3Ap1%2Fghcr-mirror%2Forg%2Fapp%3Apull"]
-    )
+def test_a_token_is_asked_for_at_an_encrypted_place_only(world: World) -> None:
+    with listening(200, '{"token": "x"}') as (port, heard):
+        world.us.realm = f"http://127.0.0.1:{port}/token"
+        assert pulls(world.check())["us"]["state"] == "denied"
+        assert heard == []
+    for realm in ("file:///etc/passwd", "https://[", "https://", "nonsense"):
+        world.us.realm = realm
+        assert pulls(world.check())["us"]["state"] == "denied"
+    for realm in (f"https://{'a' * 70}.example/", "https://a..b/", "https://unknown.example/token"):
+        world.us.realm = realm
+        assert pulls(world.check())["us"]["state"] == "unreachable"
+    world.here.refused.clear()
+    assert not [path for path in world.here.paths("us-docker.pkg.dev") if path.startswith("/token")]
+    (asked, *_) = [path for path in world.here.paths("europe-docker.pkg.dev") if path.startswith("/token")]
+    scope = "repository%3Ap1%2Fghcr-mirror%2Forg%2Fapp%3Apull"
+    assert asked == f"/token?service=europe-docker.pkg.dev&scope={scope}"
 
 
 STATES: dict[str, tuple[dict[str, Any], str, int, str]] = {
@@ -195,6 +205,25 @@ def test_signatures_that_a_mirror_lacks_are_a_notice(world: World, attached: str
     assert notice == f"The mirror lacks {told}, which ghcr.io has: verify there."
 
 
+def test_an_upstream_in_artifact_registry_is_asked_as_this_identity(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signed_in(world, monkeypatch)
+    config = world.registry.write(
+        "project: p1\nlocations: [europe]\nmirrors: {projects/p1/locations/us/repositories/own: {repository: m}}\n"
+    )
+    assert world.registry("ensure", config=config).exit_code == 0
+    digest = world.us.push("app", "v1", b'{"own": 1}')
+    world.us.below, world.us.upstream = "p1/own", None
+    world.europe.below, world.europe.upstream = "p1/m", world.us
+    world.europe.manifests["app", "v1"] = b'{"own": 1}'
+    done = world.registry("check", config=config, pull="us-docker.pkg.dev/p1/own/app:v1")
+    (row,) = pulls(done).values()
+    assert (done.exit_code, row["state"], row["digest"]) == (0, "same", digest), done.log
+    assert row["image"] == "europe-docker.pkg.dev/p1/m/app:v1"
+    assert {each.headers["authorization"] for each in world.here.asked} == {f"Bearer {TOKEN}"}
+
+
 def test_what_is_not_mirrored_is_told_before_any_call(world: World) -> None:
     calls = len(world.emulator.journal())
     done = world.check("quay.io/a/b", "https://ghcr.io/a", "us-docker.pkg.dev/p1/ghcr-mirror/org/app", "ubuntu")
@@ -220,3 +249,7 @@ def test_a_host_that_can_not_be_reached_is_unreachable(world: World, monkeypatch
     done = world.check()
     assert (done.exit_code, {row["state"] for row in pulls(done).values()}) == (4, {"unreachable"})
     assert "the proxy http://127.0.0.1:9" in done.log
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere")
+    (row, _) = pulls(world.check()).values()
+    assert "REQUESTS_CA_BUNDLE names no file" in row["message"]
+    assert "Correct REQUESTS_CA_BUNDLE, or unset it" in row["message"]

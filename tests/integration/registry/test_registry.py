@@ -90,6 +90,41 @@ def test_what_gcloud_made_is_adopted_without_a_change(
     assert registry.mutations() == 1
 
 
+OWN = """\
+project: p1
+locations: [europe, asia]
+mirrors:
+  projects/p1/locations/us/repositories/images: {repository: images-mirror}
+readers: ["group:nodes@example.com"]
+"""
+
+
+def test_a_repository_of_artifact_registry_is_mirrored_by_its_name(registry: Registry, tmp_path: Path) -> None:
+    config = registry.write(OWN)
+    done = registry("ensure", config=config)
+    assert (done.exit_code, set(states(done).values())) == (0, {"created"})
+    for each in registry.emulator.state()["repositories"]:
+        upstream = {"uri": "projects/p1/locations/us/repositories/images"}
+        assert each["remoteRepositoryConfig"] == {"commonRepository": upstream}
+    count = registry.mutations()
+    again = registry("ensure", config=config)
+    assert (set(states(again).values()), registry.mutations()) == ({"correct"}, count)
+    record = tmp_path / "record.json"
+    record.write_text(Path(again.outputs["mirrors_path"]).read_text("utf-8"), encoding="utf-8")
+    image = "us-docker.pkg.dev/p1/images/app:v1"
+    used = registry("rewrite", mirrors=str(record), zone="europe-west4-a", images=image)
+    assert used.outputs["resolved_image"] == "europe-docker.pkg.dev/p1/images-mirror/app:v1"
+    for wrong, says in (
+        ("locations/eu/", "its project or its location is malformed"),
+        ("projects/P!/", "its project or its location is malformed"),
+    ):
+        part = "projects/p1/" if wrong.startswith("projects") else "locations/us/"
+        done = registry("ensure", config=registry.write(OWN.replace(part, wrong)))
+        assert (done.exit_code, says in done.log) == (2, True)
+    done = registry("ensure", config=registry.write(OWN.replace("images-mirror", "images")))
+    assert "has the name of a mirror of this file; mirror what is behind it" in done.log
+
+
 def test_drift_is_repaired_with_the_least_mask_and_the_rest_is_left(registry: Registry) -> None:
     registry.make("ghcr-mirror", remoteRepositoryConfig=SPELLINGS["common"], labels={"other": "1"}, description="old")
     config = registry.write(CONFIG.replace("locations: [us, europe]", "locations: [us]").split("  docker.io")[0] + "")
@@ -200,7 +235,7 @@ MISTAKES = {
         "projects/p1/secrets/ghcr/versions/3", "ghp_abcdefghijklmnopqrstuvwxyz0123456789",
         "what looks like a key or token (40 characters) isn't a valid secret",
     ),
-    "a mirror of Artifact Registry": ("ghcr.io:", "us-docker.pkg.dev:", "is a registry of Google's: it needs no mirror"),
+    "a mirror of Artifact Registry": ("ghcr.io:", "us-docker.pkg.dev:", "is a registry of Google's: mirror one of its repositories"),
     "an address": ("ghcr.io:", "https://ghcr.io:", "'https://ghcr.io' isn't the host of a registry, such as ghcr.io"),
     "a key twice": ("zones:", "project: p2\nzones:", "'project' is given twice, first in line 1"),
 }  # fmt: skip

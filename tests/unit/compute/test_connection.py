@@ -61,7 +61,7 @@ CASES: dict[str, tuple[dict[str, str], Exception, str, bool]] = {
     "the other bundle": ({"CURL_CA_BUNDLE": "/no"}, OSError(f"{NO_BUNDLE}/no"), "CURL_CA_BUNDLE names no file (/no)", True),
     "a certificate for a bundle": (
         {"REQUESTS_CA_BUNDLE": f"-----BEGIN CERTIFICATE-----\n{SECRET}"}, OSError(f"{NO_BUNDLE}-----BEGIN\n{SECRET}"),
-        "REQUESTS_CA_BUNDLE names no file (a value of 42 characters, not shown here)", True,
+        "REQUESTS_CA_BUNDLE names no file (a key or certificate in PEM (42 characters))", True,
     ),
     "no certificates": ({"REQUESTS_CA_BUNDLE": "/etc/passwd"}, requests.exceptions.SSLError("[X509: NO_CERTIFICATE_OR_CRL_FOUND]"), "names a file that holds no certificates (/etc/passwd)", True),
     "untrusted": ({}, UNTRUSTED, "REQUESTS_CA_BUNDLE must name a file with its certificate", False),
@@ -122,6 +122,41 @@ def test_the_variable_is_named(name: str, value: str, error: Exception) -> None:
     assert ("empty" in failure.what) is (not value)
     assert f"Unset {name}, or set it to" in failure.todo
     assert SECRET not in failure.message
+
+
+#: What each variable takes, and what a library says of a value that it does not take.
+TAKES = {
+    "GOOGLE_CLOUD_UNIVERSE_DOMAIN": ("a domain such as googleapis.com", "Universe domain is not valid"),
+    "GOOGLE_API_USE_MTLS_ENDPOINT": ("never, auto or always", "GOOGLE_API_USE_MTLS_ENDPOINT must be"),
+    "GOOGLE_API_USE_CLIENT_CERTIFICATE": ("true or false", "No client SSL cert was found"),
+    "GOOGLE_API_CERTIFICATE_CONFIG": (
+        "the path of a certificate's configuration",
+        "Certificate config file is not there",
+    ),
+    "GCE_METADATA_TIMEOUT": ("a number of seconds", "invalid literal for int()"),
+    "GCE_METADATA_DETECT_RETRIES": ("a number", "invalid literal for int()"),
+    "GCE_METADATA_MTLS_MODE": ("none, strict or default", "mTLS mode is not valid"),
+    "PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION": ("python or upb", "PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION is not"),
+    "GOOGLE_CLOUD_QUOTA_PROJECT": ("a project's id", "'latin-1' codec can't encode characters"),
+}
+
+
+@pytest.mark.parametrize("name", TAKES)
+@pytest.mark.parametrize("value", ["", "x"])
+def test_what_it_takes_is_told(name: str, value: str) -> None:
+    takes, said = TAKES[name]
+    failure = environment.blamed(ValueError(said), {name: value})
+    assert failure is not None
+    empty = ", which is empty (set from a variable of the workflow that is not set?)" if not value else ""
+    assert failure.what == f"Google's libraries can't use the variable {name}{empty}"
+    assert failure.todo.startswith(f"Unset {name}, or set it to {takes}")
+    # Other words are no matter of the variable's.
+    assert environment.blamed(ValueError("Nothing of the kind"), {name: value}) is None
+
+
+def test_the_first_variable_that_has_a_value() -> None:
+    assert environment.first_set(["A", "B", "C"], {"A": "", "B": "1", "C": "2"}) == "B"
+    assert environment.first_set(["A"], {"A": ""}) == environment.first_set([], {}) == ""
 
 
 @pytest.mark.parametrize("env", [{}, {"GOOGLE_API_USE_MTLS_ENDPOINT": "auto"}])

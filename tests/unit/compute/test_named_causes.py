@@ -306,3 +306,8 @@ def test_a_minutes_quota_refills_whatever_the_code(layer: str) -> None:
     if layer == "operation":
         refusal = Failed(INSERT, "p1", Problem("FORBIDDEN", said, 403))
     assert (refusal.fault.then, refusal.fault.error) == (Then.REPEAT, errors.Rate)
+
+
+@pytest.mark.parametrize("said", ["The quota metric 'Queries' is counted per day", "A metric 'x' is shown per minute"])
+def test_other_words_about_quotas_are_no_minutes_quota(said: str) -> None:
+    assert Refusal(GET, status=403, message=said).fault.error is errors.Forbidden

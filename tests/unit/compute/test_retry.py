@@ -17,6 +17,7 @@ from replicator.compute.rate_limit import Request
 from replicator.compute.refusals import Refusal
 from replicator.compute.retry import Calls
 from replicator.core import errors
+from testkit.places import declared
 from testkit.virtual import VirtualLoop
 
 if TYPE_CHECKING:
@@ -132,13 +133,7 @@ class TestWallClock:
             for path in package.rglob("*.py")
             if re.search(r"datetime\.now|utcnow|time\.time|monotonic|perf_counter", path.read_text(encoding="utf-8"))
         }
-        assert asking == {
-            "compute/waits.py",
-            "commands/release/forges/http.py",
-            "commands/resolve/fetch.py",
-            "commands/webhooks/delivery.py",
-            *(f"commands/webhooks/receiver/{name}.py" for name in ("app", "run", "worker")),
-        }
+        assert asking == {"compute/waits.py", *(name for modules in declared("CLOCKS").values() for name in modules)}
 
 
 @pytest.mark.parametrize("refusal", [LOST, RATE, SOURCE_RATE])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from replicator.core import compare
-from replicator.core.image_fields import DECISIVE_FEATURES, SHARED, TABLE, Rule
+from replicator.core.image_fields import SHARED, TABLE, Rule
 from replicator.core.images import ShieldedKey
 from testkit.make import copy, image, replica
 from testkit.places import ROOT
@@ -54,6 +54,17 @@ def test_what_must_be_shared_is_compared_and_nothing_else() -> None:
     assert {field.name for field in SHARED} == {
         field.name for field in TABLE if field.rule in {Rule.EQUAL, Rule.AT_LEAST}
     }
+    assert [field.name for field in TABLE if field.of] == [field.name for field in SHARED]
+    # As people are told of them.
+    keys = [f"shieldedInstanceInitialState.{database}" for database in ("pk", "keks", "dbs", "dbxs")]
+    boots = ["diskSizeGb", "architecture", "enableConfidentialCompute", "guestOsFeatures"]
+    assert [field.name for field in SHARED] == [*boots, "licenses", "licenseCodes", *keys]
+
+
+@pytest.mark.parametrize("architecture", ["X86_64", "ARM64"])
+def test_a_field_that_is_not_compared_is_right(architecture: str) -> None:
+    free = next(field for field in TABLE if field.name == "archiveSizeBytes")
+    assert free.right(image(architecture=architecture), image(archive_size_bytes=7)) is True
 
 
 KEYS = frozenset({ShieldedKey("pk", "X509 a"), ShieldedKey("dbxs", "BIN b")})
@@ -78,8 +89,10 @@ KEYS = frozenset({ShieldedKey("pk", "X509 a"), ShieldedKey("dbxs", "BIN b")})
         ({"archive_size_bytes": 1}, {"archive_size_bytes": 2}, []),
         *(
             ({"guest_os_features": frozenset()}, {"guest_os_features": frozenset({feature})}, ["guestOsFeatures"])
-            for feature in sorted(DECISIVE_FEATURES)
+            for feature in ("UEFI_COMPATIBLE", "SECURE_BOOT", "WINDOWS")
         ),
+        ({"architecture": "ARM64", "licenses": frozenset()}, {"architecture": "ARM64"}, []),
+        ({"architecture": "ARCHITECTURE_UNSPECIFIED"}, {"architecture": "ARM64"}, []),
     ],
 )
 def test_what_a_copy_shares_with_its_source(

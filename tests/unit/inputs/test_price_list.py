@@ -67,7 +67,7 @@ def test_a_price_is_a_text_with_a_plain_number(value: Any) -> None:
         ({"as_of": "2026-02-30"}, "as_of: '2026-02-30' isn't a valid date; write it as 2026-01-31"),
         ({"as_of": 20260101}, "as_of: '20260101' isn't a valid date"),
         ({"schema": 2}, "schema: input should be 1"),
-        ({"currency": "euro"}, "currency: string should match pattern"),
+        ({"currency": "euro"}, "currency: 'euro' isn't a valid currency; write its three letters"),
         ({"image_storage_gib_month": {"EU": "1"}}, "'EU'"),
         ({"image_storage_gib_month": {"us-central1-a": "1"}}, "'us-central1-a'"),
         ({"image_storage_gib_month": {}}, "image_storage_gib_month: "),

@@ -1,4 +1,4 @@
-"""Writes `families-plan.json`: what a promotion or a rollback would change, for whoever looks at a dry run. Pure.
+"""Writes `families-plan.json`: what a promotion or a rollback would change, for the one who looks at a dry run. Pure.
 
 Canonical JSON without times, so that the same plan has the same bytes.
 """

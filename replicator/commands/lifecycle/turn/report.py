@@ -1,4 +1,4 @@
-"""Says what became of the families: outputs, document, annotations, table, summary."""
+"""Says what became of the families: outputs, document, annotations, table, summary. Pure."""
 
 from __future__ import annotations
 

@@ -16,8 +16,7 @@ from replicator.compute.services import json_api
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from replicator.commands.registry.mirrors import Mirror
-    from replicator.commands.registry.references import Reference
+    from replicator.commands.registry.mirrors import Image, Mirror
 
 #: Seconds before each further try.
 _WAITS = (1.0, 4.0)
@@ -39,21 +38,29 @@ class _Asked:
     name: str
 
 
-async def all_of(wanted: Iterable[Reference], mirrors: Iterable[Mirror], signed_in: Any | None) -> list[Pull]:
+async def all_of(wanted: Iterable[Image], mirrors: Iterable[Mirror], signed_in: Any | None) -> list[Pull]:
     """Ask every mirror of each image's upstream for it; `signed_in` are credentials, or None to ask as nobody."""
     there = list(mirrors)
-    pairs = [(reference, mirror) for reference in wanted for mirror in there if mirror.upstream == reference.host]
-    return list(await asyncio.gather(*(_pull(reference, mirror, signed_in) for reference, mirror in pairs)))
+    pairs = [(image, mirror) for image in wanted for mirror in there if mirror.upstream == image.upstream]
+    return list(await asyncio.gather(*(_pull(image, mirror, signed_in) for image, mirror in pairs)))
 
 
-async def _pull(reference: Reference, mirror: Mirror, signed_in: Any | None) -> Pull:
-    near = _Asked(Source(mirror.host, signed_in), f"{mirror.below}/{reference.path}")
-    far = _Asked(Source(references.server(mirror.upstream)), reference.path)
-    here, away = await asyncio.gather(_held(near, reference.manifest), _held(far, reference.manifest))
+async def _pull(image: Image, mirror: Mirror, signed_in: Any | None) -> Pull:
+    near = _Asked(Source(mirror.host, signed_in), f"{mirror.below}/{image.path}")
+    far, manifest = _upstream(image, signed_in), image.reference.manifest
+    here, away = await asyncio.gather(_held(near, manifest), _held(far, manifest))
     lacks: tuple[str, ...] = ()
     if here.digest and here.digest == away.digest:
         lacks = await _lacking(near, far, here.digest)
-    return verdicts.judged(reference, mirror, here, away, lacks)
+    return verdicts.judged(image, mirror, here, away, lacks)
+
+
+def _upstream(image: Image, signed_in: Any | None) -> _Asked:
+    """Return where the upstream has an image. Only a repository of Google's is asked as this identity."""
+    host, _, below = references.address(image.upstream).partition("/")
+    if below:
+        return _Asked(Source(host, signed_in), f"{below}/{image.path}")
+    return _Asked(Source(references.server(host)), image.path)
 
 
 async def _held(asked: _Asked, manifest: str) -> Held:
@@ -69,8 +76,10 @@ async def _held(asked: _Asked, manifest: str) -> Held:
         return await json_api.repeated(once, _WAITS, passing=_is_passing, pause=_pause)
     except _Passing as error:
         return error.held
-    except (json_api.Unanswered, SignInFailed) as error:
-        return Held(told=str(error))
+    except json_api.Unanswered as error:
+        return Held(told=" ".join(filter(None, (f"{str(error).rstrip('.')}.", error.remedy))))
+    except SignInFailed as error:
+        return Held(told=error.message)
 
 
 async def _lacking(near: _Asked, far: _Asked, digest: str) -> tuple[str, ...]:

@@ -85,7 +85,7 @@ class Source:
     def _token(self, name: str, challenge: str) -> str:
         """Return the token that a registry gives to anybody who asks; empty if it gives none."""
         said = dict(_CHALLENGE.findall(challenge)) if challenge.lower().startswith("bearer ") else {}
-        if urlsplit(said.get("realm", "")).scheme != "https":
+        if not _is_encrypted(said.get("realm", "")):
             return ""
         query = {"service": said.get("service", ""), "scope": f"repository:{name}:pull"}
         answer = json_api.sent(self._session, "GET", said["realm"], params=query, timeout=_TIMEOUT)
@@ -94,3 +94,12 @@ class Source:
             return str(found.get("token") or found.get("access_token") or "")
         except (ValueError, AttributeError, RecursionError):
             return ""
+
+
+def _is_encrypted(realm: str) -> bool:
+    """Whether a registry named a place for tokens that may be asked: a listener could answer for it otherwise."""
+    try:
+        parts = urlsplit(realm)
+    except ValueError:
+        return False
+    return parts.scheme == "https" and bool(parts.hostname)

@@ -7,8 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from replicator.commands.registry.mirrors import Mirror
-    from replicator.commands.registry.references import Reference
+    from replicator.commands.registry.mirrors import Image, Mirror
 
 _OK, _MISSING, _REFUSED = 200, 404, frozenset({401, 403})
 #: Seconds from which a pull is told to be slow.
@@ -56,7 +55,7 @@ class Held:
 class Pull:
     """One image asked for at one mirror."""
 
-    reference: Reference
+    image: Image
     mirror: Mirror
     state: State
     message: str
@@ -71,7 +70,7 @@ class Pull:
     @property
     def text(self) -> str:
         """The reference by which the mirror was asked."""
-        return f"{self.mirror.uri}/{self.reference.path}{self.reference.suffix}"
+        return f"{self.mirror.uri}/{self.image.path}{self.image.reference.suffix}"
 
     @property
     def notices(self) -> list[str]:
@@ -93,7 +92,7 @@ class Pull:
     def row(self) -> dict[str, Any]:
         """The pull as JSON values."""
         return {
-            "reference": self.reference.text,
+            "reference": self.image.reference.text,
             "location": self.mirror.location,
             "image": self.text,
             "state": str(self.state),
@@ -105,11 +104,11 @@ class Pull:
         }
 
 
-def judged(reference: Reference, mirror: Mirror, here: Held, there: Held, lacks: tuple[str, ...] = ()) -> Pull:
+def judged(image: Image, mirror: Mirror, here: Held, there: Held, lacks: tuple[str, ...] = ()) -> Pull:
     """Return the verdict on one image: `here` is what its mirror said, `there` the upstream."""
-    state, message = _state(reference, mirror, here, there)
+    state, message = _state(image.reference.manifest, mirror, here, there)
     return Pull(
-        reference=reference,
+        image=image,
         mirror=mirror,
         state=state,
         message=message,
@@ -120,9 +119,9 @@ def judged(reference: Reference, mirror: Mirror, here: Held, there: Held, lacks:
     )
 
 
-def _state(reference: Reference, mirror: Mirror, here: Held, there: Held) -> tuple[State, str]:
+def _state(manifest: str, mirror: Mirror, here: Held, there: Held) -> tuple[State, str]:
     upstream = mirror.upstream
-    asked = reference.manifest if reference.manifest.startswith("sha256:") else ""
+    asked = manifest if manifest.startswith("sha256:") else ""
     if here.status == _OK:
         if asked and here.digest != asked:
             why = "something on the way changes what is pulled"

@@ -74,6 +74,18 @@ def test_k3s_leads_to_the_host_and_rewrites_the_path() -> None:
     assert yaml.safe_load(formats.k3s({})) == {"mirrors": {}}
 
 
+def test_a_repository_of_artifact_registry_is_named_where_a_path_can_be() -> None:
+    upstream = "projects/acme/locations/us/repositories/images"
+    serving = {upstream: Mirror(upstream, "europe", "acme", "images-mirror"), "ghcr.io": GHCR}
+    assert list(formats.hosts(serving)) == ["ghcr.io/hosts.toml"]
+    assert list(yaml.safe_load(formats.k3s(serving))["mirrors"]) == ["ghcr.io"]
+    rows = tomllib.loads(formats.registries_conf(serving))["registry"]
+    assert {row["prefix"]: row["mirror"][0]["location"] for row in rows} == {
+        "ghcr.io": "us-docker.pkg.dev/acme/ghcr-mirror",
+        "us-docker.pkg.dev/acme/images": "europe-docker.pkg.dev/acme/images-mirror",
+    }
+
+
 def test_registries_conf_is_read_by_toml() -> None:
     rows = tomllib.loads(formats.registries_conf(SERVING))["registry"]
     assert [(row["prefix"], row["mirror"][0]["location"]) for row in rows] == [

@@ -3,13 +3,19 @@ from __future__ import annotations
 import pytest
 
 from replicator.commands.registry import references
-from replicator.commands.registry.mirrors import Mirror
+from replicator.commands.registry.mirrors import Image, Mirror
 from replicator.commands.registry.pulls import report
 from replicator.commands.registry.pulls.verdicts import RIGHT, Held, State, judged
 from replicator.core.errors import ExitCode
 
 MIRROR = Mirror("ghcr.io", "us", "example.com:acme", "ghcr-mirror")
-IMAGE = references.parse("ghcr.io/org/app:v1")
+
+
+def image(suffix: str = ":v1") -> Image:
+    return Image(references.parse(f"ghcr.io/org/app{suffix}"), "ghcr.io", "org/app")
+
+
+IMAGE = image()
 ONE, OTHER = f"sha256:{'1' * 64}", f"sha256:{'2' * 64}"
 NOWHERE = Held(status=404)
 
@@ -54,7 +60,7 @@ def test_001_9_the_first_pull_which_is_slow_is_told_with_its_seconds() -> None:
 
 
 def test_what_is_asked_for_by_digest_must_have_it() -> None:
-    by_digest = references.parse(f"ghcr.io/org/app:v1@{ONE}")
+    by_digest = image(f":v1@{ONE}")
     assert judged(by_digest, MIRROR, held(), NOWHERE).state is State.SERVED
     assert judged(by_digest, MIRROR, held(OTHER), held(OTHER)).state is State.DIFFERS
 

@@ -91,7 +91,7 @@ def test_parts_are_kept_and_twice_is_once(host: str, path: str, tag: str, digest
     assert rewrite(done.text, zone, known).text == done.text
     if done.mirror:
         assert done.mirror in known.mirrors
-        assert done.text == f"{done.mirror.uri}/{done.given.path}{tag}{digest}"
+        assert done.text == f"{done.mirror.uri}/{done.image.path}{tag}{digest}"
     else:
         assert done.text == text
 
@@ -128,6 +128,39 @@ def test_what_is_no_reference(text: str, says: str) -> None:
 def test_what_is_no_zone(zone: str) -> None:
     with pytest.raises(BadZone):
         rewrite("ghcr.io/org/app", zone, world())
+
+
+OWN = "projects/example.com:acme/locations/us/repositories/images"
+
+
+@pytest.mark.parametrize(
+    ("zone", "becomes"),
+    [
+        ("europe-west4-a", "europe-docker.pkg.dev/example.com/acme/images-mirror/team/app:v1"),
+        # There the repository is itself.
+        ("us-central1-a", "us-docker.pkg.dev/example.com/acme/images/team/app:v1"),
+        ("southamerica-east1-a", "us-docker.pkg.dev/example.com/acme/images/team/app:v1"),
+    ],
+)
+def test_a_repository_of_artifact_registry_is_an_upstream_by_its_name(zone: str, becomes: str) -> None:
+    known = world(mirrors={OWN: {"repository": "images-mirror", "locations": ["europe"]}})
+    done = rewrite("us-docker.pkg.dev/example.com/acme/images/team/app:v1", zone, known)
+    assert done.text == becomes
+    assert rewrite(done.text, zone, known).text == becomes
+    for other in (
+        "us-docker.pkg.dev/example.com/acme/images-of-others/app:v1",
+        "us-docker.pkg.dev/acme/images/app:v1",
+        "europe-docker.pkg.dev/example.com/acme/images/app:v1",
+        "us-docker.pkg.dev.evil.example/example.com/acme/images/app",
+        "us-docker.pkg.dev/example.com/acme/images",
+    ):
+        assert rewrite(other, zone, known).text == other
+    with pytest.raises(NoMirror, match=r"asia has no mirror of projects/example.com:acme"):
+        rewrite(
+            "us-docker.pkg.dev/example.com/acme/images/app",
+            "asia-east1-a",
+            world(mirrors={OWN: {"repository": "m", "locations": ["europe"]}}, zones={"asia": "error"}),
+        )
 
 
 def test_a_zone_in_capitals_is_told_how_it_is_written() -> None:
@@ -190,7 +223,7 @@ def test_ten_thousand_references_keep_their_parts_and_twice_is_once(
         assert rewrite(done.text, zone, known).text == done.text, text
         if zone in zones[:4] and host not in {"evil.ghcr.io/", "ghcr.io:8443/"}:
             assert done.mirror, text
-            assert done.text == f"{done.mirror.uri}/{done.given.path}{suffix}"
+            assert done.text == f"{done.mirror.uri}/{done.image.path}{suffix}"
         else:
             assert done.text == text
     record_property("counted", ("generated references rewritten twice", 10_000))

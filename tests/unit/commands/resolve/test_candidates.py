@@ -119,8 +119,12 @@ def test_the_reason_claims_no_more_than_is_so(place: str, there: set[str], data:
     [
         ("europe-west4", ""),
         ("eu", ""),
-        ("europe-west77", "middle of the regions europe-*"),
-        ("atlantis-south1", "ordered by their names"),
+        (
+            "europe-wets4",
+            "the region europe-wets4 (did you mean europe-west4?), so it counts at the middle of the regions e",
+        ),
+        ("europe-oceania1", "the region europe-oceania1, so it counts at the middle of the regions europe-*."),
+        ("atlantis-south1", "replicas are ordered by their names"),
     ],
 )
 def test_a_place_that_is_not_in_the_table_is_told(place: str, says: str) -> None:
