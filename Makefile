@@ -110,13 +110,17 @@ bench: setup
 docs: setup
 	@$(PY) -I scripts/docs.py
 
-SMOKE = $(PY) -I -m scripts.smoke $(1) --project '$(PROJECT)' --emulator '$(EMULATOR)' --yes '$(YES)' --registry '$(REGISTRY)'
+# Only what is written behind `make` counts: an environment in which YES or PUBLIC is set means something else by it.
+given = $(if $(filter command,$(word 1,$(origin $(1)))),--$(2) '$($(1))')
+SMOKE = $(PY) -I -m scripts.smoke $(1) $(call given,PROJECT,project) $(call given,EMULATOR,emulator) \
+	$(call given,YES,yes) $(call given,REGISTRY,registry)
 
 smoke: setup
-	@$(call SMOKE,run) $(if $(ZONE),--zone '$(ZONE)') --only '$(ONLY)' --public '$(PUBLIC)' --thorough '$(THOROUGH)'
+	@$(call SMOKE,run) $(call given,ZONE,zone) $(call given,ONLY,only) $(call given,PUBLIC,public) \
+		$(call given,THOROUGH,thorough)
 
 smoke-clean: setup
-	@$(call SMOKE,clean) --run '$(RUN)'
+	@$(call SMOKE,clean) $(call given,RUN,run)
 
 LOCK := uv pip compile --quiet --universal --generate-hashes --no-annotate --python-version 3.11 --upgrade \
 	--custom-compile-command 'make lock'

@@ -29,6 +29,7 @@ from replicator.index import errors as index_errors
 from replicator.inputs import config_file, price_list
 from scripts import gitlab_component, terraform_orders
 from scripts.action_inputs import filled
+from scripts.smoke import report as smoke_report
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -229,6 +230,7 @@ def main(argv: list[str], stdout: TextIO, root: Path = ROOT) -> int:
             **made,
             **{page: fill(page, root, made) for page in pages(root)},
             **_schemas(root),
+            "schemas/smoke-report.schema.json": json.dumps(smoke_report.schema(), indent=2) + "\n",
             **{f"docs/{name}": text for name, text in error_pages().items()},
             gitlab_component.PATH: gitlab_component.filled(_read(ROOT / gitlab_component.PATH)),
             "terraform/orders.json": terraform_orders.text(),

@@ -1,19 +1,15 @@
-"""Says how near the emulator is to Artifact Registry, method by method.
-
-`python -m emulator.artifact_registry.fidelity` prints FIDELITY.md beside this file.
-"""
+"""Says how near the emulator is to Artifact Registry, method by method; `emulator.fidelity` writes it as a page."""
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 from emulator.artifact_registry.discovery import DOCUMENT
 from emulator.core.discovery.document import compiled
-from emulator.core.fidelity import TAGS, Behaviour, all_of, differs, guess, seen, supported
+from emulator.core.fidelity import NOTHING, Behaviour, Measured, all_of, differs, guess, seen, sources, supported
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 EVERYWHERE = (
     *all_of("documented",
@@ -92,21 +88,16 @@ METHODS: dict[str, tuple[Behaviour, ...]] = {
 }  # fmt: skip
 
 
-def page() -> str:
+def page(measured: Mapping[str, Measured] = NOTHING) -> str:
     """The page."""
-    return "\n".join(_lines()) + "\n"
+    return "\n".join(_lines(measured)) + "\n"
 
 
-def _lines() -> Iterator[str]:
+def _lines(measured: Mapping[str, Measured]) -> Iterator[str]:
     revision = compiled(DOCUMENT).revision
     yield "# How near the emulator is to Artifact Registry\n"
-    yield f"Made by `python -m emulator.artifact_registry.fidelity` from version 1, revision {revision}; do not edit."
-    yield "Nothing here was checked against the live service by this project. Where a behaviour is from:\n"
-    yield from (f"- *{tag}*: {meaning}" for tag, meaning in TAGS.items())
+    yield f"Made by `python -m emulator.fidelity` from version 1, revision {revision}; do not edit."
+    yield from sources(measured)
     yield "\nEvery guess is a switch, and can be turned round in a scenario (`switches`).\n"
-    yield from supported({"every method": EVERYWHERE, **METHODS})
+    yield from supported({"every method": EVERYWHERE, **METHODS}, measured)
     yield "\nAll other methods of the document are answered 501."
-
-
-if __name__ == "__main__":
-    sys.stdout.write(page())

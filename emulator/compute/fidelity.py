@@ -1,24 +1,20 @@
-"""Says how near the emulator is to the service, method by method.
-
-`python -m emulator.compute.fidelity` prints FIDELITY.md.
-"""
+"""Says how near the emulator is to the service, method by method; `emulator.fidelity` writes it as a page."""
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from typing import TYPE_CHECKING
 
 from emulator.compute.discovery import DOCUMENT
 from emulator.core.discovery.document import compiled
-from emulator.core.fidelity import TAGS, Behaviour, supported
+from emulator.core.fidelity import NOTHING, Behaviour, Measured, sources, supported
 from emulator.core.fidelity import all_of as _all
 from emulator.core.fidelity import differs as _differs
 from emulator.core.fidelity import guess as _guess
 from emulator.core.fidelity import seen as _seen
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 _BY_ID = _guess("By its numeric id, too.", "image_by_id", "the document's pattern of the parameter allows it")
 _DATES = (
@@ -310,25 +306,20 @@ METHODS: dict[str, tuple[Behaviour, ...]] = {
 }
 
 
-def page() -> str:
+def page(measured: Mapping[str, Measured] = NOTHING) -> str:
     """FIDELITY.md."""
-    return "\n".join(_lines()) + "\n"
+    return "\n".join(_lines(measured)) + "\n"
 
 
-def _lines() -> Iterator[str]:
+def _lines(measured: Mapping[str, Measured]) -> Iterator[str]:
     api = compiled(DOCUMENT)
     yield "# How near the emulator is to the service\n"
-    yield f"Made by `python -m emulator.compute.fidelity` from Compute v1, revision {api.revision}; do not edit."
-    yield "Nothing here was checked against the live service by this project. Where a behaviour is from:\n"
-    yield from (f"- *{tag}*: {meaning}" for tag, meaning in TAGS.items())
+    yield f"Made by `python -m emulator.fidelity` from Compute v1, revision {api.revision}; do not edit."
+    yield from sources(measured)
     yield "\nEvery guess is a switch, and can be turned round in a scenario (`switches`); so can some that are none."
     yield "Reports are named by repository and number on GitHub.\n\n## Supported\n"
-    yield from supported({"every method": EVERYWHERE, **METHODS})
+    yield from supported({"every method": EVERYWHERE, **METHODS}, measured)
     others = [method.id for method in api.methods.values() if not method.emulated]
     yield f"\n## Unsupported\n\nThe other {len(others)} methods of the document are answered 501; of these resources:\n"
     counts = Counter(each.removeprefix("compute.").rpartition(".")[0] for each in others)
     yield ", ".join(f"{resource} ({count})" for resource, count in sorted(counts.items())) + "."
-
-
-if __name__ == "__main__":
-    sys.stdout.write(page())

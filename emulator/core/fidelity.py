@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,6 +15,18 @@ TAGS = {
     "recorded": "recorded from the service or from an unmodified client, or reported by users of the service",
     "guessed": "nobody has confirmed it",
 }
+MEASURED = "measured"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """What a report of the smoke observed of a switch, and on which day."""
+
+    value: object
+    date: str
+
+
+NOTHING: Mapping[str, Measured] = MappingProxyType({})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,12 +60,28 @@ def differs(text: str, tag: str = "documented") -> tuple[Behaviour, ...]:
     return (Behaviour(text=text, tag=tag, differs=True),)
 
 
-def supported(methods: Mapping[str, tuple[Behaviour, ...]]) -> Iterator[str]:
-    """The lines of the table of what is supported, method by method."""
+def sources(measured: Mapping[str, Measured]) -> Iterator[str]:
+    """The lines that say where behaviours are from; `measured` is what is known of switches."""
+    if measured:
+        yield "What is measured was checked against the live service. Where a behaviour is from:\n"
+        yield f"- *{MEASURED}*: a run of this project's smoke on the real cloud saw it (`docs/evidence/`)"
+    else:
+        yield "Nothing here was checked against the live service by this project. Where a behaviour is from:\n"
+    yield from (f"- *{tag}*: {meaning}" for tag, meaning in TAGS.items())
+
+
+def supported(
+    methods: Mapping[str, tuple[Behaviour, ...]], measured: Mapping[str, Measured] = NOTHING
+) -> Iterator[str]:
+    """The lines of the table of what is supported; what was measured counts more than what was read."""
     yield "| method | | behaviour | from | evidence | switch |\n|---|---|---|---|---|---|"
     for method, behaviours in methods.items():
         for index, each in enumerate(behaviours):
             name = "" if index else (f"`{method}`" if "." in method else method)
             switch = f"`{each.switch}`" if each.switch else ""
-            cells = (name, "differs" if each.differs else "", each.text, each.tag, each.evidence, switch)
+            found = measured.get(each.switch)
+            tag, evidence = (
+                (each.tag, each.evidence) if found is None else (MEASURED, f"smoke of {found.date}: `{found.value}`")
+            )
+            cells = (name, "differs" if each.differs else "", each.text, tag, evidence, switch)
             yield f"| {' | '.join(cells)} |"

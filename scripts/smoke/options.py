@@ -18,7 +18,7 @@ LOCATIONS = ("us", "eu", "asia")
 MOST_IMAGES = 12
 MOST_IMAGES_THOROUGH = 20
 MOST_DISKS = 1
-MOST_REPOSITORIES = 4
+MOST_REPOSITORIES = 5
 DISK_GB = 10
 
 _PROJECT = re.compile(r"(?:[a-z][-a-z0-9.]*:)?[a-z][-a-z0-9]{4,28}[a-z0-9]")

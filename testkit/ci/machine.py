@@ -1,4 +1,4 @@
-"""The machine that a CI system runs our container image on, and an emulator that lets in whoever has signed in."""
+"""The machine that a CI system runs our container image on, and an emulator that lets in only those who have signed in."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ class EmulatorsClock:
 @contextmanager
 def cloud(**scenario: Any) -> Iterator[Running]:
     """An emulator, with what a thorough run needs."""
-    rules = {"quotas": LIMITS, "upstreams": ["ghcr.io"], **scenario}
+    rules = {"quotas": LIMITS, "upstreams": ["ghcr.io"], "secrets": {}, **scenario}
     with running(copy_seconds=10.0, clock=JumpingClock(), scenario=rules) as emulator:
         yield emulator
 

@@ -149,7 +149,10 @@ def test_the_table_of_exit_codes(user: User) -> None:
     cases = {
         1: [f"{told} --region me-west1 --fallback none"],
         2: [f"{told} --region nowhere", f"{told} --location eu --digest sha256:{'0' * 64}"],
-        4: [f"{told} --location eu --compute-endpoint http://127.0.0.1:1"],
+        # Of an API, that takes a minute.
+        4: [
+            f"{told} --location eu --digest {user.digest}".replace("image-index.json", "https://127.0.0.1:1/index.json")
+        ],
     }
     for code, commands in cases.items():
         for command in commands:

@@ -95,7 +95,7 @@ class TestOwnWorkflows:
         return loaded
 
     def test_there_are_some(self) -> None:
-        assert [path.name for path in self.FILES] == ["audit.yml", "ci.yml", "release.yml"]
+        assert [path.name for path in self.FILES] == ["audit.yml", "ci.yml", "release.yml", "smoke.yml"]
 
     def test_nothing_is_allowed_that_no_job_asks_for(self, workflow: dict[str, Any]) -> None:
         assert workflow["permissions"] == {}

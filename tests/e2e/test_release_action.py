@@ -103,3 +103,11 @@ runpy.run_path({str(decide)!r}, run_name="__main__")
     argv = [sys.executable, "-I", "-c", program]
     done = subprocess.run(argv, env=env, capture_output=True, text=True, check=False, timeout=60)
     assert (done.returncode, "skipped" in (tmp_path / "output").read_text("utf-8")) == (0, True), done.stderr
+
+
+def test_no_step_hides_a_failure() -> None:
+    """What is verified or made isn't followed by anything that turns a failure into success."""
+    for path in (ROOT / "action.yml", *ROOT.glob("*/action.yml"), ROOT / "launch.sh"):
+        text = path.read_text("utf-8")
+        assert "|| true" not in text, path
+        assert "continue-on-error" not in text, path

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from scripts.smoke.api import Answer
 
 #: No policy ever had this etag; it has the form of those that were recorded.
-_STALE = "BwYAAAAAAAE="
+STALE_ETAG = "BwYAAAAAAAE="
 _POLICY = ("compute.images.getIamPolicy", "compute.images.setIamPolicy")
 _DELETED = "deleted:user:nobody@example.com?uid=123456789012345678901"
 
@@ -114,7 +114,7 @@ def _cleared(seen: Seen) -> str | None:
 
 def _stale(lab: Lab) -> Seen:
     lab.bare()
-    return lab.send("POST", f"{lab.path('bare')}/setIamPolicy", {"policy": {"bindings": [], "etag": _STALE}}).seen()
+    return lab.send("POST", f"{lab.path('bare')}/setIamPolicy", {"policy": {"bindings": [], "etag": STALE_ETAG}}).seen()
 
 
 def _dead_member(lab: Lab) -> Seen:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from scripts.smoke.api import REGISTRY as SERVICE
 from scripts.smoke.options import LABEL
 from scripts.smoke.probe import REGISTRY, Probe, Seen, accepts
+from scripts.smoke.probes.changes import STALE_ETAG
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,11 +65,71 @@ def _show(lab: Lab, suffix: str) -> Mapping[str, Any]:
     return lab.client.send("GET", _path(lab, suffix), service=SERVICE).body
 
 
-def _case(lab: Lab) -> Seen:
+def _standard(lab: Lab) -> Seen:
+    """What making a repository showed, with policies in gcloud's spelling."""
     policies = {"cleanupPolicies": _policies("Delete", "any"), "cleanupPolicyDryRun": True}
-    seen = _made(lab, "std", _body(lab, mode="STANDARD_REPOSITORY", **policies))
+    body, query = _body(lab, mode="STANDARD_REPOSITORY", **policies), {"repositoryId": lab.name("std")}
+    answer = lab.client.send("POST", parent(lab.options.project), body, query, service=SERVICE)
+    early = lab.client.send("GET", _path(lab, "std"), service=SERVICE).status
+    done = answer.ok and lab.client.send("GET", str(answer.body.get("name", "")), service=SERVICE).body.get("done")
+    failed = finish(lab, answer)
     kept = (_show(lab, "std").get("cleanupPolicies") or {}).get("old", {})
-    return {**seen, "action": kept.get("action", "")}
+    return {
+        **answer.seen(),
+        "failed": failed,
+        "early": early,
+        "under_way": answer.ok and not done,
+        "action": kept.get("action", ""),
+    }
+
+
+def _case(lab: Lab) -> Seen:
+    return lab.once("std", _standard)
+
+
+def _unfinished(seen: Seen) -> str | None:
+    return {404: "hidden", 200: "shown"}.get(seen["early"]) if seen["under_way"] else None
+
+
+def _fixed(lab: Lab) -> Seen:
+    lab.once("std", _standard)
+    body, mask = {"mode": "VIRTUAL_REPOSITORY"}, {"updateMask": "mode"}
+    answer = lab.client.send("PATCH", _path(lab, "std"), body, mask, service=SERVICE)
+    return {**answer.seen(), "mode": _show(lab, "std").get("mode", "")}
+
+
+def _kept(seen: Seen) -> str | None:
+    if seen["status"] == 200:
+        return "ignore" if seen["mode"] == "STANDARD_REPOSITORY" else None
+    return "refuse" if seen["status"] == 400 else None
+
+
+def _stale(lab: Lab) -> Seen:
+    lab.once("std", _standard)
+    body = {"policy": {"bindings": [], "etag": STALE_ETAG}}
+    return lab.client.send("POST", f"{_path(lab, 'std')}:setIamPolicy", body, service=SERVICE).seen()
+
+
+def _without_secret(lab: Lab) -> Seen:
+    """A remote repository whose password is in a secret that isn't there."""
+    version = f"projects/{lab.options.project}/secrets/{lab.name('none')}/versions/1"
+    remote = _remote("https://ghcr.io")
+    remote["remoteRepositoryConfig"]["upstreamCredentials"] = {
+        "usernamePasswordCredentials": {"username": "nobody", "passwordSecretVersion": version}
+    }
+    return _made(lab, "secret", _body(lab, **remote))
+
+
+def _where_refused(seen: Seen) -> str | None:
+    if seen["failed"]:
+        return "operation"
+    return "at_once" if seen["status"] == 400 else None
+
+
+def _validated(seen: Seen) -> str | None:
+    if _where_refused(seen):
+        return "yes"
+    return "no" if seen["status"] == 200 else None
 
 
 def _on_remote(lab: Lab) -> Seen:
@@ -100,7 +161,7 @@ PROBES = (
         needs=_NEEDS,
         permissions=_PERMISSIONS,
         steps=_of_nowhere,
-        settles=lambda seen: {"accept": "no", "refuse": "yes"}.get(accepts(seen) or ""),
+        settles=_validated,
     ),
     Probe(
         id="ar_patch_missing",
@@ -109,4 +170,14 @@ PROBES = (
         steps=_patched,
         settles=lambda seen: {404: "404", 200: "create"}.get(seen["status"]),
     ),
+    Probe(id="ar_unfinished", needs=_NEEDS, permissions=_PERMISSIONS, steps=_case, settles=_unfinished),
+    Probe(id="ar_fixed_fields", needs=_NEEDS, permissions=_PERMISSIONS, steps=_fixed, settles=_kept),
+    Probe(
+        id="ar_stale_etag",
+        needs=_NEEDS,
+        permissions=(*_PERMISSIONS, "artifactregistry.repositories.setIamPolicy"),
+        steps=_stale,
+        settles=lambda seen: {409: "409", 412: "412"}.get(seen["status"]),
+    ),
+    Probe(id="ar_refusals", needs=_NEEDS, permissions=_PERMISSIONS, steps=_without_secret, settles=_where_refused),
 )

@@ -6,17 +6,23 @@ import hashlib
 import os
 import re
 import shutil
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from emulator.testing import running
+from replicator.commands.webhooks import event, secrets, signature
+from replicator.commands.webhooks.signature import Proof
+from testkit.forges.front import front
+from testkit.forges.github import GitHub
 from testkit.pages import OURS
 from testkit.places import ROOT
 from testkit.runners import consumer
 from testkit.runners.events import EVENTS
 from testkit.signing import world
+from testkit.webhooks.listener import Reply, receiver
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,14 +57,14 @@ def compute() -> Iterator[Running]:
         emulator.assert_faults_used()
 
 
-def run(runner: Runner, event: str, example: str = EXAMPLE) -> Ran:
+def run(runner: Runner, event: str, example: str = EXAMPLE, **variables: str) -> Ran:
     text = (ROOT / "workflows-examples" / example).read_text("utf-8")
     (runner.folder / "repository" / "packer").mkdir(parents=True, exist_ok=True)
     (runner.folder / "repository" / "packer" / "web.pkr.hcl").write_text("# for Packer\n", "utf-8")
     served = consumer.stand_ins(runner.folder / "actions", text)
     others = set(re.findall(r"uses: (\S+)@", text)) - {"actions/checkout", *OURS}
     assert {name.partition("@")[0] for name in served} == others
-    return runner.run(EVENTS[event], {example: text}, served=served, variables=VARIABLES)
+    return runner.run(EVENTS[event], {example: text}, served=served, variables={**VARIABLES, **variables})
 
 
 @pytest.mark.parametrize("event", ["tag", "dispatch, true"])
@@ -224,3 +230,32 @@ def test_what_is_released_is_deployed(signing: Runner) -> None:
     assert (forged.jobs, (forged.witness / "gcloud").exists()) == ({"deploy": "failure"}, False), forged
     assert forged.exit_codes["verify/verify"] == 5
     assert len(signing.emulator.journal()) == before
+
+
+def test_what_is_released_is_announced(signing: Runner, tmp_path: Path) -> None:
+    """From the build to a receiver: on the forge's release, then by a webhook that carries what was signed."""
+    if signing.engine.name != "act":
+        pytest.skip(f"{signing.engine.name} is no runner of GitHub's, whose API this example speaks")
+    github, secret = GitHub(), secrets.made(b"n" * 32)
+    (tmp_path / "secrets").write_text(f"GITHUB_TOKEN={github.token}\nWEBHOOK_SECRET={secret}\n", "utf-8")
+    engine = replace(signing.engine, arguments=(*signing.engine.arguments, "--secret-file", str(tmp_path / "secrets")))
+    with front(github) as forge, receiver([Reply()]) as there:
+        github.url = forge.url
+        runner = replace(signing.prepare(), engine=engine, env={**signing.env, "GITHUB_SERVER_URL": forge.url})
+        ran = run(runner, "tag", RELEASE, WEBHOOK_URL=there.url)
+        assert ran.jobs == {"build": "success", "merge": "success", "announce": "success"}, str(ran)
+    (heard,) = there.heard
+    told = event.parse(heard.body).data
+    held = github.assets("v1.2.3")
+    assert set(held) == {"SHA256SUMS", *(f"image-index.json{end}" for end in ("", *SIGNATURES))}
+    for file, end in ((told.index, ""), (told.bundle, SIGNATURES[0]), (told.attestation, SIGNATURES[1])):
+        assert file
+        assert (file.content or "").encode() == held[f"image-index.json{end}"]
+    assert told.release
+    assert (told.version, told.release.url) == ("v1.2.3", f"{forge.url}/acme/images/releases/tag/v1.2.3")
+    headers = (heard.headers[name] for name in (signature.ID, signature.TIMESTAMP, signature.SIGNATURE))
+    assert signature.check(Proof(*headers), heard.body, (secret,), time.time()) == secret
+    assert secret not in str(ran)
+
+
+SIGNATURES = (".sigstore.json", ".intoto.sigstore.json")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
+from emulator import fidelity as evidence
 from emulator.compute import fidelity
 from emulator.compute.discovery import DOCUMENT
 from emulator.compute.fidelity import EVERYWHERE, METHODS
@@ -19,7 +21,54 @@ BEHAVIOURS = [each for behaviours in (EVERYWHERE, *METHODS.values()) for each in
 
 
 def test_the_page_is_made_from_the_registry() -> None:
-    assert PAGE.read_text("utf-8") == fidelity.page(), "run: python -m emulator.compute.fidelity > emulator/FIDELITY.md"
+    measured = evidence.read(evidence.committed())
+    assert PAGE.read_text("utf-8") == fidelity.page(measured), "run: python -m emulator.fidelity"
+
+
+def test_no_default_is_what_a_report_refutes() -> None:
+    assert evidence.disagreeing(evidence.read(evidence.committed())) == {}
+
+
+def report(folder: Path, name: str, date: str, observed: object, **more: object) -> Path:
+    rows = [
+        {"id": "stale_etag", "switch": True, "observed": observed},
+        {"id": "inheritance", "switch": False, "observed": "as assumed"},
+        {"id": "date_form", "switch": True, "observed": None},
+    ]
+    path = folder / name
+    path.write_text(json.dumps({"schema": 1, "date": date, "emulator": False, "rows": rows, **more}), "utf-8")
+    return path
+
+
+def test_what_a_report_settles_is_measured(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evidence, "HERE", tmp_path)
+    (tmp_path / "artifact_registry").mkdir()
+    late, early = report(tmp_path, "a.json", "2027-02-01", 412), report(tmp_path, "b.json", "2027-01-01", 409)
+    assert evidence.main(["--measured", str(late), str(early)]) == 0
+    said = capsys.readouterr()
+    written = (tmp_path / "FIDELITY.md").read_text("utf-8")
+    changed = [line for line in written.splitlines() if line not in fidelity.page().splitlines()]
+    rows = [line for line in changed if line.startswith("|")]
+    assert [row.split(" | ")[3:] for row in rows] == [["measured", "smoke of 2027-02-01: `412`", "`stale_etag` |"]]
+    assert "- *measured*: " in written
+    assert "stale_etag: the service does '412', the emulator '409'" in said.err
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [({"emulator": True}, "proves nothing"), ({"schema": 2}, "another one"), ({"rows": 1}, "another one")],
+)
+def test_what_is_no_evidence(
+    tmp_path: Path, more: dict[str, object], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = report(tmp_path, "a.json", "2027-02-01", 412, **more)
+    assert evidence.main(["--measured", str(path)]) == 1
+    assert says in capsys.readouterr().err
+    path.write_text("[]", "utf-8")
+    assert evidence.main(["--measured", str(path)]) == 1
+    assert evidence.main(["--wrong"]) == 2
 
 
 def test_every_method_is_registered() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from scripts.smoke.probe import switches
 from scripts.smoke.probes import PROBES, UNPROBED
-from testkit.smoking.trying import STRANGER, Tried, cloud, ours
+from testkit.smoking.trying import ID, PROJECT, STRANGER, Tried, cloud, ours, standing
 from testkit.tiers import few
 
 if TYPE_CHECKING:
@@ -23,8 +23,15 @@ ANSWERS = [
     for answer in (get_args(info.annotation) or (True, False))
     if answer != info.default and name not in UNPROBED
 ]
+ALL = {"public": True, "registry": True, "thorough": True, "stranger": STRANGER}
+#: What one project can't tell, and what needs an organisation that forbids domains.
+OPEN = {"copies_counted", "foreign_domain"}
+FOREIGN = [
+    {"project": PROJECT, "name": f"web-{number}", "location": ("us", "eu")[number % 2], "family": "web", "public": True}
+    for number in range(200)
+]
 #: One project can't tell this from what is taken for granted.
-UNTOLD = ("copies_counted", "by_source")
+BY_SOURCE = ("copies_counted", "by_source")
 
 
 @pytest.mark.parametrize(("switch", "answer"), few(ANSWERS, ("stale_etag", 412)))
@@ -38,7 +45,7 @@ def test_the_report_names_what_is_turned_and_nothing_else(tmp_path: Path, switch
         )
         assert ours(emulator) == []
     refuted = {row["id"]: row["observed"] for row in found["rows"] if row["verdict"] == "refuted"}
-    assert refuted == ({} if (switch, answer) == UNTOLD else {switch: answer})
+    assert refuted == ({} if (switch, answer) == BY_SOURCE else {switch: answer})
 
 
 def test_an_organisation_that_forbids_domains(tmp_path: Path) -> None:
@@ -48,3 +55,25 @@ def test_an_organisation_that_forbids_domains(tmp_path: Path) -> None:
         _, found = Tried(emulator, tmp_path, token=ME).go(public=True, only=("access",))
     rows = {row["id"]: row["verdict"] for row in found["rows"]}
     assert rows["foreign_domain"] == "confirmed"
+
+
+@pytest.mark.exhaustive
+def test_all_probes_among_images_of_others(tmp_path: Path) -> None:
+    with cloud(principals=PRINCIPALS, images=FOREIGN) as emulator:
+        before = standing(emulator)
+        tried = Tried(emulator, tmp_path, token=ME)
+        code, found = tried.go(**ALL)
+        assert standing(emulator) == before
+        changed = [
+            f"{entry['target']}/{entry['query'].get('repositoryId', '')}"
+            for entry in emulator.journal()
+            if not entry["method"].endswith(
+                (".get", ".list", ".aggregatedList", ".wait", "getFromFamily", "getIamPolicy")
+            )
+            and not entry["method"].endswith(("testIamPermissions", "imageFamilyViews.get"))
+        ]
+    assert code == 1
+    assert [target for target in changed if f"/girs-{ID}-" not in target] == []
+    settled = {row["id"] for row in found["rows"] if row["verdict"] == "confirmed" and row["switch"]}
+    assert settled == set(switches()) - set(UNPROBED) - OPEN
+    assert not [row["id"] for row in found["rows"] if row["verdict"] == "refuted"]

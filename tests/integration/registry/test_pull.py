@@ -249,3 +249,7 @@ def test_a_host_that_can_not_be_reached_is_unreachable(world: World, monkeypatch
     done = world.check()
     assert (done.exit_code, {row["state"] for row in pulls(done).values()}) == (4, {"unreachable"})
     assert "the proxy http://127.0.0.1:9" in done.log
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere")
+    (row, _) = pulls(world.check()).values()
+    assert "REQUESTS_CA_BUNDLE names no file" in row["message"]
+    assert "Correct REQUESTS_CA_BUNDLE, or unset it" in row["message"]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import google.oauth2.credentials
 from google.auth.compute_engine import _metadata
 
+from emulator.testing import running
 from testkit.identity import OAUTH, Identity
 from testkit.registry.mirroring import SHORT, Registry
 
@@ -15,14 +16,10 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from emulator.testing import Running
 
-
-def test_whoever_signed_in_makes_the_mirrors(
-    emulator: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_person_makes_the_mirrors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_metadata, "_NO_GCE_CHECK", True)
-    with Identity() as identity:
+    with running(scenario={"repository_seconds": 0}) as emulator, Identity() as identity:
         monkeypatch.setattr(google.oauth2.credentials, "_GOOGLE_OAUTH2_TOKEN_ENDPOINT", f"{identity.url}/token")
         monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(identity.user(tmp_path)))
         identity.guard(emulator, ("artifactregistry.*",))
@@ -31,4 +28,4 @@ def test_whoever_signed_in_makes_the_mirrors(
         done = registry("ensure", **SHORT)
         assert (done.exit_code, done.result) == (0, "complete"), done.log
         assert identity.asked[OAUTH]
-    assert all(entry["principal"] for entry in emulator.journal())
+        assert all(entry["principal"] for entry in emulator.journal())

@@ -368,6 +368,13 @@ class TestSigned:
         held.content[number] = held.content[number].replace(b"boot.iso", b"boot.img")
         assert show.run(server, "--key", str(tmp_path / "key.pub"))[0] == 5
 
+    def test_keyless_without_an_identity_fails_at_once(self, github: GitHub, server: Front, caller: Caller) -> None:
+        """Nobody is asked to open a page, and nothing is published unsigned."""
+        left = caller(sign="keyless")
+        assert left.exit_code == 3, left.log
+        assert "id-token: write" in left.log
+        assert (github.releases, server.writes) == ({}, [])
+
     def test_no_key(self, server: Front, caller: Caller) -> None:
         left = caller(sign="key")
         assert left.exit_code == 3

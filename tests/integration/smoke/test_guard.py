@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -110,8 +112,25 @@ def test_its_own_is_made_changed_and_deleted(emulator: Running, client: Guarded,
     assert Journal(tmp_path / "journal.jsonl").created() == [path]
 
 
-def test_what_is_made_is_written_down_before(emulator: Running, tmp_path: Path) -> None:
-    """The line is in the file when the request reaches the service."""
+def test_another_name_is_not_even_looked_for(emulator: Running, client: Guarded) -> None:
+    before = len(emulator.journal())
+    with pytest.raises(Refused, match="a name that no run gives"):
+        client.send("DELETE", f"{IMAGES}/not-there")
+    assert len(emulator.journal()) == before
+
+
+def test_what_is_made_is_written_down_before(
+    emulator: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The line is on the disk when the request reaches the service: file and folder."""
+    synced: list[bool] = []
+    fsync = os.fsync
+
+    def heard(descriptor: int) -> None:
+        synced.append(stat.S_ISDIR(os.fstat(descriptor).st_mode))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", heard)
     tried = Tried(emulator, tmp_path)
     run = tried.run()
     seen: list[list[str]] = []
@@ -119,6 +138,7 @@ def test_what_is_made_is_written_down_before(emulator: Running, tmp_path: Path) 
     body = {"name": f"girs-{ID}-late", "labels": OWN, "sourceSnapshot": f"projects/{PROJECT}/global/snapshots/s"}
     run.client.send("POST", IMAGES, body)
     assert seen[0] == [f"{IMAGES}/girs-{ID}-late"]
+    assert synced == [False, True]
     run.client.send("DELETE", f"{IMAGES}/girs-{ID}-late")
 
 

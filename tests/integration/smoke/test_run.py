@@ -12,7 +12,7 @@ import pytest
 from emulator import scenario
 from scripts.smoke import __main__ as command
 from scripts.smoke import api as services
-from scripts.smoke import report
+from scripts.smoke import cleaning, report
 from scripts.smoke.api import NoCredentials
 from scripts.smoke.options import LABEL
 from scripts.smoke.probe import switches
@@ -20,40 +20,16 @@ from scripts.smoke.probes import PROBES, UNPROBED
 from scripts.smoke.run import Interrupted, Run, Signals
 from testkit.smoking.trying import ID, PROJECT, STRANGER, EmulatorsClock, Tried, cloud, ours, standing
 
-ALL = {"public": True, "registry": True, "thorough": True, "stranger": STRANGER}
 ME = "me-token"
 PRINCIPALS = {ME: {"name": "user:me@corp.example", "permissions": ["*"]}, STRANGER: []}
-#: What one project can't tell, and what needs an organisation that forbids domains.
-UNTOLD = {"copies_counted", "foreign_domain"}
 FOREIGN = [
-    {"project": PROJECT, "name": f"web-{number}", "location": ("us", "eu")[number % 2], "family": "web", "public": True}
-    for number in range(200)
+    {"project": PROJECT, "name": f"web-{number}", "location": "eu", "family": "web", "public": True}
+    for number in range(3)
 ]
 
 
-def test_all_probes_among_images_of_others(tmp_path: Path) -> None:
-    with cloud(principals=PRINCIPALS, images=FOREIGN) as emulator:
-        before = standing(emulator)
-        tried = Tried(emulator, tmp_path, token=ME)
-        code, found = tried.go(**ALL)
-        assert standing(emulator) == before
-        changed = [
-            f"{entry['target']}/{entry['query'].get('repositoryId', '')}"
-            for entry in emulator.journal()
-            if not entry["method"].endswith(
-                (".get", ".list", ".aggregatedList", ".wait", "getFromFamily", "getIamPolicy")
-            )
-            and not entry["method"].endswith(("testIamPermissions", "imageFamilyViews.get"))
-        ]
-    assert code == 1
-    assert [target for target in changed if f"/girs-{ID}-" not in target] == []
-    settled = {row["id"] for row in found["rows"] if row["verdict"] == "confirmed" and row["switch"]}
-    assert settled == set(switches()) - set(UNPROBED) - UNTOLD
-    assert not [row["id"] for row in found["rows"] if row["verdict"] == "refuted"]
-
-
 def test_the_product_is_right_and_nothing_is_left(tmp_path: Path) -> None:
-    with cloud(images=FOREIGN[:3]) as emulator:
+    with cloud(images=FOREIGN) as emulator:
         before = standing(emulator)
         tried = Tried(emulator, tmp_path, product=True)
         code, found = tried.go(only=("copy",))
@@ -69,7 +45,7 @@ def test_the_product_is_right_and_nothing_is_left(tmp_path: Path) -> None:
 
 def test_the_scenario_loads_and_the_report_has_its_schema(tmp_path: Path) -> None:
     with cloud(switches={"stale_etag": 412, "resource_manager": "off"}) as emulator:
-        Tried(emulator, tmp_path).go()
+        Tried(emulator, tmp_path).go(only=("copy", "change", "limit"))
     path = tmp_path / ID
     loaded: Any = scenario.load(path / "smoke-scenario.yaml").switches
     assert (loaded.stale_etag, loaded.resource_manager, loaded.missing_source) == (412, "off", 404)
@@ -201,8 +177,9 @@ def test_the_signals_are_heard_and_given_back() -> None:
     assert signal.getsignal(signal.SIGTERM) is before
 
 
-def test_a_run_with_leftovers_is_no_success(tmp_path: Path) -> None:
+def test_a_run_with_leftovers_is_no_success(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Deletions are refused for ever: the run says what is left, and how to remove it."""
+    monkeypatch.setattr(cleaning, "_LONGEST", 10.0)
     with cloud() as emulator:
         refused = {"kind": "http", "code": 403, "reason": "forbidden", "message": "No."}
         emulator.faults([{"method": "compute.images.delete", "times": None, "action": refused}])

@@ -140,7 +140,7 @@ class Receiving(RuleBasedStateMachine):
 
 
 class TestStates(Receiving.TestCase):  # type: ignore[misc,valid-type]
-    settings = settings(max_examples=15, stateful_step_count=25)
+    settings = settings(max_examples=8, stateful_step_count=20)
 
 
 def test_it_comes_to_an_end(tmp_path: Path) -> None:

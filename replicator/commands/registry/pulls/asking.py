@@ -76,8 +76,10 @@ async def _held(asked: _Asked, manifest: str) -> Held:
         return await json_api.repeated(once, _WAITS, passing=_is_passing, pause=_pause)
     except _Passing as error:
         return error.held
-    except (json_api.Unanswered, SignInFailed) as error:
-        return Held(told=str(error))
+    except json_api.Unanswered as error:
+        return Held(told=" ".join(filter(None, (f"{str(error).rstrip('.')}.", error.remedy))))
+    except SignInFailed as error:
+        return Held(told=error.message)
 
 
 async def _lacking(near: _Asked, far: _Asked, digest: str) -> tuple[str, ...]:

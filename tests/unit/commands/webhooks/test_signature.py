@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 import standardwebhooks
@@ -139,6 +140,49 @@ def test_the_stand_in_for_a_missing_secret_opens_nothing() -> None:
 @given(st.text(max_size=40), st.text(max_size=20), st.text(max_size=80), st.binary(max_size=60))
 def test_nothing_at_random_is_believed_or_crashes(delivery_id: str, timestamp: str, text: str, body: bytes) -> None:
     refused(Proof(delivery_id, timestamp, text), body)
+
+
+class TestWhatIsTaken:
+    def test_the_headers_have_the_names_that_others_look_for(self) -> None:
+        sent = signature.headers([NEW], "msg_1", NOW, BODY)
+        assert set(sent) == {"webhook-id", "webhook-timestamp", "webhook-signature", "x-hub-signature-256"}
+
+    @pytest.mark.parametrize("delivery_id", ["A", "K", "Z", "a", "k", "z", "0", "5", "9", "_", "-", "x" * 100])
+    @pytest.mark.parametrize("timestamp", [str(NOW), f"00{NOW}"])
+    def test_ids_and_times(self, delivery_id: str, timestamp: str) -> None:
+        assert signature.check(_signed(delivery_id, timestamp), BODY, (NEW, OLD), NOW) == NEW
+
+    @pytest.mark.parametrize("before", ["", "v1a,AAAA ", "v1,%% ", "v1,AAAA ", "v1,\u00e4 ", "v1,AAAA " * 7])
+    def test_a_right_one_behind_others(self, before: str) -> None:
+        right = _signed("msg_1", str(NOW))
+        assert signature.check(Proof("msg_1", str(NOW), before + str(right.signature)), BODY, (OLD, NEW), NOW) == NEW
+
+    def test_no_more_than_eight_are_looked_at(self) -> None:
+        right = _signed("msg_1", str(NOW))
+        assert refused(Proof("msg_1", str(NOW), "v1,AAAA " * 8 + str(right.signature))) == "malformed_signature"
+
+    def test_base64_is_strict(self) -> None:
+        text = str(_signed("msg_1", str(NOW)).signature)
+        assert refused(Proof("msg_1", str(NOW), f"{text[:10]}!{text[10:]}")) == "malformed_signature"
+        assert refused(Proof("msg_1", str(NOW), text[3:])) == "malformed_signature"
+
+    def test_of_two_that_signed_the_first_of_ours_counts(self) -> None:
+        sent = proof(signature.headers([OLD, NEW], "msg_1", NOW, BODY))
+        assert signature.check(sent, BODY, (NEW, OLD), NOW) == NEW
+
+    @pytest.mark.parametrize("keys", [(), (NEW,), (NEW, OLD), (NEW, OLD, OTHER)])
+    def test_as_much_is_computed_for_any_hook(self, keys: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+        done: list[bytes] = []
+        real = signature._v1
+
+        def counted(key: bytes, *more: Any) -> bytes:
+            done.append(key)
+            return real(key, *more)
+
+        monkeypatch.setattr(signature, "_v1", counted)
+        wrong = Proof("msg_1", str(NOW), "v1," + base64.b64encode(b"x" * 32).decode())
+        assert refused(wrong, keys=keys) == "bad_signature"
+        assert len(done) == 2
 
 
 class TestSecrets:

@@ -90,7 +90,7 @@ def test_what_is_not_the_service_s_own_is_no_answer(status: int, text: str, agai
         (requests.Timeout(), Lack.ANSWER, True, "No answer from service.example"),
         (OSError("No such file"), Lack.ANSWER, True, "No answer from service.example"),
         (NoToken("The token service is down"), Lack.TOKEN, True, "The token service is down"),
-        (NoWay("No way", remedy="Mend it."), Lack.TOKEN, False, "No way. Mend it."),
+        (NoWay("No way", remedy="Mend it."), Lack.TOKEN, False, "No way"),
         (auth_errors.TransportError("no"), Lack.TOKEN, True, "the sign-in got no answer"),  # type: ignore[no-untyped-call]
     ],
 )
@@ -99,6 +99,7 @@ def test_why_there_is_no_answer(error: Exception, lack: Lack, again: bool, says:
         api(Session(error=error)).send("GET", "v1/a")
     assert (told.value.lack, told.value.again) == (lack, again)
     assert says in str(told.value)
+    assert told.value.remedy == ("" if again else "Mend it.")
     assert TOKEN not in str(told.value)
 
 

@@ -94,8 +94,8 @@ def test_what_holds_of_the_run_and_of_each_replica_is_said_once() -> None:
     error = errors.Interrupted("SIGTERM", 143)
     rows = [failed("eu", errors.Signalled("Interrupted while it was copying")), failed("asia", errors.Signalled("x"))]
     verdict = Verdict(Result.FAILED, 143, error.message, error)
-    assert summary.render(verdict, image(), rows, []).count("go on in Compute Engine") == 1
-    assert summary.render(verdict, None, [], []).count("go on in Compute Engine") == 1
+    assert summary.render(verdict, image(), rows, []).count("takes over what was begun") == 1
+    assert summary.render(verdict, None, [], []).count("takes over what was begun") == 1
 
 
 def failed(location: str, error: errors.ReplicaError) -> ReplicaResult:
