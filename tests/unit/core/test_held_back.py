@@ -25,9 +25,10 @@ def test_what_families_resolve_to_is_told(architecture: str) -> None:
     )
 
 
+@pytest.mark.parametrize("architecture", ["X86_64", "ARM64"])
 @pytest.mark.parametrize(("count", "named", "more"), [(7, 7, 0), (8, 8, 0), (9, 7, 2), (43, 7, 36)])
-def test_of_many_families_few_are_named(count: int, named: int, more: int) -> None:
-    source = image(deprecated="DEPRECATED")
+def test_of_many_families_few_are_named(count: int, named: int, more: int, architecture: str) -> None:
+    source = image(architecture=architecture, deprecated="DEPRECATED")
     said = held_back.warning(source, {("p1", f"web-{number}"): None for number in range(count)})
     assert said.count("resolves to nothing") == named
     assert said.endswith(
