@@ -1,6 +1,6 @@
 """Tries the product on the real cloud, or removes what such runs left: `make smoke`, `make smoke-clean`.
 
-Exit codes: 0 all steps of the product were right and everything is gone (a refuted guess is no failure), 1 not so,
+Exit codes: 0 all steps of the product were right and everything is gone (a refuted guess is not a failure), 1 not so,
 2 wrong arguments, 3 credentials or permissions, 4 unreachable, 130 and 143 a signal.
 """
 

@@ -25,6 +25,7 @@ from emulator.compute.state import Change, Policy
 from emulator.testing import Running, running
 from replicator.__main__ import main
 from replicator.commands.lifecycle.promote import run as turn
+from replicator.commands.lifecycle.retain import run as sweep
 from replicator.commands.replicate import run
 from replicator.replicas.settings import Settings
 from testkit.lifecycle.releases import release
@@ -431,6 +432,32 @@ def a_release_that_goes_back_in_part(stage: Stage) -> Left:
     stdout, loop = io.StringIO(newline=""), VirtualLoop()
     given = {"verb": "rollback", "families": "web", "project_id": "p1"}
     code = turn.run(given, stage.env(), stdout, commands=True, loop_factory=lambda: loop)
+    loop.close()
+    return stage.left(code, stdout.getvalue())
+
+
+@scene("a label that holds", "a date of deletion", "a release's label", "why a deletion is refused")
+def a_sweep_that_deletes_in_part(stage: Stage) -> Left:
+    gone = {"state": "DEPRECATED", "deleted": "2020-01-01T00:00:00Z"}
+    for number in range(1, 6):
+        release(stage.emulator, f"web-{number}", day=9000 + number, copies=("eu",))
+    for name, labels, deprecated in (
+        ("web-1", {"release": stage("a release's label")}, gone),
+        ("web-1-eu", {}, gone),
+        ("web-2-eu", {"hold": stage("a label that holds")}, {}),
+        ("web-3", {}, {"state": "DEPRECATED", "deleted": stage("a date of deletion")}),
+    ):
+        image = stage.emulator.compute.state.image("p1", name, 9e9)
+        assert image
+        stage.emulator.run(lambda image=image, labels=labels: image.labels.update(labels))  # type: ignore[misc]
+        stage.emulator.run(lambda image=image, marked=deprecated: image.fields.update(deprecated=marked))  # type: ignore[misc]
+    message = refused(403, stage("why a deletion is refused"), "forbidden")
+    target = stage.emulator.compute.state.image("p1", "web-1", 9e9)
+    assert target
+    stage.emulator.faults([stage.answers("images.delete", target.id, 403, message)])
+    stdout, loop = io.StringIO(newline=""), VirtualLoop()
+    given = {"families": "web", "project_id": "p1", "keep": "1", "apply": "true"}
+    code = sweep.run(given, stage.env(), stdout, commands=True, loop_factory=lambda: loop)
     loop.close()
     return stage.left(code, stdout.getvalue())
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 MODULES = sorted((ROOT / "replicator").rglob("*.py"))
 
+#: The receiver's page says that it needs a POSIX system: a command of its operator is ended with all that it started.
+POSIX_MODULES = {"replicator/commands/webhooks/receiver/hook_command.py"}
 #: Of the standard library, what Windows lacks.
 POSIX_ONLY = {"fcntl", "grp", "pty", "pwd", "resource", "syslog", "termios", "tty"}
 LACKING = {"add_signal_handler", "fork", "geteuid", "getuid", "kill", "killpg", "mkfifo", "setsid"} | {
@@ -37,6 +39,12 @@ def code() -> dict[str, ast.Module]:
     found = {str(path.relative_to(ROOT)): ast.parse(path.read_text("utf-8")) for path in MODULES}
     assert len(found) > 100
     return found
+
+
+def attempts(module: ast.Module) -> list[ast.Try]:
+    """Return what goes on where an import isn't there."""
+    tries = [node for node in ast.walk(module) if isinstance(node, ast.Try)]
+    return [node for node in tries if "ImportError" in {getattr(each.type, "id", "") for each in node.handlers}]
 
 
 def calls(code: dict[str, ast.Module]) -> Iterator[tuple[str, str, ast.Call]]:
@@ -52,8 +60,11 @@ def calls(code: dict[str, ast.Module]) -> Iterator[tuple[str, str, ast.Call]]:
 class TestTheCode:
     def test_uses_nothing_that_windows_lacks(self, code: dict[str, ast.Module]) -> None:
         for name, module in code.items():
+            if name in POSIX_MODULES:
+                continue
+            tried = {id(node) for attempt in attempts(module) for node in attempt.body}
             for node in ast.walk(module):
-                if isinstance(node, ast.Import):
+                if isinstance(node, ast.Import) and id(node) not in tried:
                     assert not {alias.name.partition(".")[0] for alias in node.names} & POSIX_ONLY, name
                 if isinstance(node, ast.ImportFrom):
                     assert (node.module or "").partition(".")[0] not in POSIX_ONLY, name

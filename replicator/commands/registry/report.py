@@ -187,9 +187,9 @@ def show(runner: Runner, known: Known, verdict: Verdict) -> None:
             for item in known.findings
         ]
     )
+    runner.table(pulling.table(known.pulls))
     if known.findings and not verdict.error:
         runner.line(f"{verdict.reason}.")
-    runner.table(pulling.table(known.pulls))
     for each in known.rewritten:
         if runner.commands and each.mirror:
             runner.line(f"{each.given.text} -> {each.text}")

@@ -118,6 +118,7 @@ def judged(theatre: Theatre, folder: Path, source: str, ids: dict[str, str], bot
     assert (done.exit_code, done.result) in {(0, "complete"), (0, "partial"), (0, "failed"), (3, "failed")}, done.log
     assert done.result == "complete" or source == "web-v1", done.log
     untouched(theatre, ids)
+    looked_for_copies(theatre, ids)
     settled(theatre, folder, source)
     untouched(theatre, ids)
 
@@ -140,6 +141,19 @@ def untouched(theatre: Theatre, ids: dict[str, str]) -> None:
     heads = releases.heads(theatre.emulator)
     assert heads["web"] == "web-v4"
     assert heads["web-eu"] in {"web-v3-eu", "web-v4-eu"}
+
+
+def looked_for_copies(theatre: Theatre, ids: dict[str, str]) -> None:
+    """No source is deleted that has a copy, unless that was begun after the last look at what was copied from it."""
+    journal = theatre.emulator.journal()
+    targets = [each["target"].split("/")[-1] for each in journal]
+    methods = [each["method"].split(".")[-1] if each["committed"] or not each["body"] else "" for each in journal]
+    for at in (
+        number for number, target in enumerate(targets) if target == ids["web-v1"] and methods[number] == "delete"
+    ):
+        looked = max(n for n in range(at) if methods[n] == "list" and "sourceImage" in str(journal[n]["query"]))
+        begun = [n for n in range(at) if methods[n] == "insert" and targets[n].startswith("web-v1-")]
+        assert all(number > looked for number in begun)
 
 
 def settled(theatre: Theatre, folder: Path, source: str) -> None:

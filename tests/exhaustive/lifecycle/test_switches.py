@@ -10,6 +10,7 @@ from emulator.testing import running
 from replicator.commands.lifecycle.promote import run as turn
 from testkit.action import Action
 from testkit.lifecycle import releases
+from testkit.lifecycle.listing import listed
 from testkit.lifecycle.sweeping import Swept, names, pass_time, two_lines
 
 if TYPE_CHECKING:
@@ -29,6 +30,12 @@ VALUES = [(switch, value) for switch, values in SWITCHES.items() for value in va
 #: What is to be deleted at once, and what is retired first, of the world of `two_lines`.
 PURGED = {"web-v1", "web-v1-eu", "web-v1-asia", "arm-v1", "arm-v1-eu"}
 RETIRED = {"web-v2", "web-v2-eu", "web-v2-asia", "arm-v2", "arm-v2-eu"}
+#: What is left after the first sweep.
+STATUSES = {
+    f"{stem}-v{number}": status
+    for stem in ("web", "arm")
+    for number, status in ((5, "default"), (4, "published"), (3, "published"), (2, "retired"))
+}
 
 
 @pytest.mark.parametrize(("switch", "value"), VALUES)
@@ -40,6 +47,9 @@ def test_three_sweeps(switch: str, value: str, tmp_path: Path, record_property: 
         first = Swept(emulator, tmp_path, given)
         assert (first.exit_code, first.document["retired"], first.document["purged"]) == (0, 5, 5), first.log
         assert names(emulator) == before - PURGED
+        told = listed(emulator, {"families": "web, web-arm64", "project_id": "p1"})
+        assert told.exit_code == 0, told.log
+        assert {name: row["status"] for (_, name), row in told.rows.items()} == STATUSES
         second = Swept(emulator, tmp_path, given)
         assert (second.exit_code, second.changed) == (0, []), second.log
         pass_time(emulator, 8)

@@ -164,7 +164,7 @@ class TestParents:
         assert done.result == "complete", done.log
         assert set(origins(action).values()) == {"web-1"}
         assert done.seconds > 3600
-        assert "shows how. The source is tried next. Next try in 35" in done.log
+        assert ". The source is tried next. Next try in 35" in done.log
 
     def test_that_may_not_be_used_and_there_is_no_time_to_ask_the_source(self, action: Action) -> None:
         action.emulator.faults([refuse(f'"sourceImage":"{SOURCE}-')])

@@ -236,6 +236,18 @@ def test_a_target_that_was_withdrawn_itself(emulator: Running, action: Action) -
     assert "web-v1-eu, marked DEPRECATED, is made ACTIVE again" in done.log
 
 
+def test_a_family_that_nothing_newer_leads_is_left_alone(emulator: Running, action: Action) -> None:
+    """Somebody else's image leads it, before and after; the rerun that names the release isn't refused for it."""
+    release(emulator, "web-v1", day=1)
+    release(emulator, "web-v2", day=2, copies=("eu",))
+    add(emulator, "web-gone-asia", day=3, family="web-asia", location="asia")
+    for given in ({}, {"to": "web-v1"}):
+        done = back(action, **given)
+        assert done.exit_code == 0, done.log
+        assert heads(emulator) == {"web": "web-v1", "web-eu": "web-v1-eu", "web-asia": "web-gone-asia"}
+    assert len(changes(emulator)) == 2
+
+
 def test_it_goes_back_only(emulator: Running, action: Action) -> None:
     """A newer release than the default is named: that is a promotion, and the command for it is given."""
     two_lines(emulator)

@@ -67,6 +67,13 @@ def test_a_field_that_is_not_compared_is_right(architecture: str) -> None:
     assert free.right(image(architecture=architecture), image(archive_size_bytes=7)) is True
 
 
+def test_a_confidential_disk_is_told_in_words() -> None:
+    (found,) = compare.content(image(confidential=True), replica(), copy())
+    assert str(found) == "enableConfidentialCompute: wanted true, found nothing"
+    (found,) = compare.content(image(), replica(), copy(confidential=True))
+    assert str(found) == "enableConfidentialCompute: wanted nothing, found true"
+
+
 KEYS = frozenset({ShieldedKey("pk", "X509 a"), ShieldedKey("dbxs", "BIN b")})
 
 
@@ -90,6 +97,12 @@ KEYS = frozenset({ShieldedKey("pk", "X509 a"), ShieldedKey("dbxs", "BIN b")})
         *(
             ({"guest_os_features": frozenset()}, {"guest_os_features": frozenset({feature})}, ["guestOsFeatures"])
             for feature in ("UEFI_COMPATIBLE", "SECURE_BOOT", "WINDOWS")
+        ),
+        ({"architecture": "ARM64"}, {"architecture": "ARM64", "disk_size_gb": 7}, ["diskSizeGb"]),
+        (
+            {"architecture": "ARM64", "confidential": False},
+            {"architecture": "ARM64", "confidential": True},
+            ["enableConfidentialCompute"],
         ),
         ({"architecture": "ARM64", "licenses": frozenset()}, {"architecture": "ARM64"}, []),
         ({"architecture": "ARCHITECTURE_UNSPECIFIED"}, {"architecture": "ARM64"}, []),

@@ -18,18 +18,41 @@ HOUR = timedelta(hours=1)
         (1, 1, ""),
         (23, 23.5, ""),
         (1, 24, ""),
+        (1, 25, ""),
+        (24, 24, ""),
         (25, 25, "1 days ago. If this job built an image, that is not its manifest"),
         (24 * 90, 24 * 90, "90 days ago"),
         (1, 26, "it may be another image of that name"),
         (24 * 90, 1, "it may be another image of that name"),
     ],
-    ids=["unsaid", "just now", "yesterday", "a long build", "older", "committed", "older image", "newer image"],
+    ids=[
+        "unsaid",
+        "just now",
+        "yesterday",
+        "a long build",
+        "one of a day",
+        "a day ago",
+        "older",
+        "committed",
+        "older image",
+        "newer image",
+    ],
 )
 def test_ages(built: float | None, created: float, says: str) -> None:
     """Hours ago: when the build ended, and when the image was made."""
     told = manifest_age.doubt(None if built is None else NOW - built * HOUR, NOW - created * HOUR, NOW)
     assert says in told
     assert bool(told) is bool(says)
+
+
+def test_both_times_are_told() -> None:
+    assert manifest_age.doubt(NOW - 2 * HOUR, NOW - 50 * HOUR, NOW) == (
+        "packer_manifest says that its last build ended at 2026-11-28 10:00 UTC, and the image that it names was made at "
+        "2026-11-26 10:00 UTC: it may be another image of that name."
+    )
+    assert manifest_age.doubt(NOW - 72 * HOUR, NOW - 72 * HOUR, NOW).startswith(
+        "packer_manifest is of a build that ended at 2026-11-25 12:00 UTC, 3 days ago. If"
+    )
 
 
 @pytest.mark.parametrize(

@@ -134,7 +134,8 @@ def _turn(goal: Goal, family: Family, carrying: Sequence[Image], before: Image |
     newer = _newer(goal, family)
     own = sorted((image for image in goal.target.members if family_of(image) == family), key=age, reverse=True)
     still = Turn(family=family, line=line, before=before, wanted=before)
-    if not newer and not (goal.named and own):
+    if not newer and not (goal.named and any(image.deprecated for image in own)):
+        # Nothing newer of the line leads it, so it has nothing to go back from: what does lead it is not ours to judge.
         return still, None
     lead = next((image for image in own if image.status not in DEAD), None)
     if problem := _unfit(goal, lead, own):

@@ -45,7 +45,7 @@ def run(
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(index)
         told = Path(folder, "record.json")
-        told.write_text(json.dumps(record, sort_keys=True) + "\n", encoding="utf-8")
+        told.write_bytes(json.dumps(record, sort_keys=True).encode() + b"\n")
         env = {
             "PATH": _PATH,
             "LANG": "C.UTF-8",
