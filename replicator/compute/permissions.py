@@ -1,4 +1,4 @@
-"""Lists which IAM permission each API method needs, and a predefined role that holds it."""
+"""Lists which IAM permission each API method needs, for remedies and pages, and a predefined role that holds it."""
 
 from __future__ import annotations
 
