@@ -34,13 +34,15 @@ class Recorder:
 
     def answer(self, verb: str, path: str, body: str) -> Any:
         """What gcloud is told."""
-        reading = verb == "GET" or path.endswith((":getIamPolicy", ":queryTestablePermissions"))
+        reading = verb == "GET" or path.endswith((":getIamPolicy", ":queryTestablePermissions", ":testIamPermissions"))
         if not reading:
             self.changes.append((f"{verb} {path}", body))
         if path.endswith(":setIamPolicy"):
             return json.loads(body)["policy"]
         if path.endswith(":getIamPolicy"):
             return {"etag": "ACAB", "version": 1}
+        if path.endswith(":testIamPermissions"):
+            return {"permissions": json.loads(body)["permissions"]}
         if "/roles" in path:
             return {"name": path.strip("/"), "etag": "ACAB", "includedPermissions": PERMISSIONS}
         if "workloadIdentityPools" in path or "/services" in path:

@@ -5,6 +5,7 @@ Compute lines meet the emulator; those for other services meet `testkit.recorder
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -349,6 +350,11 @@ INLINE = sorted(
 def test_lines_within_sentences(emulator: Running, shell: Shell, command: str) -> None:
     for name in ("web-v1", "web-v1-asia"):
         emulator.add_image(project=PROJECT, name=name)
+    # What `gcloud auth application-default login` leaves, in which a line may change the quota project.
+    signed_in = {"type": "authorized_user", "client_id": "id", "client_secret": "secret", "refresh_token": "token"}
+    config = shell.folder / "gcloud"
+    config.mkdir(exist_ok=True)
+    (config / "application_default_credentials.json").write_text(json.dumps(signed_in), encoding="utf-8")
     shell(filled(command.replace("…", "web-v1", 1).replace("…", PROJECT)))
 
 

@@ -41,7 +41,7 @@ def test_release(jobs: Jobs) -> None:
     assert [image["architecture"] for image in merged] == ["ARM64", "X86_64"]
     assert {image["revision"]["commit"] for image in merged} == {TAG.sha}
     assert jobs.families() == {"web-eu", "web-asia", "web-arm64-eu", "web-arm64-asia"}
-    assert "ARM64 eu" in {note.title for note in run.annotations}
+    assert any("ARM64 eu" in note.title for note in run.annotations)
     assert "ARM64 eu" in run.summary
     again = jobs.merge()
     assert again.outputs["index_digest"] == run.outputs["index_digest"]
