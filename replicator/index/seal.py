@@ -71,7 +71,7 @@ async def seal(signer: Signer, document: dict[str, Any], target: Path, env: Mapp
 
 
 async def seal_file(signer: Signer, data: bytes, target: Path) -> tuple[Path, Path]:
-    """Sign a file that is no index; write it to `target`, and its signature beside it. Raises CannotSign.
+    """Sign a file other than an index; write it to `target`, and its signature beside it. Raises CannotSign.
 
     Returns the paths of the signature and of the file.
     """
