@@ -143,7 +143,7 @@ def _together(given: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     if given.get("sign", Sign.OFF).lower() != Sign.OFF and verb not in _WRITING:
         yield "sign", f"is for {' and '.join(_WRITING)}, which write mirrors.json: leave it out"
     if given.get("bundle") and (verb != "rewrite" or not given.get("mirrors")):
-        yield "bundle", "is the signature over the mirrors.json that `rewrite` is given by mirrors: leave it out"
+        yield "bundle", "is the signature over the mirrors.json that `rewrite` is given by mirrors: give both, or none"
 
 
 def _read(settings: RegistrySettings, env: Mapping[str, str], problems: list[InputProblem]) -> Inputs:

@@ -80,7 +80,7 @@ def test_with_a_key(registry: Registry, policy: tuple[str, ...], tmp_path: Path)
     tampered.write_bytes(unsigned.replace(b"p1", b"p2"))
     torn = tmp_path / "torn.json"
     torn.write_bytes(bundle.read_bytes()[:-40])
-    foes = [
+    foes: list[tuple[Path, Path, *tuple[str, ...]]] = [
         (record, bundle, "--key", str(tmp_path / "other.pub")),
         (tampered, bundle, *policy),
         (record, torn, *policy),
@@ -101,7 +101,7 @@ def test_what_is_not_right_stands_in_no_signed_record(registry: Registry, policy
 @pytest.mark.skipif(bool(world.without_cosign()), reason=world.without_cosign())
 def test_cosign_believes_the_key(registry: Registry, policy: tuple[str, ...]) -> None:
     record, bundle = signed(registry("ensure", sign="key", **SHORT))
-    asked = ("verify-blob", "--bundle", bundle, "--insecure-ignore-tlog", *policy)
+    asked: tuple[str | Path, ...] = ("verify-blob", "--bundle", bundle, "--insecure-ignore-tlog", *policy)
     said = world.run_cosign(*asked, record)
     assert (said.returncode, "Verified OK" in said.stderr) == (0, True), said.stderr
     record.write_bytes(record.read_bytes() + b" ")
