@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _SENDERS, _EACH, _INDEXES = 32, 25, 96
-#: So many make a body of some 64 KiB.
+#: They make a body of some 64 KiB.
 _LOCATIONS = 43
 
 

@@ -107,7 +107,7 @@ MODULES = (
     Module("compute/trouble/connection", ("unit/compute/test_connection.py",)),
     Module("compute/trouble/environment", ("unit/compute/test_connection.py",)),
     Module("core/image_fields", ("unit/core/test_image_fields.py", "unit/core/test_compare.py")),
-    Module("core/held_back", ("integration/commands/test_held_back.py",)),
+    Module("core/held_back", ("unit/core/test_held_back.py", "integration/commands/test_held_back.py")),
     Module("inputs/manifest_age", ("unit/inputs/test_manifest_age.py",)),
     Module("commands/replicate/preflight", ("integration/commands/test_preflight.py",)),
     Module("compute/services/resource_manager", ("integration/commands/test_preflight.py",)),

@@ -1,4 +1,4 @@
-"""Quotes a wrong value for people, or describes it where it may be a secret that was put in the wrong place."""
+"""Decides whether a wrong value is quoted to people, or only described: it may be a secret in the wrong place."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Removes credentials (tokens, keys, passwords in URLs) from text before it is printed or stored."""
+"""Removes credentials (tokens, keys, passwords in URLs) from texts of services before they are printed or stored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lists the IAM permissions that each call needs, and a predefined role that holds each permission."""
+"""Lists which IAM permission each API method needs, for remedies and pages, and a predefined role that holds it."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Classifies refusals of the API: one table from (method, status, reason, words) to an error and what is done about it.
+"""Looks an answer of the API up in the table of refusals, `trouble.table`, and returns the error that it means.
 
 HTTP status alone never decides: 403 may mean "never" (a permission), "in a minute" (a rate) or "ask for more"
 (a quota), and 412 is an organisation's policy on insert but a stale fingerprint on setLabels.
-The table is in `trouble.table`. Pure.
+Pure.
 """
 
 from __future__ import annotations

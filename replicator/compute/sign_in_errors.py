@@ -1,6 +1,6 @@
-"""Recognises which sign-in failure it is, by the environment and the service's answer; `errors` has its text.
+"""Turns an exception of google-auth into the error that ends the run, by the environment and by `trouble.sign_in`.
 
-Answers are never quoted, because they may hold tokens. What they mean is in `trouble.sign_in`.
+Answers are never quoted, because they may hold tokens.
 """
 
 from __future__ import annotations

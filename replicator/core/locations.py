@@ -1,4 +1,4 @@
-"""Lists the storage locations: regions and coordinates, which multi-region or part of the world each belongs to.
+"""Lists the storage locations with their coordinates and parts of the world, and computes the distances between them.
 
 This is the one table of places, and all that is nearer or farther is told from it. Regions that are newer than the
 table are accepted by the form of their names.

@@ -1,4 +1,4 @@
-"""Tells a Packer manifest that is not of this job's build by the time that it says of itself."""
+"""Tells a Packer manifest that is older than the image it names, or than this job, by the times they say."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Computes the distances behind the queue's choices, and the waves of copies that the plan forecasts. Pure.
+"""Forecasts the waves of copies for the plan, and pairs locations with the nearest origins by `core.locations`. Pure.
 
 Because replicas become origins themselves, many locations take a few waves instead of many hours.
 """

@@ -1,4 +1,4 @@
-"""Plans what happens to each replica before anything changes: copy, adopt, repair, replace if FAILED, or refuse.
+"""Decides what happens to each replica before anything changes: copy, adopt, repair, replace (if FAILED), refuse.
 
 Pure.
 """

@@ -1,4 +1,4 @@
-"""Adds to a run what making or promoting replicas needs: signing and writing the index, reporting each replica."""
+"""Signs and writes the index at the end of `replicate` and `merge`; reports each replica: outputs, table, summary."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Judges a run by the outcomes of its replicas: result, exit code, and one sentence for people. Pure."""
+"""Judges a run by its replicas' outcomes: decides the result, the exit code and the sentence that ends it. Pure."""
 
 from __future__ import annotations
 

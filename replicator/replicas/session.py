@@ -1,4 +1,4 @@
-"""Carries out steps of a plan: changes an image, waits for its operation, reads it back; turns failures into errors."""
+"""Makes one change to one image: sends it, waits for its operation, reads the image back; failures become errors."""
 
 from __future__ import annotations
 

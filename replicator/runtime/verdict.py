@@ -1,4 +1,4 @@
-"""Defines the verdict on a run: its result, its exit code, and the reason in one sentence. Pure."""
+"""Defines the type of a verdict, which each command fills in: result, exit code, reason. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Asks, before the first copy, whether the permissions are there that the plan needs; changes nothing.
+"""Chooses the permissions that a plan needs, and asks before the first copy whether they are there; changes nothing.
 
 At most two questions a project: about the source, or else about one replica that exists, and about what is to be made.
 """

@@ -1,4 +1,4 @@
-"""Deletes an image by its id, right after a check that nothing speaks against it; no other way leads to the call."""
+"""Deletes an image of an old release by its id, for `retain`, right after a check that nothing speaks against it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds the rows of the table of refusals that no wait mends: what an answer names decides what helps. Pure."""
+"""Holds the rows of the table of refusals about set-up: billing, APIs, permissions, policies, quota projects. Pure."""
 
 from __future__ import annotations
 

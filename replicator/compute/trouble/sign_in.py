@@ -1,4 +1,4 @@
-"""Holds the table of what the token services' refusals mean, by what an answer names first. Pure.
+"""Holds the table of what answers of the token services (STS, IAM Credentials, OAuth) mean. Pure.
 
 The wordings are those of Google's services as users report them, and those on google-github-actions/auth's
 troubleshooting page.

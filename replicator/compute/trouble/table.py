@@ -1,4 +1,4 @@
-"""Holds the table of refusals: from (method, status, what the answer says) to an error and what is done about it. Pure.
+"""Holds the table of refusals: which answer means which error, what people are told, whether it is repeated. Pure.
 
 What an answer names decides before its HTTP status does, and the rows are the same for the error of an operation.
 The signals come from Google's error documentation and from the reports that docs/facts-and-guesses.md collects
