@@ -49,7 +49,7 @@ class Access(StrEnum):
 
 
 class Sign(StrEnum):
-    """How the index is signed: the input `sign`."""
+    """How a file is signed: the input `sign`."""
 
     OFF = "off"
     KEYLESS = "keyless"

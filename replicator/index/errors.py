@@ -7,18 +7,18 @@ from replicator.core.errors import Advice, ExitCode, ReplicatorError
 
 
 class CannotSign(ReplicatorError):
-    """The index can't be signed, so no family is moved, and no index is written."""
+    """A file can't be signed, so it isn't written, and what would rely on it isn't done."""
 
 
 class SignatureWrong(ReplicatorError):
-    """An index isn't signed as the policy requires, or nobody can tell."""
+    """A file isn't signed as the policy requires, or nobody can tell."""
 
 
 _NEVER_UNSIGNED = "Signing was asked for, and nothing is published unsigned."
 
-INDEX_UNSIGNED = Advice(
-    title="Index can't be signed",
-    meaning="The index can't be signed, so no family is moved, and no index is written.",
+UNSIGNED = Advice(
+    title="File can't be signed",
+    meaning="The index, or `mirrors.json`, can't be signed, so it isn't written, and no family is moved.",
     why=_NEVER_UNSIGNED,
 )
 
@@ -62,8 +62,8 @@ TRUST_UNUSABLE = Advice(
     "reachable, and kept in XDG_CACHE_HOME or in `.cache` of the home folder, which must be writable.",
 )
 
-_DISTRUST = "Don't use the images that it names. Fetch index and bundle again from where they were published."
-_IF_RIGHT = "If that identity is the right one, correct the policy; else don't use the images that the index names."
+_DISTRUST = "Don't use what it names. Fetch the file and its bundle again from where they were published."
+_IF_RIGHT = "If that identity is the right one, correct the policy; else don't use what the file names."
 
 BUNDLE_UNUSABLE = Advice(
     title="Bundle can't be used",
@@ -84,7 +84,7 @@ OTHER_KIND_OF_BUNDLE = Advice(
 OTHER_FILE = Advice(
     title="Signature of another file",
     meaning="The signature is over other bytes than this file's.",
-    why="The file was changed after it was signed, or index and bundle are of different releases.",
+    why="The file was changed after it was signed, or it and its bundle are of different releases.",
     remedy=_DISTRUST,
     exit_code=ExitCode.SIGNATURE_WRONG,
 )
@@ -107,7 +107,7 @@ SIGNATURE_BROKEN = Advice(
 
 OTHER_IDENTITY = Advice(
     title="Signed by another identity",
-    meaning="The index is signed, but not by the identity that the policy names.",
+    meaning="The file is signed, but not by the identity that the policy names.",
     why="The whole identity must match the regular expression, not only a part of it.",
     remedy=_IF_RIGHT,
     exit_code=ExitCode.SIGNATURE_WRONG,
@@ -133,6 +133,6 @@ UNTRUSTED = Advice(
     title="Signature isn't trusted",
     meaning="Certificate or log entry don't come from the Sigstore that is trusted.",
     why="The certificate, its log and the signature's log must be those of the trusted root.",
-    remedy="If another Sigstore than the public one signed, give its trusted root; else don't use the images.",
+    remedy="If another Sigstore than the public one signed, give its trusted root; else don't use the file.",
     exit_code=ExitCode.SIGNATURE_WRONG,
 )

@@ -1,8 +1,9 @@
-"""Writes an index together with its signatures; an index that must be signed is never written unsigned."""
+"""Writes a file together with its signatures; a file that must be signed is never written unsigned."""
 
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from replicator.bootstrap import decide
@@ -13,7 +14,7 @@ from replicator.index import image_index
 from replicator.index.errors import CannotSign
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from replicator.index.sign import Signer
@@ -58,26 +59,44 @@ async def seal(signer: Signer, document: dict[str, Any], target: Path, env: Mapp
     from replicator.index import provenance, sign
 
     data = image_index.to_bytes(document)
-    # In a thread, so that signals are handled while services are asked, some of them without a time limit.
-    signs = asyncio.get_running_loop().run_in_executor(
-        DaemonThreads(), signer.sign, data, provenance.statement(document, env)
-    )
-    kept: list[Path] = []
-    try:
-        blob, about = await asyncio.wait_for(signs, LONGEST)
-        # The index is written last, so that an index never exists without its signatures.
-        for suffix, content in ((sign.BUNDLE_SUFFIX, blob), (sign.ATTESTATION_SUFFIX, about), ("", data)):
-            kept.append(image_index.write(content, target.parent, target.name + suffix))
-    except TimeoutError:
-        raise CannotSign(index_errors.SIGSTORE_FAILED, f"Sigstore did not answer for {LONGEST:g} seconds") from None
-    except OSError as error:
-        for path in kept:
-            path.unlink(missing_ok=True)
-        raise CannotSign(index_errors.INDEX_UNSIGNED, f"The signed index could not be written: {error}") from None
-    bundle, attestation, itself = map(str, kept)
+    signs = partial(signer.sign, data, provenance.statement(document, env))
+    paths = await _sealed(signs, (sign.BUNDLE_SUFFIX, sign.ATTESTATION_SUFFIX), data, target)
+    bundle, attestation, itself = map(str, paths)
     return image_index.Written(
         index_path=itself,
         index_digest=image_index.digest(data),
         bundle_path=bundle,
         attestation_path=attestation,
     )
+
+
+async def seal_file(signer: Signer, data: bytes, target: Path) -> tuple[Path, Path]:
+    """Sign a file other than an index; write it to `target`, and its signature beside it. Raises CannotSign.
+
+    Returns the paths of the signature and of the file.
+    """
+    from replicator.index import sign
+
+    bundle, itself = await _sealed(lambda: [signer.sign_file(data)], [sign.BUNDLE_SUFFIX], data, target)
+    return bundle, itself
+
+
+async def _sealed(
+    signs: Callable[[], Sequence[bytes]], suffixes: Sequence[str], data: bytes, target: Path
+) -> list[Path]:
+    """Make the signatures, and write them and the file; returns the paths in this order."""
+    # In a thread, so that signals are handled while services are asked, some of them without a time limit.
+    signing = asyncio.get_running_loop().run_in_executor(DaemonThreads(), signs)
+    kept: list[Path] = []
+    try:
+        signatures = await asyncio.wait_for(signing, LONGEST)
+        # The file is written last, so that it never exists without its signatures.
+        for suffix, content in (*zip(suffixes, signatures, strict=True), ("", data)):
+            kept.append(image_index.write(content, target.parent, target.name + suffix))
+    except TimeoutError:
+        raise CannotSign(index_errors.SIGSTORE_FAILED, f"Sigstore did not answer for {LONGEST:g} seconds") from None
+    except OSError as error:
+        for path in kept:
+            path.unlink(missing_ok=True)
+        raise CannotSign(index_errors.UNSIGNED, f"The signed file could not be written: {error}") from None
+    return kept

@@ -1,4 +1,4 @@
-"""Signs an index, keyless or with a key: a bundle over its bytes, and a bundle over the statement about it.
+"""Signs a file, keyless or with a key: a bundle over its bytes, and of an index one over the statement about it.
 
 Failures that can be foreseen are raised before anything is made: `signer` returns a `Signer` or raises.
 """
@@ -168,9 +168,7 @@ class KeylessSigner:
                 about = signer.sign_dsse(dsse.Statement(statement)) if statement else None
         except Exception as error:
             # Sigstore's exceptions quote whole answers, and come from many libraries.
-            raise CannotSign(
-                index_errors.SIGSTORE_FAILED, f"Sigstore could not sign the index ({_kind(error)})"
-            ) from error
+            raise CannotSign(index_errors.SIGSTORE_FAILED, f"Sigstore could not sign ({_kind(error)})") from error
         self._who = ", ".join(identities(blob.signing_certificate))
         return blob.to_json().encode() + b"\n", about.to_json().encode() + b"\n" if about else b""
 
@@ -211,12 +209,12 @@ def _kind(error: BaseException) -> str:
 
 
 def _no_token(env: Mapping[str, str]) -> CannotSign:
-    what = "The index can't be signed keyless: the job has no right to an identity token"
+    what = "Nothing can be signed keyless: the job has no right to an identity token"
     if env.get("GITHUB_ACTIONS") != "true":
         build = ci_build.of(env)
         return CannotSign(
             index_errors.NO_SIGNING_TOKEN,
-            "An index can be signed keyless in a workflow only: there is no identity token here",
+            "Only a workflow can sign keyless: there is no identity token here",
             remedy=f"Sign with a key: `--sign key`, with {_KEY_OUTSIDE[build.system if build else '']}.",
             lines="",
         )

@@ -1,4 +1,4 @@
-"""Declares the settings by which commands verify an index: its signatures, and who must have signed."""
+"""Declares the settings by which commands verify a file: its signatures, and who must have signed."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _WHO = ("certificate_identity_regexp", "certificate_oidc_issuer")
 #: The inputs that say who must have signed.
 POLICY = (*_WHO, "key", "trusted_root")
 #: The heading of these settings in the help.
-HEADING = "who signed the index"
+HEADING = "who signed"
 
 
-class SignerSettings(BaseModel):
-    """The signatures, and the policy that they must meet."""
+class IndexSignatures(BaseModel):
+    """The signatures over an index."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
@@ -32,6 +32,18 @@ class SignerSettings(BaseModel):
     """
     attestation: Annotated[str, Option(HEADING, "FILE")] = ""
     """The signed statement about the index, `image-index.json.intoto.sigstore.json`. It needs a policy, too."""
+
+    @property
+    def signatures(self) -> dict[str, str]:
+        """The files that sign the index, by their inputs."""
+        return {name: file for name in ("bundle", "attestation") if (file := getattr(self, name))}
+
+
+class PolicySettings(BaseModel):
+    """The policy that signatures must meet."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
     certificate_identity_regexp: Annotated[str, Option(HEADING, "REGEXP")] = ""
     """The identity that must have signed keyless: a regular expression that matches the whole identity."""
     certificate_oidc_issuer: Annotated[str, Option(HEADING, "URL")] = ""
@@ -41,10 +53,9 @@ class SignerSettings(BaseModel):
     trusted_root: Annotated[str, Option(HEADING, "FILE")] = ""
     """A file with a trusted root of Sigstore, to verify offline or with another Sigstore than the public one."""
 
-    @property
-    def signatures(self) -> dict[str, str]:
-        """The files that sign the index, by their inputs."""
-        return {name: file for name in ("bundle", "attestation") if (file := getattr(self, name))}
+
+class SignerSettings(PolicySettings, IndexSignatures):
+    """The signatures over an index, and the policy that they must meet."""
 
 
 class SignatureSettings(SignerSettings):

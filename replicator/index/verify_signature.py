@@ -1,4 +1,4 @@
-"""Verifies an index's signatures: the signer's identity or key against the policy, and that the signed bytes match.
+"""Verifies a file's signatures: the signer's identity or key against the policy, and that the signed bytes match.
 
 Our own checks come first, so that the messages are our own; sigstore-python then checks that the certificate and its
 log entry are Sigstore's.
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from sigstore.models import Bundle as SigstoreBundle
 
     from replicator.index.bundle import Bundle
-    from replicator.index.signature_settings import SignerSettings
+    from replicator.index.signature_settings import PolicySettings
 
 
 _LARGEST_KEY = 2**16
@@ -73,7 +73,7 @@ class Signed:
     """When, as a log or a time-stamping authority vouches for it; None for a key, and where several times are given."""
 
 
-def policy(wanted: SignerSettings, env: Mapping[str, str], *, offline: bool = False) -> SignerPolicy:
+def policy(wanted: PolicySettings, env: Mapping[str, str], *, offline: bool = False) -> SignerPolicy:
     """Return the policy that the settings describe; `offline` uses a public trusted root that was fetched earlier.
 
     Raises BadSettings, and ReplicatorError for a bad trust config.

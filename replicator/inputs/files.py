@@ -26,7 +26,13 @@ def given(text: str, env: Mapping[str, str], *, largest: int) -> str:
     make the log quote any file of the machine.
     """
     with _without_secrets(text):
-        return read(Path(env.get("GITHUB_WORKSPACE", "")) / text, largest=largest, within=_folders(env))
+        return decoded(given_bytes(text, env, largest=largest), Path(env.get("GITHUB_WORKSPACE", "")) / text)
+
+
+def given_bytes(text: str, env: Mapping[str, str], *, largest: int) -> bytes:
+    """Return the bytes of a file that an input names, under the same conditions as `given`. Raises Unfit."""
+    with _without_secrets(text):
+        return read_bytes(Path(env.get("GITHUB_WORKSPACE", "")) / text, largest=largest, within=_folders(env))
 
 
 def place(text: str, env: Mapping[str, str]) -> Path:
@@ -86,7 +92,11 @@ def read(path: Path, *, largest: int, within: Sequence[Path] = ()) -> str:
 
     Raises Unfit.
     """
-    data = read_bytes(path, largest=largest, within=within)
+    return decoded(read_bytes(path, largest=largest, within=within), path)
+
+
+def decoded(data: bytes, path: Path) -> str:
+    """Return the text of a file from its bytes. Raises Unfit unless they are UTF-8."""
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:

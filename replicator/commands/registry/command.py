@@ -6,7 +6,8 @@ from replicator.bootstrap.command import Answering, Command
 
 _SETTINGS = "commands.registry.settings:RegistrySettings"
 _RUN = "commands.registry.run:run"
-_REFERENCES = ("mirrors", "zone", "images", "file", "format", "output")
+_SIGNER = ("bundle", "certificate_identity_regexp", "certificate_oidc_issuer", "key", "trusted_root")
+_REFERENCES = (*_SIGNER, "mirrors", "zone", "images", "file", "format", "output")
 _PULLS = ("pull",)
 _CONFIG = ("config", "project_id", "registry_locations", "registry_upstream", "cleanup_policy_file")
 
@@ -31,6 +32,7 @@ COMMANDS = [
             "result": "",
             "reason": "",
             "mirrors_path": "",
+            "bundle_path": "",
             "mirrors": "[]",
             "pulls": "[]",
             "images": "[]",
@@ -44,7 +46,7 @@ COMMANDS = [
         run=_RUN,
         settings=_SETTINGS,
         preset={"command": "policies"},
-        without=(*_PULLS, *_REFERENCES),
+        without=("sign", *_PULLS, *_REFERENCES),
         examples=("registry policies --config registry.yaml", "registry policies --config registry.yaml --apply"),
     ),
     Command(
@@ -65,7 +67,7 @@ COMMANDS = [
         run=_RUN,
         settings=_SETTINGS,
         preset={"command": "rewrite"},
-        without=("apply", "cleanup_policy_file", *_PULLS),
+        without=("apply", "sign", "cleanup_policy_file", *_PULLS),
         operands="images",
         metavar="REF",
         answer_format="format",
@@ -80,7 +82,7 @@ COMMANDS = [
         run=_RUN,
         settings=_SETTINGS,
         preset={"command": "hosts"},
-        without=("apply", "mirrors", "zone", "output", *_PULLS, *_CONFIG),
+        without=("apply", "sign", *_SIGNER, "mirrors", "zone", "output", *_PULLS, *_CONFIG),
         operands="images",
         metavar="REF",
         answer_format="format",

@@ -71,6 +71,10 @@ class Known:
     seen: mirrors.Mirrors | None = None
     """The configured project and zones, once something was asked; its mirrors are put in by `record`."""
     mirrors_path: str = ""
+    bundle_path: str = ""
+    """The signature over mirrors.json, if one was asked for."""
+    signed_by: str = ""
+    """Who signed the mirrors.json that was read, once that is verified."""
     pulls: list[Pull] = field(default_factory=list)
     """The images that the mirrors were asked for."""
     rewritten: list[Rewritten] = field(default_factory=list)
@@ -123,6 +127,7 @@ def outputs(known: Known, verdict: Verdict) -> dict[str, str]:
         "result": str(verdict.result),
         "reason": workflow_commands.plain(verdict.reason[:_SHOWN]),
         "mirrors_path": known.mirrors_path,
+        "bundle_path": known.bundle_path,
         "mirrors": json.dumps(_mirrors(known)),
         "pulls": json.dumps([pull.row for pull in known.pulls]),
         "images": json.dumps(images),
@@ -155,6 +160,7 @@ def document(known: Known, verdict: Verdict) -> dict[str, Any]:
         "result": str(verdict.result),
         "reason": verdict.reason,
         "mirrors_path": known.mirrors_path,
+        "bundle_path": known.bundle_path,
         "mirrors": _mirrors(known),
         "pulls": [pull.row for pull in known.pulls],
         "images": [formats.row(each) for each in known.rewritten],
@@ -195,7 +201,9 @@ def show(runner: Runner, known: Known, verdict: Verdict) -> None:
             runner.line(f"{each.given.text} -> {each.text}")
         if not each.mirror:
             runner.line(f"notice: {each.given.text} is unchanged: {each.why}")
-    for path in (known.mirrors_path, *known.written):
+    if known.signed_by:
+        runner.line(f"the mirrors are signed by {workflow_commands.plain(known.signed_by)}")
+    for path in (known.bundle_path, known.mirrors_path, *known.written):
         if path:
             runner.line(f"written: {path}")
 

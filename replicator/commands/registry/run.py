@@ -18,10 +18,12 @@ from replicator.runtime.verdict import Verdict
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from replicator.core.replicas import Sign
+    from replicator.index.sign import Signer
     from replicator.runtime.signals import Signals
 
 #: The inputs that name files which are read.
-_FILES = ("config", "cleanup_policy_file", "mirrors", "file")
+_FILES = ("config", "cleanup_policy_file", "mirrors", "file", "bundle", "key", "trusted_root")
 MIRRORS_FILE = "mirrors.json"
 
 
@@ -30,6 +32,8 @@ class RegistryRun(Run):
     """One run of a `registry` command."""
 
     known: report.Known = field(default_factory=report.Known)
+    signer: Signer | None = None
+    """Signs mirrors.json, if that was asked for."""
 
     def carry_out(self, signals: Signals) -> Verdict:
         """Do what `command` says."""
@@ -45,11 +49,12 @@ class RegistryRun(Run):
             self.notes.append(Annotation("warning", "Cleanup policies", said))
         from replicator.commands.registry.work import mirrors_of
 
+        self._prepare_signing(inputs.settings.sign)
         self.in_loop(mirrors_of(self, inputs, signals))
         return report.judge(self.known)
 
     def _rewrite(self, inputs: settings.Inputs) -> Verdict:
-        known = inputs.mirrors
+        known, self.known.signed_by = inputs.mirrors, inputs.signed_by
         if known is None:
             raise errors.Unforeseen("rewrite has no mirrors")
         done = printing.rewritten(inputs, known)
@@ -82,9 +87,26 @@ class RegistryRun(Run):
             raise errors.BadSettings(problems)
         return {**given, **placed}
 
+    def _prepare_signing(self, how: Sign) -> None:
+        """Check that mirrors.json can be signed before anything is changed. Raises CannotSign or SigstoreMissing."""
+        from replicator.index import seal
+
+        self.signer = seal.signer(how, self.env)
+        if disclosure := seal.disclosure(how, self.env):
+            self.notes.append(Annotation("warning", "Signing", disclosure))
+
+    async def seal_mirrors(self) -> None:
+        """Sign mirrors.json with what was seen, and write both, if signing was asked for. Raises CannotSign."""
+        if self.signer and self.known.seen:
+            from replicator.index import seal
+
+            data = report.record(self.known).encode()
+            paths = await seal.seal_file(self.signer, data, self.folder() / MIRRORS_FILE)
+            self.known.bundle_path, self.known.mirrors_path = map(str, paths)
+
     def conclude(self) -> None:
-        """Write mirrors.json with what was seen, whatever the verdict."""
-        if self.known.seen is None:
+        """Write mirrors.json with what was seen, whatever the verdict, unless it must be signed."""
+        if self.known.seen is None or self.signer:
             return
         path = self.folder() / MIRRORS_FILE
         with self.tolerant(MIRRORS_FILE):

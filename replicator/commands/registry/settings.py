@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from replicator.bootstrap.quote import quoted
 from replicator.commands.registry import config, formats, mirrors, policies, references
 from replicator.commands.registry.config import Registry
 from replicator.core.errors import BadSettings, InputProblem
+from replicator.core.replicas import Sign
+from replicator.index import signature_settings
+from replicator.index.signature_settings import PolicySettings
 from replicator.inputs import config_file, files
 from replicator.inputs.fields import Endpoint, Flag, Option, Words, in_order, is_anonymous, problem_of, without_secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from replicator.commands.registry.mirrors import Image, Mirrors
 
@@ -26,12 +30,12 @@ _LARGEST = 2**22
 
 Format = Literal["text", "json", "env", "kustomize", "hosts", "k3s", "registries.conf"]
 Verb = Literal["ensure", "policies", "check", "rewrite", "hosts"]
+#: The verbs that write mirrors.json.
+_WRITING = ("ensure", "check")
 
 
-class RegistrySettings(BaseModel):
+class RegistrySettings(PolicySettings):
     """What the user asks for, one field for each input of `registry/action.yml`. Empty inputs are left out before."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     command: Annotated[Verb, Option(_HOW, "COMMAND")]
     """What to do: `ensure`, `policies`, `check`, `rewrite` or `hosts`."""
@@ -53,9 +57,18 @@ class RegistrySettings(BaseModel):
     """For `check`: images by their names at the upstream, such as `ghcr.io/org/app:v1`, that each mirror of it is asked
     for, as the one who pulls would.
     """
+    sign: Annotated[Sign, Option(_HOW, "off|keyless|key")] = Sign.OFF
+    """How `ensure` and `check` sign `mirrors.json`: `off`, `keyless` (with the identity of this job, which needs
+    `id-token: write` and is named in a public log) or `key` (with the P-256 key in the variable SIGNING_KEY, or in the
+    file that SIGNING_KEY_FILE names). If signing fails, no `mirrors.json` is written.
+    """
     mirrors: Annotated[str, Option(_MIRRORS, "FILE")] = ""
     """For `rewrite`: the `mirrors.json` that `ensure` or `check` wrote. Empty: the mirrors that the configuration
     declares.
+    """
+    bundle: Annotated[str, Option(signature_settings.HEADING, "FILE")] = ""
+    """For `rewrite`: the signature over it, `mirrors.json.sigstore.json`. It needs a policy that says who must have
+    signed: `certificate_identity_regexp` and `certificate_oidc_issuer`, or `key`.
     """
     zone: Annotated[str, Option(_REFERENCES, "ZONE")] = ""
     """For `rewrite`: the zone or region of the machine that pulls. Empty, or `none`: it is not Google's, and references
@@ -90,6 +103,8 @@ class Inputs:
     """The configuration; None where a run needs none."""
     mirrors: Mirrors | None
     """What `rewrite` uses; None for others."""
+    signed_by: str
+    """Who signed them, once that is verified; empty if nobody was asked for."""
     policies: Mapping[str, Mapping[str, Any]]
     """Cleanup policies as the API wants them, by id."""
     lines: tuple[Line, ...]
@@ -100,11 +115,16 @@ class Inputs:
 
 
 def load(given: Mapping[str, str], env: Mapping[str, str]) -> Inputs:
-    """Check what was given (input → text; empty means not given). Raises BadSettings with every problem."""
+    """Check what was given (input → text; empty means not given).
+
+    Raises BadSettings with every problem, and SignatureWrong if mirrors.json isn't signed as the policy says.
+    """
     values = {
         name: text.strip() for name, text in given.items() if name in RegistrySettings.model_fields and text.strip()
     }
-    problems: list[InputProblem] = []
+    problems = [
+        InputProblem(*found) for found in (*signature_settings.problems(values, ["bundle"]), *_together(values))
+    ]
     settings = None
     try:
         settings = RegistrySettings.model_validate(values)
@@ -117,14 +137,25 @@ def load(given: Mapping[str, str], env: Mapping[str, str]) -> Inputs:
     return inputs
 
 
+def _together(given: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with inputs together, as (input, text), from unconverted inputs."""
+    verb = given.get("command")
+    if given.get("sign", Sign.OFF).lower() != Sign.OFF and verb not in _WRITING:
+        yield "sign", f"is for {' and '.join(_WRITING)}, which write mirrors.json: leave it out"
+    if given.get("bundle") and (verb != "rewrite" or not given.get("mirrors")):
+        yield "bundle", "is the signature over the mirrors.json that `rewrite` is given by mirrors: give both, or none"
+
+
 def _read(settings: RegistrySettings, env: Mapping[str, str], problems: list[InputProblem]) -> Inputs:
     """Read the files that the settings name; what is wrong is added to the problems."""
     verb = settings.command
     needs_config = verb in {"ensure", "policies", "check"} or (verb == "rewrite" and not settings.mirrors)
     registry = _registry(settings, env, problems) if needs_config else None
-    found = None
-    if verb == "rewrite":
-        found = _recorded(settings, env, problems) if settings.mirrors else registry.declared() if registry else None
+    found, signed_by = None, ""
+    if verb == "rewrite" and settings.mirrors:
+        found, signed_by = _recorded(settings, env, problems)
+    elif verb == "rewrite":
+        found = registry.declared() if registry else None
     lines = _lines(settings, env, problems) if verb in {"rewrite", "hosts"} else ()
     of_references = verb == "hosts" or (verb == "rewrite" and settings.format in formats.OF_REFERENCES)
     if of_references and not lines and not problems:
@@ -133,6 +164,7 @@ def _read(settings: RegistrySettings, env: Mapping[str, str], problems: list[Inp
         settings=settings,
         registry=registry,
         mirrors=found,
+        signed_by=signed_by,
         policies=_policies(settings, registry, env, problems) if registry and verb != "rewrite" else {},
         lines=lines,
         pulls=_pulls(settings, registry, problems) if registry and verb == "check" else (),
@@ -170,12 +202,25 @@ def _registry(settings: RegistrySettings, env: Mapping[str, str], problems: list
         return None
 
 
-def _recorded(settings: RegistrySettings, env: Mapping[str, str], problems: list[InputProblem]) -> Mirrors | None:
+def _recorded(
+    settings: RegistrySettings, env: Mapping[str, str], problems: list[InputProblem]
+) -> tuple[Mirrors | None, str]:
+    """Return the mirrors of mirrors.json, and who signed its very bytes. Raises SignatureWrong before it is parsed."""
+    signed_by = ""
     try:
-        return mirrors.parse(files.given(settings.mirrors, env, largest=_LARGEST))
+        data = files.given_bytes(settings.mirrors, env, largest=_LARGEST)
+        if settings.bundle and not problems:
+            # Others don't pay for its import.
+            from replicator.index import verify_signature
+
+            policy = verify_signature.policy(settings, env)
+            signed_by = verify_signature.verify(data, {"bundle": settings.bundle}, policy).by
+        return mirrors.parse(files.decoded(data, Path(settings.mirrors))), signed_by
     except (files.Unfit, mirrors.BadMirrors) as error:
         problems.append(InputProblem("mirrors", str(error)))
-        return None
+    except BadSettings as error:
+        problems += error.problems
+    return None, ""
 
 
 def _lines(settings: RegistrySettings, env: Mapping[str, str], problems: list[InputProblem]) -> tuple[Line, ...]:

@@ -64,6 +64,7 @@ async def mirrors_of(run: RegistryRun, inputs: Inputs, signals: Signals) -> None
 
             signed_in = None if inputs.anonymous else artifacts.signed_in
             run.known.pulls = await asking.all_of(inputs.pulls, report.right(run.known), signed_in)
+        await run.seal_mirrors()
 
 
 def _unknown(want: Wanted) -> Finding:

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from emulator.testing import Running, running
+from testkit.harness import expressions
 from testkit.harness.callers import new_job, with_environment
 from testkit.harness.job import Action, branch_push, pull_request
 from testkit.registry.mirroring import CONFIG, CREATE, SHORT
+from testkit.signing import world
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,7 +20,10 @@ if TYPE_CHECKING:
     from testkit.harness.callers import SetUp
     from testkit.harness.job import Event, Run
 
-OUTPUTS = {"result", "reason", "mirrors_path", "mirrors", "pulls", "images", "resolved_image", "registry_hosts"}
+OUTPUTS = {
+    *("result", "reason", "mirrors_path", "bundle_path", "mirrors", "pulls"),
+    *("images", "resolved_image", "registry_hosts"),
+}
 IMAGE = "ghcr.io/org/app:v1"
 
 
@@ -94,6 +99,40 @@ def test_a_job_makes_mirrors_and_pulls_from_them(workflow: Workflow) -> None:
     ]
     hosts = workflow("hosts", images=" ".join(several.json("images")))
     assert hosts.outputs["registry_hosts"] == "us-docker.pkg.dev,asia-south1-docker.pkg.dev"
+
+
+def test_a_signed_record_is_used_by_a_job_that_wants_it_so(workflow: Workflow) -> None:
+    secret = world.private_key()
+    (workflow.job.workspace / "signing.pub").write_bytes(world.public_key(secret))
+    unsigned = workflow("ensure", sign="key", **SHORT)
+    assert (unsigned.exit_code, unsigned.outputs["mirrors_path"], workflow.mutations()) == (3, "", 0)
+    workflow.job.env["SIGNING_KEY"] = secret
+    made = workflow("ensure", sign="key", **SHORT)
+    assert (made.exit_code, workflow.states(made)) == (0, ["created"] * 2)
+    record, bundle = (Path(made.outputs[name]) for name in ("mirrors_path", "bundle_path"))
+    assert (bundle.parent, bundle.name) == (record.parent, "mirrors.json.sigstore.json")
+    wanted = {"mirrors": str(record), "bundle": str(bundle), "key": "signing.pub", "zone": "us-east1-b"}
+    used = workflow("rewrite", images=IMAGE, **wanted)
+    assert used.outputs["resolved_image"] == "us-docker.pkg.dev/p1/ghcr-mirror/org/app:v1"
+    record.write_text(record.read_text("utf-8").replace("ghcr-mirror", "evil-mirror"), encoding="utf-8")
+    refused = workflow("rewrite", images=IMAGE, **wanted)
+    assert (refused.exit_code, refused.json("images")) == (5, [])
+
+
+@pytest.mark.parametrize(
+    ("inputs", "lock"),
+    [
+        ({}, "action"),
+        ({"sign": "key"}, "action"),
+        ({"sign": "keyless"}, "sign"),
+        ({"certificate_identity_regexp": "https://.*"}, "sign"),
+    ],
+)
+def test_only_keyless_signatures_need_more_packages(action: Action, inputs: dict[str, str], lock: str) -> None:
+    own = Action.load(action.path / "registry")
+    template = next(step.env["REPLICATOR_LOCK"] for step in own.steps if step.id == "setup")
+    context = expressions.Context(inputs={**own.defaults, **inputs}, steps={})
+    assert expressions.expand(template, context) == f"locks/{lock}.txt"
 
 
 def test_drift_is_told_by_check_and_policies_then_repaired(workflow: Workflow) -> None:

@@ -17,7 +17,7 @@ from replicator.commands.replicate import copy_image
 from replicator.core.replicas import Sign
 from replicator.index import image_index, provenance, seal
 from replicator.index import sign as signing
-from replicator.index.errors import INDEX_UNSIGNED, CannotSign
+from replicator.index.errors import UNSIGNED, CannotSign
 from testkit.faults import refuse
 from testkit.identity import OIDC, RESET, SECRET, Identity
 from testkit.listening import listening
@@ -150,7 +150,7 @@ class TestNothingUnsigned:
         done = by_key(sign="key")
         assert (done.exit_code, done.result) == (3, "failed")
         assert done.column("reason") == {"us": "", "eu": "unsigned", "asia": "unsigned"}
-        assert ("error", INDEX_UNSIGNED.title) in {(level, title) for level, title, _ in done.annotations}
+        assert ("error", UNSIGNED.title) in {(level, title) for level, title, _ in done.annotations}
         self.check(by_key, done)
 
     def test_a_dry_run_looks_for_the_key_and_signs_nothing(self, by_key: Action) -> None:
@@ -173,7 +173,7 @@ class TestNothingUnsigned:
 
 
 def _refuse(*_: object) -> tuple[bytes, bytes]:
-    raise CannotSign(INDEX_UNSIGNED, "No")
+    raise CannotSign(UNSIGNED, "No")
 
 
 class TestAtOnce:
@@ -246,8 +246,8 @@ class TestKeyless:
             ([(200, "[]")], "identity tokens gave none to sign with (TypeError"),
             ([(302, "{}")], "identity tokens gave none to sign with (KeyError"),
             ([RESET], "identity tokens gave none to sign with (ConnectionError"),
-            ([(200, json.dumps({"value": SECRET}))], "Sigstore could not sign the index (IdentityError"),
-            ([], "Sigstore could not sign the index (FulcioClientError"),
+            ([(200, json.dumps({"value": SECRET}))], "Sigstore could not sign (IdentityError"),
+            ([], "Sigstore could not sign (FulcioClientError"),
         ],
         ids=["refused", "a page", "a list", "a redirect", "no answer", "a token that is none", "no Fulcio"],
     )
