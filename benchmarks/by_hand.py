@@ -95,7 +95,8 @@ def _compared(locations: Sequence[str], *, bound: bool) -> Iterator[Figure]:
         value=this.calls / len(locations),
         unit="calls",
         at_most=8 + _PREFLIGHT / len(locations),
-        note=f"8, and the permissions of one project; gcloud {serial.calls / len(locations):.3g}; long polls {this.polls}, gcloud {serial.polls}",
+        note="8, and the permissions of one project; "
+        f"gcloud {serial.calls / len(locations):.3g}; long polls {this.polls}, gcloud {serial.polls}",
     )
 
 
