@@ -3,13 +3,12 @@
     with network(folder, {"us-docker.pkg.dev": site}) as here:
         subprocess.run(["crane", "digest", …], env={**here.env})
 
-Whoever heeds HTTPS_PROXY and trusts the certificate that the variables name (Go's programs, requests) speaks to the sites
-as if they were the real ones; every other host is refused, and nothing leaves the machine.
+A program that heeds HTTPS_PROXY and trusts the certificate that the variables name (Go's programs, requests) speaks to the
+sites as if they were the real ones; every other host is refused, and nothing leaves the machine.
 """
 
 from __future__ import annotations
 
-import datetime as dt
 import ssl
 import threading
 from contextlib import contextmanager, suppress
@@ -18,10 +17,7 @@ from http.server import BaseHTTPRequestHandler
 from socketserver import StreamRequestHandler, ThreadingTCPServer
 from typing import TYPE_CHECKING, Any
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from testkit.resolve import https
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -121,7 +117,7 @@ class _Proxy(ThreadingTCPServer):
 def network(folder: Path, sites: Mapping[str, Site]) -> Iterator[Network]:
     """Run the proxy for these sites."""
     here = Network(dict(sites))
-    certificate = _certificate(folder, here.sites)
+    certificate = https.certificate(folder, here.sites)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     with _Proxy(here, context) as server:
@@ -140,28 +136,3 @@ def network(folder: Path, sites: Mapping[str, Site]) -> Iterator[Network]:
         finally:
             server.shutdown()
             thread.join()
-
-
-def _certificate(folder: Path, hosts: Mapping[str, object]) -> Path:
-    """Write a key, and a certificate for the hosts that signs itself."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "registries of a test")])
-    now = dt.datetime.now(dt.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host) for host in sorted(hosts)]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    path = folder / "hosts.pem"
-    path.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        + made.public_bytes(serialization.Encoding.PEM)
-    )
-    return path

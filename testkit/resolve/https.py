@@ -16,16 +16,17 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 Answer = tuple[int, dict[str, str], bytes]
 
 
-def certificate(folder: Path) -> Path:
-    """Write a key and a certificate for 127.0.0.1 that signs itself, and return the file's path."""
+def certificate(folder: Path, hosts: Iterable[str] = ()) -> Path:
+    """Write a key and a certificate for 127.0.0.1 and for hosts that signs itself, and return the file's path."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    here = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
     now = dt.datetime.now(dt.UTC)
     made = (
         x509.CertificateBuilder()
@@ -35,7 +36,7 @@ def certificate(folder: Path) -> Path:
         .serial_number(1)
         .not_valid_before(now - dt.timedelta(days=1))
         .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([here, *map(x509.DNSName, sorted(hosts))]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .sign(key, hashes.SHA256())
     )
