@@ -83,7 +83,7 @@ test-forges: setup
 	@bash scripts/node.sh judges
 	@bash scripts/pygithub.sh "$(VENV)"
 	@$(PYTEST) --all tests/clients/test_gitea.py tests/clients/test_gitea_runs.py tests/clients/test_judges.py \
-		tests/clients/test_boot_image.py \
+		tests/clients/webhooks tests/clients/test_boot_image.py \
 		tests/exhaustive/test_release.py tests/exhaustive/test_dispatch.py tests/exhaustive/webhooks $(ARGS)
 
 test-container: setup
