@@ -37,12 +37,12 @@ class Asset:
     id: int
     name: str
     size: int
-    sha256: str = ""
+    sha256: str
     """In hexadecimal; empty if unknown: Gitea and Forgejo don't tell it."""
-    whole: bool = True
+    whole: bool
     """False for what a failed upload left."""
-    url: str = ""
-    uuid: str = ""
+    url: str
+    uuid: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,11 +52,11 @@ class Release:
     id: int
     tag: str
     draft: bool
-    notes: str = ""
-    title: str = ""
-    immutable: bool = False
-    url: str = ""
-    upload_url: str = ""
+    notes: str
+    title: str
+    immutable: bool
+    url: str
+    upload_url: str
 
     @property
     def ours(self) -> bool:
@@ -80,9 +80,9 @@ class Goal:
     tag: str
     commit: str
     assets: Sequence[Wanted]
-    replace: Replace = Replace.DRAFT
-    publish: bool = True
-    trust_size: bool = False
+    replace: Replace
+    publish: bool
+    trust_size: bool
     """Whether name and size are enough where the forge tells no digest."""
 
 
@@ -125,6 +125,7 @@ class Step:
     release: Release | None = None
     asset: Asset | None = None
     wanted: Wanted | None = None
+    """What is uploaded or renamed, or in whose place something else is deleted."""
     name: str = ""
     """The name to upload or rename to."""
     reason: str = ""
@@ -133,9 +134,9 @@ class Step:
     """Of a refusal: what was found."""
 
     @property
-    def key(self) -> tuple[str, ...]:
+    def key(self) -> tuple[object, ...]:
         """What makes this the same step as one that was tried before."""
-        return (self.do, str(self.asset.id if self.asset else ""), self.name)
+        return (self.do, self.asset and self.asset.id, self.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,8 +198,8 @@ def _towards(release: Release, seen: Seen, goal: Goal) -> Step:
         return Step(do=Do.REFUSE, reason="too_large", what=what)
     for item in goal.assets:
         step = _one_asset(release, item, there, seen, goal)
-        if step and step.do in {Do.UPLOAD, Do.DELETE, Do.RENAME}:
-            step = _refused(release, step, goal) or step
+        if step and step.do is not Do.DIGEST:
+            step = _refused(release, step, item, goal) or step
         if step:
             return step
     if release.draft and goal.publish:
@@ -206,22 +207,19 @@ def _towards(release: Release, seen: Seen, goal: Goal) -> Step:
     return Step(do=Do.DONE, release=release)
 
 
-def _refused(release: Release, step: Step, goal: Goal) -> Step | None:
+def _refused(release: Release, step: Step, item: Wanted, goal: Goal) -> Step | None:
     """Return the refusal of a step that may not be taken on this release."""
     if release.draft:
-        replaces = step.do is Do.UPLOAD and names.of_part(step.name)
-        if goal.replace is not Replace.NEVER or not replaces:
+        if goal.replace is not Replace.NEVER or not names.of_part(step.name):
             return None
-    elif release.immutable:
-        what = f"The release of {goal.tag} is immutable and lacks {step.wanted.name if step.wanted else 'an asset'}"
-        return Step(do=Do.REFUSE, reason="release_immutable", what=f"{what}, or holds another one of that name")
-    elif goal.replace is Replace.ALWAYS:
+    elif goal.replace is Replace.ALWAYS and not release.immutable:
         return None
     state = "draft" if release.draft else "published release"
-    lacking = step.do is Do.UPLOAD and not names.of_part(step.name)
-    how = "lacks" if lacking else "holds another file than ours as"
-    what = f"The {state} of {goal.tag} {how} {step.wanted.name if step.wanted else ''}, and replace is {goal.replace}"
-    return Step(do=Do.REFUSE, reason="release_differs", what=what)
+    how = "lacks" if step.name == item.name else "holds another file than ours as"
+    what = f"The {state} of {goal.tag} {how} {item.name}"
+    if release.immutable:
+        return Step(do=Do.REFUSE, reason="release_immutable", what=f"{what}, and is immutable")
+    return Step(do=Do.REFUSE, reason="release_differs", what=f"{what}, and replace is {goal.replace}")
 
 
 def _one_asset(
@@ -229,18 +227,18 @@ def _one_asset(
 ) -> Step | None:
     """Return the next step for one asset; None when it is right."""
     part = names.part(item.name, item.sha256)
-    stale = (asset for name in there if names.of_part(name) == item.name != name for asset in there[name])
+    stale = (asset for name in there if names.of_part(name) == item.name for asset in there[name])
     named, parts = there.get(item.name, ()), there.get(part, ())
     for asset in (*named, *parts):
         if not asset.whole:
-            return Step(do=Do.DELETE, release=release, asset=asset, wanted=item)
+            return Step(do=Do.DELETE, release=release, asset=asset)
         if asset.size == item.size and not asset.sha256 and not goal.trust_size:
-            return Step(do=Do.DIGEST, release=release, asset=asset, wanted=item)
+            return Step(do=Do.DIGEST, release=release, asset=asset)
     right = [asset for asset in named if is_right(asset, item, goal)]
     spare = [asset for asset in parts if is_right(asset, item, goal)]
     if right and right[0] == named[0]:
         left = next(_leftovers(release, [*named[1:], *stale], item, seen, goal), None)
-        return Step(do=Do.DELETE, release=release, asset=left, wanted=item) if left else None
+        return Step(do=Do.DELETE, release=release, asset=left) if left else None
     if not named:
         if spare:
             return Step(do=Do.RENAME, release=release, asset=spare[0], wanted=item, name=item.name)
@@ -249,18 +247,20 @@ def _one_asset(
         # What is wrong goes only now that the right one is there, verified. The oldest of a name is what is served.
         return Step(do=Do.DELETE, release=release, asset=named[0], wanted=item)
     if parts:
-        return Step(do=Do.DELETE, release=release, asset=parts[0], wanted=item)
+        return Step(do=Do.DELETE, release=release, asset=parts[0])
     return Step(do=Do.UPLOAD, release=release, wanted=item, name=part)
 
 
 def _leftovers(release: Release, others: Sequence[Asset], item: Wanted, seen: Seen, goal: Goal) -> Iterator[Asset]:
-    """Yield what shares the name of a right asset, or was to replace it, and may go."""
-    free = not release.immutable and (release.draft or goal.replace is Replace.ALWAYS)
+    """Yield what shares the name of a right asset, or was to replace it, and may go.
+
+    Of a published release that may not be changed nothing goes: the right one is what is served.
+    """
+    if release.immutable or not (release.draft or goal.replace is Replace.ALWAYS):
+        return
     for asset in others:
-        if asset.id not in seen.present or (free and (names.of_part(asset.name) or is_right(asset, item, goal))):
-            if not release.immutable:
-                yield asset
-        elif free and goal.replace is not Replace.NEVER:
+        ours = asset.id not in seen.present or names.of_part(asset.name) or is_right(asset, item, goal)
+        if ours or goal.replace is not Replace.NEVER:
             yield asset
 
 

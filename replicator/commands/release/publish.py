@@ -45,7 +45,7 @@ class Publication:
     _digests: dict[int, str] = field(default_factory=dict)
     _present: frozenset[int] | None = None
     _made: frozenset[int] = frozenset()
-    _tried: Counter[tuple[str, ...]] = field(default_factory=Counter)
+    _tried: Counter[tuple[object, ...]] = field(default_factory=Counter)
 
     def carry_out(self) -> Release | None:
         """Bring the release to its goal, and return it as it is then. Raises ReplicatorError."""
@@ -176,7 +176,8 @@ class Publication:
             if again.do is Do.REFUSE:
                 raise ReplicatorError(rows.BY_REASON[again.reason], again.what)
             if again.do is not Do.DONE or not again.release or again.release.draft:
-                raise ReplicatorError(rows.NOT_VERIFIED, f"Read back, the release still needs: {again.do} {again.name}")
+                wrong = "is a draft again" if again.do is Do.DONE else f"still needs: {again.do} {again.name}".rstrip()
+                raise ReplicatorError(rows.NOT_VERIFIED, f"Read back, the release {wrong}")
             release = again.release
         return release
 

@@ -7,8 +7,9 @@ from replicator.core.errors import Advice, ExitCode
 REFUSED = Advice(
     title="Receiver refused",
     meaning="The receiver answered that it doesn't take this announcement, so it isn't sent again.",
-    remedy="Read the receiver's word above and its log; 401 means that it holds another secret, or that a clock is "
-    "wrong by more than five minutes.",
+    remedy="Read the receiver's word above, and its log. 401 means that it has another secret, no hook of this name, "
+    "or a clock that is wrong by more than five minutes: compare the secret's fingerprint in the log above with "
+    "`replicator webhook list` there. 404 means another path than /hooks/NAME.",
     exit_code=ExitCode.FAILED,
 )
 

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from replicator.bootstrap.workflow_commands import command, plain, write_line
-from replicator.commands.webhooks import announcement, errors, notify_settings
+from replicator.commands.webhooks import announcement, errors, notify_settings, secrets
 from replicator.commands.webhooks.delivery import Answer, Clock, Delivery, host
 from replicator.core.errors import BadSettings, ExitCode, ReplicatorError
 from replicator.core.replicas import Result
@@ -45,7 +45,8 @@ class Notification(Run):
                 write_line(self.stdout, command("add-mask", key))
         self.announced = announcement.made(wanted, self.env, self.clock.now())
         self.required = wanted.required
-        self.runner.line(f"Announcing {self.announced.id} to {host(wanted.webhook_url)}")
+        marks = " and ".join(secrets.fingerprint(key) for key in inputs.keys)
+        self.runner.line(f"Announcing {self.announced.id} to {host(wanted.webhook_url)}, signed by the secret {marks}")
         delivery = Delivery(
             url=wanted.webhook_url,
             keys=inputs.keys,
@@ -63,7 +64,8 @@ class Notification(Run):
             return Verdict(Result.COMPLETE, 0, f"Announced: {self.answered.said}")
         advice = errors.REFUSED if self.answered.final and self.answered.status else errors.UNDELIVERED
         gone = " (gone: it wants no more of them)" if self.answered.status == 410 else ""
-        what = f"After {self.attempts} attempts, {self.answered.said}{gone}"
+        tried = f"{self.attempts} attempts" if self.attempts != 1 else "one attempt"
+        what = f"After {tried}, {self.answered.said}{gone}"
         raise ReplicatorError(advice, what, remedy=self.answered.remedy)
 
     def _placed(self) -> dict[str, str]:

@@ -48,6 +48,24 @@ def test_a_second_receiver_on_the_same_file_is_refused(served: Served) -> None:
     assert told["problem"].startswith("Another receiver works on this file; several at once need PostgreSQL. ")
 
 
+@pytest.mark.parametrize(
+    ("command", "spoiled", "says"),
+    [
+        (("webhook", "serve"), "{state}/x.sqlite3", "{state}/x.sqlite3.lock can't be opened (unable to open database file)"),
+        (("webhook", "serve"), "{state}", "The store could not be opened (file is not a database)"),
+        (("publications", "list"), "{state}", "The store could not be opened (file is not a database)"),
+    ],
+)  # fmt: skip
+def test_a_store_that_is_none(command: tuple[str, ...], spoiled: str, says: str, tmp_path: Path) -> None:
+    """It is told in SQLite's words, which name no statement and no content."""
+    state = tmp_path / "state"
+    state.write_bytes(b"no database " * 1000)
+    served = Served(tmp_path, state=spoiled.format(state=state))
+    code, told = ask(served, *command)
+    assert code in {errors.RECEIVER_UNUSABLE.exit_code, errors.STORE_UNREADABLE.exit_code}
+    assert told["problem"].startswith(says.format(state=state)), told
+
+
 def _changed(name: str, **fields: Any) -> dict[str, Any]:
     document = announced()
     document["data"][name] = {**document["data"][name], **fields}

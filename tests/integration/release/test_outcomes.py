@@ -124,3 +124,5 @@ def test_a_release_that_is_changed_in_place_is_read_back_whole(
     server.backend = backend
     left = caller(replace="always", publish="false")
     assert (left.exit_code, left.result, left.why) == (code, "failed", why), left.log
+    said = {"tag": f"is at commit {'b' * 40}, not at", "draft": "Read back, the release is a draft again"}
+    assert said[spoiled] in left.log

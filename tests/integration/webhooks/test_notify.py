@@ -161,6 +161,15 @@ def test_refusals_and_failures(tmp_path: Path, reply: Reply, code: int, says: st
     assert "/token" not in told.log
 
 
+def test_a_wrong_secret_can_be_compared(tmp_path: Path) -> None:
+    """Forges show a stored secret to nobody, so the log tells by which one it was signed, as the receiver's list does."""
+    with receiver([Reply(401, '{"status": "error", "reason": "unauthenticated"}')]) as there:
+        told = run(tmp_path, {"webhook_url": there.url}, {"WEBHOOK_SECRET_PREVIOUS": OLD})
+    assert f", signed by the secret {secrets.fingerprint(NEW)} and {secrets.fingerprint(OLD)}\n" in told.log
+    assert "After one attempt, " in told.log
+    assert "`replicator webhook list`" in told.log
+
+
 def test_what_is_not_required_is_a_warning(tmp_path: Path) -> None:
     with receiver([Reply(401)]) as there:
         told = run(tmp_path, {"webhook_url": there.url, "required": "false"})

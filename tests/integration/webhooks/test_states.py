@@ -159,8 +159,15 @@ def test_it_comes_to_an_end(tmp_path: Path) -> None:
     inside.store.close()
 
 
-@pytest.mark.parametrize("trouble", ["PRAGMA max_page_count=1", "PRAGMA query_only=ON"], ids=["full", "read-only"])
-def test_nothing_is_acknowledged_that_is_not_stored(trouble: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("trouble", "told"),
+    [
+        ("PRAGMA max_page_count=1", "database or disk is full"),
+        ("PRAGMA query_only=ON", "attempt to write a readonly database"),
+    ],
+    ids=["full", "read-only"],
+)
+def test_nothing_is_acknowledged_that_is_not_stored(trouble: str, told: str, tmp_path: Path) -> None:
     (tmp_path / "own.pub").write_bytes(PUBLIC)
     inside = Inside(tmp_path, {"policy": {"key": str(tmp_path / "own.pub")}})
     healed = False
@@ -174,6 +181,8 @@ def test_nothing_is_acknowledged_that_is_not_stored(trouble: str, tmp_path: Path
     sa.event.listen(engine, "connect", connected)
     status, answer = inside.send(RIGHT["first"])
     assert (status, answer) == (503, {"status": "error", "reason": "unavailable", "publication_id": ""})
+    # The log says what to look at, which the sender isn't told.
+    assert inside.logged[-1]["reason"] == f"unavailable: {told}"
     healed = True
     engine.dispose()
     row = inside.settled(RIGHT["first"])

@@ -105,13 +105,13 @@ def only_one(config: Config) -> Iterator[None]:
         # SQLite's lock ends with the process that holds it, on every system.
         lock = sqlite3.connect(f"{path}.lock", timeout=0, isolation_level=None)
     except sqlite3.Error as error:
-        raise ReplicatorError(errors.RECEIVER_UNUSABLE, f"The store can't be locked ({error})") from None
+        raise ReplicatorError(errors.RECEIVER_UNUSABLE, f"{path}.lock can't be opened ({error})") from None
     with contextlib.closing(lock):
         try:
             lock.execute("BEGIN EXCLUSIVE")
         except sqlite3.Error as error:
             busy = error.sqlite_errorcode == sqlite3.SQLITE_BUSY
             text = "Another receiver works on this file; several at once need PostgreSQL"
-            told = text if busy else f"The store can't be locked ({error})"
+            told = text if busy else f"{path}.lock can't be locked ({error})"
             raise ReplicatorError(errors.RECEIVER_UNUSABLE, told) from None
         yield

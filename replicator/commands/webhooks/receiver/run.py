@@ -74,19 +74,18 @@ class Told(Run):
             import sqlalchemy as sa
 
             from replicator.commands.webhooks.receiver.store import Store
-            from replicator.commands.webhooks.receiver.tables import NewerStore
+            from replicator.commands.webhooks.receiver.tables import NewerStore, words
         except ImportError as error:
             raise ReplicatorError(errors.SERVE_MISSING, f"The package {error.name} is missing") from None
         try:
             opened = Store(state)
         except (sa.exc.SQLAlchemyError, NewerStore, ImportError) as error:
-            # The text of a database's error holds its URL, and so its password.
-            told = str(error) if isinstance(error, NewerStore) else type(error).__name__
+            told = words(error) if isinstance(error, sa.exc.SQLAlchemyError) else str(error)
             raise ReplicatorError(failure, f"The store could not be opened ({told})") from None
         try:
             yield opened
         except sa.exc.SQLAlchemyError as error:
-            raise ReplicatorError(failure, f"The store could not be used ({type(error).__name__})") from None
+            raise ReplicatorError(failure, f"The store could not be used ({words(error)})") from None
         finally:
             opened.close()
 

@@ -31,6 +31,7 @@ from replicator.commands.webhooks.receiver.tables import (
     NewerStore,
     Settled,
     Unavailable,
+    words,
 )
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ class Store:
             except sa.exc.IntegrityError:
                 continue  # another receiver stored the same at the same moment: now it is known
             except sa.exc.SQLAlchemyError as error:
-                raise Unavailable(type(error).__name__) from error
+                raise Unavailable(words(error)) from error
         raise Unavailable("the same was stored by others again and again")
 
     def _together(self) -> None:
@@ -104,8 +105,8 @@ class Store:
                         # Both come before anything is written.
                         stored.append(error)
         except Exception as error:  # noqa: BLE001 - nobody may wait for ever, whatever it was
-            away = isinstance(error, sa.exc.SQLAlchemyError)
-            stored = [Unavailable(type(error).__name__) if away else error] * len(batch)
+            away = Unavailable(words(error)) if isinstance(error, sa.exc.SQLAlchemyError) else error
+            stored = [away] * len(batch)
         for (_, waiting), found in zip(batch, stored, strict=True):
             if isinstance(found, tuple):
                 waiting.set_result(found)

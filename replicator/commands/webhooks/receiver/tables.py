@@ -6,6 +6,7 @@ far, so there are no migrations.
 
 from __future__ import annotations
 
+import sqlite3
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -90,6 +91,15 @@ class Conflict(Exception):
 
 class NewerStore(Exception):
     """The store was made by a newer version of this program."""
+
+
+def words(error: sa.exc.SQLAlchemyError) -> str:
+    """Return what is wrong with the store: SQLite's words, and of PostgreSQL the name of the error.
+
+    The whole text holds statements, and the URL with its password.
+    """
+    cause = getattr(error, "orig", None) or error
+    return str(cause) if isinstance(cause, sqlite3.Error) else type(cause).__name__
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

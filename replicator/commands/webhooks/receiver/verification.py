@@ -98,7 +98,7 @@ def _signed(
         read = bundle.read(paths["attestation"], "attestation")
     except SignatureWrong as error:
         identity = error.advice in {index_errors.OTHER_IDENTITY, index_errors.OTHER_ISSUER}
-        raise Failed("identity" if identity else "signature", error.what.replace(str(folder), "")) from None
+        raise Failed("identity" if identity else "signature", error.what.replace(f"{folder}/", "")) from None
     return signed, read.statement, read.logged.isoformat() if read.logged else ""
 
 

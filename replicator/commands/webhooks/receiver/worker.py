@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from replicator.commands.webhooks import event
 from replicator.commands.webhooks.receiver import hook_command, verification
 from replicator.commands.webhooks.receiver.command_queue import CommandQueue, Ended
-from replicator.commands.webhooks.receiver.tables import Settled
+from replicator.commands.webhooks.receiver.tables import Settled, words
 from replicator.core.errors import ReplicatorError
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Loop(ABC):
                     while not self.stopped and self.one():
                         pass
                 except sa.exc.SQLAlchemyError as error:
-                    self.log(event="store", reason=type(error).__name__)
+                    self.log(event="store", reason=words(error))
                 self.called.wait(_PAUSE)
                 self.called.clear()
         finally:
