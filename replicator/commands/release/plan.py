@@ -266,6 +266,5 @@ def _leftovers(release: Release, others: Sequence[Asset], item: Wanted, seen: Se
 
 def is_right(asset: Asset, item: Wanted, goal: Goal) -> bool:
     """Return whether an asset has the wanted content."""
-    if asset.size != item.size or not asset.whole:
-        return False
-    return asset.sha256 == item.sha256 or (not asset.sha256 and goal.trust_size)
+    same = asset.sha256 == item.sha256 or (not asset.sha256 and goal.trust_size)
+    return asset.whole and asset.size == item.size and same

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 ID, TIMESTAMP, SIGNATURE, HUB = "webhook-id", "webhook-timestamp", "webhook-signature", "x-hub-signature-256"
 #: Seconds that sender's and receiver's clocks may differ.
 WINDOW = 300
+_CLOCKS = f"by this machine's clock, and {WINDOW} may be: a repetition of an old one, or a clock that is wrong"
 #: How many secrets a hook has at most, while one is replaced.
 _SECRETS = 2
 #: How many signatures of one request are looked at.
@@ -80,10 +81,11 @@ def check(proof: Proof, body: bytes, keys: Sequence[str], now: float) -> str:
         raise Unauthenticated("malformed_id", f"{ID} must be 1 to 100 letters, digits, _ and -")
     if not re.fullmatch(r"[0-9]{1,12}", timestamp):
         raise Unauthenticated("stale", f"{TIMESTAMP} must be seconds, in digits")
-    if abs(behind := now - int(timestamp)) > WINDOW:
-        side = "ago" if behind > 0 else "in the future"
-        told = f"it was signed {abs(behind):.0f} seconds {side} by this machine's clock, and {WINDOW} may be"
-        raise Unauthenticated("stale", f"{told}: a repetition of an old one, or a clock that is wrong")
+    age = now - int(timestamp)
+    if age > WINDOW:
+        raise Unauthenticated("stale", f"it was signed {age:.0f} seconds ago {_CLOCKS}")
+    if age < -WINDOW:
+        raise Unauthenticated("stale", f"it was signed {-age:.0f} seconds in the future {_CLOCKS}")
     return matched[0]
 
 

@@ -21,6 +21,7 @@ from replicator.commands.release.plan import (
     Step,
     Wanted,
     choose,
+    is_right,
     next_step,
 )
 
@@ -136,6 +137,14 @@ class TestOneAsset:
         # The size alone is believed where there is no digest, and never against one.
         assert on(OURS, asset(1, "boot.iso", ONE.size), trust_size=True).name == PART
         assert on(OURS, asset(1, "boot.iso", ONE.size + 1, ONE.sha256)).name == PART
+
+    def test_what_counts_as_right(self) -> None:
+        """Also in the table of results, which is made of whatever was read last."""
+        unknown = asset(1, "boot.iso", ONE.size, "")
+        assert is_right(right(ONE, 1), ONE, GOAL)
+        assert not is_right(replace(right(ONE, 1), whole=False), ONE, GOAL)
+        assert not is_right(unknown, ONE, GOAL)
+        assert is_right(unknown, ONE, replace(GOAL, trust_size=True))
 
     def test_all_is_right(self) -> None:
         whole = [right(ONE, 1), right(TWO, 2), asset(3, "foreign.txt")]
