@@ -174,7 +174,7 @@ class Publication:
             self.read()
             again = plan.next_step(self.seen, self.goal)
             if again.do is Do.REFUSE:
-                raise ReplicatorError(rows.BY_REASON[again.reason], again.what)
+                again = self._confirmed(again)
             if again.do is not Do.DONE or not again.release or again.release.draft:
                 wrong = "is a draft again" if again.do is Do.DONE else f"still needs: {again.do} {again.name}".rstrip()
                 raise ReplicatorError(rows.NOT_VERIFIED, f"Read back, the release {wrong}")

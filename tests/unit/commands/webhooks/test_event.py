@@ -127,7 +127,7 @@ def test_assets_are_beside_their_release(url: str, asset: str) -> None:
     assert event.asset_url(url, "image-index.json") == asset
 
 
-@pytest.mark.parametrize(("tag", "is_pre"), [("v1", False), ("v1-rc1", True), ("v1-RC.2", True), ("v1-beta", True), ("vrc", False)])  # fmt: skip
+@pytest.mark.parametrize(("tag", "is_pre"), [("v1", False), ("v1-rc1", True), ("v1-RC.2", True), ("v1-beta", True), ("v1-alpha.1", True), ("vrc", False), ("boot-v1", False), ("arch-v1", False)])  # fmt: skip
 def test_prereleases_by_their_tag(tag: str, is_pre: bool) -> None:
     assert event.is_prerelease(tag) is is_pre
 
