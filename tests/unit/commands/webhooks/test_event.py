@@ -250,6 +250,13 @@ def test_what_each_field_may_hold(place: str, right: Any, wrong: Any) -> None:
         event.parse(event.to_bytes(with_value(place, wrong)))
 
 
+@pytest.mark.parametrize("server", [HOST, f"{HOST}/"])
+def test_the_whole_address_of_a_repository(server: str) -> None:
+    """As a signed statement has it, with which it is compared."""
+    read = event.parse(event.to_bytes(with_value("repository.server_url", server)))
+    assert read.data.repository.url == f"{HOST}/o/r"
+
+
 def test_every_field_is_needed_and_none_more_is_taken() -> None:
     def parts(value: Any) -> list[dict[str, Any]]:
         inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else []
@@ -306,7 +313,8 @@ class TestWhatIsSaidOfAnIndex:
         assert origin == event.Origin(repository=f"{HOST}/o/r", commit="c" * 40, ref="refs/tags/v1")
         assert origin.version == "v1"
         for unclear in ((one, other), (one, None), (None,)):
-            assert event.origin_of_index(self.revised(*unclear), HOST) == event.Origin()
+            origin = event.origin_of_index(self.revised(*unclear), HOST)
+            assert (origin.repository, origin.commit, origin.ref, origin.version) == ("", "", "", "")
 
     @pytest.mark.parametrize(("ref", "version"), [("refs/tags/a/b", "a/b"), ("refs/heads/main", ""), ("", "")])
     def test_only_a_tag_is_a_version(self, ref: str, version: str) -> None:
@@ -400,6 +408,7 @@ class TestBytes:
 
 def test_the_schema_names_itself() -> None:
     made = event.schema()
+    assert made == TestSchema.SCHEMA.schema
     assert made["title"] == f"The webhook {document()['type']}"
     assert made["$id"].endswith("/event.schema.json")
     assert made["$schema"] == "https://json-schema.org/draft/2020-12/schema"
