@@ -460,7 +460,8 @@ def run_tests(mutant: Mutant) -> None:
         # Rewriting the asserts of plugins that were imported already is of no use here.
         ignored = ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
         # Rules are tried with one set of the emulator's answers, not with both.
-        options = ["-x", "-q", "--all", "-p", "no:cacheprovider", "-k", "not turned", *ignored]
+        # What noticed the mutant before comes first: neighbours are mostly noticed by the same test.
+        options = ["-x", "-q", "--all", "--failed-first", "-k", "not turned", *ignored]
         code = pytest.main([*options, *(f"tests/{test}" for test in mutant.module.tests)])
     finally:
         sys.stdout.flush()
