@@ -173,8 +173,7 @@ async def check(calls: Calls, read: Index) -> list[Seen]:
     # Users of a public image usually can't list the publisher's project or read the image's policy.
     foreign = frozenset(ref for ref in refs if isinstance(images.get(ref), errors.Forbidden))
     read_one = dict(await asyncio.gather(*(_read_one(calls, ref) for ref in foreign)))
-    known = {ref: image for ref, image in {**images, **read_one}.items() if image is not None}
-    return await look(calls, read.images, known, foreign=foreign)
+    return await look(calls, read.images, {**images, **read_one}, foreign=foreign)
 
 
 def lacking(read: Index) -> list[Finding]:
@@ -236,7 +235,7 @@ class Seen:
 async def look(
     calls: Calls,
     entries: Iterable[Entry],
-    images: Mapping[ImageRef, Image | errors.ReplicaError],
+    images: Mapping[ImageRef, Image | errors.ReplicaError | None],
     *,
     foreign: Collection[ImageRef] = (),
 ) -> list[Seen]:
@@ -259,7 +258,11 @@ async def look(
 
 
 async def _look_at(
-    calls: Calls, entry: Entry, location: str, served: Served, images: Mapping[ImageRef, Image | errors.ReplicaError]
+    calls: Calls,
+    entry: Entry,
+    location: str,
+    served: Served,
+    images: Mapping[ImageRef, Image | errors.ReplicaError | None],
 ) -> Seen:
     ref = served.ref
     image = images.get(ref)

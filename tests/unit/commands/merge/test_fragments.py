@@ -271,11 +271,12 @@ OWN = "give each image its own families and names, for instance with the archite
             ],
         ),
         (
-            {"a": ARM, "r": document("RISCV64", variant="odd"), "x": X86},
+            {"a": ARM, "r": document("RISCV64", variant="odd"), "s": document("RISCV64", variant="odd"), "x": X86},
             (),
             [
-                ("'r' holds RISCV64/odd, but what is expected is ARM64 and X86_64; take it out of the folder, or add it "
-                "to expect")
+                f"'{name}' holds RISCV64/odd, but what is expected is ARM64 and X86_64; take it out of the folder, or "
+                "add it to expect"
+                for name in ("r", "s")
             ],
         ),
         (
@@ -309,9 +310,9 @@ OWN = "give each image its own families and names, for instance with the archite
             [f"the fragments say different revisions (X86_64 ('x'): {C1}; ARM64 ('a'): nothing): {ONE_RUN}"],
         ),
         (
-            {"a": document("ARM64", move(family="web-eu")), "x": document("X86_64", move(family="web-eu"))},
+            {"z": document("ARM64", move(family="web-eu")), "b": document("X86_64", move(family="web-eu"))},
             (),
-            [f"ARM64 ('a') and X86_64 ('x') share the family web-eu in p1: {OWN}"],
+            [f"ARM64 ('z') and X86_64 ('b') share the family web-eu in p1: {OWN}"],
         ),
         (
             {"a": document("ARM64", locations=("us",)), "x": document("X86_64", locations=("us", "asia"))},
