@@ -137,6 +137,11 @@ class TestHome:
         assert actions(planned) == {"us": "source", "eu": "copy", "asia": "copy"}
         assert planned.steps[0].replica.ref == planned.source.ref
 
+    @pytest.mark.parametrize("home", ["us", "eu", "asia", "me-west1"])
+    def test_wherever_that_is(self, home: str) -> None:
+        planned = make(image(storage_locations=(home,)), locations="us, eu, asia, me-west1")
+        assert [at for at, action in actions(planned).items() if action == "source"] == [home]
+
     def test_a_region_is_not_its_multi_region(self) -> None:
         assert actions(make(image(storage_locations=("us-central1",)))) == {"us": "copy", "eu": "copy", "asia": "copy"}
 
@@ -203,7 +208,7 @@ class TestFamily:
 
     def test_shared_family_adds_a_home_copy(self) -> None:
         planned = make(family_template="{family}", locations="eu, asia")
-        assert actions(planned) == {"us": "copy", "eu": "copy", "asia": "copy"}
+        assert list(actions(planned).items()) == [("us", "copy"), ("eu", "copy"), ("asia", "copy")]
         assert {step.replica.family for step in planned.steps} == {"web"}
         assert dict(planned.leads) == {("p1", "web"): "us"}
 
@@ -633,7 +638,9 @@ def test_places() -> None:
 
 def test_where_replicas_will_stand() -> None:
     def stand(**given: Any) -> list[str]:
-        return [ref.name for ref in plan.places(image(), replicas(Settings(**given), image()))]
+        both = [plan.places(source, replicas(Settings(**given), source)) for source in (image(), other_of(image()))]
+        assert both[0] == both[1]
+        return [ref.name for ref in both[0]]
 
     assert stand() == ["web-1-eu", "web-1-asia"]
     assert stand(home_copy="true") == ["web-1-us", "web-1-eu", "web-1-asia"]
