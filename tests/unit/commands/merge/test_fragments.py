@@ -160,87 +160,6 @@ def check(case: Mapping[str, State], required: tuple[str, ...], found: Mapping[s
     }
 
 
-@pytest.mark.parametrize("required", REQUIRED, ids=lambda required: " ".join(required) or "none")
-@pytest.mark.parametrize("number", [1, 2, 3])
-def test_every_combination(number: int, required: tuple[str, ...], record_property: Callable[..., None]) -> None:
-    """No combination is sampled: each state of one fragment with each of every other."""
-    architectures = ARCHITECTURES[:number]
-    parsed = {(name, state): fragments(name, STATES[state]) for name in architectures for state in STATES}
-    count = 0
-    for names in itertools.product(STATES, repeat=number):
-        found = {
-            name: item
-            for architecture, state in zip(architectures, names, strict=True)
-            for name, item in parsed[architecture, state].items()
-        }
-        case = {name: STATES[state] for name, state in zip(architectures, names, strict=True)}
-        try:
-            check(case, required, found)
-        except AssertionError as error:
-            raise AssertionError(f"{dict(zip(architectures, names, strict=True))}: {error}") from error
-        count += 1
-    record_property("counted", ("merges", count))
-
-
-def test_variants_merge_alike_and_keep_their_own_locations() -> None:
-    keys = [Key("X86_64", "lts"), Key("ARM64", "lts"), Key("X86_64", "rolling"), Key("ARM64", "rolling")]
-    where = {keys[1]: ("us", "eu")}
-    found = {
-        str(key): read(json.dumps(fragment(key.architecture, key.variant, where.get(key, EVERYWHERE)))) for key in keys
-    }
-    merged = attempt(found, keys)
-    assert isinstance(merged, Merged)
-    assert [(str(part.key), sorted(part.entry.locations)) for part in merged.parts] == [
-        ("ARM64/lts", ["eu", "us"]),
-        ("ARM64/rolling", ["asia", "eu", "us"]),
-        ("X86_64/lts", ["eu", "us"]),
-        ("X86_64/rolling", ["asia", "eu", "us"]),
-    ]
-    assert [str(item.location) for item in merged.left_out] == ["asia"]
-
-
-def test_a_fragment_may_hold_several_images() -> None:
-    both = {**fragment("ARM64"), "images": [*fragment("X86_64")["images"], *fragment("ARM64")["images"]]}
-    apart = {name: read(json.dumps(fragment(name))) for name in ("X86_64", "ARM64")}
-    keys = [Key("X86_64"), Key("ARM64")]
-    whole, parts = attempt({"one": read(json.dumps(both))}, keys), attempt(apart, keys)
-    assert isinstance(whole, Merged)
-    assert isinstance(parts, Merged)
-    assert whole.document() == parts.document()
-
-
-USUAL = merged_bytes(random.Random(0))
-
-
-@settings(deadline=None)
-@given(st.randoms(use_true_random=True))
-def test_bytes_do_not_depend_on_the_order_of_anything(chance: random.Random) -> None:
-    assert merged_bytes(chance) == USUAL
-
-
-def test_bytes_are_an_index() -> None:
-    jsonschema.validate(json.loads(USUAL), SCHEMA)
-    assert image_index.parse(USUAL, Path("merged")).images
-
-
-def test_fragments_are_left_as_they_are() -> None:
-    found = {
-        name: read(json.dumps(fragment(name, locations=at))) for name, at in (("ARM64", ["us"]), ("X86_64", EVERYWHERE))
-    }
-    before = copy.deepcopy(found)
-    attempt(found, [Key("ARM64"), Key("X86_64")])
-    assert found == before
-
-
-def test_a_location_that_is_served_and_not_wanted_is_kept() -> None:
-    documents = {name: fragment(name) for name in ("ARM64", "X86_64")}
-    for document in documents.values():
-        document["images"][0]["wanted_locations"] = ["eu"]
-    merged = attempt({name: read(json.dumps(each)) for name, each in documents.items()}, [*map(Key, documents)])
-    assert isinstance(merged, Merged)
-    assert [sorted(part.entry.locations) for part in merged.parts] == [[*EVERYWHERE]] * 2
-
-
 def document(architecture: str, change: Callable[[Document], object] = lambda _: None, **more: Any) -> str:
     made = fragment(architecture, **more)
     change(made)
@@ -400,3 +319,84 @@ def test_which_locations_are_required() -> None:
     assert merged.required((ALL,)) == merged.required(("eu", ALL)) == {"us", "eu"}
     assert merged.required(("eu",)) == {"eu"}
     assert not merged.required(())
+
+
+def test_variants_merge_alike_and_keep_their_own_locations() -> None:
+    keys = [Key("X86_64", "lts"), Key("ARM64", "lts"), Key("X86_64", "rolling"), Key("ARM64", "rolling")]
+    where = {keys[1]: ("us", "eu")}
+    found = {
+        str(key): read(json.dumps(fragment(key.architecture, key.variant, where.get(key, EVERYWHERE)))) for key in keys
+    }
+    merged = attempt(found, keys)
+    assert isinstance(merged, Merged)
+    assert [(str(part.key), sorted(part.entry.locations)) for part in merged.parts] == [
+        ("ARM64/lts", ["eu", "us"]),
+        ("ARM64/rolling", ["asia", "eu", "us"]),
+        ("X86_64/lts", ["eu", "us"]),
+        ("X86_64/rolling", ["asia", "eu", "us"]),
+    ]
+    assert [str(item.location) for item in merged.left_out] == ["asia"]
+
+
+def test_a_fragment_may_hold_several_images() -> None:
+    both = {**fragment("ARM64"), "images": [*fragment("X86_64")["images"], *fragment("ARM64")["images"]]}
+    apart = {name: read(json.dumps(fragment(name))) for name in ("X86_64", "ARM64")}
+    keys = [Key("X86_64"), Key("ARM64")]
+    whole, parts = attempt({"one": read(json.dumps(both))}, keys), attempt(apart, keys)
+    assert isinstance(whole, Merged)
+    assert isinstance(parts, Merged)
+    assert whole.document() == parts.document()
+
+
+USUAL = merged_bytes(random.Random(0))
+
+
+@settings(deadline=None)
+@given(st.randoms(use_true_random=True))
+def test_bytes_do_not_depend_on_the_order_of_anything(chance: random.Random) -> None:
+    assert merged_bytes(chance) == USUAL
+
+
+def test_bytes_are_an_index() -> None:
+    jsonschema.validate(json.loads(USUAL), SCHEMA)
+    assert image_index.parse(USUAL, Path("merged")).images
+
+
+def test_fragments_are_left_as_they_are() -> None:
+    found = {
+        name: read(json.dumps(fragment(name, locations=at))) for name, at in (("ARM64", ["us"]), ("X86_64", EVERYWHERE))
+    }
+    before = copy.deepcopy(found)
+    attempt(found, [Key("ARM64"), Key("X86_64")])
+    assert found == before
+
+
+def test_a_location_that_is_served_and_not_wanted_is_kept() -> None:
+    documents = {name: fragment(name) for name in ("ARM64", "X86_64")}
+    for document in documents.values():
+        document["images"][0]["wanted_locations"] = ["eu"]
+    merged = attempt({name: read(json.dumps(each)) for name, each in documents.items()}, [*map(Key, documents)])
+    assert isinstance(merged, Merged)
+    assert [sorted(part.entry.locations) for part in merged.parts] == [[*EVERYWHERE]] * 2
+
+
+@pytest.mark.parametrize("required", REQUIRED, ids=lambda required: " ".join(required) or "none")
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_every_combination(number: int, required: tuple[str, ...], record_property: Callable[..., None]) -> None:
+    """No combination is sampled: each state of one fragment with each of every other."""
+    architectures = ARCHITECTURES[:number]
+    parsed = {(name, state): fragments(name, STATES[state]) for name in architectures for state in STATES}
+    count = 0
+    for names in itertools.product(STATES, repeat=number):
+        found = {
+            name: item
+            for architecture, state in zip(architectures, names, strict=True)
+            for name, item in parsed[architecture, state].items()
+        }
+        case = {name: STATES[state] for name, state in zip(architectures, names, strict=True)}
+        try:
+            check(case, required, found)
+        except AssertionError as error:
+            raise AssertionError(f"{dict(zip(architectures, names, strict=True))}: {error}") from error
+        count += 1
+    record_property("counted", ("merges", count))
