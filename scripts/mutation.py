@@ -132,7 +132,8 @@ MODULES = (
     Module("commands/replicate/execute", (*EXECUTED, "integration/commands/test_replicate.py")),
     Module("commands/merge/fragments", MERGED),
     Module("commands/merge/confirm", MERGED),
-    Module("replicas/summary/page", SUMMARY, ("_QUOTED", "_link")),
+    Module("replicas/summary/page", SUMMARY, ("_QUOTED", "facts_line", "_trouble")),
+    Module("replicas/summary/table", SUMMARY, ("_CONSOLE", "link", "_image"), called="summary_table"),
     Module(
         "replicas/snippets",
         ("unit/replicas/test_snippets.py", "clients/terraform/test_snippet.py"),

@@ -19,7 +19,7 @@ from replicator.core.images import ImageRef
 from replicator.core.replicas import Action
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from replicator.compute.retry import Calls
     from replicator.core.replicas import Plan, Step
@@ -161,9 +161,12 @@ async def check(calls: Calls, plan: Plan, endpoint: str, env: Mapping[str, str])
         except TimeoutError:
             return "Resource Manager was asked, and did not answer in time"
 
-    answers = await asyncio.gather(*map(asked_for, asked))
-    findings = _findings(list(zip(asked, answers, strict=True)), who)
-    return _refused(plan, asked, answers, findings), findings
+    async def answered(question: Question) -> tuple[Question, frozenset[str] | str]:
+        return question, await asked_for(question)
+
+    answers = await asyncio.gather(*map(answered, asked))
+    findings = _findings(answers, who)
+    return _refused(plan, answers, findings), findings
 
 
 async def _on_image(calls: Calls, ref: ImageRef, permissions: list[str]) -> frozenset[str] | str:
@@ -177,7 +180,7 @@ async def _on_image(calls: Calls, ref: ImageRef, permissions: list[str]) -> froz
         return "there was no time to ask"
 
 
-def _findings(answered: list[tuple[Question, frozenset[str] | str]], who: str) -> Findings:
+def _findings(answered: Sequence[tuple[Question, frozenset[str] | str]], who: str) -> Findings:
     known = [(question, held) for question, held in answered if isinstance(held, frozenset)]
     return Findings(
         present=sum(len(held & question.needs.keys()) for question, held in known),
@@ -205,7 +208,7 @@ def _grant(target: ImageRef | str, permission: str, who: str) -> str:
     return f"`gcloud projects add-iam-policy-binding {shlex.quote(target)} {binding}`"
 
 
-def _refused(plan: Plan, asked: list[Question], answers: list[frozenset[str] | str], findings: Findings) -> Plan:
+def _refused(plan: Plan, answered: Sequence[tuple[Question, frozenset[str] | str]], findings: Findings) -> Plan:
     """The plan without the copies that lack a permission.
 
     A role under a condition on names of images is not seen by a question about the project, and the answer is that
@@ -213,7 +216,7 @@ def _refused(plan: Plan, asked: list[Question], answers: list[frozenset[str] | s
     """
     blind = {
         question.where
-        for question, held in zip(asked, answers, strict=True)
+        for question, held in answered
         if isinstance(question.target, str) and isinstance(held, frozenset) and not held & _WRITES
     }
 

@@ -119,9 +119,9 @@ def _cause(said: str) -> str:
     return f" ({found[0].strip()})" if found else ""
 
 
-def _proxy(host: str) -> tuple[str, str] | None:
+def _proxy(host: str) -> tuple[str, str | None] | None:
     """The variable that sets the proxy that requests takes for a host, and the proxy for people; None without one."""
-    url = f"https://{host}/"
+    url = f"https://{host}"
     try:
         if not select_proxy(url, get_environ_proxies(url)):
             return None
@@ -129,18 +129,18 @@ def _proxy(host: str) -> tuple[str, str] | None:
         # Also what is wrong with a proxy's URL may first show here.
         pass
     variable = environment.first_set(_PROXIES, os.environ)
-    return (variable, _shown(os.environ[variable])) if variable else ("the system's settings", "")
+    return (variable, _shown(os.environ[variable])) if variable else ("the system's settings", None)
 
 
-def _shown(proxy: str) -> str:
-    """Return a proxy without its user and password; empty if the text may not be a proxy."""
+def _shown(proxy: str) -> str | None:
+    """Return a proxy without its user and password; None if the text may not be a proxy."""
     try:
         parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
         host, port = parts.hostname or "", parts.port
     except ValueError:
-        return ""
+        return None
     secret = "@" in f"{parts.path}{parts.query}{parts.fragment}"
     if secret or parts.scheme not in {"http", "https"} or not _HOST.fullmatch(host):
-        return ""
+        return None
     name = f"[{host}]" if ":" in host else host
     return f"{parts.scheme}://{name}:{port}" if port else f"{parts.scheme}://{name}"
