@@ -360,6 +360,7 @@ class TestMain:
             self.run(tmp_path, ["nonsense"])
 
     def test_a_skip_on_the_command_line_is_told_in_plain_words(self, tmp_path: Path) -> None:
+        assert MAIN
         decision, stdout = decide.Decision(False, "no event", warn=True), io.StringIO()
         decide.report(MAIN, decision, {}, stdout, commands=False)
         told = "Nothing was replicated although distribute is true: no event."
