@@ -434,6 +434,7 @@ def test_credentials_say_what_is_wrong_with_them() -> None:
         (Refusal(GET, status=503), compute_errors.ENDPOINT_UNREACHABLE),
         (refusals.NoToken("silent"), compute_errors.TOKEN_SERVICE_SILENT),
         (Refusal(GET, status=401), compute_errors.CREDENTIALS_REFUSED),
+        (Refusal(GET, status=401, codes=("ACCOUNT_STATE_INVALID",)), compute_errors.ACCOUNT_DISABLED),
         (Refusal(GET, status=404), compute_errors.SOURCE_MISSING),
         (
             Refusal(GET, status=404, message="The resource 'projects/p1' was not found"),
