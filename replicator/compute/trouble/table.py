@@ -59,7 +59,7 @@ _TOO_FAST: tuple[Fault, ...] = (
     Fault(error=errors.Rate, statuses=frozenset({429}), then=Then.REPEAT, wait=0.5, longest_wait=60),
     Fault(
         error=errors.Rate,
-        words="quota metric .* per minute",
+        says=("quota metric … per minute",),
         then=Then.REPEAT,
         wait=0.5,
         longest_wait=60,
@@ -115,7 +115,11 @@ _STATE: tuple[Fault, ...] = (
     Fault(error=errors.Forbidden, codes=frozenset({"FORBIDDEN", "PERMISSION_DENIED", "PERMISSIONS_ERROR"})),
     Fault(error=errors.SourceChanged, methods=frozenset({INSERT}), statuses=frozenset({404})),
     Fault(error=errors.SourceChanged, methods=frozenset({INSERT}), codes=NOT_FOUND),
-    Fault(error=errors.SourceChanged, methods=frozenset({INSERT}), words=r"sourceImage.*not (be )?found"),
+    Fault(
+        error=errors.SourceChanged,
+        methods=frozenset({INSERT}),
+        says=("sourceImage…not found", "sourceImage…not be found"),
+    ),
 )
 
 #: The service's own trouble that an operation ended with: the API was reachable, and a new request may do.
