@@ -330,11 +330,15 @@ class TestWhatIsSaidOfAnIndex:
         for image, entry in zip(told, sorted(self.INDEX.images, key=lambda entry: entry.architecture), strict=True):
             assert (image["source"], image["locations"]) == (entry.source.uri, sorted(entry.locations))
 
-    @pytest.mark.parametrize("differs", ["variant", "source"])
+    @pytest.mark.parametrize("differs", ["architecture", "variant", "source"])
     def test_the_order_looks_at_all_that_differs(self, differs: str) -> None:
         entry = self.INDEX.images[0]
         names = ["projects/p/global/images/a", "projects/p/global/images/b"]
+        # What counts less says the opposite.
+        less = [{"variant": "b"}, {"variant": "a"}]
         changes: list[dict[str, Any]] = [{"variant": name} for name in names]
+        if differs == "architecture":
+            changes = [{"architecture": name, **other} for name, other in zip(names, less, strict=True)]
         if differs == "source":
             changes = [{"source": entry.source.model_copy(update={"uri": name})} for name in names]
         first, second = (entry.model_copy(update=change) for change in changes)
@@ -358,6 +362,12 @@ class TestStatements:
             expected = event.Origin(repository="https://f.example/o/r", commit="d" * 40, ref="refs/tags/v2")
             assert event.origin_of_statement(payload) == expected
 
+    def test_the_workflow_is_believed_before_the_dependency(self) -> None:
+        found = [{"uri": "git+https://f.example/o/r@refs/tags/v2", "digest": {"gitCommit": "d" * 40}}]
+        workflow = {"workflow": {"repository": f"{HOST}/o/x"}}
+        origin = event.origin_of_statement(self.changed(externalParameters=workflow, resolvedDependencies=found))
+        assert (origin.repository, origin.ref) == (f"{HOST}/o/x", "refs/tags/v2")
+
     def test_without_a_commit_the_workflow_names_what_it_can(self) -> None:
         workflow = {"repository": f"{HOST}/o/r", "ref": "refs/tags/v3"}
         payload = self.changed(externalParameters={"workflow": workflow}, resolvedDependencies=[])
@@ -365,7 +375,7 @@ class TestStatements:
         nothing = self.changed(externalParameters={}, resolvedDependencies=[{"uri": "x"}])
         assert event.origin_of_statement(nothing) == event.Origin()
 
-    @pytest.mark.parametrize("parts", [{"resolvedDependencies": 1}, {"externalParameters": 1}, {"resolvedDependencies": [1]}])  # fmt: skip
+    @pytest.mark.parametrize("parts", [{"resolvedDependencies": 1}, {"externalParameters": 1}, {"resolvedDependencies": [1]}, {"resolvedDependencies": [{"digest": {"gitCommit": "d" * 40}}]}])  # fmt: skip
     def test_another_form_is_refused(self, parts: dict[str, Any]) -> None:
         with pytest.raises(ValueError, match=r"^a statement without what it must have$"):
             event.origin_of_statement(self.changed(**parts))
