@@ -152,7 +152,6 @@ MODULES = (
     ),
     Module("commands/release/plan", ("unit/commands/release/test_plan.py",), called="release_plan"),
     Module("commands/release/gate", ("unit/commands/release/test_gate.py",), called="release_gate"),
-    Module("commands/release/names", ("unit/commands/release/test_names.py",), called="release_names"),
     Module("commands/webhooks/signature", ("unit/commands/webhooks/test_signature.py",)),
     Module("commands/webhooks/event", ("unit/commands/webhooks/test_event.py",)),
     Module("replicas/summary/charts", ("unit/replicas/summary/test_charts.py",)),

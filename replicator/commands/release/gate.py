@@ -5,6 +5,8 @@ Standard library only, Python 3.8: it runs before anything is installed, and a s
 
 from __future__ import annotations
 
+import re
+
 from replicator.bootstrap.decide import Decision, Event, WrongInput, decide
 
 TYPE_CHECKING = False
@@ -47,13 +49,12 @@ def canonical(url: str) -> str:
     if not separator:
         return url
     host, slash, path = rest.partition("/")
-    scheme, host = scheme.lower(), host.lower()
-    name, colon, port = host.rpartition(":")
-    if colon and port == _PORTS.get(scheme):
-        host = name
-    elif colon and port.isdigit():
-        host = name.rstrip(".") + ":" + port
-    return "{}://{}{}".format(scheme, host.rstrip("."), (slash + path).rstrip("/"))
+    scheme = scheme.lower()
+    name, port = re.fullmatch("(.*?)(?::([0-9]+))?", host.lower(), re.DOTALL).groups()  # type: ignore[union-attr]
+    name = name.rstrip(".")
+    if port and port != _PORTS.get(scheme):
+        name += ":" + port
+    return "{}://{}{}".format(scheme, name, (slash + path).rstrip("/"))
 
 
 def _skipped(reason: str) -> dict[str, str]:

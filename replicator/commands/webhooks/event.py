@@ -248,19 +248,17 @@ def parse(body: bytes) -> Event:
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise ValueError("a key is given twice")
+        raise ValueError
     return found
 
 
 def _no_constant(_name: str) -> Any:
-    raise ValueError("not a number of JSON")
+    raise ValueError
 
 
 def _depth(document: Any) -> int:
-    deepest, left = 0, [(document, 1)]
-    while left:
-        value, depth = left.pop()
-        deepest = max(deepest, depth)
-        inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-        left += [(item, depth + 1) for item in inner if isinstance(item, dict | list)]
-    return deepest
+    depth, level = 0, [document]
+    while level := [part for part in level if isinstance(part, dict | list)]:
+        depth += 1
+        level = [item for part in level for item in (part.values() if isinstance(part, dict) else part)]
+    return depth

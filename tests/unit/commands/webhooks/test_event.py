@@ -397,7 +397,7 @@ class TestFiles:
         whole = b"x" * (128 * 1024)
         assert event.fits([whole, whole])
         assert not event.fits([whole, whole, b"x"])
-        assert not event.fits([b"\xff"])
+        assert event.fits([b"\xff"]) is False
 
 
 class TestBytes:
