@@ -115,7 +115,7 @@ MODULES = (
     Module("compute/services/resource_manager", ("unit/compute/services/test_resource_manager.py",)),
     Module("core/compare", ("unit/core/test_compare.py", *PAIRS)),
     Module("core/access", ("unit/core/test_access.py", *PAIRS)),
-    Module("commands/replicate/stale", EXECUTED),
+    Module("commands/replicate/stale", ("unit/commands/replicate/test_stale.py",)),
     Module(
         "compute/lookup",
         (*EXECUTED, "integration/commands/test_replicate.py"),
