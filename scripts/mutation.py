@@ -50,7 +50,7 @@ WORKERS = 2
 MOST_WORK, LONGEST = 120, 900
 #: Imported before the forks: only modules that neither are mutated nor import a mutated one.
 LIBRARIES = ("google.cloud.compute_v1", "google.auth.transport.requests", "rich.live", "jsonschema", "tenacity",
-             "uvicorn.protocols.http.h11_impl", "emulator.testing")  # fmt: skip
+             "uvicorn.protocols.http.h11_impl", "sigstore.models", "sigstore.verify", "emulator.testing")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -85,11 +85,15 @@ SUMMARY = ("unit/replicas/summary/test_page.py",)
 REFUSALS = ("unit/compute/test_refusals.py", "unit/compute/test_named_causes.py")
 PAIRS = ("exhaustive/test_pair_worlds.py",)
 EXECUTED = (*PAIRS, "integration/rules/test_execute.py", "integration/rules/test_rules.py")
-MERGED = ("unit/commands/merge/test_fragments.py", "integration/commands/test_merge.py")
+MERGED = (
+    "unit/commands/merge/test_confirm.py",
+    "unit/commands/merge/test_fragments.py",
+    "integration/commands/test_merge.py",
+)
 QUEUED = ("unit/replicas/test_copy_queue.py", "unit/commands/replicate/test_schedule.py")
 SIGNED = (
-    "integration/signing/test_signing.py",
     "integration/signing/test_verify.py",
+    "integration/signing/test_signing.py",
     "integration/signing/test_merge.py",
 )
 
@@ -118,15 +122,22 @@ MODULES = (
         ("_original", "read_existing", "read_images", "examine", "lineage_of", "ancestors"),
     ),
     Module("index/image_index", ("unit/index/test_image_index.py", "integration/commands/test_verify.py")),
-    Module("index/verify_signature", SIGNED),
-    Module("index/seal", SIGNED),
+    Module("index/verify_signature", ("unit/index/test_verify_signature.py", *SIGNED)),
+    Module("index/seal", ("unit/index/test_seal.py", *SIGNED)),
     Module("runtime/markdown", SUMMARY, ("_MARKUP", "text", "code", "fence", "shortened", "cut")),
     Module("replicas/plan", ("unit/replicas/test_plan.py",)),
     Module("replicas/families", (*FAMILIES, *PAIRS)),
     Module("replicas/work", (*FAMILIES, *PAIRS), ("wants_family", "Work", "start")),
     Module("replicas/session", EXECUTED),
     Module("replicas/copy_queue", QUEUED),
-    Module("replicas/audit", ("integration/commands/test_audit.py", "integration/commands/test_verify.py")),
+    Module(
+        "replicas/audit",
+        (
+            "unit/replicas/test_audit.py",
+            "integration/commands/test_audit.py",
+            "integration/commands/test_verify.py",
+        ),
+    ),
     Module("commands/replicate/repair", EXECUTED),
     Module("commands/replicate/copy_image", (*EXECUTED, "integration/commands/test_schedule.py")),
     Module("commands/replicate/execute", (*EXECUTED, "integration/commands/test_replicate.py")),
@@ -463,7 +474,8 @@ def run_tests(mutant: Mutant) -> None:
         # Rewriting the asserts of plugins that were imported already is of no use here.
         ignored = ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
         # Rules are tried with one set of the emulator's answers, not with both.
-        options = ["-x", "-q", "--all", "-p", "no:cacheprovider", "-k", "not turned", *ignored]
+        # What noticed the mutant before comes first: neighbours are mostly noticed by the same test.
+        options = ["-x", "-q", "--all", "--failed-first", "-k", "not turned", *ignored]
         code = pytest.main([*options, *(f"tests/{test}" for test in mutant.module.tests)])
     finally:
         sys.stdout.flush()

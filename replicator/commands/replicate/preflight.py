@@ -1,4 +1,4 @@
-"""Chooses the permissions that a plan needs, and asks before the first copy whether they are there; changes nothing.
+"""Looks for missing permissions before `replicate` changes anything: which a plan needs, which lack, who grants them.
 
 At most two questions a project: about the source, or else about one replica that exists, and about what is to be made.
 """

@@ -1,4 +1,4 @@
-"""Asks Resource Manager which permissions the caller has in a project: the only module that calls that service."""
+"""Calls Resource Manager, which knows the permissions in a project; no other module speaks to that service."""
 
 from __future__ import annotations
 
