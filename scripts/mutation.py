@@ -143,7 +143,11 @@ MODULES = (
     Module("commands/replicate/execute", (*EXECUTED, "integration/commands/test_replicate.py")),
     Module("commands/merge/fragments", MERGED),
     Module("commands/merge/confirm", MERGED),
-    Module("replicas/summary/page", SUMMARY, ("_QUOTED", "facts_line", "_trouble")),
+    Module(
+        "replicas/summary/page",
+        SUMMARY,
+        ("_QUOTED", "_PAGES", "_COMMAND_LINE", "facts_line", "_with_code", "_trouble", "_todo", "_again", "_usage"),
+    ),
     Module("replicas/summary/table", SUMMARY, ("_CONSOLE", "link", "_image"), called="summary_table"),
     Module(
         "replicas/snippets",
