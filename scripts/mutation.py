@@ -50,7 +50,7 @@ WORKERS = 2
 MOST_WORK, LONGEST = 120, 900
 #: Imported before the forks: only modules that neither are mutated nor import a mutated one.
 LIBRARIES = ("google.cloud.compute_v1", "google.auth.transport.requests", "rich.live", "jsonschema", "tenacity",
-             "uvicorn.protocols.http.h11_impl", "emulator.testing")  # fmt: skip
+             "uvicorn.protocols.http.h11_impl", "sigstore.models", "sigstore.verify", "emulator.testing")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -85,11 +85,15 @@ SUMMARY = ("unit/replicas/summary/test_page.py",)
 REFUSALS = ("unit/compute/test_refusals.py", "unit/compute/test_named_causes.py")
 PAIRS = ("exhaustive/test_pair_worlds.py",)
 EXECUTED = (*PAIRS, "integration/rules/test_execute.py", "integration/rules/test_rules.py")
-MERGED = ("unit/commands/merge/test_fragments.py", "integration/commands/test_merge.py")
+MERGED = (
+    "unit/commands/merge/test_confirm.py",
+    "unit/commands/merge/test_fragments.py",
+    "integration/commands/test_merge.py",
+)
 QUEUED = ("unit/replicas/test_copy_queue.py", "unit/commands/replicate/test_schedule.py")
 SIGNED = (
-    "integration/signing/test_signing.py",
     "integration/signing/test_verify.py",
+    "integration/signing/test_signing.py",
     "integration/signing/test_merge.py",
 )
 
@@ -101,16 +105,14 @@ MODULES = (
     Module("compute/refusals", REFUSALS),
     Module("compute/permissions", REFUSALS),
     *(Module(f"compute/trouble/{name}", REFUSALS) for name in ("fault", "table", "set_up", "named")),
-    Module(
-        "compute/trouble/sign_in", ("unit/compute/test_sign_in_answers.py", "integration/compute/test_credentials.py")
-    ),
+    Module("compute/trouble/sign_in", ("unit/compute/test_sign_in_answers.py",)),
     Module("compute/trouble/connection", ("unit/compute/test_connection.py",)),
     Module("compute/trouble/environment", ("unit/compute/test_connection.py",)),
     Module("core/image_fields", ("unit/core/test_image_fields.py", "unit/core/test_compare.py")),
     Module("core/held_back", ("unit/core/test_held_back.py", "integration/commands/test_held_back.py")),
     Module("inputs/manifest_age", ("unit/inputs/test_manifest_age.py",)),
-    Module("commands/replicate/preflight", ("integration/commands/test_preflight.py",)),
-    Module("compute/services/resource_manager", ("integration/commands/test_preflight.py",)),
+    Module("commands/replicate/preflight", ("unit/commands/replicate/test_preflight.py",)),
+    Module("compute/services/resource_manager", ("unit/compute/services/test_resource_manager.py",)),
     Module("core/compare", ("unit/core/test_compare.py", *PAIRS)),
     Module("core/access", ("unit/core/test_access.py", *PAIRS)),
     Module("commands/replicate/stale", EXECUTED),
@@ -120,21 +122,29 @@ MODULES = (
         ("_original", "read_existing", "read_images", "examine", "lineage_of", "ancestors"),
     ),
     Module("index/image_index", ("unit/index/test_image_index.py", "integration/commands/test_verify.py")),
-    Module("index/verify_signature", SIGNED),
-    Module("index/seal", SIGNED),
+    Module("index/verify_signature", ("unit/index/test_verify_signature.py", *SIGNED)),
+    Module("index/seal", ("unit/index/test_seal.py", *SIGNED)),
     Module("runtime/markdown", SUMMARY, ("_MARKUP", "text", "code", "fence", "shortened", "cut")),
     Module("replicas/plan", ("unit/replicas/test_plan.py",)),
     Module("replicas/families", (*FAMILIES, *PAIRS)),
     Module("replicas/work", (*FAMILIES, *PAIRS), ("wants_family", "Work", "start")),
     Module("replicas/session", EXECUTED),
     Module("replicas/copy_queue", QUEUED),
-    Module("replicas/audit", ("integration/commands/test_audit.py", "integration/commands/test_verify.py")),
+    Module(
+        "replicas/audit",
+        (
+            "unit/replicas/test_audit.py",
+            "integration/commands/test_audit.py",
+            "integration/commands/test_verify.py",
+        ),
+    ),
     Module("commands/replicate/repair", EXECUTED),
     Module("commands/replicate/copy_image", (*EXECUTED, "integration/commands/test_schedule.py")),
     Module("commands/replicate/execute", (*EXECUTED, "integration/commands/test_replicate.py")),
     Module("commands/merge/fragments", MERGED),
     Module("commands/merge/confirm", MERGED),
-    Module("replicas/summary/page", SUMMARY, ("_QUOTED", "_link")),
+    Module("replicas/summary/page", SUMMARY, ("_QUOTED", "facts_line", "_trouble")),
+    Module("replicas/summary/table", SUMMARY, ("_CONSOLE", "link", "_image"), called="summary_table"),
     Module(
         "replicas/snippets",
         ("unit/replicas/test_snippets.py", "clients/terraform/test_snippet.py"),
@@ -460,7 +470,8 @@ def run_tests(mutant: Mutant) -> None:
         # Rewriting the asserts of plugins that were imported already is of no use here.
         ignored = ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
         # Rules are tried with one set of the emulator's answers, not with both.
-        options = ["-x", "-q", "--all", "-p", "no:cacheprovider", "-k", "not turned", *ignored]
+        # What noticed the mutant before comes first: neighbours are mostly noticed by the same test.
+        options = ["-x", "-q", "--all", "--failed-first", "-k", "not turned", *ignored]
         code = pytest.main([*options, *(f"tests/{test}" for test in mutant.module.tests)])
     finally:
         sys.stdout.flush()

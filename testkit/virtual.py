@@ -6,15 +6,23 @@ import asyncio
 import math
 import selectors
 import threading
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from emulator.core.clock import DrivenClock
+from replicator.compute.rate_limit import Request
+from replicator.compute.refusals import Refusal
+from replicator.compute.retry import Calls
+from testkit.make import PUBLIC
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable, Sequence
     from concurrent.futures import Executor
 
     from emulator.testing import Running
+    from replicator.core.images import Image, ImageRef, Policy
+
+_T = TypeVar("_T")
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
@@ -131,3 +139,69 @@ class _Jumping(selectors.DefaultSelector):
                 self._of.jump(jump)
             timeout = 0 if jump else self._of.patience
         return super().select(timeout)
+
+
+class Cloud:
+    """A few images that can be read, for tests of what is made of them: `cloud.play(lambda calls: check(calls, index))`."""
+
+    def __init__(self, *images: Image) -> None:
+        self.images = {each.ref: each for each in images}
+        self.policies: dict[ImageRef, Policy] = {}
+        """Those of images that are not public."""
+        self.refused: dict[str, Refusal] = {}
+        """A method, or a method and a project or name → why it is refused: `get`, `list p1`."""
+        self.asked: list[str] = []
+        """Each call, in order: `list p1`, `get web-1`."""
+        self.seconds = 0.0
+        """How long the last play took."""
+
+    def play(self, act: Callable[[Calls], Awaitable[_T]]) -> _T:
+        """Let an act read the images, on a clock that jumps."""
+
+        async def run() -> _T:
+            clock = asyncio.get_running_loop().time
+            began = clock()
+            try:
+                return await act(Calls(cast("Any", self), deadline=began + 10_000, tell=lambda *_: None))
+            finally:
+                self.seconds = clock() - began
+
+        with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+            return runner.run(run())
+
+    def find(self, project: str, names: Sequence[str]) -> Request[dict[ImageRef, Image]]:
+        found = {ref: each for ref, each in self.images.items() if ref.project == project and ref.name in names}
+        return Request("compute.images.list", project, partial(self._answer, "list", project, lambda: found))
+
+    def get(self, ref: ImageRef) -> Request[Image]:
+        def read() -> Image:
+            if ref not in self.images:
+                raise refusal("get", 404, "notFound")
+            return self.images[ref]
+
+        return Request("compute.images.get", ref.project, partial(self._answer, "get", ref.name, read))
+
+    def get_policy(self, ref: ImageRef) -> Request[Policy]:
+        def read() -> Policy:
+            return self.policies.get(ref, PUBLIC)
+
+        return Request(
+            "compute.images.getIamPolicy", ref.project, partial(self._answer, "getIamPolicy", ref.name, read)
+        )
+
+    def _answer(self, method: str, what: str, read: Callable[[], _T]) -> _T:
+        self.asked.append(f"{method} {what}")
+        if refused := self.refused.get(f"{method} {what}") or self.refused.get(method):
+            raise refused
+        return read()
+
+
+def refusal(method: str, status: int = 403, reason: str = "forbidden") -> Refusal:
+    """Why a call was refused."""
+    return Refusal(
+        f"compute.images.{method}", project="p1", status=status, codes=(reason,), message="No, said the test."
+    )
+
+
+#: For a call that nobody answers.
+LOST = Refusal("compute.images.get", message="Nobody answered, said the test.")

@@ -39,7 +39,7 @@ _HELD = {
     | {"compute.images.delete", "compute.images.deprecate"},
 }
 #: The narrowest role that holds each permission; for messages and the pages about permissions.
-ROLES = {name: role for role, held in reversed(_HELD.items()) for name in held}
+ROLES = {name: role for role, held in reversed(_HELD.items()) for name in sorted(held)}
 _OF_COMPUTE = re.compile(r"\bcompute\.\w+\.\w+")
 #: As answers name what is missing: `Required 'P' permission`, `Permission 'P' denied`, `permission=P` in the details.
 _NAMED = re.compile(r"(?i)\b(?:required|permissions?)\W+(\w+\.\w+\.\w+)")

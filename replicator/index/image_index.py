@@ -33,6 +33,7 @@ FILE_NAME = "image-index.json"
 
 #: Bytes. An index of all regions and several architectures has some hundred kilobytes.
 _LARGEST = 16 * 2**20
+_EXACT = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 def _consistent(image: Named) -> Named:
@@ -55,7 +56,7 @@ Digits = Annotated[str, Field(pattern="^[0-9]+$")]
 class Named(BaseModel):
     """An image by its address and its id."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = _EXACT
 
     project: str
     name: str
@@ -91,7 +92,7 @@ class IndexedSource(Named):
 class Entry(BaseModel):
     """One image of an index: its source, and the image that serves each location."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = _EXACT
 
     architecture: str
     variant: str
@@ -104,7 +105,7 @@ class Entry(BaseModel):
 class Index(BaseModel):
     """An index that was read from a file."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = _EXACT
 
     schema_version: Literal[1] = Field(alias="schema")
     # Only the first problem is reported, because a hostile file could have millions.

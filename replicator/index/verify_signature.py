@@ -169,9 +169,11 @@ def _stamped(sigstore: SigstoreBundle) -> datetime | None:
 class _Who:
     """A policy for sigstore-python, which calls it with the certificate once that is known to be Fulcio's."""
 
+    by: str
+    issuer: str
+
     def __init__(self, policy: SignerIdentity) -> None:
         self._policy = policy
-        self.by = self.issuer = ""
 
     def verify(self, cert: x509.Certificate) -> None:
         """Raise SignatureWrong unless the certificate meets the policy."""

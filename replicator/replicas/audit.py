@@ -44,7 +44,7 @@ class Finding:
     location: str
     uri: str
     state: State
-    architecture: str = ""
+    architecture: str
     differences: tuple[Difference, ...] = ()
     message: str = ""
     deprecated: str = ""
@@ -92,7 +92,7 @@ def of_step(plan: Plan, step: Step) -> Finding:
         state = State.UNPROVEN if isinstance(error, errors.Unproven) else State.DRIFTED
         differences = unfit(plan.source, step.replica, step.existing)
         return found(state=state, differences=differences, message=error.message if error else "")
-    only_family = step.changes and all(change.field == "family" for change in step.changes)
+    only_family = all(change.field == "family" for change in step.changes)
     state = State.NOT_PROMOTED if only_family else State.DRIFTED
     return found(state=state if step.changes else State.CORRECT, differences=step.changes)
 
@@ -101,7 +101,7 @@ def unfit(source: Image, replica: Replica, existing: Existing) -> tuple[Differen
     """Return why an image can't serve as the replica: its origin, location, state or content differ."""
     image, ours = existing.image, existing.lineage is Lineage.OURS
     basic = _different(
-        ("sourceImageId", source.id, image.source_image_id) if not ours else ("", "", ""),
+        *(() if ours else [("sourceImageId", source.id, image.source_image_id)]),
         ("storageLocations", replica.location, ", ".join(image.storage_locations)),
         ("status", "READY", image.status),
         _deprecated(image),
@@ -148,9 +148,8 @@ def of_entry(
         return found(state=State.DRIFTED, differences=differences)
     if source and (unlike := compare.shared(source, image)):
         return found(state=State.DRIFTED, differences=unlike)
-    if served.family and image.family != served.family:
-        return found(state=State.NOT_PROMOTED, differences=(Difference("family", served.family, image.family),))
-    return found(state=State.CORRECT)
+    family = _different(("family", served.family, image.family)) if served.family else ()
+    return found(state=State.NOT_PROMOTED if family else State.CORRECT, differences=family)
 
 
 def _different(*compared: tuple[str, str, str | None]) -> tuple[Difference, ...]:
@@ -173,10 +172,8 @@ async def check(calls: Calls, read: Index) -> list[Seen]:
     images = await lookup.read_images(calls, refs)
     # Users of a public image usually can't list the publisher's project or read the image's policy.
     foreign = frozenset(ref for ref in refs if isinstance(images.get(ref), errors.Forbidden))
-    found = await asyncio.gather(*(_read_one(calls, ref) for ref in foreign))
-    read_one = {**images, **dict(zip(foreign, found, strict=True))}
-    known = {ref: image for ref, image in read_one.items() if image is not None}
-    return await look(calls, read.images, known, foreign=foreign)
+    read_one = dict(await asyncio.gather(*(_read_one(calls, ref) for ref in foreign)))
+    return await look(calls, read.images, {**images, **read_one}, foreign=foreign)
 
 
 def lacking(read: Index) -> list[Finding]:
@@ -189,14 +186,13 @@ def lacking(read: Index) -> list[Finding]:
     ]
 
 
-async def _read_one(calls: Calls, ref: ImageRef) -> Image | errors.ReplicaError | None:
-    """Read the image of that name; None if there is none."""
+async def _read_one(calls: Calls, ref: ImageRef) -> tuple[ImageRef, Image | errors.ReplicaError | None]:
+    """Read the image of that name; None if there is none. Returns the name, too."""
     doing = f"Reading {ref}"
     try:
-        image = await calls(calls.compute.get(ref), doing=doing, where=ref.name, patience=lookup.PATIENCE)
+        return ref, await calls(calls.compute.get(ref), doing=doing, where=ref.name, patience=lookup.PATIENCE)
     except Refusal as refusal:
-        return None if refusal.status == 404 else refusals.error_of(refusal, doing=doing)
-    return image
+        return ref, None if refusal.status == 404 else refusals.error_of(refusal, doing=doing)
 
 
 def named(entries: Iterable[Entry]) -> list[ImageRef]:
@@ -239,7 +235,7 @@ class Seen:
 async def look(
     calls: Calls,
     entries: Iterable[Entry],
-    images: Mapping[ImageRef, Image | errors.ReplicaError],
+    images: Mapping[ImageRef, Image | errors.ReplicaError | None],
     *,
     foreign: Collection[ImageRef] = (),
 ) -> list[Seen]:
@@ -262,7 +258,11 @@ async def look(
 
 
 async def _look_at(
-    calls: Calls, entry: Entry, location: str, served: Served, images: Mapping[ImageRef, Image | errors.ReplicaError]
+    calls: Calls,
+    entry: Entry,
+    location: str,
+    served: Served,
+    images: Mapping[ImageRef, Image | errors.ReplicaError | None],
 ) -> Seen:
     ref = served.ref
     image = images.get(ref)

@@ -95,7 +95,9 @@ class CopyQueue:
 
     def give_back(self, location: str) -> None:
         """Uncount the copy that this location was dealt last, because it was not made."""
-        origin, since = self._counted.pop(location, ("", 0.0))
+        if location not in self._counted:
+            return
+        origin, since = self._counted.pop(location)
         if origin in self._budgets:
             self._budgets[origin].unspend(since)
 

@@ -179,6 +179,21 @@ def public_key(private: str) -> bytes:
     return key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
+def trusting(url: str) -> dict[str, Any]:
+    """What clients of a Sigstore that is said to be there are given."""
+    service = {"url": url, "majorApiVersion": 1, "validFor": {"start": "2020-01-01T00:00:00Z"}, "operator": "nobody"}
+    return {
+        "mediaType": "application/vnd.dev.sigstore.clienttrustconfig.v0.1+json",
+        "trustedRoot": json.loads((KEPT / "trusted_root.json").read_bytes()),
+        "signingConfig": {
+            "mediaType": "application/vnd.dev.sigstore.signingconfig.v0.2+json",
+            "caUrls": [service],
+            "rekorTlogUrls": [service],
+            "rekorTlogConfig": {"selector": "ANY"},
+        },
+    }
+
+
 def make(folder: Path, *, cosign: bool) -> None:
     """Everything that needs a Sigstore, or cosign, or a private key."""
     whole = document()

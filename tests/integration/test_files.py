@@ -221,18 +221,3 @@ def test_writes_nothing_but_where_the_runner_says(
     assert action(locations="us").result == "complete"
     made = {str(path.relative_to(tmp_path)) for path in set(tmp_path.rglob("*")) - before}
     assert made == {"temp1", "temp1/output", "temp1/summary", "temp1/image-index.json"}
-
-
-def test_the_index_follows_no_link_and_leaves_nothing_behind(tmp_path: Path) -> None:
-    from replicator.index import image_index
-
-    (tmp_path / "theirs").write_text("theirs")
-    (tmp_path / "folder").mkdir()
-    (tmp_path / "folder" / f".image-index.json.{os.getpid()}").symlink_to(tmp_path / "theirs")
-    (tmp_path / "folder" / "image-index.json").symlink_to(tmp_path / "theirs")
-    assert image_index.write(b"ours", tmp_path / "folder").read_bytes() == b"ours"
-    assert (tmp_path / "theirs").read_text() == "theirs"
-    (tmp_path / "other" / "image-index.json").mkdir(parents=True)
-    with pytest.raises(OSError, match="image-index"):
-        image_index.write(b"ours", tmp_path / "other")
-    assert [path.name for path in (tmp_path / "other").iterdir()] == ["image-index.json"]

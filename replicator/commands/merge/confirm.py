@@ -62,20 +62,19 @@ async def _existing(
 ) -> dict[str, Existing | errors.ReplicaError]:
     """Return the image in each location, with its lineage: whether it comes from the source."""
 
-    async def one(item: Seen, image: Image, source: Image) -> Existing | errors.ReplicaError:
+    async def one(item: Seen, image: Image, source: Image) -> tuple[str, Existing | errors.ReplicaError]:
         try:
             lineage = (
                 Lineage.OURS if image.id == source.id else await lookup.lineage_of(calls, source, image, known=known)
             )
         except Refusal as refusal:
-            return error_of(refusal, doing=f"Examining {image.ref}")
-        return Existing(image=image, lineage=lineage, policy=item.policy)
+            return item.location, error_of(refusal, doing=f"Examining {image.ref}")
+        return item.location, Existing(image=image, lineage=lineage, policy=item.policy)
 
     if not isinstance(source, Image):
         return {}
     there = [(item, item.image) for item in seen if isinstance(item.image, Image)]
-    found = await asyncio.gather(*(one(item, image, source) for item, image in there))
-    return {item.location: existing for (item, _), existing in zip(there, found, strict=True)}
+    return dict(await asyncio.gather(*(one(item, image, source) for item, image in there)))
 
 
 def _proven(found: Mapping[str, Existing | errors.ReplicaError]) -> dict[str, Existing]:

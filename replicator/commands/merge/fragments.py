@@ -120,7 +120,8 @@ def merge(read: Mapping[str, Index | BadIndex], expected: Collection[Key], requi
         *_shared(parts),
         *_lacking(known, required),
     ]
-    whole = [_common(list(group)) for _, group in groupby(_by_variant(known), key=lambda part: part.key.variant)]
+    by_variant = sorted(known, key=_variant)
+    whole = [_common(list(group)) for _, group in groupby(by_variant, key=_variant)]
     problems += [
         f"no location is served by each of {_and(map(str, kept))}: replicate all of them to at least one"
         for kept, _ in whole
@@ -129,7 +130,7 @@ def merge(read: Mapping[str, Index | BadIndex], expected: Collection[Key], requi
     if problems:
         raise NotOne(problems)
     return Merged(
-        parts=tuple(sorted((part for kept, _ in whole for part in kept), key=lambda part: part.key)),
+        parts=tuple(sorted(part for kept, _ in whole for part in kept)),
         left_out=tuple(item for _, left_out in whole for item in left_out),
     )
 
@@ -283,8 +284,8 @@ def _step(source: Image, location: str, served: Served, existing: Existing, *, r
     )
 
 
-def _by_variant(parts: Iterable[Part]) -> list[Part]:
-    return sorted(parts, key=lambda part: (part.key.variant, part.key))
+def _variant(part: Part) -> str:
+    return part.key.variant
 
 
 def _and(words: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""Holds the table of refusals: which answer means which error, what people are told, whether it is repeated. Pure.
+"""Puts the table of refusals in order: those of set-up from `set_up`, rates and passing trouble from here. Pure.
 
 What an answer names decides before its HTTP status does, and the rows are the same for the error of an operation.
 The signals come from Google's error documentation and from the reports that docs/facts-and-guesses.md collects

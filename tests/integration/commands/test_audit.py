@@ -300,7 +300,7 @@ def test_for_people(action: Action, made: Finished, tmp_path: Path) -> None:
 
 def test_exit_codes() -> None:
     def code(*states: State) -> int:
-        return audit.exit_code(Finding(location="eu", uri="", state=state) for state in states)
+        return audit.exit_code(Finding(location="eu", uri="", state=state, architecture="") for state in states)
 
     assert code(State.CORRECT) == 0
     assert code(State.CORRECT, State.UNREACHABLE) == 4

@@ -312,7 +312,12 @@ def test_many_of_which_the_same_is_to_be_said_share_a_line() -> None:
     """And what comes next is said once."""
     where = [f"europe-west{number}" for number in range(1, 15)]
     found = [
-        audit.Finding(location=each, uri=f"projects/p1/global/images/web-{each}", state=audit.State.MISSING)
+        audit.Finding(
+            location=each,
+            uri=f"projects/p1/global/images/web-{each}",
+            state=audit.State.MISSING,
+            architecture="",
+        )
         for each in where
     ]
     known = report.Known(findings=found, plans=[["plan", "--source-image=x"]], digest="sha256:0")

@@ -41,21 +41,6 @@ def statement(done: Finished) -> dict[str, Any]:
     return dict(json.loads(base64.b64decode(envelope["payload"])))
 
 
-def trusting(url: str) -> dict[str, Any]:
-    """What clients of a Sigstore that is said to be there are given."""
-    service = {"url": url, "majorApiVersion": 1, "validFor": {"start": "2020-01-01T00:00:00Z"}, "operator": "nobody"}
-    return {
-        "mediaType": "application/vnd.dev.sigstore.clienttrustconfig.v0.1+json",
-        "trustedRoot": json.loads((world.KEPT / "trusted_root.json").read_bytes()),
-        "signingConfig": {
-            "mediaType": "application/vnd.dev.sigstore.signingconfig.v0.2+json",
-            "caUrls": [service],
-            "rekorTlogUrls": [service],
-            "rekorTlogConfig": {"selector": "ANY"},
-        },
-    }
-
-
 def families(action: Action) -> set[str]:
     """Those that replicas carry."""
     found = [action.emulator.image("p1", f"web-1-{location}") or {} for location in ("eu", "asia")]
@@ -254,7 +239,7 @@ class TestKeyless:
     def test_no_signature_after_all(self, action: Action, tmp_path: Path, answers: list[Answer], says: str) -> None:
         """Needs no Sigstore: nobody comes so far."""
         with Identity() as identity:
-            (tmp_path / "trust.json").write_text(json.dumps(trusting(identity.url)), "utf-8")
+            (tmp_path / "trust.json").write_text(json.dumps(world.trusting(identity.url)), "utf-8")
             identity.answers[OIDC] = answers
             action.env |= {**identity.job(), "SIGSTORE_TRUST_CONFIG": str(tmp_path / "trust.json")}
             done = action(sign="keyless")

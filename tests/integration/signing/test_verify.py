@@ -249,4 +249,4 @@ def test_a_certificate_for_another_kind_of_key(tmp_path: Path) -> None:
     (tmp_path / "bundle").write_text(json.dumps(document), "utf-8")
     case = Case(name="", bundle=str(tmp_path / "bundle"), says="")
     code, said = verify("--index", str(world.KEPT / "index.json"), *case.options(world.KEPT))
-    assert (code, "bundle' was not signed with a P-256 key" in said) == (5, True), said
+    assert (code, f"'{tmp_path / 'bundle'}' was not signed with a P-256 key" in said) == (5, True), said

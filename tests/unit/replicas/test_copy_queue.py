@@ -24,6 +24,21 @@ NOW = 1000.0
 LATER = NOW + HOUR
 
 
+class Queue(CopyQueue):
+    """Notices when dealing comes to no end."""
+
+    rounds = 0
+
+    def deal(self, now: float) -> list[tuple[str, str]]:
+        self.rounds = 0
+        return super().deal(now)
+
+    def waits(self, now: float) -> list[Wait]:
+        self.rounds += 1
+        assert self.rounds < 100, "it spins"
+        return super().waits(now)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Moment:
     """A queue whose source is in `us`, and what happened to it at NOW."""
@@ -46,7 +61,7 @@ class Moment:
         order = [*self.asks, *self.busy, *self.checked, *self.ready]
         expected = [*self.asks, *self.busy]
         leads = dict.fromkeys(order, self.lead)
-        queue = CopyQueue("us", leads, expected=expected, most=self.most, deadline=self.deadline)
+        queue = Queue("us", leads, expected=expected, most=self.most, deadline=self.deadline)
         for location in self.ready:
             queue.ended(location, is_origin=True)
         for location in self.asks:
@@ -309,7 +324,7 @@ def test_what_is_wanted_no_more_is_not_dealt(end: Callable[[CopyQueue, str], Non
 
 
 def test_the_order_is_the_plan_s() -> None:
-    queue = CopyQueue("us", dict.fromkeys(["asia", "eu", "me-west1"], ""), expected=[], most=1)
+    queue = Queue("us", dict.fromkeys(["asia", "eu", "me-west1"], ""), expected=[], most=1)
     for location in ("me-west1", "eu", "asia"):
         queue.ask(location)
     assert queue.deal(NOW) == [("asia", SOURCE)]
@@ -406,7 +421,7 @@ class Run:
         leads = {place: member.lead for place, member in members.items()}
         self.most = self.world.most
         self.unplaced = {place for place, member in members.items() if member.copied}
-        self.queue = CopyQueue("us", leads, expected=self.unplaced, most=self.most, deadline=self.world.deadline)
+        self.queue = Queue("us", leads, expected=self.unplaced, most=self.most, deadline=self.world.deadline)
         for place, member in members.items():
             self.tries[place] = itertools.chain(member.tries, itertools.repeat(Try(end="made")))
             begin = partial(self.ask, place) if member.copied else partial(self.end, place, "kept")

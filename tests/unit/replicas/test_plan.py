@@ -1,13 +1,15 @@
 from __future__ import annotations
 
-from typing import Any
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from replicator.core import errors
-from replicator.core.images import Binding, Image, ImageRef, Policy
+from replicator.core.images import Binding, Difference, Image, ImageRef, Policy
 from replicator.core.replicas import Action, Existing, Lineage, Plan
 from replicator.inputs.config_file import Config
 from replicator.replicas import plan
@@ -15,19 +17,110 @@ from replicator.replicas.copy_tree import Branch
 from replicator.replicas.settings import Settings
 from testkit.make import PUBLIC, READER, copy, image, replica
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from replicator.core.replicas import Replica, Step
+
 EVERYBODY = frozenset({"allAuthenticatedUsers"})
 CONDITIONAL = Policy((Binding(READER, EVERYBODY, '{"expression": "x"}'),))
 OTHER_ROLE = Policy((Binding("roles/compute.viewer", EVERYBODY), Binding(READER, frozenset({"group:g@x"}))))
+
+
+#: Neither of two architectures, nor of two locations away from home, is planned for differently from the other.
+TWINS = ({"X86_64": "ARM64", "ARM64": "X86_64"}, {"eu": "asia", "asia": "eu"})
+
+
+def in_place_of(twins: Mapping[str, str], value: Any) -> Any:
+    """The same of the other one of two, in an image or replica, in what was found, or in any text."""
+    if isinstance(value, str):
+        return re.sub("|".join(rf"(?<![a-z]){word}(?![a-z0-9])" for word in twins), lambda met: twins[met[0]], value)
+    if isinstance(value, ImageRef):
+        return ImageRef(value.project, in_place_of(twins, value.name))
+    if isinstance(value, Existing):
+        return replace(value, image=in_place_of(twins, value.image))
+    if isinstance(value, errors.ReplicaError):
+        return value
+    fields = ("ref", "name", "family", "architecture", "location")
+    changed = {name: in_place_of(twins, getattr(value, name)) for name in fields if hasattr(value, name)}
+    if isinstance(value, Image):
+        changed["storage_locations"] = tuple(in_place_of(twins, place) for place in value.storage_locations)
+    return replace(value, **changed)
+
+
+def told(error: BaseException | None) -> list[str]:
+    """All that people read of an error."""
+    if isinstance(error, errors.BadSettings):
+        return [f"{problem.input}: {problem.text}" for problem in error.problems]
+    return [str(getattr(error, name, "")) for name in ("what", "why", "todo", "lines")]
+
+
+def outcome(act: Callable[[], Any]) -> str:
+    """What an act returns, or what it says that it can't, as one text."""
+    try:
+        return str(act())
+    except errors.Failure as error:
+        return str(told(error))
+
+
+def step_for(
+    source: Image,
+    readers: Sequence[Binding],
+    wanted: Replica,
+    found: Existing | errors.ReplicaError | None,
+    *,
+    replace_failed: bool,
+) -> Step:
+    """The step for a replica, after its twins' were seen to be the same."""
+
+    def shown(step: Step) -> str:
+        return str((step, told(step.error)))
+
+    step = plan.step_for(source, readers, wanted, found, replace_failed=replace_failed)
+    for twins in TWINS:
+        other = plan.step_for(
+            in_place_of(twins, source),
+            readers,
+            in_place_of(twins, wanted),
+            found and in_place_of(twins, found),
+            replace_failed=replace_failed,
+        )
+        assert in_place_of(twins, shown(other)) == shown(step)
+    return step
+
+
+def replicas(settings: Settings, source: Image, policy: Policy | None = None) -> tuple[Replica, ...]:
+    """The wanted replicas, after those of the other architecture's source were seen to be the same."""
+    made = outcome(lambda: plan.replicas(settings, source, policy))
+    assert made == in_place_of(TWINS[0], outcome(lambda: plan.replicas(settings, other_of(source), policy)))
+    return plan.replicas(settings, source, policy)
+
+
+def other_of(source: Image) -> Image:
+    return replace(source, architecture=TWINS[0][source.architecture])
 
 
 def make(
     source: Image | None = None,
     found: dict[ImageRef, Any] | None = None,
     source_policy: Policy | None = PUBLIC,
+    heads: dict[tuple[str, str], ImageRef | None] | None = None,
     **settings: Any,
 ) -> Plan:
     source, wanted = source or image(), Settings(**settings)
-    return plan.make(wanted, source, source_policy, plan.replicas(wanted, source, source_policy), found or {})
+
+    def planned(source: Image, found: Mapping[ImageRef, Any]) -> Plan:
+        made = replicas(wanted, source, source_policy)
+        return plan.make(wanted, source, source_policy, made, found, heads)
+
+    def shown(source: Image, found: Mapping[ImageRef, Any]) -> str:
+        whole = planned(source, found)
+        return str((whole, [told(step.error) for step in whole.steps], plan.tree_of(whole)))
+
+    others = {ref: in_place_of(TWINS[0], item) for ref, item in (found or {}).items()}
+    twin = outcome(lambda: shown(other_of(source), others))
+    assert in_place_of(TWINS[0], twin) == outcome(lambda: shown(source, found or {}))
+    return planned(source, found or {})
 
 
 def families(planned: Plan) -> list[str]:
@@ -43,6 +136,11 @@ class TestHome:
         planned = make()
         assert actions(planned) == {"us": "source", "eu": "copy", "asia": "copy"}
         assert planned.steps[0].replica.ref == planned.source.ref
+
+    @pytest.mark.parametrize("home", ["us", "eu", "asia", "me-west1"])
+    def test_wherever_that_is(self, home: str) -> None:
+        planned = make(image(storage_locations=(home,)), locations="us, eu, asia, me-west1")
+        assert [at for at, action in actions(planned).items() if action == "source"] == [home]
 
     def test_a_region_is_not_its_multi_region(self) -> None:
         assert actions(make(image(storage_locations=("us-central1",)))) == {"us": "copy", "eu": "copy", "asia": "copy"}
@@ -87,7 +185,10 @@ class TestHome:
         planned = make(source_policy=policy, access="public")
         assert actions(planned) == {"us": action, "eu": "copy", "asia": "copy"}
         assert bool(planned.notes) is (action == "copy")
-        assert all("a public copy of it serves us." in note for note in planned.notes)
+        why = "can't be seen to be public" if policy is None else "is not public by its own policy"
+        assert set(planned.notes) <= {
+            f"The source projects/p1/global/images/web-1 {why}, and stays as it is: a public copy of it serves us."
+        }
         for other in ("source", "private"):
             assert actions(make(source_policy=policy, access=other))["us"] == "source"
         assert not make(source_policy=policy, access="public", locations="eu").notes
@@ -107,7 +208,7 @@ class TestFamily:
 
     def test_shared_family_adds_a_home_copy(self) -> None:
         planned = make(family_template="{family}", locations="eu, asia")
-        assert actions(planned) == {"us": "copy", "eu": "copy", "asia": "copy"}
+        assert list(actions(planned).items()) == [("us", "copy"), ("eu", "copy"), ("asia", "copy")]
         assert {step.replica.family for step in planned.steps} == {"web"}
         assert dict(planned.leads) == {("p1", "web"): "us"}
 
@@ -133,7 +234,12 @@ class TestFamily:
         planned = make(without, family_template="x-{location}")
         assert families(planned) == ["", "x-eu", "x-asia"]
         (note,) = planned.notes
-        assert "home_copy: true makes a copy there that carries its family" in note
+        assert note == (
+            "The source projects/p1/global/images/web-1, which serves us itself, is in no family, and other replicas are "
+            "to be: home_copy: true makes a copy there that carries its family."
+        )
+        several = make(image(family="", storage_locations=("eu", "us")), family_template="x-{location}")
+        assert ", which serves us, eu itself, is in no family" in several.notes[0]
         everywhere = make(without, family_template="x-{location}", home_copy="true")
         assert (families(everywhere), everywhere.notes) == (["x-us", "x-eu", "x-asia"], ())
         assert families(make(without, family_template="web", locations="eu")) == ["web"]
@@ -168,20 +274,20 @@ class TestWhatExists:
         ],
     )
     def test_table(self, found: Any, action: Action, reason: str) -> None:
-        step = plan.step_for(image(), PUBLIC.bindings, replica(), found, replace_failed=False)
+        step = step_for(image(), PUBLIC.bindings, replica(), found, replace_failed=False)
         assert step.action is action
         assert (step.error.reason if step.error else "") == reason
         assert step.existing is (found if isinstance(found, Existing) else None)
 
     def test_changes_are_listed(self) -> None:
         found = existing(copy(labels={}, description="", family=""), policy=Policy())
-        step = plan.step_for(image(), PUBLIC.bindings, replica(), found, replace_failed=False)
+        step = step_for(image(), PUBLIC.bindings, replica(), found, replace_failed=False)
         assert [change.field for change in step.changes] == ["description", "labels.a", "access", "family"]
 
     def test_a_source_that_is_held_back_changes_no_family(self) -> None:
         found = existing(copy(labels={}, family=""))
         held = image(deprecated="DEPRECATED")
-        step = plan.step_for(held, PUBLIC.bindings, replica(), found, replace_failed=False)
+        step = step_for(held, PUBLIC.bindings, replica(), found, replace_failed=False)
         assert [change.field for change in step.changes] == ["labels.a"]
 
     @pytest.mark.parametrize(
@@ -195,7 +301,7 @@ class TestWhatExists:
         ],
     )
     def test_replace_failed(self, found: Existing, action: Action) -> None:
-        assert plan.step_for(image(), (), replica(), found, replace_failed=True).action is action
+        assert step_for(image(), (), replica(), found, replace_failed=True).action is action
 
 
 LOOK = (
@@ -203,6 +309,10 @@ LOOK = (
     "again, or choose another name_template."
 )
 REMOVE = "Remove it with `gcloud compute images delete web-1-eu --project p1` and run this again"
+ANEW = (
+    "Give each build a name of its own (with its date, say): then every release gets replicas, and each family moves to "
+    f"them. With one name for all, the former replica has to go before each run. {LOOK}"
+)
 REPLICA = "projects/p1/global/images/web-1-eu"
 
 
@@ -220,6 +330,43 @@ REPLICA = "projects/p1/global/images/web-1-eu"
             "was copied from an image (id 1), which is gone",
             LOOK,
             id="unproven and unnamed",
+        ),
+        pytest.param(
+            existing(copy(source_image_id="7", source_image=ImageRef("p1", "other")), Lineage.UNPROVEN),
+            "was copied from projects/p1/global/images/other (id 7), which is gone",
+            LOOK,
+            id="unproven, of another name",
+        ),
+        pytest.param(
+            existing(copy(source_image_id="7", family=""), Lineage.UNPROVEN),
+            "is a copy of an image that was projects/p1/global/images/web-1 before (id 7; that name has the id 1 now)",
+            ANEW,
+            id="of a former source",
+        ),
+        pytest.param(
+            existing(copy(source_image_id="7"), Lineage.UNPROVEN),
+            "is a copy of an image that was projects/p1/global/images/web-1 before (id 7; that name has the id 1 now), "
+            "and carries the family web-eu still",
+            ANEW,
+            id="of a former source, in a family",
+        ),
+        pytest.param(
+            existing(copy(status="ODD")),
+            "is in the state ODD, which is neither READY nor any that leads there",
+            "Look up what that means; run this again when the image is READY.",
+            id="in a state that nobody knows",
+        ),
+        pytest.param(
+            existing(copy(status="")),
+            "is in the state (none), which is neither READY nor any that leads there",
+            "Look up what that means; run this again when the image is READY.",
+            id="in no state",
+        ),
+        pytest.param(
+            existing(copy(guest_os_features=frozenset())),
+            "differs from what is wanted: guestOsFeatures: wanted UEFI_COMPATIBLE, found nothing",
+            f"{REMOVE}. Where the new copy differs alike, only building the image anew helps.",
+            id="without a feature",
         ),
         pytest.param(
             existing(copy(source_image_id="7"), Lineage.FOREIGN),
@@ -266,19 +413,118 @@ REPLICA = "projects/p1/global/images/web-1-eu"
     ],
 )
 def test_what_is_said_of_what_stands_in_the_way(found: Existing, what: str, todo: str) -> None:
-    error = plan.step_for(image(), (), replica(), found, replace_failed=True).error
-    assert error is not None
-    assert (error.what, error.todo) == (f"{REPLICA} {what}", todo)
+    for project in ("p1", "123456"):
+        # Compute Engine may name the project by its number; people can use both.
+        answered = replace(found, image=replace(found.image, ref=ImageRef(project, "web-1-eu")))
+        error = step_for(image(), (), replica(), answered, replace_failed=True).error
+        assert error is not None
+        where = REPLICA.replace("p1", project)
+        assert (error.what, error.todo) == (f"{where} {what}", todo.replace("--project p1", f"--project {project}"))
+
+
+def test_why_a_former_release_is_left_alone() -> None:
+    step = step_for(image(), (), replica(), existing(copy(source_image_id="7"), Lineage.UNPROVEN), replace_failed=True)
+    assert step.error is not None
+    assert step.error.why == "It holds the former image, so it is left alone."
+
+
+STATUSES = ("READY", "PENDING", "FAILED", "DELETING", "ODD")
+
+
+@given(
+    found=st.builds(
+        existing,
+        st.builds(
+            copy,
+            status=st.sampled_from(STATUSES),
+            family=st.sampled_from(["web-eu", "x", ""]),
+            storage_locations=st.sampled_from([("eu",), ("us",), ("eu", "us"), ()]),
+            deprecated=st.sampled_from(["", "DEPRECATED", "OBSOLETE", "DELETED"]),
+            source_image_id=st.sampled_from(["1", "7", ""]),
+            disk_size_gb=st.sampled_from([20, 7]),
+            labels=st.sampled_from([{"a": "b"}, {}]),
+        ),
+        st.sampled_from(Lineage),
+        st.sampled_from([PUBLIC, Policy(), None]),
+    ),
+    held=st.booleans(),
+    replace_failed=st.booleans(),
+)
+def test_what_exists_is_never_overwritten_unless_it_is_a_failed_copy_of_ours(
+    found: Existing, held: bool, replace_failed: bool
+) -> None:
+    """A name is not an identity: what is not proven to be ours, where it belongs, is left as it is."""
+    source, there = image(deprecated="DEPRECATED" if held else ""), found.image
+    step = step_for(source, PUBLIC.bindings, replica(), found, replace_failed=replace_failed)
+    assert (step.replica, step.existing) == (replica(), found)
+    assert (step.error is not None) is (step.action is Action.REFUSE)
+    ours = found.lineage is Lineage.OURS and there.storage_locations == ("eu",)
+    if step.action is Action.REPLACE:
+        assert replace_failed
+        assert ours
+        assert (there.status, there.family) == ("FAILED", "")
+    elif step.action is Action.WAIT:
+        assert there.status == "DELETING" or (ours and there.status == "PENDING")
+    elif step.action is Action.CHECK:
+        assert ours
+        assert there.status == "READY"
+        assert there.disk_size_gb == 20
+        assert there.deprecated in {"", "DEPRECATED"}
+    else:
+        assert step.action is Action.REFUSE
+    fields = [change.field for change in step.changes]
+    assert fields == ([] if step.action is not Action.CHECK else [
+        *(["labels.a"] if not there.labels else []),
+        *(["access"] if found.policy == Policy() else []),
+        *(["family"] if there.family != "web-eu" and not held else []),
+    ])  # fmt: skip
+
+
+CHOSEN = [Difference("storageLocations", "eu", "us"), Difference("kmsKeyName", "k", "nothing")]
+SIZE = Difference("diskSizeGb", "20", "7")
+HOPELESS = (
+    "Running this again can't help, for a new copy comes out the same: Compute Engine does not carry that over "
+    "(features that were retired, for instance). Build the image anew without it, and remove this copy with "
+    "`gcloud compute images delete web-1-eu --project p1`."
+)
+
+
+@pytest.mark.parametrize(
+    ("differences", "made", "todo"),
+    [
+        ([SIZE], False, f"{REMOVE}."),
+        ([SIZE], True, HOPELESS),
+        ([*CHOSEN, SIZE], True, HOPELESS),
+        # Somebody made it meanwhile: where an image stands is chosen, and a new copy stands where it was asked for.
+        (CHOSEN[:1], True, f"{REMOVE}."),
+        (CHOSEN[1:], True, f"{REMOVE}."),
+        (CHOSEN, True, f"{REMOVE}."),
+        *(
+            (
+                [Difference(field, "x", "nothing")],
+                False,
+                f"{REMOVE}. Where the new copy differs alike, only building the image anew helps.",
+            )
+            for field in ("guestOsFeatures", "licenses", "licenseCodes")
+        ),
+    ],
+)
+def test_whether_a_new_copy_would_help(differences: list[Difference], made: bool, todo: str) -> None:
+    error = plan.drift(ImageRef("p1", "web-1-eu"), differences, made=made)
+    assert error.what == f"{REPLICA} differs from what is wanted: {'; '.join(map(str, differences))}"
+    assert error.todo == todo
+    if not made:
+        assert told(plan.drift(ImageRef("p1", "web-1-eu"), differences)) == told(error)
 
 
 def test_a_failed_copy_is_left_alone_unless_asked() -> None:
     found = existing(copy(status="FAILED", family=""))
-    error = plan.step_for(image(), (), replica(), found, replace_failed=False).error
+    error = step_for(image(), (), replica(), found, replace_failed=False).error
     assert error is not None
     assert (error.what, error.todo) == (
         f"{REPLICA} is in state FAILED", f"{REMOVE}, or set replace_failed: true."
     )  # fmt: skip
-    step = plan.step_for(image(), (), replica(), found, replace_failed=True)
+    step = step_for(image(), (), replica(), found, replace_failed=True)
     assert (step.action, step.existing) == (Action.REPLACE, found)
 
 
@@ -303,6 +549,30 @@ def test_warnings() -> None:
     assert held == (
         "The source projects/p1/global/images/web-1 is marked DEPRECATED: it was held back, rolled back or retired. Its "
         "replicas are made and verified, and none is given a family; what one carries stays."
+    )
+
+
+def test_what_families_resolve_to_is_told_of_a_source_that_is_held_back() -> None:
+    heads = {("p1", "web-eu"): ImageRef("p1", "web-0-eu"), ("p1", "web-asia"): None}
+    planned = make(image(deprecated="DEPRECATED"), heads=heads)
+    (warning,) = planned.warnings
+    assert warning.endswith(
+        " Now the family web-eu resolves to projects/p1/global/images/web-0-eu; the family web-asia resolves to nothing."
+    )
+    assert planned.heads == heads
+    assert make().heads == {}
+
+
+def test_the_plan_holds_what_it_was_made_from() -> None:
+    source = image(labels={str(number): "" for number in range(63)})
+    planned = make(source, promote="false", access="private", labels="a=b")
+    assert (planned.source, planned.source_policy, planned.promote) == (source, PUBLIC, False)
+    assert planned.readers == ()
+    assert make().promote is True
+    assert (make().readers, make(source_policy=None).readers) == (PUBLIC.bindings, ())
+    assert problem(source=source, labels="a=b,c=d") == (
+        "labels",
+        "2 labels on top of the source's 63 make 65, and an image can have 64: leave some out",
     )
 
 
@@ -358,17 +628,19 @@ def test_places() -> None:
     assert len(make(number).steps) == 3
     place = Config.model_validate({"locations": {"eu": {"name": "{name}-us", "family": "{family}"}}})
     with pytest.raises(errors.BadSettings, match="gives us and the replica in eu the same image"):
-        plan.replicas(Settings(config=place, locations=("eu",)), image())
+        replicas(Settings(config=place, locations=("eu",)), image())
     place = Config.model_validate(
         {"locations": {"eu": {"project": "p1", "name": "{name}-x"}, "asia": {"name": "{name}-x"}}}
     )
     with pytest.raises(errors.BadSettings, match="the same image"):
-        plan.replicas(Settings(config=place, locations=("eu", "asia")), image())
+        replicas(Settings(config=place, locations=("eu", "asia")), image())
 
 
 def test_where_replicas_will_stand() -> None:
     def stand(**given: Any) -> list[str]:
-        return [ref.name for ref in plan.places(image(), plan.replicas(Settings(**given), image()))]
+        both = [plan.places(source, replicas(Settings(**given), source)) for source in (image(), other_of(image()))]
+        assert both[0] == both[1]
+        return [ref.name for ref in both[0]]
 
     assert stand() == ["web-1-eu", "web-1-asia"]
     assert stand(home_copy="true") == ["web-1-us", "web-1-eu", "web-1-asia"]
@@ -395,14 +667,14 @@ def test_encryption_is_not_lost_silently() -> None:
     config = Config.model_validate({"locations": {"eu": {"kms_key": KEY.format("europe")}, "asia": {}, "me-west1": {}}})
     wanted = Settings(config=config, locations=("eu", "asia", "me-west1"))
     with pytest.raises(errors.ReplicatorError) as caught:
-        plan.replicas(wanted, image(encryption="key"))
+        replicas(wanted, image(encryption="key"))
     assert caught.value.what == "The source projects/p1/global/images/web-1 is encrypted with its own key (key)"
     assert caught.value.todo == (
         "A copy without a key would silently fall back to Google's: give a kms_key in the config file for asia, me-west1."
     )
-    keys = [made.kms_key for made in plan.replicas(wanted, image())]
+    keys = [made.kms_key for made in replicas(wanted, image())]
     assert keys == [KEY.format("europe"), "", ""]
-    assert len(plan.replicas(Settings(config=config, locations=("eu",)), image(encryption="key"))) == 1
+    assert len(replicas(Settings(config=config, locations=("eu",)), image(encryption="key"))) == 1
 
 
 def test_required() -> None:

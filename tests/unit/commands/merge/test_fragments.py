@@ -160,26 +160,165 @@ def check(case: Mapping[str, State], required: tuple[str, ...], found: Mapping[s
     }
 
 
-@pytest.mark.parametrize("required", REQUIRED, ids=lambda required: " ".join(required) or "none")
-@pytest.mark.parametrize("number", [1, 2, 3])
-def test_every_combination(number: int, required: tuple[str, ...], record_property: Callable[..., None]) -> None:
-    """No combination is sampled: each state of one fragment with each of every other."""
-    architectures = ARCHITECTURES[:number]
-    parsed = {(name, state): fragments(name, STATES[state]) for name in architectures for state in STATES}
-    count = 0
-    for names in itertools.product(STATES, repeat=number):
-        found = {
-            name: item
-            for architecture, state in zip(architectures, names, strict=True)
-            for name, item in parsed[architecture, state].items()
-        }
-        case = {name: STATES[state] for name, state in zip(architectures, names, strict=True)}
-        try:
-            check(case, required, found)
-        except AssertionError as error:
-            raise AssertionError(f"{dict(zip(architectures, names, strict=True))}: {error}") from error
-        count += 1
-    record_property("counted", ("merges", count))
+def document(architecture: str, change: Callable[[Document], object] = lambda _: None, **more: Any) -> str:
+    made = fragment(architecture, **more)
+    change(made)
+    return json.dumps(made)
+
+
+def of_revision(**fields: str) -> Callable[[Document], object]:
+    return entry(lambda image: image.update(revision={**REVISION, **fields}))
+
+
+ARM, X86 = document("ARM64"), document("X86_64")
+NO_REVISION = document("ARM64", entry(lambda image: image.update(revision=None)))
+C1, C2 = (f"commit {commit} of refs/tags/v1 in acme/images" for commit in ("c1", "c2"))
+ONE_RUN = "take all of them from one run, with one `revision`"
+OWN = "give each image its own families and names, for instance with the architecture in them"
+
+
+@pytest.mark.parametrize(
+    ("texts", "required", "problems"),
+    [
+        (
+            {"a": "{", "x": X86},
+            (),
+            [
+                ("'a' isn't an index of ours: the file: Invalid JSON: EOF while parsing an object at line 1 column 1; a "
+                "fragment is the image-index.json that a build's run wrote, unchanged"),
+                "ARM64 is missing, no fragment holds it: look at the build that makes it; its index belongs here too",
+            ],
+        ),
+        (
+            {"a": ARM, "r": document("RISCV64", variant="odd"), "s": document("RISCV64", variant="odd"), "x": X86},
+            (),
+            [
+                f"'{name}' holds RISCV64/odd, but what is expected is ARM64 and X86_64; take it out of the folder, or "
+                "add it to expect"
+                for name in ("r", "s")
+            ],
+        ),
+        (
+            {"a": ARM, "r": document("ARCHITECTURE_UNSPECIFIED"), "x": X86},
+            (),
+            [
+                ("'r' holds ARCHITECTURE_UNSPECIFIED, but what is expected is ARM64 and X86_64; its source does not say "
+                "its architecture: build it with one (Packer: image_architecture)")
+            ],
+        ),
+        (
+            {"a": document("ARM64", locations=()), "x": X86},
+            (),
+            [
+                "ARM64 ('a') serves no location: look at that build's run, which replicated nothing, and repeat it",
+            ],
+        ),
+        (
+            {"a": ARM, "b": ARM, "c": ARM, "x": X86},
+            (),
+            ["ARM64 is held 3 times, by 'a', 'b' and 'c': keep one, or tell the images apart by their variant"],
+        ),
+        (
+            {"a": document("ARM64", of_revision(commit="c2")), "x": X86},
+            (),
+            [f"the fragments say different revisions (X86_64 ('x'): {C1}; ARM64 ('a'): {C2}): {ONE_RUN}"],
+        ),
+        (
+            {"a": NO_REVISION, "x": X86},
+            (),
+            [f"the fragments say different revisions (X86_64 ('x'): {C1}; ARM64 ('a'): nothing): {ONE_RUN}"],
+        ),
+        (
+            {"z": document("ARM64", move(family="web-eu")), "b": document("X86_64", move(family="web-eu"))},
+            (),
+            [f"ARM64 ('z') and X86_64 ('b') share the family web-eu in p1: {OWN}"],
+        ),
+        (
+            {"a": document("ARM64", locations=("us",)), "x": document("X86_64", locations=("us", "asia"))},
+            ("eu", "asia"),
+            [
+                "asia is required and not served by ARM64 ('a'): repeat that build's run, then merge again",
+                "eu is required and not served by ARM64 ('a') and X86_64 ('x'): repeat that build's run, then merge again",
+            ],
+        ),
+        (
+            {"a": document("ARM64", locations=("us",)), "x": document("X86_64", locations=("asia",))},
+            (),
+            [
+                "no location is served by each of ARM64 ('a') and X86_64 ('x'): replicate all of them to at least one",
+            ],
+        ),
+    ],
+    ids=["unreadable", "unexpected", "unspecified", "nowhere", "thrice", "another commit", "no commit", "a family",
+         "required", "nothing in common"],
+)  # fmt: skip
+def test_what_people_are_told(texts: Mapping[str, str], required: tuple[str, ...], problems: list[str]) -> None:
+    for order in (sorted(texts), sorted(texts, reverse=True)):
+        outcome = attempt({name: read(texts[name], name) for name in order}, [Key("X86_64"), Key("ARM64")], required)
+        assert isinstance(outcome, NotOne)
+        assert outcome.problems == problems
+        assert str(outcome) == "; ".join(problems)
+
+
+@pytest.mark.parametrize("field", REVISION)
+def test_a_revision_is_one_in_all_its_parts(field: str) -> None:
+    texts = (document("ARM64", of_revision(**{field: "other"})), X86)
+    outcome = attempt({str(number): read(text) for number, text in enumerate(texts)}, [Key("ARM64"), Key("X86_64")])
+    assert isinstance(outcome, NotOne)
+    assert len(outcome.problems) == 1
+    assert "different revisions" in outcome.problems[0]
+
+
+@pytest.mark.parametrize(
+    ("fields", "shared"),
+    [
+        ({"family": "web"}, "the family web in p1"),
+        ({"name": "web", "uri": "projects/p1/global/images/web"}, "the image projects/p1/global/images/web"),
+    ],
+)
+def test_sources_share_nothing_either(fields: dict[str, str], shared: str) -> None:
+    """A build that sets the family itself moves it for all."""
+    change = entry(lambda image: image["source"].update(fields))
+    found = {name: read(document(name, change)) for name in ("ARM64", "X86_64")}
+    outcome = attempt(found, [*map(Key, found)])
+    assert isinstance(outcome, NotOne)
+    assert [shared in problem for problem in outcome.problems] == [True]
+
+
+def without_families(image: dict[str, Any]) -> None:
+    for place in (image["source"], *image["locations"].values()):
+        place["family"] = None
+
+
+def test_images_without_families_share_none() -> None:
+    keys = [Key(architecture, variant) for architecture in ("ARM64", "X86_64") for variant in ("lts", "rolling")]
+    found = {
+        str(key): read(document(key.architecture, entry(without_families), variant=key.variant)) for key in keys
+    }  # fmt: skip
+    merged = attempt(found, keys)
+    assert isinstance(merged, Merged)
+    assert [part.key for part in merged.parts] == keys
+
+
+def test_what_is_said_of_a_location_left_out() -> None:
+    names = ["ARM64", "RISCV64", "X86_64"]
+    found = {name: read(document(name, locations=("us",) if name != "X86_64" else EVERYWHERE)) for name in names}
+    merged = attempt(found, [*map(Key, names)])
+    assert isinstance(merged, Merged)
+    assert [str(item) for item in merged.left_out] == [
+        f"{location} is left out of the index, because no image of ARM64 and RISCV64 is there: repeat that build's "
+        "replication, then merge again"
+        for location in ("asia", "eu")
+    ]
+
+
+def test_which_locations_are_required() -> None:
+    found = {"ARM64": read(document("ARM64", locations=("us", "eu"))), "X86_64": read(X86)}
+    merged = attempt(found, [*map(Key, found)])
+    assert isinstance(merged, Merged)
+    assert merged.required((ALL,)) == merged.required(("eu", ALL)) == {"us", "eu"}
+    assert merged.required(("eu",)) == {"eu"}
+    assert not merged.required(())
 
 
 def test_variants_merge_alike_and_keep_their_own_locations() -> None:
@@ -239,3 +378,25 @@ def test_a_location_that_is_served_and_not_wanted_is_kept() -> None:
     merged = attempt({name: read(json.dumps(each)) for name, each in documents.items()}, [*map(Key, documents)])
     assert isinstance(merged, Merged)
     assert [sorted(part.entry.locations) for part in merged.parts] == [[*EVERYWHERE]] * 2
+
+
+@pytest.mark.parametrize("required", REQUIRED, ids=lambda required: " ".join(required) or "none")
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_every_combination(number: int, required: tuple[str, ...], record_property: Callable[..., None]) -> None:
+    """No combination is sampled: each state of one fragment with each of every other."""
+    architectures = ARCHITECTURES[:number]
+    parsed = {(name, state): fragments(name, STATES[state]) for name in architectures for state in STATES}
+    count = 0
+    for names in itertools.product(STATES, repeat=number):
+        found = {
+            name: item
+            for architecture, state in zip(architectures, names, strict=True)
+            for name, item in parsed[architecture, state].items()
+        }
+        case = {name: STATES[state] for name, state in zip(architectures, names, strict=True)}
+        try:
+            check(case, required, found)
+        except AssertionError as error:
+            raise AssertionError(f"{dict(zip(architectures, names, strict=True))}: {error}") from error
+        count += 1
+    record_property("counted", ("merges", count))
