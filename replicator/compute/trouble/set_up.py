@@ -9,10 +9,9 @@ from replicator.core import errors
 _POLICY = (
     "constraints/…",
     "permitted customer",
-    "org policy",
-    "org policies",
-    "organization policy",
-    "organization's policy",
+    "org polic…",
+    "organization polic…",
+    "organization's polic…",
     "RESOURCE_USAGE_RESTRICTION_VIOLATED",
     "ENDPOINT_USAGE_RESTRICTION_VIOLATED",
     "TLS_ORG_POLICY_VIOLATED",
@@ -268,6 +267,7 @@ NEEDS: tuple[Fault, ...] = (
     Fault(
         error=errors.OperationFailed,
         methods=frozenset({SET_POLICY}),
+        statuses=frozenset({400}),
         says=_MEMBER_GONE,
         why="A member that the source's policy names can't be given access any more.",
         remedy="Remove the member that is named from the source's policy, then run this again; or set access to "

@@ -283,6 +283,7 @@ def test_other_words_for_the_same_cause(case: str, said: str) -> None:
     [
         (POLICY, 400, "Role roles/compute.imageViewer does not exist."),
         (POLICY, 400, "Too much for one user or group, service account, principal, member, domain and email address "),
+        (POLICY, 403, "Required 'compute.images.setIamPolicy' permission for serviceAccount:ci@p1.example"),
         (LABELS, 400, "The label of a user is not valid."),
         (LABELS, 400, "The location of the header is invalid."),
         (GET, 403, "You have Insufficient Permission"),
