@@ -219,6 +219,11 @@ OWN = "give each image its own families and names, for instance with the archite
             ["ARM64 is held 3 times, by 'a', 'b' and 'c': keep one, or tell the images apart by their variant"],
         ),
         (
+            {"a": document("ARM64", lambda made: made.update(images=made["images"] * 2)), "x": X86},
+            (),
+            ["ARM64 is held 2 times, by 'a' and 'a': keep one, or tell the images apart by their variant"],
+        ),
+        (
             {"a": document("ARM64", of_revision(commit="c2")), "x": X86},
             (),
             [f"the fragments say different revisions (X86_64 ('x'): {C1}; ARM64 ('a'): {C2}): {ONE_RUN}"],
@@ -249,7 +254,7 @@ OWN = "give each image its own families and names, for instance with the archite
             ],
         ),
     ],
-    ids=["unreadable", "unexpected", "unspecified", "nowhere", "thrice", "another commit", "no commit", "a family",
+    ids=["unreadable", "unexpected", "unspecified", "nowhere", "thrice", "twice in one", "another commit", "no commit", "a family",
          "required", "nothing in common"],
 )  # fmt: skip
 def test_what_people_are_told(texts: Mapping[str, str], required: tuple[str, ...], problems: list[str]) -> None:
