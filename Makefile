@@ -32,7 +32,7 @@ help:
 	@echo 'make smoke-clean PROJECT=my-project  remove what such runs left; make smoke EMULATOR=1 rehearses one'
 	@echo 'make docs    generate the inputs of action.yml, tables of docs/, and the schema from the code'
 	@echo 'make lock    make the hashed locks from locks/*.in (needs uv)'
-	@echo 'make lock-check  check that the lock installs on every system and Python (needs a package index)'
+	@echo 'make lock-check  check that the locks install on every system and Python (needs a package index)'
 	@echo 'make package  wheel and source archive in dist/, the same to the byte anywhere, checked, installed offline and run'
 	@echo 'make release-check VERSION=1.0.0  rehearse a release in a scratch repository'
 
@@ -83,7 +83,7 @@ test-forges: setup
 	@bash scripts/node.sh judges
 	@bash scripts/pygithub.sh "$(VENV)"
 	@$(PYTEST) --all tests/clients/test_gitea.py tests/clients/test_gitea_runs.py tests/clients/test_judges.py \
-		tests/clients/test_boot_image.py \
+		tests/clients/webhooks tests/clients/test_boot_image.py \
 		tests/exhaustive/test_release.py tests/exhaustive/test_dispatch.py tests/exhaustive/webhooks $(ARGS)
 
 test-container: setup

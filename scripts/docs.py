@@ -440,6 +440,8 @@ def _effect(error: type[errors.ReplicaError]) -> str:
 
 
 _SET_UP = "set-up"
+#: How many of the words by which an answer is known are listed.
+_MOST_WORDS = 12
 
 
 def _answers(error: type[errors.ReplicaError]) -> str:
@@ -488,8 +490,11 @@ def _signal(fault: refusals.Fault) -> str:
         parts.append(f"HTTP {_either(map(str, numbers))}")
     if fault.codes:
         parts.append(_either(f"`{code}`" for code in sorted(fault.codes)))
-    if fault.words:
-        parts.append(f"a message that matches `{fault.words}`")
+    if fault.says or fault.words:
+        shown = [f"`{each}`" for each in fault.says[:_MOST_WORDS]]
+        matching = [f"a message that matches `{fault.words}`"] * bool(fault.words)
+        more = [f"{len(fault.says) - _MOST_WORDS} others like them"] * (len(fault.says) > _MOST_WORDS)
+        parts.append("the words " * bool(shown) + _either([*shown, *more, *matching]))
     what = (" or " if None in fault.statuses else " with ").join(parts) or "anything else"
     where = f" to {_either(f'`{method}`' for method in sorted(fault.methods))}" if fault.methods else ""
     return what + where + (", of an operation" if fault.of_operation else "")

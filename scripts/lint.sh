@@ -46,7 +46,7 @@ for file in .github/ISSUE_TEMPLATE/*.yml; do
   [ "${file##*/}" = config.yml ] || forms+=("$file")
 done
 shells=()
-for file in *.sh scripts/*.sh .ci/run testkit/ci/stand_ins/*; do
+for file in *.sh scripts/*.sh .ci/run testkit/ci/stand_ins/* tests/clients/webhooks/senders/*.sh; do
   [ -e "$file" ] && shells+=("$file")
 done
 

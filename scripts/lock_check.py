@@ -6,15 +6,19 @@ nothing. Needs a package index. Prints a table; the exit code is 1 if any cell f
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-#: The lock that all runs install, and the one for runs that sign or verify keyless.
-LOCKS = (ROOT / "locks/action.txt", ROOT / "locks/sign.txt")
-#: The lock of uv, which installs either.
+#: The locks that actions install, as their files name them.
+ACTIONS = (ROOT / "action.yml", *ROOT.glob("*/action.yml"))
+LOCKS = sorted(
+    {ROOT / name for action in ACTIONS for name in re.findall(r"locks/[a-z]+\.txt", action.read_text("utf-8"))}
+)
+#: The lock of uv, which installs each of them.
 UV = ROOT / "locks/uv.txt"
 
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")

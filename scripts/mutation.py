@@ -105,16 +105,14 @@ MODULES = (
     Module("compute/refusals", REFUSALS),
     Module("compute/permissions", REFUSALS),
     *(Module(f"compute/trouble/{name}", REFUSALS) for name in ("fault", "table", "set_up", "named")),
-    Module(
-        "compute/trouble/sign_in", ("unit/compute/test_sign_in_answers.py", "integration/compute/test_credentials.py")
-    ),
+    Module("compute/trouble/sign_in", ("unit/compute/test_sign_in_answers.py",)),
     Module("compute/trouble/connection", ("unit/compute/test_connection.py",)),
     Module("compute/trouble/environment", ("unit/compute/test_connection.py",)),
     Module("core/image_fields", ("unit/core/test_image_fields.py", "unit/core/test_compare.py")),
     Module("core/held_back", ("unit/core/test_held_back.py", "integration/commands/test_held_back.py")),
     Module("inputs/manifest_age", ("unit/inputs/test_manifest_age.py",)),
-    Module("commands/replicate/preflight", ("integration/commands/test_preflight.py",)),
-    Module("compute/services/resource_manager", ("integration/commands/test_preflight.py",)),
+    Module("commands/replicate/preflight", ("unit/commands/replicate/test_preflight.py",)),
+    Module("compute/services/resource_manager", ("unit/compute/services/test_resource_manager.py",)),
     Module("core/compare", ("unit/core/test_compare.py", *PAIRS)),
     Module("core/access", ("unit/core/test_access.py", *PAIRS)),
     Module("commands/replicate/stale", EXECUTED),
@@ -145,7 +143,8 @@ MODULES = (
     Module("commands/replicate/execute", (*EXECUTED, "integration/commands/test_replicate.py")),
     Module("commands/merge/fragments", MERGED),
     Module("commands/merge/confirm", MERGED),
-    Module("replicas/summary/page", SUMMARY, ("_QUOTED", "_link")),
+    Module("replicas/summary/page", SUMMARY, ("_QUOTED", "facts_line", "_trouble")),
+    Module("replicas/summary/table", SUMMARY, ("_CONSOLE", "link", "_image"), called="summary_table"),
     Module(
         "replicas/snippets",
         ("unit/replicas/test_snippets.py", "clients/terraform/test_snippet.py"),
@@ -471,7 +470,8 @@ def run_tests(mutant: Mutant) -> None:
         # Rewriting the asserts of plugins that were imported already is of no use here.
         ignored = ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
         # Rules are tried with one set of the emulator's answers, not with both.
-        options = ["-x", "-q", "--all", "-p", "no:cacheprovider", "-k", "not turned", *ignored]
+        # What noticed the mutant before comes first: neighbours are mostly noticed by the same test.
+        options = ["-x", "-q", "--all", "--failed-first", "-k", "not turned", *ignored]
         code = pytest.main([*options, *(f"tests/{test}" for test in mutant.module.tests)])
     finally:
         sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""Reads what clients send: enumerations in any spelling, durations, names, field masks.
+"""Reads what clients send (enumerations in any spelling, durations, names, field masks), and shows repositories.
 
 gcloud 528 sends cleanup policies as its file spells them (`Delete`, `any`, `2592000.0s`, recorded); Google's client
 libraries send enumerations as numbers, in the order of the document.
@@ -10,9 +10,12 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from emulator.core import api_errors
+from emulator.core.clock import timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from emulator.artifact_registry.state import Repository
 
 FORMATS = (
     "FORMAT_UNSPECIFIED", "DOCKER", "MAVEN", "NPM", "", "APT", "YUM", "GOOGET", "PYTHON", "KFP", "GO",
@@ -83,6 +86,20 @@ def _policy(name: str, policy: Mapping[str, Any], *, keep_case: bool) -> dict[st
             condition[key] = re.sub(r"\.0+s$", "s", condition[key])
     shown = policy["action"] if keep_case and isinstance(policy["action"], str) else action
     return {**policy, "id": name, "action": shown, **({"condition": condition} if condition else {})}
+
+
+def repository(each: Repository) -> dict[str, Any]:
+    """The API's form."""
+    _, project, _, location, _, name = each.name.split("/")
+    host = f"{location}-docker.pkg.dev"
+    return {
+        **each.fields,
+        "name": each.name,
+        "createTime": timestamp(each.created),
+        "updateTime": timestamp(each.updated),
+        "registryUri": f"{host}/{project.replace(':', '/')}/{name}",
+        "sizeBytes": "0",
+    }
 
 
 def paths(mask: str) -> list[list[str]]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from emulator.artifact_registry import forms
 from emulator.artifact_registry.state import Operation
 from emulator.core import api_errors
 from emulator.core.service import Answer, Handler
 
 if TYPE_CHECKING:
-    from emulator.artifact_registry.service import Call
+    from emulator.artifact_registry.call import Call
 
 TYPE = "type.googleapis.com/google.devtools.artifactregistry.v1"
 #: Codes of google.rpc by name, for faults.
@@ -60,10 +61,8 @@ def render(operation: Operation, call: Call, *, polled: bool) -> dict[str, Any]:
         return {**shown, "error": dict(operation.failure)}
     if operation.kind == "delete":
         return {**shown, "response": {"@type": "type.googleapis.com/google.protobuf.Empty"}}
-    from emulator.artifact_registry import repositories
-
     made = call.state.find(operation.target, call.now)
-    return {**shown, "response": {"@type": f"{TYPE}.Repository", **(repositories.render(made) if made else {})}}
+    return {**shown, "response": {"@type": f"{TYPE}.Repository", **(forms.repository(made) if made else {})}}
 
 
 def get(call: Call) -> Answer:

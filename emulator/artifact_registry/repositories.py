@@ -16,14 +16,13 @@ from typing import TYPE_CHECKING, Any
 from emulator.artifact_registry import forms, operations
 from emulator.artifact_registry.state import Change, Repository
 from emulator.core import api_errors
-from emulator.core.clock import timestamp
 from emulator.core.guard import holds
 from emulator.core.service import Answer, Handler
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from emulator.artifact_registry.service import Call
+    from emulator.artifact_registry.call import Call
 
 FIXED = frozenset({"format", "mode", "kmsKeyName"})
 UPSTREAMS = ("commonRepository", "dockerRepository")
@@ -45,20 +44,6 @@ def there(call: Call) -> Repository:
     if found is None:
         raise api_errors.not_found(name_of(call))
     return found
-
-
-def render(each: Repository) -> dict[str, Any]:
-    """The API's form."""
-    _, project, _, location, _, name = each.name.split("/")
-    host = f"{location}-docker.pkg.dev"
-    return {
-        **each.fields,
-        "name": each.name,
-        "createTime": timestamp(each.created),
-        "updateTime": timestamp(each.updated),
-        "registryUri": f"{host}/{project.replace(':', '/')}/{name}",
-        "sizeBytes": "0",
-    }
 
 
 def create(call: Call) -> Answer:
@@ -88,7 +73,7 @@ def create(call: Call) -> Answer:
 
 def get(call: Call) -> Answer:
     """repositories.get."""
-    return Answer(body=render(there(call)))
+    return Answer(body=forms.repository(there(call)))
 
 
 def listed(call: Call) -> Answer:
@@ -96,7 +81,7 @@ def listed(call: Call) -> Answer:
     for name in ("filter", "orderBy"):
         if call.query.get(name):
             raise api_errors.not_implemented(f"parameter '{name}'")
-    found = [render(each) for each in call.state.below(parent_of(call), call.now)]
+    found = [forms.repository(each) for each in call.state.below(parent_of(call), call.now)]
     size, first = call.query.get("pageSize") or 100, int(call.query.get("pageToken") or 0)
     page = found[first : first + size]
     more = {"nextPageToken": str(first + size)} if first + size < len(found) else {}
@@ -128,7 +113,7 @@ def patch(call: Call) -> Answer:
     _check(call, fields)
     _check_secret(call, fields)
     after = replace(found, fields=fields, updated=call.now)
-    return Answer(body=render(after), change=Change(repository=after))
+    return Answer(body=forms.repository(after), change=Change(repository=after))
 
 
 def delete(call: Call) -> Answer:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from emulator.artifact_registry import operations, repositories
+from emulator.artifact_registry import forms, operations, repositories
+from emulator.artifact_registry.call import Call
 from emulator.artifact_registry.discovery import DOCUMENT
 from emulator.artifact_registry.scenario import Scenario
 from emulator.artifact_registry.state import State
@@ -28,14 +28,6 @@ PERMISSIONS = {
     "artifactregistry.repositories.testIamPermissions": "",
     "artifactregistry.operations.get": "",
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class Call(service.Call):
-    """A request with what exists, and the scenario's rules of this service."""
-
-    state: State
-    rules: Scenario
 
 
 def get_location(call: Call) -> Answer:
@@ -107,7 +99,7 @@ class ArtifactRegistry(service.Service[Call]):
         """All repositories that can be seen, with their policies."""
         return {
             "repositories": [
-                {**repositories.render(each), "policy": repositories.policy(each)}
+                {**forms.repository(each), "policy": repositories.policy(each)}
                 for each in self.state.repositories.values()
                 if each.exists(now)
             ]

@@ -173,12 +173,10 @@ def report(command: Command, decision: Decision, env: Mapping[str, str], stdout:
         # The step that replicates writes the other outputs. A value written here would win where it leaves one empty.
         workflow_commands.write_outputs(env, {"decision": decision.word})
         return
-    level, message = "", ""
-    if decision.warn:
-        level, message = "warning", f"Nothing was {command.done} although distribute is true: {decision.reason}."
-    elif decision.notice:
-        level, message = "notice", f"Nothing was {command.done}: {decision.reason}."
-    if level:
+    if decision.warn or decision.notice:
+        level = "warning" if decision.warn else "notice"
+        although = " although distribute is true" if decision.warn else ""
+        message = f"Nothing was {command.done}{although}: {decision.reason}."
         annotation = workflow_commands.annotation(level, message, title="Skipped")
         workflow_commands.write_line(stdout, annotation if commands else f"{level}: {message}")
     workflow_commands.write_outputs(

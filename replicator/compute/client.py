@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from replicator.compute.lifecycle.clock import ServiceClock
-    from replicator.compute.lifecycle.deletion import CheckedForDeletion
+    from replicator.compute.lifecycle.fresh_check import CheckedForDeletion
     from replicator.core.images import Deprecation, Image, Operation, Policy, Template
 
 

@@ -1,4 +1,4 @@
-"""Holds the texts (title, cause, remedy) of failures of sign-in, of reaching Compute Engine, of reading the source."""
+"""Lists the failures that end a run before its plan; `trouble.connection` words why a request got no answer."""
 
 from __future__ import annotations
 

@@ -25,32 +25,27 @@ PERMISSIONS = {
 }
 
 
-#: A predefined role that holds each permission, the narrowest of Compute Image User, Compute Viewer and Compute Storage
-#: Admin ("Compute Engine IAM roles and permissions"; tests/test_faults.py lists what each holds); for messages and the
-#: pages about permissions.
-ROLES = {
-    "compute.images.get": "roles/compute.imageUser",
-    "compute.images.list": "roles/compute.imageUser",
-    "compute.images.getFromFamily": "roles/compute.imageUser",
-    "compute.images.useReadOnly": "roles/compute.imageUser",
-    "compute.images.getIamPolicy": "roles/compute.viewer",
-    "compute.globalOperations.get": "roles/compute.viewer",
-    "compute.images.create": "roles/compute.storageAdmin",
-    "compute.images.setIamPolicy": "roles/compute.storageAdmin",
-    "compute.images.setLabels": "roles/compute.storageAdmin",
-    "compute.images.update": "roles/compute.storageAdmin",
-    "compute.images.delete": "roles/compute.storageAdmin",
-    "compute.images.deprecate": "roles/compute.storageAdmin",
-    "compute.instanceTemplates.list": "roles/compute.viewer",
+_READS = frozenset({"compute.images.get", "compute.images.list", "compute.images.getFromFamily"})
+_READER = "roles/compute.imageUser"
+#: What each of the predefined roles Compute Image User, Compute Viewer and Compute Storage Admin holds of these, the
+#: narrowest first ("Compute Engine IAM roles and permissions").
+_HELD = {
+    _READER: _READS | {"compute.images.useReadOnly"},
+    "roles/compute.viewer": _READS
+    | {"compute.images.getIamPolicy", "compute.globalOperations.get", "compute.instanceTemplates.list"},
+    "roles/compute.storageAdmin": _READS
+    | {"compute.images.useReadOnly", "compute.images.getIamPolicy", "compute.globalOperations.get"}
+    | {"compute.images.create", "compute.images.setIamPolicy", "compute.images.setLabels", "compute.images.update"}
+    | {"compute.images.delete", "compute.images.deprecate"},
 }
+#: The narrowest role that holds each permission; for messages and the pages about permissions.
+ROLES = {name: role for role, held in reversed(_HELD.items()) for name in sorted(held)}
 _OF_COMPUTE = re.compile(r"\bcompute\.\w+\.\w+")
 #: As answers name what is missing: `Required 'P' permission`, `Permission 'P' denied`, `permission=P` in the details.
-_NAMED = re.compile(r"(?i)\b(?:required|permissions?)\W{1,3}(\w+(?:\.\w+){2,})")
+_NAMED = re.compile(r"(?i)\b(?:required|permissions?)\W+(\w+\.\w+\.\w+)")
 _ROLE = re.compile(r"\broles/[\w.]+\w")
-#: The one for reading, and the one that holds all that is needed to make replicas.
-_READER, _WIDEST = "roles/compute.imageUser", "roles/compute.storageAdmin"
-#: As answers name the project, or the image in it, for which a permission is missing.
-_RESOURCE = re.compile(r"(?i)\bfor '?projects/([\w.:-]*\w)(?:/global/images/([a-z][-a-z0-9]*))?")
+#: As answers name the project, or the image in it, for which a permission is missing: in the message, in the details.
+_RESOURCE = re.compile(r"(?:for|resource)\W+projects/([\w.:-]*\w)(?:/global/images/(?!family/)([\w-]+))?")
 _NARROW = "the README's section on IAM roles has a role that holds no more than is needed"
 #: These hold far more than any call needs.
 _BROAD = {"roles/owner", "roles/editor"}
@@ -85,12 +80,10 @@ def _grant(role: str, said: str, project: str, member: str) -> str:
 
 
 def _role(method: str, said: str) -> str:
-    """The role that holds all that is missing; empty if none is known to."""
-    needed = _missing(said) or _OF_COMPUTE.findall(PERMISSIONS.get(method, ""))
-    roles = {ROLES.get(name, "") for name in needed}
-    if "" in roles:
-        return ""
-    return _WIDEST if _WIDEST in roles else max(roles, key=list(ROLES.values()).index, default="")
+    """The narrowest role that holds all that is missing; empty if none does."""
+    needed = _OF_COMPUTE.findall(PERMISSIONS.get(method, method))
+    missing = {*(_missing(said) or needed)}
+    return next((role for role, held in _HELD.items() if missing and held.issuperset(missing)), "")
 
 
 def lacking(method: str, said: str) -> str:

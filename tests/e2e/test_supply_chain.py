@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from scripts import lock_check
 from testkit.harness import stand_in
 from testkit.harness.callers import check
 from testkit.harness.job import Job, tag_push
@@ -181,22 +182,44 @@ def test_who_sets_up(name: str, action: Action, tmp_path: Path, record_property:
     }
 
 
-@pytest.mark.parametrize(
-    "text",
-    [(ROOT / "locks" / f"{name}.txt").read_text("utf-8") for name in ("action", "sign", "uv", "demo", "dev", "audit")],
-)
+ACTIONS = sorted([ROOT / "action.yml", *ROOT.glob("*/action.yml")])
+#: Overrides only say what is left out of the others.
+LOCKS = sorted(path for path in (ROOT / "locks").glob("*.txt") if path.stem != "overrides")
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.stem)
 class TestTheLocks:
-    def test_every_package_is_pinned_by_version_and_hash(self, text: str) -> None:
-        logical = re.sub(r"\\\n", " ", re.sub(r"(?m)^ *#.*$", "", text)).split("\n")
+    def test_every_package_is_pinned_by_version_and_hash(self, lock: Path) -> None:
+        logical = re.sub(r"\\\n", " ", re.sub(r"(?m)^ *#.*$", "", lock.read_text("utf-8"))).split("\n")
         lines = [line.strip() for line in logical if line.strip()]
         assert lines
+        pinned = (
+            r"[a-z0-9-]+(\[[a-z0-9,-]+\])?==[0-9]+(\.[0-9]+)*(\.post[0-9]+)?( ; [^#]+?)?( +--hash=sha256:[0-9a-f]{64})+"
+        )
         for line in lines:
-            assert re.fullmatch(r"[a-z0-9-]+==[0-9.]+( ; [^#]+?)?( +--hash=sha256:[0-9a-f]{64})+", line), line
+            assert re.fullmatch(pinned, line), line
 
-    def test_it_says_nothing_of_where_packages_come_from(self, text: str) -> None:
-        assert not re.search(r"--(extra-)?index-url|--find-links|://", text)
+    def test_it_says_nothing_of_where_packages_come_from(self, lock: Path) -> None:
+        assert not re.search(r"--(extra-)?index-url|--find-links|://", lock.read_text("utf-8"))
+
+    def test_it_is_made_again_by_make_lock(self, lock: Path) -> None:
+        made = f"locks/{lock.stem}.in -o locks/{lock.name}"
+        assert lock.with_suffix(".in").exists()
+        assert made in (ROOT / "Makefile").read_text("utf-8")
+
+    def test_its_packages_are_audited(self, lock: Path) -> None:
+        audit = (ROOT / ".github" / "workflows" / "audit.yml").read_text("utf-8")
+        audited = [line for line in audit.splitlines() if '/pip-audit" ' in line]
+        assert f"-r locks/{lock.name}" in " ".join(audited)
 
 
-def test_nothing_is_nested() -> None:
+def test_each_lock_that_an_action_installs_is_tried_on_every_system() -> None:
+    installed = {name for action in ACTIONS for name in re.findall(r"locks/[a-z]+\.txt", action.read_text("utf-8"))}
+    assert {f"locks/{lock.name}" for lock in lock_check.LOCKS} == installed
+    assert len(installed) > 1
+
+
+@pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action.parent.name)
+def test_nothing_is_nested(action: Path) -> None:
     """The policy of a caller who pins every action by its commit reaches through an action to those that it uses."""
-    assert not re.search(r"(?m)^\s*-?\s*uses:", (ROOT / "action.yml").read_text("utf-8"))
+    assert not re.search(r"(?m)^\s*-?\s*uses:", action.read_text("utf-8"))

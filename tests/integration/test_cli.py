@@ -226,6 +226,12 @@ def test_every_option_is_documented(command: str, option: str, text: str | None)
     )
 
 
+def test_no_option_takes_a_secret() -> None:
+    """Other users of a machine can read command lines: secrets come by the environment, or in a file that is named."""
+    about = {option for _, option, _ in options() if re.search("secret|token|password|credential|private", option)}
+    assert about == {"--secret-file", "--token-file"}
+
+
 @pytest.mark.parametrize(("argv", "code"), [(["nonsense"], 2), (["plan", "--nonsense"], 2), (["--help"], 0)])
 def test_arguments(
     action: Action, tmp_path: Path, argv: list[str], code: int, capsys: pytest.CaptureFixture[str]

@@ -38,12 +38,24 @@ def test_the_script_passes_on_what_it_is_told() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (3, "::error title=Set-up::No venv.\n", "")
 
 
+def test_a_gate_of_an_action_of_its_own_refuses_as_the_others_do() -> None:
+    """It imports the module that runs as the script here."""
+    script = str(ROOT / "replicator" / "bootstrap" / "decide.py")
+    env = {"GITHUB_SERVER_URL": "https://github.com", "INPUT_DISTRIBUTE": "maybe"}
+    done = subprocess.run(
+        [sys.executable, "-I", script, "release"], env=env, capture_output=True, text=True, check=False
+    )
+    told = "::error title=Input distribute::distribute: 'maybe' is not one of true, false, auto or empty\n"
+    assert (done.returncode, done.stdout, done.stderr) == (2, told, "")
+
+
 def test_skip_path_imports_nothing_heavy() -> None:
     code = (
         "import sys, replicator.__main__ as m;"
-        "env = {'GITHUB_ACTIONS': 'true', 'GITHUB_EVENT_NAME': 'schedule'};"
+        "env = {'GITHUB_ACTIONS': 'true', 'GITHUB_EVENT_NAME': 'schedule', 'INPUT_TAG_PATTERN': 'v*'};"
         "assert m.main([], env, sys.stdout) == 0;"
-        "heavy = {'pydantic', 'google', 'asyncio', 'requests', 'dataclasses', 'typing'} & set(sys.modules);"
+        "patterns = 'replicator.bootstrap.filter_patterns';"
+        "heavy = {'pydantic', 'google', 'asyncio', 'requests', 'dataclasses', 'typing', patterns} & set(sys.modules);"
         "assert not heavy, heavy"
     )
     # Without site: the .pth files of other packages import things of their own.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -141,6 +142,29 @@ def test_a_wrong_import_is_noticed(module: str, target: str, says: str) -> None:
     path = PACKAGE / module
     assert path.is_file()
     assert any(says in problem for problem in check(path, imported(path) | {target}))
+
+
+def circle(arrows: dict[str, set[str]]) -> list[str]:
+    """Modules that import each other in a circle, in the order of the circle; none if there is no circle."""
+    try:
+        TopologicalSorter(arrows).prepare()
+    except CycleError as error:
+        return [*error.args[1]]
+    return []
+
+
+@pytest.mark.parametrize("folder", ["replicator", "emulator", "testkit", "scripts", "benchmarks"])
+def test_no_modules_import_each_other_in_a_circle(folder: str) -> None:
+    """Type hints count: modules that need each other's names are one module, or lack a third."""
+    modules = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in (ROOT / folder).rglob("*.py")}
+    assert len(modules) > 10
+    arrows = {
+        name: {each if each in modules else each.rpartition(".")[0] for each in imported(path)} & modules.keys()
+        for name, path in modules.items()
+    }
+    assert circle(arrows) == []
+    some, other = next((name, *targets) for name, targets in arrows.items() if len(targets) == 1)
+    assert circle({**arrows, other: arrows[other] | {some}})
 
 
 def test_nothing_is_too_large_to_be_looked_through() -> None:

@@ -47,11 +47,17 @@ class RegistryRun(Run):
             return self._rewrite(inputs)
         if said := policies.warning(inputs.policies):
             self.notes.append(Annotation("warning", "Cleanup policies", said))
-        from replicator.commands.registry.work import mirrors_of
-
         self._prepare_signing(inputs.settings.sign)
-        self.in_loop(mirrors_of(self, inputs, signals))
+        self.in_loop(self._settle(inputs, signals))
         return report.judge(self.known)
+
+    async def _settle(self, inputs: settings.Inputs, signals: Signals) -> None:
+        """Settle every mirror, and sign what was seen."""
+        from replicator.commands.registry.work import settle_mirrors
+
+        with signals.cancelling():
+            await settle_mirrors(self.known, inputs, self.env)
+            await self._seal_mirrors()
 
     def _rewrite(self, inputs: settings.Inputs) -> Verdict:
         known, self.known.signed_by = inputs.mirrors, inputs.signed_by
@@ -95,7 +101,7 @@ class RegistryRun(Run):
         if disclosure := seal.disclosure(how, self.env):
             self.notes.append(Annotation("warning", "Signing", disclosure))
 
-    async def seal_mirrors(self) -> None:
+    async def _seal_mirrors(self) -> None:
         """Sign mirrors.json with what was seen, and write both, if signing was asked for. Raises CannotSign."""
         if self.signer and self.known.seen:
             from replicator.index import seal

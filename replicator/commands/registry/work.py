@@ -19,13 +19,12 @@ from replicator.compute.errors import SignInFailed
 from replicator.compute.services import json_api
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from replicator.commands.registry.artifacts import Artifacts
+    from replicator.commands.registry.report import Known
     from replicator.commands.registry.repositories import Comparison, Wanted
-    from replicator.commands.registry.run import RegistryRun
     from replicator.commands.registry.settings import Inputs
-    from replicator.runtime.signals import Signals
 
 #: Seconds for everything; making a repository takes some ten.
 _SECONDS = 300.0
@@ -34,37 +33,34 @@ _SILENCE, _FIRST_PAUSE, _LONGEST_PAUSE = 60.0, 1.0, 10.0
 _POLL = 1.0
 
 
-async def mirrors_of(run: RegistryRun, inputs: Inputs, signals: Signals) -> None:
+async def settle_mirrors(known: Known, inputs: Inputs, env: Mapping[str, str]) -> None:
     """Do what the command says with every mirror, and note each finding as soon as it is known."""
     registry = inputs.registry
     if registry is None:
         raise ValueError("a configuration is needed")
     from replicator.commands.registry.artifacts import Artifacts
 
-    with signals.cancelling():
-        loop = asyncio.get_running_loop()
-        artifacts = await json_api.in_thread(partial(Artifacts, inputs.endpoint, run.env, anonymous=inputs.anonymous))
-        verb = inputs.settings.command
-        changes = verb == "ensure" or (verb == "policies" and inputs.settings.apply)
-        wants = repositories.wanted(registry, inputs.policies)
-        run.known.findings = [_unknown(want) for want in wants]
-        if verb != "policies":
-            run.known.seen = Mirrors(registry.project, (), registry.declared().zones)
-        deadline = loop.time() + _SECONDS
+    artifacts = await json_api.in_thread(partial(Artifacts, inputs.endpoint, env, anonymous=inputs.anonymous))
+    verb = inputs.settings.command
+    changes = verb == "ensure" or (verb == "policies" and inputs.settings.apply)
+    wants = repositories.wanted(registry, inputs.policies)
+    known.findings = [_unknown(want) for want in wants]
+    if verb != "policies":
+        known.seen = Mirrors(registry.project, (), registry.declared().zones)
+    deadline = asyncio.get_running_loop().time() + _SECONDS
 
-        async def settle(number: int, want: Wanted) -> None:
-            job = Job(artifacts, want, deadline, changes=changes, only_policies=verb == "policies")
-            run.known.findings[number] = await job.finding()
+    async def settle(number: int, want: Wanted) -> None:
+        job = Job(artifacts, want, deadline, changes=changes, only_policies=verb == "policies")
+        known.findings[number] = await job.finding()
 
-        async with asyncio.TaskGroup() as group:
-            for number, want in enumerate(wants):
-                group.create_task(settle(number, want))
-        if inputs.pulls:
-            from replicator.commands.registry.pulls import asking
+    async with asyncio.TaskGroup() as group:
+        for number, want in enumerate(wants):
+            group.create_task(settle(number, want))
+    if inputs.pulls:
+        from replicator.commands.registry.pulls import asking
 
-            signed_in = None if inputs.anonymous else artifacts.signed_in
-            run.known.pulls = await asking.all_of(inputs.pulls, report.right(run.known), signed_in)
-        await run.seal_mirrors()
+        signed_in = None if inputs.anonymous else artifacts.signed_in
+        known.pulls = await asking.all_of(inputs.pulls, report.right(known), signed_in)
 
 
 def _unknown(want: Wanted) -> Finding:

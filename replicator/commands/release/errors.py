@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from replicator.core.errors import Advice, ExitCode, ReplicatorError
 
 if TYPE_CHECKING:
-    from replicator.commands.release.forges.http import Answer
+    from replicator.commands.release.forges.answer import Answer
 
 _PERMISSION = "permissions:\n  contents: write"
 _NEW_TAG = "Push a new tag, for example with the next number, and run this for it."

@@ -173,6 +173,8 @@ class Publication:
         if release and not release.draft and self.forge.door.writes:
             self.read()
             again = plan.next_step(self.seen, self.goal)
+            if again.do is Do.REFUSE:
+                raise ReplicatorError(rows.BY_REASON[again.reason], again.what)
             if again.do is not Do.DONE or not again.release or again.release.draft:
                 raise ReplicatorError(rows.NOT_VERIFIED, f"Read back, the release still needs: {again.do} {again.name}")
             release = again.release

@@ -1,4 +1,4 @@
-"""Chooses the permissions that a plan needs, and asks before the first copy whether they are there; changes nothing.
+"""Looks for missing permissions before `replicate` changes anything: which a plan needs, which lack, who grants them.
 
 At most two questions a project: about the source, or else about one replica that exists, and about what is to be made.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import shlex
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ from replicator.core.images import ImageRef
 from replicator.core.replicas import Action
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from replicator.compute.retry import Calls
     from replicator.core.replicas import Plan, Step
@@ -57,9 +57,8 @@ class Missing:
     """A command that gives a role which holds it."""
 
     def __str__(self) -> str:
-        role = ROLES.get(self.permission, "")
-        held = f" ({role} has it)" if role else ""
-        return f"{self.permission}{held} on {self.where}, for {', '.join(self.locations)}: {self.grant}"
+        held = f"{self.permission} ({ROLES[self.permission]} has it)"
+        return f"{held} on {self.where}, for {', '.join(self.locations)}: {self.grant}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +68,7 @@ class Findings:
     present: int = 0
     """How many permissions are there."""
     missing: tuple[Missing, ...] = ()
-    unknown: tuple[str, ...] = field(default=())
+    unknown: tuple[str, ...] = ()
     """Where nobody could tell, and why."""
 
     def lines(self) -> Iterator[str]:
@@ -85,7 +84,9 @@ class Findings:
 
 def questions(plan: Plan) -> list[Question]:
     """What is to be asked: of the source and of projects where something is to be made or changed."""
-    source, made, changed = plan.source.ref, dict[str, dict[str, list[str]]](), dict[str, dict[str, list[str]]]()
+    source = plan.source.ref
+    made: dict[str, dict[str, list[str]]] = {}
+    changed: dict[str, dict[str, list[str]]] = {}
     existing: dict[str, ImageRef] = {}
     copied: list[str] = []
     for step in plan.steps:
@@ -93,7 +94,7 @@ def questions(plan: Plan) -> list[Question]:
         if step.copies:
             copied.append(place)
             _add(made.setdefault(project, {}), _of_copy(plan, step), place)
-        elif step.action is Action.CHECK and step.changes:
+        elif step.changes:
             # Of the source's project the source itself is asked about: these are held in projects mostly.
             asked = made if project == source.project else changed
             existing.setdefault(project, step.replica.ref)
@@ -149,8 +150,8 @@ async def check(calls: Calls, plan: Plan, endpoint: str, env: Mapping[str, str])
         """The permissions that are held, or why nobody can tell."""
         if isinstance(question.target, ImageRef):
             return await _on_image(calls, question.target, list(question.needs))
-        if manager is None:
-            return "Resource Manager is not asked beside an emulator of Compute Engine"
+        if isinstance(manager, str):
+            return manager
         held = partial(manager.held, question.target, list(question.needs))
         try:
             answer = asyncio.get_running_loop().run_in_executor(DaemonThreads(), held)
@@ -160,9 +161,12 @@ async def check(calls: Calls, plan: Plan, endpoint: str, env: Mapping[str, str])
         except TimeoutError:
             return "Resource Manager was asked, and did not answer in time"
 
-    answers = await asyncio.gather(*map(asked_for, asked))
-    findings = _findings(list(zip(asked, answers, strict=True)), who)
-    return _refused(plan, asked, answers, findings), findings
+    async def answered(question: Question) -> tuple[Question, frozenset[str] | str]:
+        return question, await asked_for(question)
+
+    answers = await asyncio.gather(*map(answered, asked))
+    findings = _findings(answers, who)
+    return _refused(plan, answers, findings), findings
 
 
 async def _on_image(calls: Calls, ref: ImageRef, permissions: list[str]) -> frozenset[str] | str:
@@ -176,7 +180,7 @@ async def _on_image(calls: Calls, ref: ImageRef, permissions: list[str]) -> froz
         return "there was no time to ask"
 
 
-def _findings(answered: list[tuple[Question, frozenset[str] | str]], who: str) -> Findings:
+def _findings(answered: Sequence[tuple[Question, frozenset[str] | str]], who: str) -> Findings:
     known = [(question, held) for question, held in answered if isinstance(held, frozenset)]
     return Findings(
         present=sum(len(held & question.needs.keys()) for question, held in known),
@@ -197,15 +201,14 @@ def _findings(answered: list[tuple[Question, frozenset[str] | str]], who: str) -
 
 def _grant(target: ImageRef | str, permission: str, who: str) -> str:
     """The command that grants a role on an image, or in a project."""
-    member, role = shlex.quote(who or "MEMBER"), ROLES.get(permission, "ROLE")
-    binding = f"--member={member} --role={role}"
+    binding = f"--member={shlex.quote(who or 'MEMBER')} --role={ROLES[permission]}"
     if isinstance(target, ImageRef):
         place = f"{shlex.quote(target.name)} --project={shlex.quote(target.project)}"
         return f"`gcloud compute images add-iam-policy-binding {place} {binding}`"
     return f"`gcloud projects add-iam-policy-binding {shlex.quote(target)} {binding}`"
 
 
-def _refused(plan: Plan, asked: list[Question], answers: list[frozenset[str] | str], findings: Findings) -> Plan:
+def _refused(plan: Plan, answered: Sequence[tuple[Question, frozenset[str] | str]], findings: Findings) -> Plan:
     """The plan without the copies that lack a permission.
 
     A role under a condition on names of images is not seen by a question about the project, and the answer is that
@@ -213,7 +216,7 @@ def _refused(plan: Plan, asked: list[Question], answers: list[frozenset[str] | s
     """
     blind = {
         question.where
-        for question, held in zip(asked, answers, strict=True)
+        for question, held in answered
         if isinstance(question.target, str) and isinstance(held, frozenset) and not held & _WRITES
     }
 
@@ -229,4 +232,4 @@ def _refused(plan: Plan, asked: list[Question], answers: list[frozenset[str] | s
         what = f"{step.replica.ref} was not copied: {'; '.join(str(each) for each in lacking)}"
         return replace(step, action=Action.REFUSE, error=errors.Forbidden(what, remedy="Grant it, and run this again."))
 
-    return replace(plan, steps=tuple(map(step_of, plan.steps))) if findings.missing else plan
+    return replace(plan, steps=tuple(map(step_of, plan.steps)))

@@ -24,18 +24,16 @@ WINDOW = 300
 _SECRETS = 2
 #: How many signatures of one request are looked at.
 _MOST = 8
-_SCHEME = "v1,"
 #: Takes the place of a secret that there isn't, so that the work is the same. Nothing signed with it is accepted.
 _DUMMY = bytes(32)
 
 
 class Unauthenticated(Exception):
-    """A request whose sender isn't known. Its text is for the receiver's log only, never for the answer."""
+    """A request whose sender isn't known. Reason and text are for the receiver's log only, never for the answer."""
 
-    @property
-    def reason(self) -> str:
-        """Why, in a word."""
-        return str(self)
+    def __init__(self, reason: str, text: str) -> None:
+        super().__init__(text)
+        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +52,7 @@ def headers(keys: Sequence[str], delivery_id: str, now: int, body: bytes) -> dic
     return {
         ID: delivery_id,
         TIMESTAMP: str(now),
-        SIGNATURE: " ".join(_SCHEME + base64.b64encode(value).decode() for value in signed),
+        SIGNATURE: " ".join(signed),
         HUB: f"sha256={hub}",
     }
 
@@ -72,33 +70,33 @@ def check(proof: Proof, body: bytes, keys: Sequence[str], now: float) -> str:
         expected = _v1(key, delivery_id, timestamp, body)
         matched += [name for one in given if hmac.compare_digest(expected, one)]
     if None in (proof.id, proof.timestamp, proof.signature):
-        raise Unauthenticated("missing_header")
+        told = f"{ID}, {TIMESTAMP} and {SIGNATURE} must be there once; {HUB} instead isn't enough"
+        raise Unauthenticated("missing_header", told)
+    if not given:
+        raise Unauthenticated("malformed_signature", f"{SIGNATURE} has none of version 1, which are 32 bytes in Base64")
     if not any(matched):
-        raise Unauthenticated("bad_signature" if given else "malformed_signature")
+        raise Unauthenticated("bad_signature", "it is by none of the hook's secrets, or body, id or time was changed")
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,100}", delivery_id):
-        raise Unauthenticated("malformed_id")
-    if not re.fullmatch(r"[0-9]{1,12}", timestamp) or abs(now - int(timestamp)) > WINDOW:
-        raise Unauthenticated("stale")
+        raise Unauthenticated("malformed_id", f"{ID} must be 1 to 100 letters, digits, _ and -")
+    if not re.fullmatch(r"[0-9]{1,12}", timestamp):
+        raise Unauthenticated("stale", f"{TIMESTAMP} must be seconds, in digits")
+    if abs(behind := now - int(timestamp)) > WINDOW:
+        side = "ago" if behind > 0 else "in the future"
+        told = f"it was signed {abs(behind):.0f} seconds {side} by this machine's clock, and {WINDOW} may be"
+        raise Unauthenticated("stale", f"{told}: a repetition of an old one, or a clock that is wrong")
     return matched[0]
 
 
-def _v1(key: bytes, delivery_id: str, timestamp: str, body: bytes) -> bytes:
+def _v1(key: bytes, delivery_id: str, timestamp: str, body: bytes) -> str:
     head = f"{delivery_id}.{timestamp}.".encode()
     mac = hmac.new(key, head, hashlib.sha256)
     mac.update(body)
-    return mac.digest()
+    return f"v1,{base64.b64encode(mac.digest()).decode()}"
 
 
-def _signatures(text: str) -> list[bytes]:
-    """Return what is well-formed of the signatures; an empty one never is."""
-    found = []
-    for part in text.split(" ", _MOST)[:_MOST]:
-        if not part.startswith(_SCHEME):
-            continue
-        try:
-            value = base64.b64decode(part.removeprefix(_SCHEME), validate=True)
-        except ValueError:
-            continue
-        if len(value) == hashlib.sha256().digest_size:
-            found.append(value)
-    return found
+def _signatures(text: str) -> list[str]:
+    """Return what is well-formed of the signatures; an empty one never is.
+
+    They stay text: in Base64 several texts stand for the same bytes, and only one of them was sent.
+    """
+    return [part for part in text.split(" ", _MOST)[:_MOST] if re.fullmatch(r"v1,[A-Za-z0-9+/]{43}=", part)]

@@ -6,9 +6,10 @@ import asyncio
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
-from replicator.compute.lifecycle import reading
+from replicator.compute.lifecycle import fresh_check, reading
 from replicator.compute.lifecycle.changes import carry_out, telling
 from replicator.compute.lifecycle.errors import Changed, NotDone
+from replicator.compute.lifecycle.fresh_check import CheckedForDeletion, CheckTooOld
 from replicator.compute.refusals import Failed, Refusal
 from replicator.compute.retry import PATIENCE
 from replicator.core import errors
@@ -20,36 +21,11 @@ if TYPE_CHECKING:
     from replicator.compute.retry import Calls
     from replicator.core.images import Image, Operation
 
-#: Seconds from the check to the call; a call that would be later (quotas, repetitions) is checked anew.
-_FRESH = 20.0
 _MOST_CHECKS = 10
 #: Seconds between reads of an image that somebody else is deleting.
 _PAUSE = 5.0
 #: How a service would answer that takes no ids here: it is not known to take them.
 _TAKES_NO_ID = frozenset({400, 404})
-
-_SEAL = object()
-
-
-class CheckTooOld(Exception):
-    """The check is no longer right before the call."""
-
-
-class CheckedForDeletion:
-    """The proof that an image was looked at right before: only `_check` makes one, and it is worth little for long."""
-
-    __slots__ = ("_loop", "_until", "image")
-
-    def __init__(self, image: Image, since: float, loop: asyncio.AbstractEventLoop, *, seal: object) -> None:
-        if seal is not _SEAL:
-            raise TypeError("only the check right before the call makes this value")
-        self.image = image
-        self._until, self._loop = since + _FRESH, loop
-
-    def ensure_fresh(self) -> None:
-        """Raise CheckTooOld if too much time has passed; any thread may ask."""
-        if self._loop.time() > self._until:
-            raise CheckTooOld
 
 
 class NotDeleted(NotDone):
@@ -99,7 +75,9 @@ async def delete(calls: Calls, wanted: Deletion) -> None:
                 # Either it is gone, or the service takes no ids: the next check tells.
                 by_name = True
         else:
-            raise errors.Unreachable(f"{doing}: the call can't be sent within {_FRESH:.0f} s of the check before it")
+            raise errors.Unreachable(
+                f"{doing}: the call can't be sent within {fresh_check.SECONDS:.0f} s of the check before it"
+            )
         left = await _await_gone(calls, wanted)
     if left is not None:
         raise NotDeleted(f"{image.ref} was deleted, and is still there, {left.status}")
@@ -131,7 +109,7 @@ async def _check(calls: Calls, wanted: Deletion) -> CheckedForDeletion | None:
         head = await reading.head(calls, image.ref.project, image.family, where=wanted.where, patience=PATIENCE)
         if head and head.id == image.id:
             raise Changed(f"{image.ref} is what the family {image.family} resolves to, so it was not deleted")
-    return CheckedForDeletion(found, since, loop, seal=_SEAL)
+    return CheckedForDeletion(found, since, loop, seal=fresh_check.SEAL)
 
 
 async def _refuse_copies(calls: Calls, wanted: Deletion, project: str) -> None:

@@ -1,8 +1,9 @@
-"""Asks Resource Manager which permissions the caller has in a project: the only module that calls that service."""
+"""Calls Resource Manager, which knows the permissions in a project; no other module speaks to that service."""
 
 from __future__ import annotations
 
 import ipaddress
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -13,6 +14,7 @@ from replicator.compute.services.json_api import JsonApi, Lack, Unanswered
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from urllib.parse import SplitResult
 
     from replicator.compute.client import Compute
 
@@ -57,16 +59,18 @@ class ResourceManager:
         return frozenset(str(each) for each in found)
 
 
-def manager(compute: Compute, compute_endpoint: str, env: Mapping[str, str]) -> ResourceManager | None:
-    """The way to Resource Manager; None where it can't be asked.
+def manager(compute: Compute, compute_endpoint: str, env: Mapping[str, str]) -> ResourceManager | str:
+    """The way to Resource Manager, or why it is not asked.
 
     An emulator of Compute Engine on loopback has nothing to do with Google's Resource Manager.
     """
-    given = env.get(ENDPOINT_VARIABLE, "").strip().rstrip("/")
-    if given:
-        return ResourceManager(given, compute.credentials) if _is_safe(given) else None
-    if compute_endpoint and _is_loopback(urlsplit(compute_endpoint).hostname or ""):
-        return None
+    if given := env.get(ENDPOINT_VARIABLE, "").strip().rstrip("/"):
+        with suppress(ValueError):
+            if _is_safe(given):
+                return ResourceManager(given, compute.credentials)
+        return f"Resource Manager is not asked: {ENDPOINT_VARIABLE} must be an https address, or http on loopback"
+    if _is_loopback(urlsplit(compute_endpoint)):
+        return "Resource Manager is not asked beside an emulator of Compute Engine"
     # Asking a machine for its universe is a request.
     machine = isinstance(compute.credentials, MachineCredentials)
     universe = _UNIVERSE if machine else compute.credentials.universe_domain
@@ -80,14 +84,13 @@ def _why(status: int, text: str) -> str:
 
 
 def _is_safe(endpoint: str) -> bool:
-    """Whether credentials may be sent there."""
+    """Whether credentials may be sent there. Raises ValueError if it can't be read."""
     parts = urlsplit(endpoint)
-    return bool(parts.hostname) and (
-        parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname or ""))
-    )
+    return bool(parts.hostname) and (parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts)))
 
 
-def _is_loopback(host: str) -> bool:
+def _is_loopback(address: SplitResult) -> bool:
+    host = address.hostname or ""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

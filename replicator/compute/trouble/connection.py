@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import requests
@@ -14,11 +13,10 @@ from requests.utils import get_environ_proxies, select_proxy
 from replicator.bootstrap.quote import quoted_path
 from replicator.compute.trouble import environment
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
 _PROXIES = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
 _BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+#: What OpenSSL says of a bundle that holds no certificates.
+_NO_CERTIFICATES = ("NO_CERTIFICATE_OR_CRL_FOUND", "NO_START_LINE", "BAD_BASE64", "PEM lib")
 
 _WORDS = {
     requests.exceptions.ConnectTimeout: "no connection within the time allowed",
@@ -27,10 +25,9 @@ _WORDS = {
     requests.exceptions.ChunkedEncodingError: "the connection was lost in the middle of the answer",
     requests.exceptions.ConnectionError: "the connection could not be made or was lost",
 }
-_CAUSE = re.compile(r"(?<=\] )[^'\")]+|Connection aborted|Name or service not known")
+_CAUSE = re.compile(r"(?<=\] )[^'\"()]+|Connection aborted")
 _BAD_URL = (
     requests.exceptions.InvalidURL,
-    requests.exceptions.InvalidProxyURL,
     requests.exceptions.InvalidSchema,
     requests.exceptions.MissingSchema,
 )
@@ -68,18 +65,16 @@ def of_url(error: Exception, url: str) -> Trouble:
 
 def _of_certificates(said: str, host: str) -> Trouble | None:
     variable = environment.first_set(_BUNDLES, os.environ)
-    missing = re.search(r"invalid path: (.*)$", said, re.DOTALL)
-    unreadable = re.search(r"NO_CERTIFICATE_OR_CRL_FOUND|NO_START_LINE|BAD_BASE64|PEM lib", said)
-    if variable and (missing or unreadable):
+    missing = "invalid path: " in said
+    if variable and (missing or any(words in said for words in _NO_CERTIFICATES)):
         what = "names no file" if missing else "names a file that holds no certificates"
         shown = quoted_path(os.environ[variable]).strip("'")
         return Trouble(f"{host}: {variable} {what} ({shown})", f"Correct {variable}, or unset it; then run this again.")
     if "CERTIFICATE_VERIFY_FAILED" in said:
-        cause = _CAUSE.search(said)
         return Trouble(
-            f"{host}: the encrypted connection could not be made, because its certificate is not trusted"
-            f"{f' ({cause[0]})' if cause else ''}; where a proxy of the network opens such connections, "
-            "REQUESTS_CA_BUNDLE must name a file with its certificate"
+            f"{host}: the encrypted connection could not be made, because its certificate is not trusted{_cause(said)};"
+            " where a proxy of the network opens such connections, REQUESTS_CA_BUNDLE must name a file with its "
+            "certificate"
         )
     return None
 
@@ -108,40 +103,44 @@ def _of_proxy(error: Exception, said: str, host: str) -> Trouble | None:
     if refused:
         return Trouble(f"{host}: {through} could not connect (HTTP {refused[1]})")
     if isinstance(error, requests.exceptions.ProxyError):
-        cause = _CAUSE.search(said)
-        return Trouble(f"{host}: {through} could not be reached{f' ({cause[0]})' if cause else ''}")
+        return Trouble(f"{host}: {through} could not be reached{_cause(said)}")
     usual = _usual(error, said, host)
     return Trouble(f"{usual.text}, through {through}")
 
 
 def _usual(error: Exception, said: str, host: str) -> Trouble:
     words = next((text for kind, text in _WORDS.items() if isinstance(error, kind)), "the connection failed")
-    cause = _CAUSE.search(said)
-    return Trouble(f"{host}: {words} ({cause[0]})" if cause else f"{host}: {words}")
+    return Trouble(f"{host}: {words}{_cause(said)}")
 
 
-def _proxy(host: str, env: Mapping[str, str] = os.environ) -> tuple[str, str] | None:
+def _cause(said: str) -> str:
+    """What a library below names as the cause; empty where it names none."""
+    found = _CAUSE.search(said)
+    return f" ({found[0].strip()})" if found else ""
+
+
+def _proxy(host: str) -> tuple[str, str | None] | None:
     """The variable that sets the proxy that requests takes for a host, and the proxy for people; None without one."""
-    url = f"https://{host}/"
+    url = f"https://{host}"
     try:
         if not select_proxy(url, get_environ_proxies(url)):
             return None
     except ValueError:
         # Also what is wrong with a proxy's URL may first show here.
         pass
-    variable = environment.first_set(_PROXIES, env)
-    return (variable, _shown(env[variable])) if variable else ("the system's settings", "")
+    variable = environment.first_set(_PROXIES, os.environ)
+    return (variable, _shown(os.environ[variable])) if variable else ("the system's settings", None)
 
 
-def _shown(proxy: str) -> str:
-    """Return a proxy without its user and password; empty if the text may not be a proxy."""
+def _shown(proxy: str) -> str | None:
+    """Return a proxy without its user and password; None if the text may not be a proxy."""
     try:
         parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
         host, port = parts.hostname or "", parts.port
     except ValueError:
-        return ""
+        return None
     secret = "@" in f"{parts.path}{parts.query}{parts.fragment}"
     if secret or parts.scheme not in {"http", "https"} or not _HOST.fullmatch(host):
-        return ""
+        return None
     name = f"[{host}]" if ":" in host else host
     return f"{parts.scheme}://{name}:{port}" if port else f"{parts.scheme}://{name}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import cache
 from typing import TYPE_CHECKING
 
 from replicator.compute.errors import SOURCE_UNREADABLE
@@ -39,8 +40,11 @@ class Fault:
     """Empty: any status."""
     codes: frozenset[str] = frozenset()
     """Empty: any code; else the answer must have one of these."""
+    says: tuple[str, ...] = ()
+    """Words one of which the answer says, codes and details included: whole, and in whatever capitals; `…` stands for
+    anything in between, or around."""
     words: str = ""
-    """A regular expression searched in all that the answer says, codes and details included; empty: any answer."""
+    """A regular expression where such words don't do. Without either: any answer."""
     of_operation: bool | None = None
     """Whether it is only about operations that ended in error (True), or never (False)."""
     wait: float = 0.0
@@ -65,12 +69,18 @@ class Fault:
             and (not self.statuses or status in self.statuses)
             and (not self.codes or not self.codes.isdisjoint(codes))
             and self.of_operation in {None, of_operation}
-            and re.search(self.words, said) is not None
+            and _pattern(self.says, self.words).search(said) is not None
         )
 
     def seconds(self, attempt: int) -> float:
         """Return the seconds to wait after this attempt; the first attempt is 1."""
         return float(min(self.wait * 2 ** min(attempt - 1, 30), self.longest_wait))
+
+
+@cache
+def _pattern(says: tuple[str, ...], words: str) -> re.Pattern[str]:
+    whole = (rf"(?i:\b{re.escape(each).replace('…', '.{0,200}')}\b)" for each in says)
+    return re.compile("|".join(filter(None, (*whole, words))))
 
 
 INSERT = "compute.images.insert"

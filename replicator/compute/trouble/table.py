@@ -1,4 +1,4 @@
-"""Holds the table of refusals: which answer means which error, what people are told, whether it is repeated. Pure.
+"""Puts the table of refusals in order: those of set-up from `set_up`, rates and passing trouble from here. Pure.
 
 What an answer names decides before its HTTP status does, and the rows are the same for the error of an operation.
 The signals come from Google's error documentation and from the reports that docs/facts-and-guesses.md collects
@@ -59,7 +59,7 @@ _TOO_FAST: tuple[Fault, ...] = (
     Fault(error=errors.Rate, statuses=frozenset({429}), then=Then.REPEAT, wait=0.5, longest_wait=60),
     Fault(
         error=errors.Rate,
-        words="quota metric .* per minute",
+        says=("quota metric … per minute",),
         then=Then.REPEAT,
         wait=0.5,
         longest_wait=60,
@@ -115,7 +115,11 @@ _STATE: tuple[Fault, ...] = (
     Fault(error=errors.Forbidden, codes=frozenset({"FORBIDDEN", "PERMISSION_DENIED", "PERMISSIONS_ERROR"})),
     Fault(error=errors.SourceChanged, methods=frozenset({INSERT}), statuses=frozenset({404})),
     Fault(error=errors.SourceChanged, methods=frozenset({INSERT}), codes=NOT_FOUND),
-    Fault(error=errors.SourceChanged, methods=frozenset({INSERT}), words=r"sourceImage.*not (be )?found"),
+    Fault(
+        error=errors.SourceChanged,
+        methods=frozenset({INSERT}),
+        says=("sourceImage…not found", "sourceImage…not be found"),
+    ),
 )
 
 #: The service's own trouble that an operation ended with: the API was reachable, and a new request may do.

@@ -296,3 +296,16 @@ def test_several_receivers_on_one_postgresql(postgresql: str, tmp_path: Path) ->
     finally:
         for served in both:
             served.stop()
+
+
+def test_all_of_its_log_is_objects_a_line(served: Served) -> None:
+    """Also where the web server itself has something to say, which strangers may make it say as often as they like."""
+    host, port = urlsplit(served.url).netloc.split(":")
+    for request in (b"\x16\x03\x01 this is TLS\r\n\r\n", b"GET /healthz HTTP/1.1\r\nHost: x\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n"):  # fmt: skip
+        with socket.create_connection((host, int(port)), timeout=30) as sent:
+            sent.sendall(request)
+            assert sent.recv(100).startswith((b"HTTP/1.1 400", b"HTTP/1.1 200"))
+    lines = [json.loads(line) for line in served.log().splitlines()]
+    remarks = [line["message"] for line in lines if line["event"] == "server"]
+    assert "Invalid HTTP request received." in remarks
+    assert not [remark for remark in remarks if "WebSocket" in remark or "upgrade" in remark]

@@ -191,9 +191,11 @@ class TestNobodyCanTell:
             assert any(line.startswith("permissions unknown: ") for line in plan_of(done))
             assert not any(level == "warning" for level, _, _ in done.annotations)
 
-    @pytest.mark.parametrize("endpoint", ["http://example.com", "ftp://127.0.0.1", "example.com"])
+    @pytest.mark.parametrize("endpoint", ["http://example.com", "ftp://127.0.0.1", "example.com", "https://[x"])
     def test_no_token_is_sent_unencrypted(self, tmp_path: Path, endpoint: str) -> None:
         with world(tmp_path) as action:
             action.env["CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDRESOURCEMANAGER"] = endpoint
-            assert action(dry_run="true").result == "planned"
+            done = action(dry_run="true")
+            assert done.result == "planned"
             assert asked(action) == [("compute", "projects/p1/global/images/web-1")]
+            assert "CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDRESOURCEMANAGER must be an https address" in plan_of(done)[1]

@@ -16,10 +16,11 @@ from replicator.commands.lifecycle import clock, in_use
 from replicator.commands.lifecycle.errors import Doubtful
 from replicator.compute import connect
 from replicator.compute.errors import EndpointUnreachable
-from replicator.compute.lifecycle import deletion
-from replicator.compute.lifecycle.deletion import CheckedForDeletion, Deletion, NotDeleted, delete
+from replicator.compute.lifecycle import deletion, fresh_check
+from replicator.compute.lifecycle.deletion import Deletion, NotDeleted, delete
 from replicator.compute.lifecycle.deprecation import clear, deprecate
 from replicator.compute.lifecycle.errors import Changed, NotDone, OtherDeprecation, StillActive, StillDeprecated
+from replicator.compute.lifecycle.fresh_check import CheckedForDeletion
 from replicator.compute.retry import Calls
 from replicator.core.errors import Deadline, Failure, Forbidden, ReplicatorError
 from replicator.core.images import Deprecation, Image, ImageRef
@@ -343,9 +344,9 @@ def test_only_the_check_makes_what_the_call_takes(door: Door) -> None:
     uses = {
         path.name
         for path in Path(replicator.__file__).parent.rglob("*.py")
-        if re.search(r"\bdelete_checked\(|\b_SEAL\b|CheckedForDeletion\(", path.read_text(encoding="utf-8"))
+        if re.search(r"\bdelete_checked\(|\bSEAL\b|CheckedForDeletion\(", path.read_text(encoding="utf-8"))
     }
-    assert uses == {"client.py", Path(deletion.__file__).name}
+    assert uses == {"client.py", Path(deletion.__file__).name, Path(fresh_check.__file__).name}
     assert Path(deletion.__file__).read_text(encoding="utf-8").count("CheckedForDeletion(") == 1
 
 

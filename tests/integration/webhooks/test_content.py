@@ -152,6 +152,30 @@ class TestOneVersion:
         assert inside.settled(event_about(index(3)))["status"] == "published"
         assert inside.settled(event_about(index(2), workflow=TAG_2, version="v2"))["status"] == "published"
 
+    def test_none_is_a_default(self, inside: Inside) -> None:
+        """A record says that a version was verified. Which one serves is the family's affair alone, and stays so."""
+        newer = inside.settled(event_about(index(3), workflow=TAG_2, version="v2"))
+        inside.now += 60
+        older = inside.settled(event_about(index(2)))
+        assert (older["status"], older["amends"]) == ("published", "")
+        assert inside.row(newer["id"]) == newer
+        # Neither a mark to move, nor an order that another version could take the head of.
+        columns = {
+            "id",
+            "hook",
+            "digest",
+            "repository",
+            "version",
+            "status",
+            "reason",
+            "message",
+            "signed_by",
+            "signed_at",
+        }
+        columns |= {"amends", "received_at", "attempts", "command", "command_exit_code", "command_output", "events"}
+        assert {*newer} == columns
+        assert [row["id"] for row in inside.store.publications()] == [newer["id"], older["id"]]
+
 
 class TestKeyless:
     """By the bundles of a Sigstore on loopback that are kept."""

@@ -6,9 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
+import yaml
 
 from replicator.bootstrap import decide
-from replicator.bootstrap.command import find
+from replicator.bootstrap.command import find, load
 from testkit.outputs import read_outputs
 from testkit.places import ROOT
 
@@ -52,6 +53,9 @@ def test_table(event: str, ref: str, expected: tuple[str, str, str], distribute:
 
 
 PUSH = {"GITHUB_EVENT_NAME": "push", "GITHUB_REF": "refs/tags/v1"}
+ON_GITHUB = {"GITHUB_SERVER_URL": "https://github.com"}
+OTHER_TAG = "the tag w1 does not match tag_pattern (v*, boot-v*)"
+NO_INDEX = "index is empty, so there is nothing to announce"
 STEERED = ": such runs hold secrets while others may steer them; replicate from a tag push or a dispatch"
 
 
@@ -106,6 +110,25 @@ def test_reasons(said: dict[str, str], reason: str) -> None:
             ],
         ),
         ({"INPUT_TAG_PATTERN": "v\x1b,v\x1b"}, [("tag_pattern", "'v\\x1b' is given twice")]),
+        (
+            {"INPUT_TAG_PATTERN": "!v* !w*"},
+            [
+                (
+                    "tag_pattern",
+                    "'!v* !w*' holds nothing but patterns with !: write first what they exclude from, for instance **",
+                )
+            ],
+        ),
+        ({"INPUT_TAG_PATTERN": "!v*,!v*"}, [("tag_pattern", "'!v*' is given twice")]),
+        # A key that lies there by mistake is not shown, however short a key may be, nor in parts.
+        (
+            {"INPUT_TAG_PATTERN": "AKIAIOSFODNN7EXAMPLE"},
+            [("tag_pattern", "what looks like a key or token (20 characters) isn't a list of patterns")],
+        ),
+        (
+            {"INPUT_TAG_PATTERN": "v*,v* AKIAIOSFODNN7EXAMPLE"},
+            [("tag_pattern", "what looks like a key or token (26 characters) isn't a list of patterns")],
+        ),
     ],
 )
 def test_what_is_said_of_wrong_inputs(said: dict[str, str], problems: list[tuple[str, str]]) -> None:
@@ -291,6 +314,58 @@ class TestMain:
         assert log == f"::error title=Input distribute::{text.replace('%', '%25')}\n"
         assert outputs == {**EMPTY, "decision": "skip", "result": "failed", "reason": text}
 
+    @pytest.mark.parametrize(
+        ("argv", "env", "log", "outputs"),
+        [
+            (["merge"], PUSH, "Replicating: the tag v1 matches tag_pattern.", {"decision": "replicate"}),
+            (
+                ["notify", "more"],
+                {**ON_GITHUB, **PUSH, "INPUT_WEBHOOK_URL": "https://x.example"},
+                f"Skipped: {NO_INDEX}.\n::notice title=Skipped::Nothing was announced: {NO_INDEX}.",
+                {"decision": "skip", "result": "skipped"},
+            ),
+            (
+                ["release"],
+                {**ON_GITHUB, "GITHUB_EVENT_NAME": "pull_request"},
+                "Skipped: a pull request builds the source image only.",
+                {"decision": "skip", "result": "skipped", "skipped_reason": "event"},
+            ),
+            (
+                ["release"],
+                {**ON_GITHUB, **PUSH, "INPUT_SKIP_SERVER_URLS": "https://github.com"},
+                "Skipped: the server https://github.com is in skip_server_urls.",
+                {"decision": "skip", "skipped_reason": "server"},
+            ),
+            (
+                ["release"],
+                {**ON_GITHUB, **PUSH, "GITHUB_REF": "refs/tags/w1"},
+                f"Skipped: {OTHER_TAG}.\n::notice title=Skipped::Nothing was released: {OTHER_TAG}.",
+                {"decision": "skip", "skipped_reason": "tag"},
+            ),
+            (["verify", "--failed", "No."], {}, "::error title=Set-up::No.", {"reason": "No.", "result": "error"}),
+        ],
+        ids=["merge", "notify", "release of a pull request", "release elsewhere", "release of another tag", "verify"],
+    )
+    def test_other_actions(
+        self, tmp_path: Path, argv: list[str], env: dict[str, str], log: str, outputs: dict[str, str]
+    ) -> None:
+        """Each has words, outputs and, where it needs one, a gate of its own."""
+        _, said, found = self.run(tmp_path, argv, **env)
+        assert said == f"{log}\n"
+        assert found.items() >= outputs.items()
+        assert ("decision" in found) is ("decision" in outputs)
+
+    def test_an_action_that_is_not_known_is_a_defect(self, tmp_path: Path) -> None:
+        with pytest.raises(ValueError, match=r"^'nonsense' isn't a command$"):
+            self.run(tmp_path, ["nonsense"])
+
+    def test_a_skip_on_the_command_line_is_told_in_plain_words(self, tmp_path: Path) -> None:
+        assert MAIN
+        decision, stdout = decide.Decision(False, "no event", warn=True), io.StringIO()
+        decide.report(MAIN, decision, {}, stdout, commands=False)
+        told = "Nothing was replicated although distribute is true: no event."
+        assert stdout.getvalue() == f"Skipped: no event.\nwarning: {told}\n"
+
     def test_failed_set_up(self, tmp_path: Path) -> None:
         code, log, outputs = self.run(tmp_path, ["--failed", "No", "ve\x1bnv."])
         assert code == 3
@@ -320,3 +395,12 @@ class TestMain:
 )
 def test_syntax_of_python_3_8(module: str) -> None:
     ast.parse((ROOT / "replicator" / module).read_text(encoding="utf-8"), feature_version=(3, 8))
+
+
+@pytest.mark.parametrize("verb", ["replicate", "merge"])
+def test_what_a_gated_action_takes_besides_its_settings(verb: str) -> None:
+    command = find(verb)
+    assert command
+    assert command.action
+    action = yaml.safe_load((ROOT / command.action / "action.yml").read_text(encoding="utf-8"))
+    assert set(action["inputs"]) - set(load(command.settings).model_fields) == set(decide.INPUTS)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
+from google.api.error_reason_pb2 import ErrorReason  # type: ignore[import-untyped]
 
 from replicator.compute import answers, refusals
 from replicator.compute.refusals import Failed, Refusal, Then
@@ -65,7 +67,7 @@ CAUSES: dict[str, tuple[str, int, tuple[str, ...], str, str, bool, str, str]] = 
     "custom, patch": (PATCH, 412, ("conditionNotMet",), CUSTOM, "org_policy", True, "customConstraints/", "Someone"),
     "custom, setIamPolicy": (
         POLICY, 412, ("conditionNotMet",), CUSTOM,
-        "access_blocked", True, "A custom constraint of the organisation (customConstraints/custom.costCentre)", "allowedPolicyMemberDomains",
+        "access_blocked", True, "A policy of the organisation (customConstraints/custom.costCentre)", "allowedPolicyMemberDomains",
     ),
     "custom, aborted": (POLICY, 409, ("aborted",), CUSTOM, "access_blocked", True, "customConstraints/", "Someone"),
     "managed members": (
@@ -75,6 +77,10 @@ CAUSES: dict[str, tuple[str, int, tuple[str, ...], str, str, bool, str, str]] = 
     "domains": (
         POLICY, 400, ("failedPrecondition",), "One or more users named in the policy do not belong to a permitted customer.",
         "access_blocked", True, "constraints/iam.allowedPolicyMemberDomains", "Grant",
+    ),
+    "domains, named": (
+        POLICY, 412, ("conditionNotMet",), "Not permitted by constraints/iam.allowedPolicyMemberDomains.",
+        "access_blocked", True, "public images need allAuthenticatedUsers", "Grant",
     ),
     "a member that is gone": (
         POLICY, 400, ("badRequest",), "Invalid value for field 'policy.bindings.members': 'user:old@example.com'.",
@@ -147,7 +153,7 @@ CAUSES: dict[str, tuple[str, int, tuple[str, ...], str, str, bool, str, str]] = 
         "forbidden", True, "identity compute.images.useReadOnly (roles/compute.imageUser has it)", "images.create",
     ),
     "daily limit": (INSERT, 403, ("dailyLimitExceeded",), "Daily Limit Exceeded", "quota", False, "ask for more quota", "Grant"),
-    "a quota, in words": (INSERT, 403, ("forbidden",), "Quota 'IMAGES' exceeded.  Limit: 2000.0 globally.", "quota", False, "Delete images", "Grant"),
+    "a quota, in words": (INSERT, 403, ("forbidden",), "Quota 'IMAGES' exceeded.  Limit: 2000.0 globally.", "quota", False, "`gcloud compute images list --project p1 ", "Grant"),
     "a quota, as a condition": (INSERT, 412, ("conditionNotMet",), "Quota 'IMAGES' exceeded.", "quota", False, "Delete images", "exception"),
     "no billing account": (INSERT, 403, ("forbidden",), "The project to be billed is associated with an absent billing account.", "forbidden", True, "`gcloud billing projects link p1 ", "Grant"),
     "billing, old code": (INSERT, 403, ("billingNotEnabled",), "The project must have billing enabled.", "forbidden", True, "`gcloud billing projects link", "Grant"),
@@ -183,8 +189,15 @@ CAUSES: dict[str, tuple[str, int, tuple[str, ...], str, str, bool, str, str]] = 
         "operation_failed", False, "Take the location out of `locations`", "Correct what",
     ),
     "a location without images": (INSERT, 400, ("badRequest",), "Location us-west9 is not supported.", "operation_failed", False, "Take the location out", "Correct what"),
+    "a policy": (INSERT, 403, ("RESOURCE_USAGE_RESTRICTION_VIOLATED",), "No.", "org_policy", True, "Ask an administrator of the organisation for an exception", "Grant"),
     "nothing": (INSERT, 403, ("forbidden",), "Forbidden", "forbidden", True, "compute.images.create", "No role helps"),
 }  # fmt: skip
+
+
+def refused(case: str, said: str = "") -> Refusal:
+    """The refusal of a case, or one in other words."""
+    method, status, codes, message, *_ = CAUSES[case]
+    return Refusal(method, project="p1", status=status, codes=() if said else codes, message=said or message)
 
 
 @pytest.mark.parametrize("case", CAUSES)
@@ -199,6 +212,149 @@ def test_cause(case: str, layer: str) -> None:
     assert (error.reason, error.of_setup) == (reason, of_setup)
     assert told in f"{error.why} {error.todo}"
     assert untold not in f"{error.why} {error.todo}"
+
+
+#: Other words and reasons of the same cause, as recorded or documented of Google's services, each by itself.
+SAME: dict[str, list[str]] = {
+    "a quota, in words": [
+        "QUOTA_EXCEEDED", "quotaExceeded", "RESOURCE_QUOTA_EXCEEDED", "LIMIT_EXCEEDED", "limitExceeded", "dailyLimitExceeded",
+        "Daily Limit Exceeded. The quota will be reset at midnight Pacific Time.", "Quota exceeded for quota metric 'Q' and limit 'Q per day'.",
+    ],
+    "no billing account": [
+        "BILLING_DISABLED", "BILLING_NOT_ACTIVE", "UREQ_PROJECT_BILLING_NOT_FOUND", "billingNotEnabled",
+        "The project must have billing enabled.", "This API method requires billing to be enabled.",
+        "The billing account for the owning project is closed.", "The billing account for the owning project is disabled in state absent",
+        "The project to be billed is associated with a delinquent billing account.",
+    ],
+    "the API of the project asked": ["SERVICE_DISABLED", "Compute Engine API has not been used in project p1 before or it is disabled."],
+    "a perimeter": [
+        "SECURITY_POLICY_VIOLATED", "No. vpcServiceControlsUniqueIdentifier: X", "VPC Service Controls: No.", "type=VPC_SERVICE_CONTROLS",
+    ],
+    "a network": ["ORG_RESTRICTION_VIOLATION", "ORG_RESTRICTION_HEADER_INVALID"],
+    "scopes": ["ACCESS_TOKEN_SCOPE_INSUFFICIENT", "Request had insufficient authentication scopes.", "Insufficient Permission"],
+    "no such project": [
+        "CONSUMER_INVALID", "RESOURCE_PROJECT_INVALID", "Project 'p1' has been deleted.", "Project p1 is pending deletion.",
+        "Project p1 has been scheduled for deletion.", "Project p1 is marked for deletion.", "Unknown project id: p1",
+        "Permission denied on resource project p1.",
+    ],
+    "suspended": [
+        "CONSUMER_SUSPENDED", "GCP_SUSPENDED", "Project p1 is suspended.", "Project p1 has been suspended.",
+        "Permission denied: Consumer 'projects/p1' has been suspended.",
+    ],
+    "quota project": [
+        "USER_PROJECT_DENIED", "Permission serviceusage.services.use is missing", "Caller does not have required permission to use project p1.",
+    ],
+    "a machine": ["Access denied by Context-Aware Access policy.", "An access level is not met.", "The access levels are not met."],
+    "deny policy": ["Denied by an IAM deny policy.", "Denied by deny policies.", "Denied by a principal access boundary policy."],
+    "disabled account": ["ACCOUNT_STATE_INVALID", "USER_BLOCKED_BY_ADMIN"],
+    "tax policy": ["LOCATION_TAX_POLICY_VIOLATED", "LOCATION_ORG_POLICY_VIOLATED", "LOCATION_POLICY_VIOLATED", "No: constraints/gcp.resourceLocations"],
+    "a policy": [
+        "No: constraints/x.y", "permitted customer", "Operation denied by org policy", "Operation denied by org policies",
+        "Perhaps due to an organization policy", "Prohibited by organization's policy.", "RESOURCE_USAGE_RESTRICTION_VIOLATED",
+        "ENDPOINT_USAGE_RESTRICTION_VIOLATED", "TLS_ORG_POLICY_VIOLATED", "TLS_CIPHER_RESTRICTION_VIOLATED",
+    ],
+    "the agent and a key": [
+        f"Permission 'cloudkms.cryptoKeyVersions.useToEncrypt' denied on {KEY}", "Permission cloudkms.cryptoKeys.get denied",
+        "Grant roles/cloudkms.cryptoKeyEncrypterDecrypter", "Cloud KMS: no permission", "Cloud KMS: Permission was denied", "Cloud KMS has denied it",
+    ],
+    "a key that is off": [
+        f"{KEY} is not enabled", f"//cloudkms.googleapis.com/{KEY} is not enabled", "KMS_RESOURCE_NOT_FOUND", "Cloud KMS is at fault", "That KMS key is not there",
+    ],
+    "a user that is gone": [
+        *("policy.members: no.", "policy.bindings: no.", "No user:x@y", "No group:x@y", "No serviceAccount:x@y", "No domain:x", "No deleted:x"),
+        *("No principal://iam.googleapis.com/x", "No principalSet://iam.googleapis.com/x"),
+        *(f"{who} x does not exist." for who in ("User", "Group", "Service account", "Principal", "Member", "Domain", "Email address")),
+        *(f"User x {what}" for what in ("do not exist", "was not found", "is not valid", "is not associated with an account")),
+    ],
+    "a label": ["'resource.labels': no.", "Label goog-x is reserved", "Labels with a prefix that is reserved", "A reserved prefix of labels"],
+    "no storage location": [
+        "'resource.storageLocations[0]': 'x'", "Location x is not supported.", "Location x is not valid", "Location x is invalid", "Location x does not exist",
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("case", "said"), [(case, said) for case, texts in SAME.items() for said in texts])
+def test_other_words_for_the_same_cause(case: str, said: str) -> None:
+    assert refused(case, said).fault == refused(case).fault
+
+
+@pytest.mark.parametrize(
+    ("method", "status", "said"),
+    [
+        (POLICY, 400, "Role roles/compute.imageViewer does not exist."),
+        (POLICY, 400, "Too much for one user or group, service account, principal, member, domain and email address "),
+        (LABELS, 400, "The label of a user is not valid."),
+        (LABELS, 400, "The location of the header is invalid."),
+        (GET, 403, "You have Insufficient Permission"),
+        (GET, 403, "Insufficient Permission to use the image"),
+    ],
+)
+def test_similar_words_are_told_as_they_are(method: str, status: int, said: str) -> None:
+    fault = Refusal(method, project="p1", status=status, message=said).fault
+    assert (fault.why, fault.remedy) == ("", "")
+
+
+#: Cases → words that say why, where the remedy alone would not be understood.
+WHY = {
+    "no billing account": "no billing account",
+    "a perimeter": "perimeter forbids it; no role helps",
+    "a network": "network of this machine",
+    "scopes": "token lacks the scope; no role helps",
+    "suspended": "project is suspended; no role helps",
+    "quota project": "counted against a quota project",
+    "a person's quota project": "sign-in of a person",
+    "a machine": "machines that may sign in",
+    "deny policy": "deny policy or a principal access boundary",
+    "disabled account": "account is disabled",
+    "trusted images": "may not use images of the source's project",
+    "storage resources": "may not be used by the replicas' project",
+    "CMEK": "without a Cloud KMS key",
+    "projects of keys": "Keys of that project",
+    "custom, insert": "custom constraint",
+    "the agent and a key": "service agent of the replicas' project, not by this step's identity",
+    "a key that is off": "key can't be used",
+    "a licence": "may not be used here",
+    "a licence that is gone": "can't be given to a copy",
+    "a member that is gone": "can't be given access any more",
+    "a label": "can't be written",
+    "no storage location": "stores no images there",
+    "domains": "allowedPolicyMemberDomains",
+    "managed members": "constraints/iam.managed.allowedPolicyMembers",
+}
+
+
+@pytest.mark.parametrize("case", WHY)
+def test_why_it_is_refused_is_said(case: str) -> None:
+    assert WHY[case] in refusals.error_of(refused(case), doing="Copying").why
+
+
+#: Google's reasons that name nothing to mend beyond the sign-in, an API key (there is none here) or the permission.
+OF_THE_SIGN_IN = re.compile(
+    "API_KEY_|ACCESS_TOKEN_(EXPIRED|TYPE)|CREDENTIAL|SESSION_|JWT_|ACCOUNT_TYPE_|IAM_PERMISSION_DENIED"
+)
+NOT_MET_HERE = {"ERROR_REASON_UNSPECIFIED", "SYSTEM_PARAMETER_UNSUPPORTED", "SERVICE_NOT_VISIBLE", "MISSING_ORIGIN"} | {
+    "OVERLOADED_CREDENTIALS", "EMULATOR_QUOTA_EXCEEDED", "MCP_SERVER_DISABLED",
+}  # fmt: skip
+
+
+def test_no_documented_reason_is_told_as_a_missing_permission() -> None:
+    """Of Google's closed list of reasons (`google.api.ErrorReason`), a new one must be looked at."""
+    told = {
+        reason
+        for reason in ErrorReason.DESCRIPTOR.values_by_name
+        if "Grant this step" in refusals.error_of(Refusal(INSERT, status=403, codes=(reason,)), doing="Copying").todo
+    }
+    assert {reason for reason in told if not OF_THE_SIGN_IN.match(reason)} == NOT_MET_HERE
+
+
+def test_a_person_without_a_quota_project_is_not_sent_to_enable_an_api() -> None:
+    """As recorded: the answer calls the API disabled, in the project that belongs to gcloud itself."""
+    info = {"reason": "SERVICE_DISABLED", "metadata": {"consumer": "projects/764086051850"}}
+    refusal = answers.refusal(GET, "p1", Answer(info))
+    refusal.message = "The compute.googleapis.com API requires a quota project, which is not set by default."
+    error = refusals.error_of(refusal, doing="Reading")
+    assert (error.reason, "services enable" in error.todo) == ("forbidden", False)
+    assert "application-default set-quota-project" in error.todo
 
 
 def test_an_operation_is_told_as_one() -> None:

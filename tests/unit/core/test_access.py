@@ -46,6 +46,8 @@ def test_modes() -> None:
     assert access.readers(Access.SOURCE, source) == (conditional,)
     assert access.readers(Access.PUBLIC, source) == PUBLIC.bindings
     assert access.readers(Access.PRIVATE, source) == ()
+    assert access.readers(Access.SOURCE, None) == ()
+    assert access.describe((conditional,)) == "user:a@x (if a condition holds)"
 
 
 GONE = "deleted:serviceAccount:ci@p.iam.gserviceaccount.com?uid=1"

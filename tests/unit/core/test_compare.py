@@ -29,6 +29,13 @@ def test_each_field_that_counts(field: str, value: Any, shown: str) -> None:
     assert [str(found) for found in compare.content(image(), replica(), copy(**{field: value}))] == [shown]
 
 
+@pytest.mark.parametrize("wanted", ["us", "eu", "asia", "us-west1"])
+def test_a_wrong_location_counts_wherever_the_replica_is_wanted(wanted: str) -> None:
+    stored = {at: copy(storage_locations=(at,)) for at in ("us", "eu", "asia", "us-west1")}
+    wrong = {at for at, found in stored.items() if compare.content(image(), replica(location=wanted), found)}
+    assert wrong == stored.keys() - {wanted}
+
+
 def test_what_compute_engine_may_add() -> None:
     more = copy(
         guest_os_features=frozenset({"UEFI_COMPATIBLE", "GVNIC"}),

@@ -1,4 +1,4 @@
-"""Changes families, says why a change failed, and asks beforehand whether a permission is missing."""
+"""Changes families for `promote` and `rollback`, which ask here first whether they may, and says why one failed."""
 
 from __future__ import annotations
 

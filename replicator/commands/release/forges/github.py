@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from replicator.commands.release.artifacts import Artifact
-    from replicator.commands.release.forges.http import Answer, Door
+    from replicator.commands.release.forges.answer import Answer
+    from replicator.commands.release.forges.http import Door
 
 _T = TypeVar("_T")
 _MOST_PAGES = 100

@@ -17,6 +17,7 @@ import requests
 from replicator.bootstrap.quote import quoted
 from replicator.bootstrap.workflow_commands import plain
 from replicator.commands.release import errors as rows
+from replicator.commands.release.forges.answer import Answer
 from replicator.compute.trouble import connection
 from replicator.compute.trouble.connection import Trouble
 from replicator.core.errors import ReplicatorError
@@ -43,16 +44,6 @@ class Unclear(Exception):
 
 class Absent(ReplicatorError):
     """The forge has nothing to download there (404 or 410)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """The status, the body as parsed JSON (None if it is none), and what the forge said, made harmless."""
-
-    status: int
-    body: Any
-    said: str
-    headers: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from replicator.commands.release import errors as forge_rows
 from replicator.core.errors import Advice, ExitCode, ReplicatorError
 
 if TYPE_CHECKING:
-    from replicator.commands.release.forges.http import Answer
+    from replicator.commands.release.forges.answer import Answer
 
 _PERMISSION = "permissions:\n  actions: write"
 _LOOK = "Look at the list of runs first: a second dispatch starts a second run."

@@ -31,9 +31,10 @@ SLOWEST = 10.0
 
 
 class _Refused(Exception):
-    def __init__(self, status: int, reason: str, told: str = "") -> None:
+    def __init__(self, status: int, reason: str, told: str = "", message: str = "") -> None:
+        """Log and answer may differ: the log has another reason in `told`, and a sentence for people."""
         super().__init__(reason)
-        self.status, self.reason, self.told = status, reason, told or reason
+        self.status, self.reason, self.told, self.message = status, reason, told or reason, message
 
 
 @dataclass(kw_only=True)
@@ -65,7 +66,7 @@ class Receiver:
     async def hook(self, request: Request) -> JSONResponse:
         """Take one delivery."""
         began, name = self.now(), request.path_params["hook"]
-        word, publication, headers = "error", "", {}
+        word, publication, headers, more = "error", "", {}, {}
         try:
             word, publication = await self._taken(name, request)
             status, reason, told = (202 if word == "queued" else 200), "", ""
@@ -73,6 +74,7 @@ class Receiver:
                 status, word, reason = 409, "error", "conflict: the version is published with other images"
         except _Refused as refused:
             status, reason, told = refused.status, refused.reason, refused.told
+            more = {"message": refused.message} if refused.message else {}
         if status == 503:
             headers["Retry-After"] = "30"
         self.log(
@@ -83,6 +85,7 @@ class Receiver:
             status=status,
             word=word,
             reason=told,
+            **more,
             publication=publication,
             ms=round(1000 * (self.now() - began)),
         )
@@ -97,7 +100,8 @@ class Receiver:
         try:
             key = signature.check(proof, body, keys, self.now())
         except signature.Unauthenticated as error:
-            raise _Refused(401, "unauthenticated", error.reason if keys else "unknown_hook") from None
+            known = (error.reason, str(error)) if keys else ("unknown_hook", "the configuration has no such hook")
+            raise _Refused(401, "unauthenticated", *known) from None
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
             raise _Refused(415, "invalid_payload: send application/json")
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import socket
 import sqlite3
@@ -16,14 +17,30 @@ from replicator.commands.webhooks.receiver.config import folder
 from replicator.core.errors import BadSettings, InputProblem, ReplicatorError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from replicator.commands.webhooks.receiver.config import Config
 
 _UNIX = "unix"
 
 
-def listen(app: Any, address: str, ready: str) -> None:
+class _Remarks(logging.Handler):
+    """Makes a line of the receiver's log of what the web server remarks: of requests that are none, and of defects."""
+
+    def __init__(self, log: Callable[..., None]) -> None:
+        super().__init__(logging.WARNING)
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Log it, without the text of an exception, which may hold anything."""
+        said = record.getMessage().strip()
+        # Clients that would rather speak HTTP/2, as Java's do, say so with each request, and are served all the same.
+        if not said.startswith(("Unsupported upgrade request", "No supported WebSocket library")):
+            reason = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else ""
+            self._log(event="server", reason=reason, message=said)
+
+
+def listen(app: Any, address: str, ready: str, log: Callable[..., None]) -> None:
     """Serve an application until a signal. Raises ReplicatorError if it can't listen there."""
     host, _, port = address.rpartition(":")
     try:
@@ -41,6 +58,8 @@ def listen(app: Any, address: str, ready: str) -> None:
     config = uvicorn.Config(
         app, log_config=None, access_log=False, limit_concurrency=64, timeout_keep_alive=5, lifespan="off"
     )
+    server = logging.getLogger("uvicorn")
+    server.handlers, server.propagate = [_Remarks(log)], False
     uvicorn.Server(config).run(sockets=[bound])
 
 

@@ -121,7 +121,8 @@ class Serve(Told):
             thread.start()
         try:
             with _at_sighup(lambda: self._read_again(receiver, worker)):
-                listen(receiver.app(), self.given.get("listen") or "127.0.0.1:0", self.given.get("ready_file", ""))
+                address = self.given.get("listen") or "127.0.0.1:0"
+                listen(receiver.app(), address, self.given.get("ready_file", ""), self._log)
         finally:
             for loop in loops:
                 loop.stop()

@@ -42,7 +42,10 @@ def test_bars_are_milliseconds() -> None:
 @pytest.mark.parametrize(
     ("seconds", "ticks"),
     [
-        (0.2, "1second"), (10, "1second"), (10.1, "2second"), (299, "30second"), (301, "1minute"), (3000, "5minute"),
+        (0.2, "1second"), (10, "1second"), (10.1, "2second"), (20, "2second"), (20.1, "5second"), (50, "5second"),
+        (50.1, "10second"), (100, "10second"), (100.1, "15second"), (150, "15second"), (150.1, "30second"),
+        (299, "30second"), (301, "1minute"), (601, "2minute"), (1200, "2minute"), (1201, "5minute"), (3000, "5minute"),
+        (3001, "10minute"), (6000, "10minute"), (6001, "15minute"), (9000, "15minute"), (9001, "30minute"),
         (18_000, "30minute"), (18_001, "1hour"),
     ],
 )  # fmt: skip

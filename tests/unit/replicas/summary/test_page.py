@@ -127,6 +127,11 @@ def test_the_same_trouble_is_told_once() -> None:
     assert f"#### ❌ {', '.join(where[:5])} and 4 more: [quota](" in text
     assert "- Copying to us-west1 failed&#58; used up (and 8 more like this)" in text
     assert text.count("What to do") == 1
+    text = render([failed(name, errors.Quota(f"Copying to {name} failed: used up")) for name in ("eu", "asia")])
+    assert "#quota)\n\n- Copying to eu failed&#58; used up (and 1 more like this)\n\n**What to do:**" in text
+    taken = render([failed("eu", errors.Conflict("A foreign image")), failed("asia", errors.Conflict("Another one"))])
+    why = markdown.text(errors.Conflict.why)
+    assert f"#conflict)\n\n- A foreign image\n- Another one\n\n{why}\n\n**What to do:**" in taken
     held = [
         ReplicaResult(replica=replica(name), outcome=Outcome.CREATED, held=Held.REQUIRED_FAILED) for name in where[:2]
     ]

@@ -1,0 +1,1 @@
+"""Webhooks between our receiver and what others wrote."""
