@@ -171,6 +171,8 @@ def of_revision(**fields: str) -> Callable[[Document], object]:
 
 
 ARM, X86 = document("ARM64"), document("X86_64")
+#: One that nobody expects, and that is not everywhere.
+ODD = document("RISCV64", variant="odd", locations=("us",))
 NO_REVISION = document("ARM64", entry(lambda image: image.update(revision=None)))
 C1, C2 = (f"commit {commit} of refs/tags/v1 in acme/images" for commit in ("c1", "c2"))
 ONE_RUN = "take all of them from one run, with one `revision`"
@@ -190,8 +192,8 @@ OWN = "give each image its own families and names, for instance with the archite
             ],
         ),
         (
-            {"a": ARM, "r": document("RISCV64", variant="odd"), "s": document("RISCV64", variant="odd"), "x": X86},
-            (),
+            {"a": ARM, "r": ODD, "s": ODD, "x": X86},
+            ("eu",),
             [
                 f"'{name}' holds RISCV64/odd, but what is expected is ARM64 and X86_64; take it out of the folder, or "
                 "add it to expect"
