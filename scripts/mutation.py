@@ -115,7 +115,7 @@ MODULES = (
     Module("compute/services/resource_manager", ("unit/compute/services/test_resource_manager.py",)),
     Module("core/compare", ("unit/core/test_compare.py", *PAIRS)),
     Module("core/access", ("unit/core/test_access.py", *PAIRS)),
-    Module("commands/replicate/stale", EXECUTED),
+    Module("commands/replicate/stale", ("unit/commands/replicate/test_stale.py",)),
     Module(
         "compute/lookup",
         (*EXECUTED, "integration/commands/test_replicate.py"),
@@ -143,7 +143,11 @@ MODULES = (
     Module("commands/replicate/execute", (*EXECUTED, "integration/commands/test_replicate.py")),
     Module("commands/merge/fragments", MERGED),
     Module("commands/merge/confirm", MERGED),
-    Module("replicas/summary/page", SUMMARY, ("_QUOTED", "facts_line", "_trouble")),
+    Module(
+        "replicas/summary/page",
+        SUMMARY,
+        ("_QUOTED", "_PAGES", "_COMMAND_LINE", "facts_line", "_with_code", "_trouble", "_todo", "_again", "_usage"),
+    ),
     Module("replicas/summary/table", SUMMARY, ("_CONSOLE", "link", "_image"), called="summary_table"),
     Module(
         "replicas/snippets",

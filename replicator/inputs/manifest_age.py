@@ -21,9 +21,11 @@ def doubt(built: datetime | None, created: datetime, now: datetime) -> str:
             f"at {_shown(created)}: it may be another image of that name."
         )
     if now - built > _LONGEST:
+        days = (now - built).days
+        age = "1 day" if days == 1 else f"{days} days"
         return (
-            f"packer_manifest is of a build that ended at {_shown(built)}, {(now - built).days} days ago. If this job "
-            "built an image, that is not its manifest: a committed one, perhaps, or one of another folder."
+            f"packer_manifest is of a build that ended at {_shown(built)}, {age} ago. "
+            "If this job built an image, that is not its manifest: a committed one, perhaps, or one of another folder."
         )
     return ""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import TYPE_CHECKING
 
 from replicator.compute.refusals import Refusal, Then
@@ -30,7 +31,7 @@ async def until_fresh(
 
     Raises Drift if somebody else keeps changing the image.
     """
-    for attempt in range(1, _STALE_READS + 1):
+    for attempt in count(1):
         try:
             await act()
         except Refusal as refusal:

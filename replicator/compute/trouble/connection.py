@@ -116,7 +116,7 @@ def _usual(error: Exception, said: str, host: str) -> Trouble:
 def _cause(said: str) -> str:
     """What a library below names as the cause; empty where it names none."""
     found = _CAUSE.search(said)
-    return f" ({found[0].strip()})" if found else ""
+    return f" ({found[0].rstrip()})" if found else ""
 
 
 def _proxy(host: str) -> tuple[str, str | None] | None:

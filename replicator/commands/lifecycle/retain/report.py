@@ -68,7 +68,8 @@ def _why(decided: Decided, now: datetime) -> str:
     each = decided.each
     if decided.decision is Decision.RETIRE:
         until = f"; deleted not before {time(decided.until)}" if decided.until else ""
-        return f"made {each.root.created:%Y-%m-%d}, {(now - each.root.created).days} days ago{until}"
+        days = (now - each.root.created).days
+        return f"made {each.root.created:%Y-%m-%d}, {days} {'day' if days == 1 else 'days'} ago{until}"
     if decided.decision is Decision.PURGE:
         passed = f"date {time(decided.until)} passed; " if decided.until else ""
         names = [image.ref.name for image in decided.purges]

@@ -121,6 +121,53 @@ def test_commands_can_be_copied() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("remedy", "shown", "below"),
+    [
+        (
+            "Set `a_b` or run `gcloud x --y`, *then* `gcloud z` or `c|d` again.",
+            "Set <code>a&#95;b</code> or run the command below, &#42;then&#42; the command below or <code>c&#124;d</code> again.",
+            "```sh\ngcloud x --y\ngcloud z\n```\n",
+        ),
+        ("gcloud shows it.", "gcloud shows it.", "#### What exists where\n"),
+    ],
+    ids=["code and commands", "a word"],
+)
+def test_what_to_do(remedy: str, shown: str, below: str) -> None:
+    assert f"**What to do:** {shown}\n\n{below}" in render([failed("eu", errors.Quota("Used up", remedy=remedy))])
+
+
+def test_where_nothing_is_to_be_done_nothing_is_said() -> None:
+    error = errors.ReplicatorError(compute_errors.SOURCE_UNUSABLE, "The source is PENDING")
+    verdict = Verdict(Result.FAILED, error.exit_code, error.message, error)
+    assert "What to do" not in summary.render(verdict, None, [], [])
+
+
+DOCS = "https://github.com/gce-image-replicator/gce-image-replicator/blob/v1/docs"
+
+
+def test_the_command_that_runs_it_again() -> None:
+    text = summary.render(results.judge(ROWS), image(), ROWS, [], ["gce-image-replicator replicate \\", "  --x=y"])
+    assert (
+        "\n\n#### 🔁 Then run it again\n\n"
+        "A rerun keeps what is right and makes what is missing. Rerunning the whole job may build another image, so\n"
+        "repeat the replication alone, from any machine with uv ([command line]"
+        f"({DOCS}/quick-start-command-line.md#with-your-own-images))\n\n"
+        "```sh\ngce-image-replicator replicate \\\n  --x=y\n```\n\n"
+        "or with these inputs of the action: <code>source_image</code> as above, <code>distribute: true</code>.\n\n"
+        "#### What exists where\n\n"
+    ) in text
+
+
+def test_how_to_use_what_exists() -> None:
+    text = render(ROWS[:1])
+    assert "<details><summary>Use these images with gcloud or Terraform</summary>\n\n```sh\ngcloud " in text
+    assert text.endswith(
+        f"```\n\n[The Terraform module]({DOCS}/terraform.md) chooses from the index instead, pinned by its digest.\n"
+        "</details>\n"
+    )
+
+
 def test_the_same_trouble_is_told_once() -> None:
     where = [f"us-west{number}" for number in range(1, 10)]
     text = render([failed(name, errors.Quota(f"Copying to {name} failed: used up")) for name in where])
@@ -327,6 +374,7 @@ def test_what_is_known_of_the_run_is_in_one_line() -> None:
 
 def test_a_command_in_a_remark_on_costs_is_code() -> None:
     text = summary.render(
-        results.judge(ROWS[:1]), image(), ROWS[:1], [], costs=["1 to copy", "`a prices` reads *them*"]
+        results.judge(ROWS[:1]), image(), ROWS[:1], [], costs=["1 to copy", "`a prices` reads *them*", "by `a`"]
     )
-    assert "Planned: 1 to copy; <code>a prices</code> reads &#42;them&#42;" in text.splitlines()
+    planned = "Planned: 1 to copy; <code>a prices</code> reads &#42;them&#42;; by <code>a</code>"
+    assert planned in text.splitlines()
