@@ -337,15 +337,15 @@ def _refuse_labels(source: Image, wanted: Sequence[Replica]) -> None:
 
 def _plan_notes(settings: Settings, source: Image, source_policy: Policy | None, steps: Sequence[Step]) -> list[str]:
     notes = []
-    away = [step.replica for step in steps if step.action is not Action.SERVE]
-    at_home = [replica.location for replica in away if _is_home(source, replica)]
+    wanted = [step.replica for step in steps]
+    at_home = [replica.location for replica in wanted if _is_home(source, replica)]
     if at_home and _is_too_closed(settings, source_policy):
         why = "is not public by its own policy" if source_policy else "can't be seen to be public"
         notes.append(
             f"The source {source.ref} {why}, and stays as it is: a public copy of it serves {', '.join(at_home)}."
         )
     serves = [step.replica.location for step in steps if step.action is Action.SERVE]
-    if serves and not source.family and any(replica.family for replica in away):
+    if serves and not source.family and any(replica.family for replica in wanted):
         notes.append(
             f"The source {source.ref}, which serves {', '.join(serves)} itself, is in no family, and other replicas "
             "are to be: home_copy: true makes a copy there that carries its family."

@@ -226,7 +226,8 @@ class TestFamily:
         assert len(planned.steps) == len(locations.split(","))
 
     def test_without_family(self) -> None:
-        assert {step.replica.family for step in make(image(family="")).steps} == {""}
+        planned = make(image(family=""))
+        assert ({step.replica.family for step in planned.steps}, planned.notes) == ({""}, ())
         assert families(make(image(family=""), family_template="x-{family}")) == ["", "", ""]
 
     def test_a_family_that_needs_none_of_the_source_is_used_as_it_is(self) -> None:
@@ -260,7 +261,10 @@ class TestWhatExists:
         [
             (None, Action.COPY, ""),
             (existing(copy()), Action.CHECK, ""),
-            (existing(copy(status="PENDING"), policy=None), Action.WAIT, ""),
+            # Its policy was not read.
+            (existing(copy(), policy=None), Action.CHECK, ""),
+            # What it holds is known when it is READY.
+            (existing(copy(status="PENDING", disk_size_gb=0), policy=None), Action.WAIT, ""),
             (existing(copy(status="FAILED"), policy=None), Action.REFUSE, "image_failed"),
             (existing(copy(deprecated="OBSOLETE")), Action.REFUSE, "drift"),
             (existing(copy(deprecated="DELETED")), Action.REFUSE, "drift"),

@@ -226,6 +226,15 @@ class TestUnread:
         (text,) = release.unread()
         assert text.startswith("Looking for images in p2")
 
+    def test_sources_that_serve_nowhere(self) -> None:
+        release = Release(source_project="p2")
+        for architecture in NAMES:
+            del release.entry(architecture).locations["us"]
+        assert set(release.confirm()) == set(NAMES)
+        release.cloud.refused["list p2"] = refusal("list")
+        (text,) = release.unread()
+        assert text.startswith("Looking for images in p2")
+
     @each
     def test_a_policy(self, release: Release, architecture: str) -> None:
         name = f"{NAMES[architecture]}-eu"

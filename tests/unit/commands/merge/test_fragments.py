@@ -171,6 +171,8 @@ def of_revision(**fields: str) -> Callable[[Document], object]:
 
 
 ARM, X86 = document("ARM64"), document("X86_64")
+#: One that nobody expects, and that is not everywhere.
+ODD = document("RISCV64", variant="odd", locations=("us",))
 NO_REVISION = document("ARM64", entry(lambda image: image.update(revision=None)))
 C1, C2 = (f"commit {commit} of refs/tags/v1 in acme/images" for commit in ("c1", "c2"))
 ONE_RUN = "take all of them from one run, with one `revision`"
@@ -190,8 +192,8 @@ OWN = "give each image its own families and names, for instance with the archite
             ],
         ),
         (
-            {"a": ARM, "r": document("RISCV64", variant="odd"), "s": document("RISCV64", variant="odd"), "x": X86},
-            (),
+            {"a": ARM, "r": ODD, "s": ODD, "x": X86},
+            ("eu",),
             [
                 f"'{name}' holds RISCV64/odd, but what is expected is ARM64 and X86_64; take it out of the folder, or "
                 "add it to expect"
@@ -217,6 +219,11 @@ OWN = "give each image its own families and names, for instance with the archite
             {"a": ARM, "b": ARM, "c": ARM, "x": X86},
             (),
             ["ARM64 is held 3 times, by 'a', 'b' and 'c': keep one, or tell the images apart by their variant"],
+        ),
+        (
+            {"a": document("ARM64", lambda made: made.update(images=made["images"] * 2)), "x": X86},
+            (),
+            ["ARM64 is held 2 times, by 'a' and 'a': keep one, or tell the images apart by their variant"],
         ),
         (
             {"a": document("ARM64", of_revision(commit="c2")), "x": X86},
@@ -249,7 +256,7 @@ OWN = "give each image its own families and names, for instance with the archite
             ],
         ),
     ],
-    ids=["unreadable", "unexpected", "unspecified", "nowhere", "thrice", "another commit", "no commit", "a family",
+    ids=["unreadable", "unexpected", "unspecified", "nowhere", "thrice", "twice in one", "another commit", "no commit", "a family",
          "required", "nothing in common"],
 )  # fmt: skip
 def test_what_people_are_told(texts: Mapping[str, str], required: tuple[str, ...], problems: list[str]) -> None:
