@@ -194,7 +194,11 @@ _CURES = {
 
 #: An organisation's policy: which constraint it is decides what helps.
 POLICIES: tuple[Fault, ...] = (
-    Fault(error=errors.AccessBlocked, says=("constraints/iam.allowedPolicyMemberDomains",)),
+    Fault(
+        error=errors.AccessBlocked,
+        methods=frozenset({SET_POLICY}),
+        says=("constraints/iam.allowedPolicyMemberDomains",),
+    ),
     Fault(
         error=errors.AccessBlocked,
         methods=frozenset({SET_POLICY}),
