@@ -19,6 +19,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import textwrap
 import time
 import tomllib
 import warnings
@@ -259,7 +260,8 @@ def shorter(node: ast.AST) -> Iterator[tuple[str, str, ast.AST]]:
         *rows, last = elements
         for number, row in enumerate(rows[:-1]):
             moved = [*rows[:number], *rows[number + 1 :], row, last]
-            yield ast.unparse(row), "the same row, last but one", ast.Tuple(moved, ast.Load())
+            title = textwrap.shorten(ast.unparse(row), 80, placeholder=" …")
+            yield title, "the same row, last but one", ast.Tuple(moved, ast.Load())
 
 
 def mutants(module: Module) -> Iterator[Mutant]:
