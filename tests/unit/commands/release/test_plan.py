@@ -261,6 +261,9 @@ def test_only_the_same_step_counts_as_tried_before() -> None:
     ]
     assert len({step.key for step in other}) == len(other)
     assert on(OURS, first).key == on(OURS, first, right(TWO, 5)).key
+    # A forge may tell more of an asset the next time.
+    spare = Step(do=Do.DELETE, release=OURS, asset=asset(4, PART, sha256=""))
+    assert spare.key == replace(spare, asset=asset(4, PART)).key
 
 
 CONTENTS = ["1" * 64, "2" * 64, "8" * 64]
