@@ -159,6 +159,10 @@ MODULES = (
     Module("commands/release/gate", ("unit/commands/release/test_gate.py",), called="release_gate"),
     Module("commands/webhooks/signature", ("unit/commands/webhooks/test_signature.py",)),
     Module("commands/webhooks/event", ("unit/commands/webhooks/test_event.py",)),
+    Module(
+        "commands/webhooks/receiver/verification",
+        ("unit/commands/webhooks/test_verification.py", "integration/webhooks/test_content.py"),
+    ),
     Module("replicas/summary/charts", ("unit/replicas/summary/test_charts.py",)),
 )
 

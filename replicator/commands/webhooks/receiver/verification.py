@@ -41,7 +41,6 @@ class Failed(Exception):
     """What was announced isn't recorded, for one of the reasons that the page lists."""
 
     def __init__(self, reason: str, message: str) -> None:
-        super().__init__(message)
         self.reason, self.message = reason, plain(message)[:1000]
 
 
