@@ -97,6 +97,18 @@ ATTACKS: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     ),
 }
 
+#: What is told of some, beside the reason.
+SAID = {
+    "another repository's statement": "the signed statement is about https://github.com/o/x",
+    "a look-alike repository": "the signed statement is about https://github.com/o/r-evil",
+    "another repository is announced": "https://github.com/o/x is announced, which isn't this hook's repository",
+    "another commit is announced": "another commit is announced than the signed statement names",
+    "another version is announced": "another version is announced than the signed statement names",
+    "other images are announced": "other images are announced than the index holds",
+    "no statement": "index, bundle and attestation are all needed",
+    "an address instead of content": "announce with content: auto",
+}
+
 
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_an_attack_is_refused_with_its_reason(
@@ -106,6 +118,8 @@ def test_an_attack_is_refused_with_its_reason(
     reason, make = ATTACKS[attack]
     row = inside.settled(make())
     assert (row["status"], row["reason"], row["signed_by"], row["command"]) == ("failed", reason, "", ""), row
+    assert SAID.get(attack, "") in row["message"]
+    assert row["message"]
     # The right one is published all the same.
     assert inside.settled(event_about(index()), name="msg_right")["status"] == "published"
 
@@ -113,6 +127,18 @@ def test_an_attack_is_refused_with_its_reason(
 def test_the_architectures_that_are_expected(tmp_path: Path, hook: dict[str, Any]) -> None:
     row = Inside(tmp_path, {**hook, "expect": ["X86_64"]}).settled(event_about(index()))
     assert (row["status"], row["reason"]) == ("failed", "unexpected")
+    assert row["message"] == "the index holds ARM64, X86_64; expected are X86_64"
+
+
+def test_all_architectures_that_are_expected(tmp_path: Path, hook: dict[str, Any]) -> None:
+    """In whatever order, and each however often."""
+    inside = Inside(tmp_path, {**hook, "expect": ["X86_64", "ARM64", "X86_64"]})
+    assert inside.settled(event_about(index()))["status"] == "published"
+
+
+def test_capitals_make_no_other_repository(tmp_path: Path, hook: dict[str, Any]) -> None:
+    inside = Inside(tmp_path, {**hook, "repository": "https://GitHub.com/O/R"})
+    assert inside.settled(event_about(index()))["status"] == "published"
 
 
 class TestOneVersion:

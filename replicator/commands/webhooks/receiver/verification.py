@@ -107,9 +107,9 @@ def _agree(data: Data, index: Index, statement: bytes, hook: Hook) -> None:
         origin = event.origin_of_statement(statement)
     except ValueError as error:
         raise Failed("statement", str(error)) from None
-    if origin.repository.rstrip("/").lower() != hook.repository.lower():
+    if origin.repository.lower() != hook.repository.lower():
         raise Failed("repository", f"the signed statement is about {origin.repository or 'no repository'}")
-    if data.repository.url.rstrip("/").lower() != hook.repository.lower():
+    if data.repository.url.lower() != hook.repository.lower():
         raise Failed("repository", f"{data.repository.url} is announced, which isn't this hook's repository")
     if data.commit != origin.commit:
         raise Failed("statement", "another commit is announced than the signed statement names")
