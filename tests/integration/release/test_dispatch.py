@@ -17,7 +17,6 @@ from testkit.forges.front import Front, Request, front
 from testkit.forges.github import GitHub
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 SHA = "0" * 40
@@ -26,13 +25,6 @@ SHA = "0" * 40
 @pytest.fixture
 def github() -> GitHub:
     return GitHub(tags={"v1.0": SHA, "both": SHA}, branches={"main": SHA, "both": SHA})
-
-
-@pytest.fixture
-def server(github: GitHub) -> Iterator[Front]:
-    with front(github) as running:
-        github.url = running.url
-        yield running
 
 
 def start(server: Front, **given: object) -> Said:

@@ -9,29 +9,18 @@ from typing import TYPE_CHECKING
 import pytest
 
 from testkit.forges.caller import FILES, Caller
-from testkit.forges.front import Front, Request, Response, as_json, front
-from testkit.forges.github import GitHub
+from testkit.forges.front import Front, Request, Response, as_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
+
+    from testkit.forges.github import GitHub
 
 UPLOADED, FAILED = "boot.iso", "initrd.zst"
 #: In the order in which they are uploaded; the last ones are never tried.
 EXPECTED = {UPLOADED: "uploaded", FAILED: "failed", "vmlinuz-x86_64": "failed", "SHA256SUMS": "failed"}
 assert {*EXPECTED} == {*FILES, "SHA256SUMS"}
-
-
-@pytest.fixture
-def github() -> GitHub:
-    return GitHub()
-
-
-@pytest.fixture
-def server(github: GitHub) -> Iterator[Front]:
-    with front(github) as running:
-        github.url = running.url
-        yield running
 
 
 def refused(_github: GitHub, _request: Request) -> Response:

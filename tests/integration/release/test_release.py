@@ -19,8 +19,7 @@ from replicator import cli
 from replicator.commands.release.plan import MARKER
 from replicator.core.errors import ExitCode
 from testkit.forges.caller import COMMIT, FILES, Caller
-from testkit.forges.front import Front, Response, as_json, front
-from testkit.forges.github import GitHub
+from testkit.forges.front import Front, Response, as_json
 from testkit.places import ROOT
 from testkit.signing import world
 
@@ -28,19 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from testkit.forges.github import GitHub
+
 WANTED = {*FILES, "SHA256SUMS"}
-
-
-@pytest.fixture
-def github() -> GitHub:
-    return GitHub()
-
-
-@pytest.fixture
-def server(github: GitHub) -> Iterator[Front]:
-    with front(github) as running:
-        github.url = running.url
-        yield running
 
 
 @pytest.fixture

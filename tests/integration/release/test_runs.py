@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -15,9 +14,6 @@ from testkit.forges.forgejo import Forgejo
 from testkit.forges.front import Front, Response, front
 from testkit.forges.github import GitHub
 from testkit.forges.github_runs import HeldRun
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 HOSTILE = "::error::x\x1b[31m\u202e\r\n##[add-mask]y"
 
@@ -33,13 +29,6 @@ def github() -> GitHub:
     made.runs[5] = run
     made.logs |= {51: "\ufeff2026-01-02T03:04:05Z hello\r\n  two\n".encode(), 52: b"expired"}
     return made
-
-
-@pytest.fixture
-def server(github: GitHub) -> Iterator[Front]:
-    with front(github) as running:
-        github.url = running.url
-        yield running
 
 
 def show(server: Front, run: str = "5", **given: str) -> Said:
