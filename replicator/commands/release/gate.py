@@ -5,8 +5,6 @@ Standard library only, Python 3.8: it runs before anything is installed, and a s
 
 from __future__ import annotations
 
-import re
-
 from replicator.bootstrap.decide import Decision, Event, WrongInput, decide
 
 TYPE_CHECKING = False
@@ -50,7 +48,9 @@ def canonical(url: str) -> str:
         return url
     host, slash, path = rest.partition("/")
     scheme = scheme.lower()
-    name, port = re.fullmatch("(.*?)(?::([0-9]+))?", host.lower(), re.DOTALL).groups()  # type: ignore[union-attr]
+    name, colon, port = host.lower().rpartition(":")
+    if not (colon and port.isascii() and port.isdigit()):
+        name, port = host.lower(), ""
     name = name.rstrip(".")
     if port and port != _PORTS.get(scheme):
         name += ":" + port

@@ -55,6 +55,13 @@ def test_what_only_looks_like_a_mirror_is_not(server: str) -> None:
     assert from_env({**RIGHT, "GITHUB_SERVER_URL": server}).replicate
 
 
+def test_a_host_of_digits_is_no_port() -> None:
+    """An address may be written as one number."""
+    listed = {**RIGHT, "INPUT_SKIP_SERVER_URLS": "https://443"}
+    assert from_env({**listed, "GITHUB_SERVER_URL": "https://443."}).more == {"skipped_reason": "server"}
+    assert from_env({**listed, "GITHUB_SERVER_URL": "https://80"}).replicate
+
+
 @pytest.mark.parametrize(
     ("event", "ref", "inputs", "reason"),
     [
