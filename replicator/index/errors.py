@@ -92,7 +92,8 @@ OTHER_FILE = Advice(
 OTHER_STATEMENT = Advice(
     title="Another statement",
     meaning="The statement is signed, but doesn't say where this file comes from.",
-    why="It isn't SLSA provenance version 1, or names other source images than the file.",
+    why="It isn't SLSA provenance version 1, or names other source images than the file, or the file isn't an index "
+    "of ours: a newer version may have made it.",
     remedy=_DISTRUST,
     exit_code=ExitCode.SIGNATURE_WRONG,
 )

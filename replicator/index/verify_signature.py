@@ -234,8 +234,17 @@ def _check_statement(read: Bundle, digest: str, data: bytes) -> None:
         raise SignatureWrong(
             index_errors.OTHER_FILE, f"The statement in '{read.path}' is not about this file, which is sha256:{digest}"
         )
-    held = {(entry.source.uri, entry.source.id) for entry in image_index.parse(data, read.path).images}
-    if named is not None and not held <= named:
+    if named is None:
+        return
+    try:
+        held = {
+            (entry.source.uri, entry.source.id) for entry in image_index.parse(data, Path(image_index.FILE_NAME)).images
+        }
+    except image_index.BadIndex as error:
+        raise SignatureWrong(
+            index_errors.OTHER_STATEMENT, f"The statement in '{read.path}' names images, but {error}"
+        ) from None
+    if not held <= named:
         raise SignatureWrong(
             index_errors.OTHER_STATEMENT, f"The statement in '{read.path}' names other source images than the file"
         )

@@ -24,15 +24,22 @@ def index(locations: int = 3, **changes: Any) -> dict[str, Any]:
 
 
 def event_about(
-    document: dict[str, Any], *, workflow: dict[str, str] | None = None, version: str = "v1", **more: Any
+    document: dict[str, Any],
+    *,
+    workflow: dict[str, str] | None = None,
+    version: str = "v1",
+    statement: bytes | None = None,
+    **more: Any,
 ) -> dict[str, Any]:
     """The event about an index, with its signature and statement; `more` replaces what the event says."""
     signer = sign.signer(Sign.KEY, {"SIGNING_KEY": _PEM})
     assert signer
     ran = {**world.workflow(), **(workflow or {})}
     data = image_index.to_bytes(document)
-    bundle, statement = signer.sign(data, provenance.statement(document, ran))
-    files = {"index": data, "bundle": bundle, "attestation": statement}
+    bundle, attestation = signer.sign(data, statement or provenance.statement(document, ran))
+    files = {"index": data, "bundle": bundle, "attestation": attestation}
+    if "images" not in more:
+        more["images"] = event.images(image_index.parse(data, Path("index.json")))
     return {
         "type": "image.published",
         "timestamp": "2026-11-28T19:45:00Z",
@@ -43,7 +50,6 @@ def event_about(
             "version": version,
             "run": None,
             "release": None,
-            "images": event.images(image_index.parse(data, Path("index.json"))),
             **{name: event.file(name, text, inline=True, release_url="") for name, text in files.items()},
             **more,
         },

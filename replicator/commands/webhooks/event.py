@@ -142,7 +142,7 @@ def origin_of_statement(payload: bytes) -> Origin:
         for item in definition["resolvedDependencies"]:
             commit = item.get("digest", {}).get("gitCommit", "")
             if commit:
-                repository, _, ref = str(item["uri"]).removeprefix("git+").rpartition("@")
+                repository, _, ref = str(item.get("uri", "")).removeprefix("git+").rpartition("@")
                 return Origin(repository=str(workflow.get("repository") or repository), commit=str(commit), ref=ref)
         return Origin(repository=str(workflow.get("repository", "")), ref=str(workflow.get("ref", "")))
     except (KeyError, TypeError, AttributeError):

@@ -18,6 +18,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from replicator import cli
 from replicator.commands.release.plan import MARKER
 from replicator.core.errors import ExitCode
+from replicator.core.replicas import Sign
+from replicator.index import image_index, provenance, sign
+from replicator.index.sign import ATTESTATION_NAME, BUNDLE_NAME
 from testkit.forges.caller import COMMIT, FILES, Caller
 from testkit.forges.front import Front, Response, as_json
 from testkit.places import ROOT
@@ -443,6 +446,27 @@ class TestPolicy:
         assert TestShow().run(server)[0] == 0
         code, said = TestShow().run(server, *self.KEYLESS)
         assert (code, said["signed_by"]) == (5, "")
+
+    def test_an_index_of_a_newer_version(self, github: GitHub, server: Front, caller: Caller) -> None:
+        self.publish(caller, "ours")
+        whole, pem = {**world.document(), "schema": 2}, world.private_key()
+        signer = sign.signer(Sign.KEY, {"SIGNING_KEY": pem})
+        assert signer
+        data = image_index.to_bytes(whole)
+        bundle, statement = signer.sign(data, provenance.statement(whole, world.workflow()))
+        sums = f"{hashlib.sha256(data).hexdigest()}  image-index.json\n".encode()
+        wanted = {"image-index.json": data, BUNDLE_NAME: bundle, ATTESTATION_NAME: statement, "SHA256SUMS": sums}
+        (held,) = github.releases.values()
+        for number, asset in held.assets.items():
+            held.content[number] = wanted[asset["name"]]
+            asset["size"], asset["digest"] = (
+                len(wanted[asset["name"]]),
+                f"sha256:{hashlib.sha256(wanted[asset['name']]).hexdigest()}",
+            )
+        (caller.folder / "own.pub").write_bytes(world.public_key(pem))
+        code, said = TestShow().run(server, "--key", str(caller.folder / "own.pub"))
+        assert (code, said["signed_by"]) == (5, "")
+        assert "isn't an index of ours: schema: " in said["reason"]
 
     @pytest.mark.parametrize("gone", [("ours.sigstore.json", "ours.intoto.sigstore.json")])
     def test_nothing_signs_it(self, gone: tuple[str, ...], github: GitHub, server: Front, caller: Caller) -> None:

@@ -84,6 +84,26 @@ def test_each_foe_gets_words_of_its_own(folder: Path) -> None:
     assert len({text for _, text in said.values()}) == len(FOES), said
 
 
+def test_a_signed_index_of_a_newer_version(tmp_path: Path) -> None:
+    """It is told as that, and neither bundle nor statement is blamed."""
+    whole, pem = {**world.document(), "schema": 2}, world.private_key()
+    data, signer = image_index.to_bytes(whole), sign.signer(Sign.KEY, {"SIGNING_KEY": pem})
+    assert signer
+    bundle, statement = signer.sign(data, provenance.statement(whole, world.workflow()))
+    for name, content in {
+        "index": data,
+        "bundle": bundle,
+        "attestation": statement,
+        "key": world.public_key(pem),
+    }.items():
+        (tmp_path / name).write_bytes(content)
+    given = {name: (f"--{name}", str(tmp_path / name)) for name in ("index", "bundle", "attestation", "key")}
+    code, told = verify(*given["index"], *given["bundle"], *given["key"])
+    assert (code, f"'{tmp_path / 'index'}' isn't an index of ours: schema: " in told) == (2, True), told
+    code, told = verify(*given["index"], *given["bundle"], *given["attestation"], *given["key"])
+    assert (code, "'image-index.json' isn't an index of ours: schema: " in told) == (5, True), told
+
+
 def test_a_statement_that_names_other_sources(tmp_path: Path) -> None:
     """Whoever signs is believed of the file alone: what the statement says of its images must be what the file says."""
     whole, pem = world.document(), world.private_key()

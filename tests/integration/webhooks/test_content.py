@@ -11,7 +11,7 @@ import pytest
 from emulator.testing import running
 from replicator.commands.webhooks import event
 from replicator.commands.webhooks.receiver.verification import PAUSES
-from replicator.index import image_index
+from replicator.index import image_index, provenance
 from testkit.signing import world
 from testkit.webhooks.inside import KEYLESS, NOW, Inside
 from testkit.webhooks.sending import announced
@@ -51,6 +51,16 @@ def linked(document: dict[str, Any]) -> dict[str, Any]:
     return changed(document, index={**document["data"]["index"], "content": None, "url": "https://evil.example/x"})
 
 
+NEWER = {**index(), "schema": 2}
+
+
+def statement(material: object) -> bytes:
+    """A statement about the index, in which this stands for the commit."""
+    read = json.loads(provenance.statement(index(), {}))
+    read["predicate"]["buildDefinition"]["resolvedDependencies"][:0] = [material] if material else []
+    return json.dumps(read).encode()
+
+
 ATTACKS: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "another repository's statement": (
         "repository",
@@ -64,6 +74,21 @@ ATTACKS: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "another repository is announced": (
         "repository",
         lambda: event_about(index(), repository={"server_url": "https://github.com", "name": "o/x"}),
+    ),
+    "a statement about no repository": ("repository", lambda: event_about(index(), statement=statement(None))),
+    "a statement about a commit that has no address": (
+        "repository",
+        lambda: event_about(index(), statement=statement({"digest": {"gitCommit": "d" * 40}})),
+    ),
+    "a statement in which a commit is none": ("statement", lambda: event_about(index(), statement=statement("d" * 40))),
+    "a signed index of another version": ("signature", lambda: event_about(NEWER, images=without_images())),
+    "such a one with a statement of another builder": (
+        "statement",
+        lambda: event_about(
+            NEWER,
+            images=without_images(),
+            statement=provenance.statement(NEWER, world.workflow()).replace(provenance.BUILD_TYPE.encode(), b"x"),
+        ),
     ),
     "another commit is announced": ("statement", lambda: event_about(index(), commit="d" * 40)),
     "no commit is announced": ("statement", lambda: event_about(index(), commit="")),
@@ -102,6 +127,14 @@ SAID = {
     "another repository's statement": "the signed statement is about https://github.com/o/x",
     "a look-alike repository": "the signed statement is about https://github.com/o/r-evil",
     "another repository is announced": "https://github.com/o/x is announced, which isn't this hook's repository",
+    "a statement about no repository": "the signed statement is about no repository",
+    "a statement about a commit that has no address": "the signed statement is about no repository",
+    "a statement in which a commit is none": "a statement without what it must have",
+    "a signed index of another version": "'image-index.json' isn't an index of ours: schema: ",
+    "such a one with a statement of another builder": "'image-index.json' isn't an index of ours: schema: ",
+    "a statement about another index": "The statement in 'attestation' is not about this file",
+    "a signature over another index": "'bundle' signs a file of sha256:",
+    "bundle and statement are exchanged": "'bundle' signs a statement about a file, but was given as bundle",
     "another commit is announced": "another commit is announced than the signed statement names",
     "another version is announced": "another version is announced than the signed statement names",
     "other images are announced": "other images are announced than the index holds",

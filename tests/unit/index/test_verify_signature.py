@@ -316,6 +316,20 @@ def test_what_is_said_of_a_statement(tmp_path: Path, change: Callable[[dict[str,
     assert said == (errors.OTHER_STATEMENT, what.format(path=path))
 
 
+def test_a_signed_file_that_is_no_index(tmp_path: Path) -> None:
+    """What a newer version made, say: whether the statement names its sources, nobody can tell."""
+    newer = image_index.to_bytes({**json.loads(DATA), "schema": 2})
+    signer = sign.signer(Sign.KEY, {"SIGNING_KEY": KEY})
+    assert signer
+    path = tmp_path / "statement"
+    path.write_bytes(signer.sign(newer, provenance.statement({**json.loads(DATA), "schema": 2}, {}))[1])
+    advice, said = wrong(lambda: verify_signature.verify(newer, {"attestation": str(path)}, key_policy()))
+    assert advice is errors.OTHER_STATEMENT
+    assert said.startswith(f"The statement in '{path}' names images, but 'image-index.json' isn't an index of ours: ")
+    files = stated(path, of_build(buildType="https://builder.example/v1"))
+    assert verify_signature.verify(DATA, files, key_policy()).digest == DIGEST
+
+
 def test_the_statement_of_another_builder(tmp_path: Path) -> None:
     """Which sources it was made from is ours alone to say, so that of others only the file counts."""
     files = stated(tmp_path / "statement", of_build(buildType="https://builder.example/v1", resolvedDependencies=[]))
