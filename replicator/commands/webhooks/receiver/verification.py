@@ -67,11 +67,11 @@ def _files(data: Data) -> dict[str, File | None]:
 
 def _content(name: str, file: File) -> bytes:
     """Return a file's bytes, which are those whose digest is named. Nothing is downloaded."""
-    content = (file.content or "").encode()
     if file.content is None:
         raise Failed(
             "digest", f"{name} has no content: this receiver downloads nothing, so announce with content: auto"
         )
+    content = file.content.encode()
     if f"sha256:{hashlib.sha256(content).hexdigest()}" != file.digest or len(content) != file.size:
         raise Failed("digest", f"{name} isn't what its digest and size say")
     return content

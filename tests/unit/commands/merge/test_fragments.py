@@ -355,6 +355,14 @@ def test_a_fragment_may_hold_several_images() -> None:
     assert whole.document() == parts.document()
 
 
+def test_a_fragment_that_holds_an_image_twice() -> None:
+    twice = {**fragment("ARM64"), "images": fragment("ARM64")["images"] + fragment("ARM64", locations=["us"])["images"]}
+    said = attempt({"one": read(json.dumps(twice))}, [Key("ARM64")])
+    assert isinstance(said, NotOne)
+    told = "ARM64 is held 2 times, by 'one' and 'one': keep one, or tell the images apart by their variant"
+    assert said.problems == [told]
+
+
 USUAL = merged_bytes(random.Random(0))
 
 
