@@ -150,10 +150,11 @@ def access_note(plan: Plan, wanted: Access, rows: Sequence[ReplicaResult]) -> li
         return []
     others, gone, told = access.other_roles(policy), access.deleted_members(policy), []
     if found == {"private"} and wanted is Access.SOURCE:
-        like = "" if others else f", like the source {source}"
-        told.append(
-            f"The replicas are private{like}: set access: public, or put this step after the one that opens the source."
-        )
+        if access.readers(wanted, policy):
+            who = f"aren't public: they are for the same members of {access.READER_ROLE} as the source {source}"
+        else:
+            who = "are private" if others else f"are private, like the source {source}"
+        told.append(f"The replicas {who}: set access: public, or put this step after the one that opens the source.")
     if others:
         told.append(
             f"Replicas get the bindings of {access.READER_ROLE} only. Others of the source {source} were not carried "

@@ -24,6 +24,10 @@ GROUP = ["group:customers@example.com"]
 CUSTOM = "projects/p1/roles/imageConsumer"
 GONE = "deleted:serviceAccount:ci@p1.iam.gserviceaccount.com?uid=1"
 PRIVATE = "The replicas are private"
+MEMBERS = (
+    f"The replicas aren't public: they are for the same members of {READER} as the source "
+    "projects/p1/global/images/web-1: set access: public"
+)
 LIKE = f"{PRIVATE}, like the source projects/p1/global/images/web-1: set access: public"
 
 
@@ -40,16 +44,21 @@ def access_notes(done: Finished) -> list[str]:
     ("policy", "says", "unsaid"),
     [
         ([], [LIKE], ["over"]),
-        ([{"role": READER, "members": GROUP}], [LIKE], ["over"]),
+        ([{"role": READER, "members": GROUP}], [MEMBERS], ["over", GROUP[0]]),
+        ([{"role": READER, "members": EVERYBODY, "condition": {"title": "x", "expression": "y"}}], [MEMBERS], ["over"]),
+        ([{"role": READER, "members": GROUP}, {"role": CUSTOM, "members": EVERYBODY}],
+         [MEMBERS, f"not carried over: {EVERYBODY[0]} by {CUSTOM}."], [PRIVATE]),
         ([{"role": READER, "members": EVERYBODY}], [], []),
         ([{"role": READER, "members": EVERYBODY}, {"role": "roles/compute.viewer", "members": EVERYBODY}],
          ["not carried over: allAuthenticatedUsers by roles/compute.viewer."], [PRIVATE]),
         ([{"role": CUSTOM, "members": GROUP}],
          [f"{PRIVATE}: set access", f"not carried over: {GROUP[0]} by {CUSTOM}."], ["like the source"]),
         ([{"role": "roles/viewer", "members": [*GROUP, GONE]}], [f"{GROUP[0]} by roles/viewer."], ["like the source"]),
-        ([{"role": READER, "members": [*GROUP, GONE]}], [LIKE, f"so they were left out: {GONE}."], ["over"]),
+        ([{"role": READER, "members": [GONE]}], [LIKE, f"so they were left out: {GONE}."], ["over"]),
+        ([{"role": READER, "members": [*GROUP, GONE]}], [MEMBERS, f"so they were left out: {GONE}."], ["over"]),
     ],
-    ids=["nobody", "a group", "public", "public by another role too", "a custom role", "viewers", "a deleted account"],
+    ids=["nobody", "a group", "on a condition", "a group, and another role", "public", "public by another role too",
+         "a custom role", "viewers", "a deleted account", "a deleted account and a group"],
 )  # fmt: skip
 def test_what_the_source_has_and_replicas_do_not_get(
     emulator: Running, act: Action, policy: list[Any], says: list[str], unsaid: list[str]
