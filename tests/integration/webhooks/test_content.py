@@ -163,6 +163,21 @@ def test_the_architectures_that_are_expected(tmp_path: Path, hook: dict[str, Any
     assert row["message"] == "the index holds ARM64, X86_64; expected are X86_64"
 
 
+def test_more_architectures_are_expected_than_there_are(tmp_path: Path, hook: dict[str, Any]) -> None:
+    inside = Inside(tmp_path, {**hook, "expect": ["X86_64", "ARM64"]})
+    row = inside.settled(event_about({**index(), "images": index()["images"][:1]}))
+    assert (row["status"], row["reason"]) == ("failed", "unexpected")
+    assert row["message"] == "the index holds ARM64; expected are X86_64, ARM64"
+
+
+def test_the_statement_of_a_branch_names_no_version(inside: Inside) -> None:
+    branch = {
+        "GITHUB_REF": "refs/heads/main",
+        "GITHUB_WORKFLOW_REF": "o/r/.github/workflows/release.yml@refs/heads/main",
+    }
+    assert inside.settled(event_about(index(), workflow=branch, version="v9"))["status"] == "published"
+
+
 def test_all_architectures_that_are_expected(tmp_path: Path, hook: dict[str, Any]) -> None:
     """In whatever order, and each however often."""
     inside = Inside(tmp_path, {**hook, "expect": ["X86_64", "ARM64", "X86_64"]})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from replicator.commands.webhooks.receiver.tables import Settled
+    from replicator.compute.retry import Calls
     from replicator.index.image_index import Index
+    from replicator.replicas.audit import Seen
 
 NOW = 1_800_000_000.0
 
@@ -92,7 +95,7 @@ class TestImages:
             asked.append((endpoint, env))
             if error:
                 raise error
-            places = ("us", "eu", "asia")
+            places = ("us", "eu", "asia", *(f"region-{number}" for number in range(100)))
             return [
                 Finding(location=place, architecture="ARM64", uri="", state=state)
                 for place, state in zip(places, states, strict=False)
@@ -125,6 +128,24 @@ class TestImages:
             found = self.compared(monkeypatch, *states, tries=tries)
             assert found
             assert (found.status, found.reason, found.message, found.due) == ("failed", reason, message, 0.0)
+
+    def test_a_message_is_no_page(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        found = self.compared(monkeypatch, *[State.MISSING] * 100)
+        assert found
+        assert len(found.message) == 1000
+
+    def test_how_long_all_of_them_may_take(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        seen = []
+
+        async def check(calls: Calls, _index: Index) -> list[Seen]:
+            seen.append((calls.deadline - asyncio.get_running_loop().time(), calls.within))
+            return []
+
+        monkeypatch.setattr("replicator.replicas.audit.check", check)
+        env = {"CLOUDSDK_AUTH_DISABLE_CREDENTIALS": "true"}
+        assert compare(parsed(index()), "http://127.0.0.1:1", env, 1, NOW) is None
+        ((left, within),) = seen
+        assert (290 < left <= 300, within) == (True, "the minutes of a verification")
 
     def test_what_can_not_be_read_is_read_again(self, monkeypatch: pytest.MonkeyPatch) -> None:
         found = self.compared(monkeypatch, State.CORRECT, State.UNREACHABLE, tries=2)
