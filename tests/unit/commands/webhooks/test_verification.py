@@ -177,11 +177,11 @@ class TestAmends:
 
     @pytest.mark.parametrize("at", [0, 1])
     def test_less(self, at: int) -> None:
-        assert not self.both(index(3), index(2))
+        assert self.both(index(3), index(2)) is False
         one = [index(3)["images"][at]]
-        assert not self.both(index(3), {**index(3), "images": one})
+        assert self.both(index(3), {**index(3), "images": one}) is False
         # An architecture more is another release, too.
-        assert not self.both({**index(3), "images": one}, index(3))
+        assert self.both({**index(3), "images": one}, index(3)) is False
 
     @pytest.mark.parametrize("at", [0, 1])
     def test_other_images(self, at: int) -> None:
@@ -189,9 +189,9 @@ class TestAmends:
         source["images"][at]["source"]["id"] = "99"
         replica["images"][at]["locations"]["asia"]["id"] = "99"
         variant["images"][at]["variant"] = "gpu"
-        assert not self.both(index(3), source)
-        assert not self.both(index(3), replica)
-        assert not self.both(index(3), variant)
+        assert self.both(index(3), source) is False
+        assert self.both(index(3), replica) is False
+        assert self.both(index(3), variant) is False
 
     def test_two_variants_of_one_architecture(self) -> None:
         def release(count: int) -> dict[str, Any]:
