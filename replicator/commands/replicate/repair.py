@@ -5,20 +5,14 @@ Access comes last, so that nothing becomes public before it is verified.
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING
 
 from replicator.commands.replicate.stale import until_fresh
-from replicator.compute import refusals
-from replicator.compute.refusals import Refusal
 from replicator.core import access, compare, errors
-from replicator.core.images import Policy
 from replicator.replicas import plan as planning
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from replicator.core.images import Difference, Image
+    from replicator.core.images import Difference, Image, Policy
     from replicator.replicas.session import Session
     from replicator.replicas.work import Work
 
@@ -31,11 +25,8 @@ async def settle(session: Session, work: Work, image: Image) -> None:
         raise planning.drift(image.ref, differences, made=work.made)
     undescribed, unlabelled = compare.description(replica, image), compare.labels(replica, image)
     if undescribed:
-        with _refused(f"Describing {image.ref}"):
-            await _describe(session, work, image)
-    if unlabelled:
-        with _refused(f"Labelling {image.ref}"):
-            await _label(session, work)
+        await _describe(session, work, image)
+    await _label(session, work, image)
     if undescribed or unlabelled:
 
         def left(image: Image) -> tuple[Difference, ...]:
@@ -44,17 +35,7 @@ async def settle(session: Session, work: Work, image: Image) -> None:
         image = await session.read_back(work, lambda image: not left(image))
         if left(image):
             raise planning.drift(image.ref, left(image))
-    with _refused(f"Opening {image.ref} to {access.describe(plan.readers)}"):
-        await _open(session, work)
-
-
-@contextlib.contextmanager
-def _refused(doing: str) -> Iterator[None]:
-    """What is refused within it is told as that, for the copy itself was made."""
-    try:
-        yield
-    except Refusal as refusal:
-        raise refusals.error_of(refusal, doing=doing) from refusal
+    await _open(session, work)
 
 
 async def _describe(session: Session, work: Work, image: Image) -> None:
@@ -66,9 +47,10 @@ async def _describe(session: Session, work: Work, image: Image) -> None:
     )
 
 
-async def _label(session: Session, work: Work) -> None:
+async def _label(session: Session, work: Work, image: Image) -> None:
+    """Set the labels that the image lacks, if it lacks any; those that others set stay."""
+
     async def set_them() -> None:
-        image = work.image or await session.read(work)
         if not compare.labels(work.replica, image):
             return
         labels = {**image.labels, **work.replica.labels}
@@ -80,7 +62,8 @@ async def _label(session: Session, work: Work) -> None:
         )
 
     async def reread() -> None:
-        await session.read(work)
+        nonlocal image
+        image = await session.read(work)
 
     await until_fresh(session.calls, work.replica.ref, set_them, reread, where=work.replica.location)
 
@@ -89,13 +72,14 @@ async def _open(session: Session, work: Work) -> None:
     """Add the readers that the image's own policy lacks, and check the policy that results."""
     compute, ref, wanted = session.calls.compute, work.replica.ref, session.plan.readers
 
-    async def read_policy() -> None:
+    async def read_policy() -> Policy:
         work.policy = await session.calls(
             compute.get_policy(ref), doing=f"Reading who may use {ref}", where=work.replica.location
         )
+        return work.policy
 
     async def add() -> None:
-        policy = work.policy or Policy()
+        policy = work.policy or await read_policy()
         if not access.missing(policy, wanted):
             return
         work.changed = True
@@ -104,10 +88,10 @@ async def _open(session: Session, work: Work) -> None:
             doing=f"Opening {ref} to {access.describe(wanted)}",
             where=work.replica.location,
         )
+        lacking = compare.readers(wanted, work.policy)
+        if lacking:
+            raise errors.Drift(
+                f"{ref} is not open as wanted after it was opened: {lacking[0]}", remedy="Run this again."
+            )
 
-    if work.policy is None:
-        await read_policy()
     await until_fresh(session.calls, ref, add, read_policy, where=work.replica.location)
-    lacking = compare.readers(wanted, work.policy or Policy())
-    if lacking:
-        raise errors.Drift(f"{ref} is not open as wanted after it was opened: {lacking[0]}", remedy="Run this again.")

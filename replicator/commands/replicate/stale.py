@@ -23,7 +23,7 @@ async def until_fresh(
     waits: Waits,
     image: ImageRef,
     act: Callable[[], Awaitable[None]],
-    reread: Callable[[], Awaitable[None]],
+    reread: Callable[[], Awaitable[object]],
     *,
     where: str,
 ) -> None:
