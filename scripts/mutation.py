@@ -139,7 +139,7 @@ MODULES = (
             "integration/commands/test_verify.py",
         ),
     ),
-    Module("commands/replicate/repair", EXECUTED),
+    Module("commands/replicate/repair", ("unit/commands/replicate/test_repair.py",)),
     Module("commands/replicate/copy_image", (*EXECUTED, "integration/commands/test_schedule.py")),
     Module("commands/replicate/execute", (*EXECUTED, "integration/commands/test_replicate.py")),
     Module("commands/merge/fragments", MERGED),

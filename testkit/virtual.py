@@ -154,15 +154,18 @@ class Cloud:
         """Each call, in order: `list p1`, `get web-1`."""
         self.seconds = 0.0
         """How long the last play took."""
+        self.told: list[tuple[str, str]] = []
+        """What people are told of waits, and where."""
 
-    def play(self, act: Callable[[Calls], Awaitable[_T]]) -> _T:
-        """Let an act read the images, on a clock that jumps."""
+    def play(self, act: Callable[[Calls], Awaitable[_T]], *, minutes: float = 167) -> _T:
+        """Let an act read the images, on a clock that jumps, within so many minutes."""
 
         async def run() -> _T:
             clock = asyncio.get_running_loop().time
             began = clock()
             try:
-                return await act(Calls(cast("Any", self), deadline=began + 10_000, tell=lambda *_: None))
+                deadline = began + 60 * minutes
+                return await act(Calls(cast("Any", self), deadline=deadline, tell=lambda *told: self.told.append(told)))
             finally:
                 self.seconds = clock() - began
 

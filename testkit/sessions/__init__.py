@@ -1,0 +1,1 @@
+"""Sessions that change images, on a clock that jumps: what is asked and told, in order."""
