@@ -129,7 +129,7 @@ MODULES = (
     Module("replicas/plan", ("unit/replicas/test_plan.py",)),
     Module("replicas/families", (*FAMILIES, *PAIRS)),
     Module("replicas/work", (*FAMILIES, *PAIRS), ("wants_family", "Work", "start")),
-    Module("replicas/session", EXECUTED),
+    Module("replicas/session", ("unit/replicas/test_session.py",)),
     Module("replicas/copy_queue", QUEUED),
     Module(
         "replicas/audit",
