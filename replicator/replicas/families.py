@@ -56,8 +56,6 @@ async def families(session: Session, hold: Held | None = None) -> None:
         for work in waiting:
             work.held = reason
         return
-    if not waiting:
-        return
     leads = [work for work in waiting if plan.is_lead(work.replica)]
     for group in (leads, [work for work in waiting if work not in leads]):
         await session.all_of(group, "Promoting", _promote)
