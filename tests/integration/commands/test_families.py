@@ -1,106 +1,25 @@
 from __future__ import annotations
 
-import asyncio
 import json
 import time
-from dataclasses import replace
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from replicator.compute.refusals import Refusal
 from replicator.core.replicas import Action as Doing
-from replicator.core.replicas import Held, Plan, Step
-from replicator.replicas import families
+from replicator.core.replicas import Step
 from replicator.replicas import work as promote
 from replicator.replicas.work import Work
 from testkit.action import Action
 from testkit.conformance.events import replaced
 from testkit.faults import meanwhile
-from testkit.make import copy, image, replica
+from testkit.make import copy, replica
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from emulator.testing import Running
     from replicator.core.images import Image
-
-AGES = st.integers(0, 6)
-
-
-def plan(source: Image, lead: str = "") -> Plan:
-    leads = {("p1", "web-eu"): lead} if lead else {}
-    return Plan(source=source, source_policy=None, readers=(), steps=(), leads=leads, promote=True)
-
-
-@pytest.mark.parametrize(
-    ("ours", "source", "head", "origin", "expected"),
-    [
-        (5, 1, None, None, None),
-        (5, 3, 4, 2, None),
-        (5, 1, 4, 2, Held.FAMILY_IS_NEWER),
-        (5, 1, 4, 4, Held.FAMILY_IS_NEWER),
-        (5, 2, 4, 2, None),
-        (3, 1, 4, 2, None),
-        (4, 1, 4, 2, Held.FAMILY_IS_NEWER),
-    ],
-    ids=[
-        "no head",
-        "head of an older release",
-        "head of a newer release",
-        "head whose source is gone",
-        "head of the same age of source",
-        "older than the head, which stays head",
-        "as old as the head: nobody knows who would win",
-    ],
-)
-def test_never_backwards(ours: int, source: int, head: int | None, origin: int | None, expected: Held | None) -> None:
-    found = families.held(
-        plan(image(age=source)),
-        replica(),
-        copy(age=ours),
-        head=None if head is None else copy(id="8", age=head),
-        head_source=None if origin is None else image(id="9", age=origin),
-        lead=None,
-    )
-    assert found is expected
-
-
-def test_the_head_itself() -> None:
-    ours = copy(age=5)
-    assert families.held(plan(image(age=1)), replica(), ours, head=ours, head_source=image(age=3), lead=None) is None
-
-
-@pytest.mark.parametrize(("ours", "lead", "held"), [(3, 4, False), (4, 4, True), (5, 4, True), (3, None, True)])
-def test_never_away_from_the_lead(ours: int, lead: int | None, held: bool) -> None:
-    found = families.held(
-        plan(image(), lead="us"),
-        replica(),
-        copy(age=ours),
-        head=None,
-        head_source=None,
-        lead=None if lead is None else copy("us", id="7", age=lead),
-    )
-    assert found is (Held.WOULD_TAKE_FAMILY if held else None)
-
-
-def test_the_lead_needs_no_lead() -> None:
-    assert families.held(plan(image(), "eu"), replica(), copy(), head=None, head_source=None, lead=None) is None
-
-
-@given(ours=AGES, source=AGES, head=AGES, origin=AGES)
-def test_whoever_becomes_head_is_of_no_older_source(ours: int, source: int, head: int, origin: int) -> None:
-    mine, theirs = copy(age=ours), copy(id="8", age=head)
-    first = image(id="9", age=origin)
-    held = families.held(plan(image(age=source)), replica(), mine, head=theirs, head_source=first, lead=None)
-    family = [theirs] if held else [theirs, mine]
-    youngest = max(family, key=lambda member: member.created)
-    if youngest is mine:
-        assert source >= origin
 
 
 @pytest.mark.parametrize(
@@ -172,24 +91,6 @@ def test_a_family_that_goes_on_to_resolve_to_another_is_noted(emulator: Running,
     )
 
 
-@pytest.mark.parametrize(
-    ("location", "verified", "found", "leads"),
-    [
-        ("us", True, copy("us", family="web-eu"), True),
-        ("us", True, copy("us", family=""), False),
-        ("us", True, None, False),
-        ("us", False, copy("us", family="web-eu"), False),
-        ("asia", True, copy("asia", family="web-eu"), False),
-    ],
-    ids=["carries it", "does not yet", "no image", "not verified", "is not where it leads"],
-)
-def test_who_leads_a_shared_family(location: str, verified: bool, found: Image | None, leads: bool) -> None:
-    step = Step(replica=replica(location, family="web-eu"), action=Doing.COPY)
-    work = Work(step=step, began=0, image=found, verified=verified)
-    session: Any = SimpleNamespace(plan=plan(image(), lead="us"), works=[work])
-    assert families._lead(session, replica()) is (found if leads else None)
-
-
 def unmade(name: str) -> dict[str, Any]:
     """A patch whose operation is said to be done at once, and that changes nothing."""
     link = "https://compute.googleapis.com/compute/v1/projects/p1/global/operations/operation-1"
@@ -254,53 +155,3 @@ def test_a_head_that_is_not_younger_is_not_noted(emulator: Running, tmp_path: Pa
     emulator.faults([stale("getFromFamily", "web-eu", 1)])
     done = Action(emulator, tmp_path)(locations="us, eu")
     assert (done.column("promoted"), done.replicas["eu"]["message"]) == ({"us": True, "eu": True}, "")
-
-
-NEWER = image("web-2", id="5", age=9)
-BASE = image("debian", id="9", family="debian")
-CHAINED = copy("asia", name="web-2-asia", id="6", source_image_id="5")
-REFUSED = Refusal("compute.images.get", status=403)
-
-
-@pytest.mark.parametrize(
-    ("head", "older", "source"),
-    [
-        (image(), None, image()),
-        (copy(id="8"), None, image()),
-        (copy(id="8", source_image_id="5"), [NEWER, BASE], NEWER),
-        (copy(id="8", source_image_id="6"), [CHAINED, NEWER, BASE], NEWER),
-        (copy(id="8", source_image_id="2"), [copy("asia"), image(), BASE], image()),
-        (copy(id="8", source_image_id="2"), [copy("asia"), REFUSED], image()),
-        (copy(id="8", source_image_id="2"), [copy("asia", source_image_id="7"), image(), BASE], image()),
-        (copy(id="8", source_image_id="6"), [image("x", id="6", family=""), BASE], image("x", id="6", family="")),
-        (copy(id="8", source_image_id="6"), [image("x", project="p2", id="6", family="web-asia"), BASE],
-         image("x", project="p2", id="6", family="web-asia")),
-        (copy(id="8", source_image_id="6"), [CHAINED, REFUSED], CHAINED),
-        (copy(id="8", source_image_id="6"), [REFUSED], copy(id="8", source_image_id="6")),
-        (copy(id="8", source_image_id="6"), [], copy(id="8", source_image_id="6")),
-    ],
-    ids=[
-        "the source", "a copy of it", "a copy of another", "a copy of a copy", "a copy of a copy of it", "the source can't be read",
-        "a copy of a copy of a gone one", "a copy of an image without family", "of another project's",
-        "no further to be read", "not to be read", "gone",
-    ],
-)  # fmt: skip
-def test_the_source_of_a_heads_release(
-    monkeypatch: pytest.MonkeyPatch, head: Image, older: list[Image | Refusal] | None, source: Image
-) -> None:
-    """What is read of the head's ancestors, None for nothing, → the image by whose age releases are told apart."""
-
-    async def ancestors(_calls: object, of: Image) -> AsyncIterator[Image]:
-        assert (of, older is None) == (head, False)
-        for found in older or ():
-            if isinstance(found, Refusal):
-                raise found
-            yield found
-
-    monkeypatch.setattr("replicator.compute.lookup.ancestors", ancestors)
-    steps = tuple(
-        Step(replica=replica(location, **family), action=Doing.COPY)
-        for location, family in (("us", {"family": "web"}), ("eu", {}), ("asia", {}), ("me-west1", {"family": ""}))
-    )
-    session: Any = SimpleNamespace(plan=replace(plan(image()), steps=steps), calls=None)
-    assert asyncio.run(families._source_of(session, head)) == source
