@@ -50,6 +50,64 @@ def test_modes() -> None:
     assert access.describe((conditional,)) == "user:a@x (if a condition holds)"
 
 
+def test_which_readers_are_wanted() -> None:
+    """The names are Compute Engine's own."""
+    everybody = (Binding("roles/compute.imageUser", frozenset({"allAuthenticatedUsers"})),)
+    assert access.readers(Access.PUBLIC, None) == access.readers(Access.PUBLIC, Policy()) == everybody
+    assert access.readers(Access.PRIVATE, None) == access.readers(Access.PRIVATE, PUBLIC) == ()
+    assert access.readers(Access.SOURCE, Policy()) == ()
+
+
+def test_members_of_one_role_become_one_binding() -> None:
+    """Where they are bound by one condition, or none; a policy of another order says the same."""
+    until = '{"expression": "x", "title": "t"}'
+    source = Policy(
+        (
+            Binding(READER, frozenset({"user:a@x"})),
+            Binding(READER, frozenset({"user:b@x"}), until),
+            Binding("roles/owner", frozenset({"user:o@x"})),
+            Binding(READER, frozenset({"user:c@x", "user:a@x"})),
+            Binding(READER, frozenset({"user:d@x"}), until),
+            Binding("roles/owner", frozenset({"user:p@x"})),
+        )
+    )
+    assert access.readers(Access.SOURCE, source) == (
+        Binding(READER, frozenset({"user:a@x", "user:c@x"})),
+        Binding(READER, frozenset({"user:b@x", "user:d@x"}), until),
+    )
+    assert access.other_roles(source) == (Binding("roles/owner", frozenset({"user:o@x", "user:p@x"})),)
+
+
+def test_who_is_missing() -> None:
+    """Only a member with that very role, under that very condition, is there already."""
+    until = '{"expression": "x", "title": "t"}'
+    wanted = Binding(READER, frozenset({"user:a@x", "user:b@x"}))
+    policy = Policy((Binding(READER, frozenset({"user:a@x"})), Binding(READER, frozenset({"user:c@x"}))))
+    assert access.missing(policy, [wanted]) == (Binding(READER, frozenset({"user:b@x"})),)
+    assert access.missing(Policy((wanted,)), [wanted, Binding(READER, frozenset({"user:c@x"}))]) == (
+        Binding(READER, frozenset({"user:c@x"})),
+    )
+    for other in (Binding("roles/owner", wanted.members), Binding(READER, wanted.members, until)):
+        assert access.missing(Policy((other,)), [wanted]) == (wanted,)
+        assert access.missing(Policy((wanted,)), [other]) == (other,)
+        assert access.missing(Policy((wanted, other)), [other, wanted]) == ()
+        assert access.with_added(Policy((other,), "e"), [wanted]) == Policy((other, wanted), "e")
+
+
+def test_who_is_beyond() -> None:
+    """Readers alone: other roles are nobody's concern here."""
+    policy = Policy(
+        (
+            Binding("roles/owner", frozenset({"user:o@x"})),
+            Binding(READER, frozenset({"user:a@x", "user:b@x", "deleted:user:c@x?uid=1"})),
+        )
+    )
+    assert access.beyond(policy, [Binding(READER, frozenset({"user:a@x"}))]) == (
+        Binding(READER, frozenset({"user:b@x"})),
+    )
+    assert access.beyond(policy, iter(policy.bindings)) == ()
+
+
 GONE = "deleted:serviceAccount:ci@p.iam.gserviceaccount.com?uid=1"
 
 
@@ -81,9 +139,18 @@ def test_found() -> None:
     assert access.found(Policy()) == "private"
     assert access.found(Policy((Binding(READER, everybody, '{"expression": "x"}'),))) == "private"
     assert access.found(Policy((Binding("roles/viewer", everybody),))) == "private"
+    assert access.found(Policy((Binding(READER, frozenset({"user:a@x"})),))) == "private"
+    # One binding that opens it is enough, whatever stands beside it.
+    beside = (Binding(READER, everybody, '{"expression": "x"}'), Binding("roles/viewer", everybody))
+    assert access.found(Policy((*beside, *PUBLIC.bindings))) == "public"
 
 
 def test_describe() -> None:
     assert access.describe(()) == "nobody"
     conditional = Binding(READER, frozenset({"user:b@x"}), '{"expression": "x", "title": "until June"}')
     assert access.describe((*PUBLIC.bindings, conditional)) == "allAuthenticatedUsers, user:b@x (if until June)"
+    untitled = Binding("roles/owner", frozenset({"user:b@x", "group:a@x"}), '{"expression": "x"}')
+    assert access.describe((*PUBLIC.bindings, untitled), roles=True) == (
+        "allAuthenticatedUsers by roles/compute.imageUser, group:a@x by roles/owner (if a condition holds), "
+        "user:b@x by roles/owner (if a condition holds)"
+    )
