@@ -139,20 +139,27 @@ async def _source_of(session: Session, head: Image) -> Image:
     """Return the source of the release that a family's head belongs to; the head itself if that can't be told.
 
     An ancestor of the head that carries a family of replicas is a replica itself; the first one that doesn't is the
-    source. Its own ancestors don't count, because many releases may be made from the same base image.
+    source. Its own ancestors don't count, because many releases may be made from the same base image. Where sources
+    carry the same family, the head may be a source, too: then what it was made from carries none that is known here.
     """
-    plan, found = session.plan, head
+    plan, child = session.plan, head
     if plan.source.id in {head.id, head.source_image_id}:
         return plan.source
-    own = (plan.source.ref.project, plan.source.family)
-    families = {(step.replica.ref.project, step.replica.family) for step in plan.steps} - {own}
+    own = _carried(plan.source)
+    families = {(step.replica.ref.project, step.replica.family) for step in plan.steps if step.replica.family} - {own}
     with contextlib.suppress(Refusal):
         async for found in lookup.ancestors(session.calls, head):
             if plan.source.id in {found.id, found.source_image_id}:
                 return plan.source
-            if not found.family or (found.ref.project, found.family) not in families:
-                break
-    return found
+            if _carried(found) not in families:
+                return child if _carried(child) == own != _carried(found) else found
+            child = found
+    return child
+
+
+def _carried(image: Image) -> tuple[str, str]:
+    """Return the project and the name of an image's family; images of two projects are never in the same one."""
+    return image.ref.project, image.family
 
 
 def _lead(session: Session, replica: Replica) -> Image | None:

@@ -593,8 +593,11 @@ class TestSharedFamily:
 class TestTheSourceOfTheHead:
     """Releases are told apart by the ages of their sources, so the head's is looked for."""
 
-    def moves(self, at: At, source: Image, head: Image, *others: Image, refused: bool = False) -> bool:
+    def moves(
+        self, at: At, source: Image, head: Image, *others: Image, refused: bool = False, family: str = ""
+    ) -> bool:
         """Whether our copy, younger than all, takes the family from that head. `gone` may not even be read."""
+        family = family or f"web-{at.location}"
         ours = at.copy(age=50)
         compute = Compute(ours, head, *others)
         if refused:
@@ -602,11 +605,11 @@ class TestTheSourceOfTheHead:
         elsewhere = {"eu", "asia", "me-west1"} - {at.location}
         # A replica that wants no family has none that others could be told by.
         wanted = [*map(replica, elsewhere), replica("us-west1", family="")]
-        works = [work_of(ours, replica(at.location)), home(source)]
+        works = [work_of(ours, replica(at.location, family=family)), home(source)]
         works += [work_of(None, each, verified=False) for each in wanted]
         run = move(compute, planned(source, works), works)
         held = run.held[at.location]
-        assert (held, run.carried[at.location]) in {(None, f"web-{at.location}"), (Held.FAMILY_IS_NEWER, "")}
+        assert (held, run.carried[at.location]) in {(None, family), (Held.FAMILY_IS_NEWER, "")}
         return held is None
 
     def head(self, at: At, of: Image | ImageRef, source_image_id: str = "", **fields: Any) -> Image:
@@ -615,19 +618,21 @@ class TestTheSourceOfTheHead:
         usual: dict[str, Any] = {"id": "8", "name": "web-head", "age": 40, "family": f"web-{at.location}"}
         return replace(at.copy(**{**usual, **fields}), source_image=ref, source_image_id=known)
 
-    def is_of(self, at: At, found: Image, head: Image, *others: Image, refused: bool = False) -> None:
+    def is_of(self, at: At, found: Image, head: Image, *others: Image, **given: Any) -> None:
         """The head's release is told by the age of that image: an older source gives way, one as old doesn't."""
         age = (found.created - image().created).total_seconds()
-        assert self.moves(at, at.source(age=age), head, *others, refused=refused)
-        assert not self.moves(at, at.source(age=age - 1), head, *others, refused=refused)
+        assert self.moves(at, at.source(age=age), head, *others, **given)
+        assert not self.moves(at, at.source(age=age - 1), head, *others, **given)
 
     def is_ours(self, at: At, source: Image, head: Image, *others: Image) -> None:
         """However old our source is, the head is of the same release."""
         assert self.moves(at, source, head, *others)
 
     def test_the_source_itself(self, at: At) -> None:
-        source = at.source()
-        self.is_ours(at, source, replace(source, family=f"web-{at.location}"))
+        """Whatever it was made from."""
+        base = at.source(name="debian", id="9", family="debian", age=20)
+        source = replace(at.source(), source_image=base.ref, source_image_id=base.id)
+        self.is_ours(at, source, replace(source, family=f"web-{at.location}"), base)
 
     def test_a_copy_of_ours(self, at: At) -> None:
         source = at.source()
@@ -678,6 +683,21 @@ class TestTheSourceOfTheHead:
         made = replace(at.source(name="x", id="6", project=project, family=family, age=20), source_image=base.ref)
         made = replace(made, source_image_id=base.id)
         self.is_of(at, made, self.head(at, made), made, base)
+
+    def test_a_source_that_was_made_of_an_image_is_no_copy_of_it(self, at: At) -> None:
+        """Where a family is the sources' own as well, whose images may come from another project."""
+        built = at.source(name="web-2", id="9", project="build", family="web", age=3)
+        newer = replace(at.source(name="web-2", id="5", age=20), source_image=built.ref, source_image_id=built.id)
+        self.is_of(at, newer, newer, built, family="web")
+        # An image that was copied from it may be what leads the family, or from one that was.
+        self.is_of(at, newer, self.head(at, newer, family="web"), newer, built, family="web")
+        between = copied("me-west1", age=30, family="web-me-west1")
+        between = replace(between, source_image=newer.ref, source_image_id=newer.id)
+        self.is_of(at, newer, self.head(at, between, family="web"), between, newer, built, family="web")
+        # That one's source has the family of nobody here.
+        plain = at.source(name="web-3", id="6", family="", age=20)
+        after = replace(between, source_image=plain.ref, source_image_id=plain.id)
+        self.is_of(at, plain, self.head(at, after, family="web"), after, plain, family="web")
 
     def test_its_ancestors_are_gone_or_may_not_be_read(self, at: At) -> None:
         gone = ImageRef("p1", "gone")
