@@ -552,14 +552,6 @@ class TestSharedFamily:
         assert run.asked == [head, f"patch {name} web", head, head, "patch web-1-us web", "get web-1-us"]
         assert run.held == {"us": None, at.location: None}
 
-    def test_the_source_leads_at_home(self, at: At) -> None:
-        source = at.source(age=6)
-        ours = at.copy()
-        works = [work_of(ours, replica(at.location, family="web")), home(source)]
-        run = move(Compute(source, ours), planned(source, works, lead="us"), works)
-        assert run.asked == ["getFromFamily p1/web", f"patch web-1-{at.location} web", f"get web-1-{at.location}"]
-        assert run.held == {at.location: None, "us": None}
-
     def test_the_one_that_leads_could_not_get_it(self, at: At) -> None:
         ours, lead = at.copy(), copied("us", age=6)
         works = [work_of(ours, replica(at.location, family="web")), work_of(lead, replica("us", family="web"))]
@@ -570,18 +562,26 @@ class TestSharedFamily:
         assert run.told[-1] == (at.location, "verified", "left without the family web (would_take_family)")
         assert [call for call in run.asked if call.startswith("patch")] == ["patch web-1-us web"]
 
-    @pytest.mark.parametrize("case", ["not verified", "another family", "older", "as old", "no image"])
+    def test_the_one_that_leads_was_held_back_itself(self, at: At) -> None:
+        """It is not followed into a family that it doesn't carry."""
+        newer = at.source(id="9", name="web-2", family="", age=3)
+        head = replace(copied("us", id="8", name="web-2-us", age=6, family="web"), source_image=newer.ref)
+        head = replace(head, source_image_id=newer.id)
+        ours, lead = at.copy(age=5), copied("us", age=7)
+        works = [work_of(ours, replica(at.location, family="web")), work_of(lead, replica("us", family="web"))]
+        run = move(Compute(newer, head, ours, lead), planned(at.source(age=1), works, lead="us"), works)
+        assert run.held == {at.location: Held.WOULD_TAKE_FAMILY, "us": Held.FAMILY_IS_NEWER}
+        assert run.carried == {at.location: "", "us": ""}
+        assert [call for call in run.asked if call.startswith("patch")] == []
+
+    @pytest.mark.parametrize("case", ["not verified", "older", "as old", "no image"])
     def test_without_a_younger_lead_that_carries_it(self, at: At, case: str) -> None:
         lead = {
             "not verified": self.lead(verified=False),
-            "another family": self.lead(copied("us", age=6, family="other")),
             "older": self.lead(copied("us", age=4, family="web")),
             "as old": self.lead(copied("us", age=5, family="web")),
             "no image": work_of(None, replica("us", family="web")),
         }[case]
-        if case == "another family":
-            # It may not have it, for a reason that says nothing of the other locations.
-            lead.step = replace(lead.step, action=Action.SERVE)
         # Another location's image doesn't lead, however young.
         third = work_of(copied("me-west1", age=9, family="web"), replica("me-west1", family="web"))
         run = self.shared(at, lead, third)
