@@ -699,6 +699,13 @@ class TestTheSourceOfTheHead:
         after = replace(between, source_image=plain.ref, source_image_id=plain.id)
         self.is_of(at, plain, self.head(at, after, family="web"), after, plain, family="web")
 
+    def test_an_earlier_source_that_is_released_once_more(self, at: At) -> None:
+        """Under another name, as a copy: it is a newer release, whichever family is shared."""
+        first = at.source(name="web-0", id="9", family="web", age=3)
+        again = replace(at.source(name="web-2", id="5", age=20), source_image=first.ref, source_image_id=first.id)
+        self.is_of(at, again, self.head(at, again), again, first)
+        self.is_of(at, again, self.head(at, again, family="web"), again, first, family="web")
+
     def test_its_ancestors_are_gone_or_may_not_be_read(self, at: At) -> None:
         gone = ImageRef("p1", "gone")
         alone = self.head(at, gone, "7")
