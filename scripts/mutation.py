@@ -119,7 +119,7 @@ MODULES = (
     Module("commands/replicate/stale", ("unit/commands/replicate/test_stale.py",)),
     Module(
         "compute/lookup",
-        (*EXECUTED, "integration/commands/test_replicate.py"),
+        ("unit/compute/test_lookup.py",),
         ("_original", "read_existing", "read_images", "examine", "lineage_of", "ancestors"),
     ),
     Module("index/image_index", ("unit/index/test_image_index.py", "integration/commands/test_verify.py")),

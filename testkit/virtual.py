@@ -184,6 +184,15 @@ class Cloud:
 
         return Request("compute.images.get", ref.project, partial(self._answer, "get", ref.name, read))
 
+    def family_head(self, project: str, family: str) -> Request[Image]:
+        def read() -> Image:
+            fit = [each for each in self.images.values() if (each.ref.project, each.family) == (project, family)]
+            if not fit:
+                raise refusal("getFromFamily", 404, "notFound")
+            return max(fit, key=lambda each: each.created)
+
+        return Request("compute.images.getFromFamily", project, partial(self._answer, "getFromFamily", family, read))
+
     def get_policy(self, ref: ImageRef) -> Request[Policy]:
         def read() -> Policy:
             return self.policies.get(ref, PUBLIC)
