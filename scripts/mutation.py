@@ -141,7 +141,7 @@ MODULES = (
     ),
     Module("commands/replicate/repair", ("unit/commands/replicate/test_repair.py",)),
     Module("commands/replicate/copy_image", (*EXECUTED, "integration/commands/test_schedule.py")),
-    Module("commands/replicate/execute", (*EXECUTED, "integration/commands/test_replicate.py")),
+    Module("commands/replicate/execute", ("unit/commands/replicate/test_execute.py",)),
     Module("commands/merge/fragments", MERGED),
     Module("commands/merge/confirm", MERGED),
     Module(

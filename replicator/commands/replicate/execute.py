@@ -85,7 +85,7 @@ async def _confirm(session: Session, work: Work) -> None:
         return
     if image.status == "DELETING":
         raise errors.Drift(f"{image.ref} is being deleted by someone else", remedy="Run this again.")
-    found = Existing(image=image, lineage=Lineage.OURS, policy=work.policy)
+    found = Existing(image=image, lineage=Lineage.OURS)
     step = planning.step_for(session.plan.source, session.plan.readers, work.replica, found, replace_failed=False)
     if step.error:
         raise step.error
