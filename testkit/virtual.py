@@ -193,6 +193,13 @@ class Cloud:
 
         return Request("compute.images.getFromFamily", project, partial(self._answer, "getFromFamily", family, read))
 
+    def list_newest(self, project: str) -> Request[list[Image]]:
+        def read() -> list[Image]:
+            found = [each for each in self.images.values() if each.ref.project == project]
+            return sorted(found, key=lambda each: each.created, reverse=True)
+
+        return Request("compute.images.list", project, partial(self._answer, "list newest", project, read))
+
     def get_policy(self, ref: ImageRef) -> Request[Policy]:
         def read() -> Policy:
             return self.policies.get(ref, PUBLIC)

@@ -8,11 +8,19 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from replicator.compute import lookup, retry
-from replicator.compute.errors import SOURCE_UNREADABLE, EndpointUnreachable
-from replicator.compute.refusals import NoWay
+from replicator.compute.errors import (
+    CREDENTIALS_REFUSED,
+    NO_CREDENTIALS,
+    SOURCE_MISSING,
+    SOURCE_UNREADABLE,
+    SOURCE_UNUSABLE,
+    EndpointUnreachable,
+    SignInFailed,
+)
+from replicator.compute.refusals import NoWay, Refusal
 from replicator.core import errors
-from replicator.core.images import ImageRef, Policy
-from replicator.core.replicas import Existing, Lineage
+from replicator.core.images import CUSTOMER_SUPPLIED, ImageRef, Policy
+from replicator.core.replicas import Access, Existing, Lineage
 from replicator.inputs.source_reference import FamilyRef
 from testkit.make import PUBLIC, copy, image
 from testkit.virtual import LOST, Cloud, refusal
@@ -20,14 +28,279 @@ from testkit.virtual import LOST, Cloud, refusal
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from replicator.compute.refusals import Refusal
+    from replicator.compute.rate_limit import Request
     from replicator.core.errors import ReplicaError
     from replicator.core.images import Image
+    from replicator.inputs.source_reference import SourceRef
 
 #: What is true of one architecture is true of each.
 each = pytest.mark.parametrize("architecture", ["X86_64", "ARM64"])
 SLOW_DOWN = refusal("get", 429, "rateLimitExceeded")
-EU, ASIA = ImageRef("p1", "web-1-eu"), ImageRef("p1", "web-1-asia")
+SOURCE, EU, ASIA = (ImageRef("p1", name) for name in ("web-1", "web-1-eu", "web-1-asia"))
+
+
+@pytest.fixture
+def exactly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waits take as long as they are asked to."""
+    monkeypatch.setattr("replicator.compute.waits.random.uniform", lambda least, _: least)
+
+
+def after(seconds: float, status: int | None = 429) -> Refusal:
+    """An answer that asks for the next call after so many seconds."""
+    return Refusal("compute.images.get", project="p1", status=status, message="Later.", retry_after=seconds)
+
+
+class Pending(Cloud):
+    """The source is PENDING when it is read for so many times, then another, or gone."""
+
+    def __init__(self, times: int, then: Image | None = None) -> None:
+        super().__init__(image(status="PENDING"))
+        self.times, self.then = times, then
+
+    def get(self, ref: ImageRef) -> Request[Image]:
+        request = super().get(ref)
+
+        def send() -> Image:
+            found = request.send()
+            self.times -= 1
+            if not self.times:
+                self.images = {self.then.ref: self.then} if self.then else {}
+            return found
+
+        return replace(request, send=send)
+
+
+def read_source(cloud: Cloud, reference: SourceRef = SOURCE, minutes: float = 10) -> Image:
+    return cloud.play(lambda calls: lookup.read_source(calls, reference), minutes=minutes)
+
+
+def unread(cloud: Cloud, reference: SourceRef = SOURCE, minutes: float = 10) -> errors.ReplicatorError:
+    """Why the source can't be read."""
+    with pytest.raises(errors.ReplicatorError) as caught:
+        read_source(cloud, reference, minutes)
+    return caught.value
+
+
+class TestTheSource:
+    @pytest.mark.parametrize("fields", [{}, {"deprecated": "DEPRECATED"}, {"encryption": "a-kms-key"}], ids=str)
+    def test_it_is_there(self, fields: dict[str, Any]) -> None:
+        cloud = Cloud(image(**fields))
+        assert read_source(cloud) == image(**fields)
+        assert cloud.asked == ["get web-1"]
+
+    @pytest.mark.parametrize("times", [1, 3])
+    def test_it_is_waited_for(self, times: int, exactly: None) -> None:
+        cloud = Pending(times, image())
+        assert read_source(cloud) == image()
+        assert cloud.asked == ["get web-1"] * (times + 1)
+        assert cloud.seconds == 10 * times
+        assert [(where, said.partition(" Next")[0]) for where, said in cloud.told] == [
+            ("source", f"The source {SOURCE} is PENDING.")
+        ] * times
+
+    def test_it_is_never_ready(self) -> None:
+        error = unread(Pending(1000))
+        assert error.advice is SOURCE_UNUSABLE
+        assert error.what == f"The source {SOURCE} is PENDING. Waiting 1 s would go beyond timeout_minutes"
+        assert error.todo == errors.NotReady.remedy
+
+    def test_it_comes_to_nothing(self) -> None:
+        error = unread(Pending(1))
+        assert error.advice is SOURCE_MISSING
+        assert error.what == f"Reading the source {SOURCE} found nothing: No, said the test."
+
+    @pytest.mark.parametrize(
+        ("fields", "what", "todo"),
+        [
+            (
+                {"status": "RESTORING"},
+                "is in the state RESTORING, which nobody knows here",
+                "Look up what that means; run this again when the image is READY.",
+            ),
+            (
+                {"status": ""},
+                "is in the state (none), which nobody knows here",
+                "Look up what that means; run this again when the image is READY.",
+            ),
+            ({"status": "FAILED"}, "is in state FAILED", "Build it anew."),
+            ({"status": "DELETING"}, "is in state DELETING", "Build it anew."),
+            *(
+                (
+                    {"deprecated": state},
+                    f"is marked {state}, and Compute Engine doesn't copy such an image",
+                    "`gcloud compute images deprecate web-1 --project p1 --state ACTIVE` makes it usable again.",
+                )
+                for state in ("OBSOLETE", "DELETED")
+            ),
+            (
+                {"encryption": CUSTOMER_SUPPLIED},
+                "is encrypted with a customer-supplied key, which this tool never takes",
+                "Build it without one, or with a Cloud KMS key.",
+            ),
+        ],
+    )
+    def test_it_cannot_be_used(self, fields: dict[str, Any], what: str, todo: str) -> None:
+        error = unread(Cloud(image(**fields)))
+        assert (error.advice, error.what, error.todo) == (SOURCE_UNUSABLE, f"The source {SOURCE} {what}", todo)
+
+    @pytest.mark.parametrize(
+        ("answer", "advice", "todo"),
+        [
+            (refusal("get", 400, "invalid"), SOURCE_UNREADABLE, errors.OperationFailed.remedy),
+            (
+                Refusal("compute.images.get", project="a b", status=404, message="No, said the test."),
+                SOURCE_MISSING,
+                SOURCE_MISSING.remedy.replace("PROJECT", "'a b'"),
+            ),
+            (refusal("get", 401), CREDENTIALS_REFUSED, CREDENTIALS_REFUSED.remedy),
+        ],
+        ids=["400", "404", "401"],
+    )
+    def test_it_is_refused(self, answer: Refusal, advice: errors.Advice, todo: str) -> None:
+        cloud = Cloud()
+        cloud.refused = {"get": answer, "list newest": refusal("list")}
+        error = unread(cloud)
+        assert (error.advice, error.todo) == (advice, todo)
+        verb = "found nothing" if answer.status == 404 else "was refused"
+        assert error.what == f"Reading the source {SOURCE} {verb}: No, said the test."
+
+    def test_no_call_can_be_sent(self) -> None:
+        cloud = Cloud()
+        cloud.refused = {"get": NoWay("No name.", remedy="Unset it.")}
+        error = unread(cloud)
+        assert isinstance(error, EndpointUnreachable)
+        assert (error.what, error.todo) == (
+            f"Reading the source {SOURCE} got no usable answer: No name.", "Unset it."
+        )  # fmt: skip
+
+    @pytest.mark.parametrize(("every", "seconds"), [(30, 60), (30.2, 30.2)])
+    def test_no_answer_for_a_minute(self, every: float, seconds: float, exactly: None) -> None:
+        cloud = Cloud()
+        cloud.refused = {"get": after(every, None)}
+        assert isinstance(unread(cloud), EndpointUnreachable)
+        assert cloud.seconds == pytest.approx(seconds)
+        where, said = cloud.told[0]
+        assert (where, said.partition(" Next")[0]) == ("source", f"Reading the source {SOURCE}: Later.")
+
+    def test_not_in_time(self) -> None:
+        cloud = Cloud()
+        cloud.refused = {"get": SLOW_DOWN}
+        error = unread(cloud)
+        assert isinstance(error, EndpointUnreachable)
+        assert error.what == (
+            f"Reading the source {SOURCE}: timeout_minutes would pass before the next try (rate: No, said the test.)"
+        )
+        assert cloud.seconds > 9 * 60
+
+
+class TestSimilarNames:
+    """A source that isn't found may have been meant otherwise."""
+
+    database = image("database-9", project="p1", family="database", id="7")
+
+    def meant(self, wrong: SourceRef, *images: Image, **refused: Any) -> str:
+        """The question that comes before the usual remedy."""
+        cloud = Cloud(*images)
+        cloud.refused = refused
+        error = unread(cloud, wrong)
+        assert error.advice is SOURCE_MISSING
+        assert error.what == f"Reading the source {wrong} found nothing: No, said the test."
+        assert cloud.asked[1:] == ["list newest p1"]
+        question, usual, rest = error.todo.partition(SOURCE_MISSING.remedy.replace("PROJECT", "p1"))
+        assert (usual != "", rest) == (True, "")
+        return question
+
+    def test_of_an_image(self) -> None:
+        assert self.meant(ImageRef("p1", "wbe-1"), image(family=""), self.database) == f"Did you mean {SOURCE}? "
+
+    def test_of_a_family(self) -> None:
+        web = FamilyRef("p1", "web")
+        assert self.meant(FamilyRef("p1", "wbe"), self.database, image("other-1")) == f"Did you mean {web}? "
+
+    def test_an_image_for_a_family_and_the_other_way_round(self) -> None:
+        assert self.meant(FamilyRef("p1", "web-11"), image(family="server")) == f"Did you mean {SOURCE}? "
+        server = FamilyRef("p1", "server")
+        assert self.meant(ImageRef("p1", "sever"), image("a-1", family="server")) == f"Did you mean {server}? "
+
+    def test_both(self) -> None:
+        built = image("web", family="weeb")
+        one, other = ImageRef("p1", "web"), FamilyRef("p1", "weeb")
+        assert self.meant(ImageRef("p1", "we"), built) == f"Did you mean {one} or {other}? "
+
+    def test_one_name_for_both(self) -> None:
+        """What was written decides which of the two was meant."""
+        built = image("web", family="web")
+        image_ref, family = ImageRef("p1", "web"), FamilyRef("p1", "web")
+        assert self.meant(ImageRef("p1", "webb"), built) == f"Did you mean {image_ref}? "
+        assert self.meant(FamilyRef("p1", "webb"), built) == f"Did you mean {family}? "
+
+    def test_none(self) -> None:
+        assert self.meant(SOURCE, self.database) == ""
+        assert self.meant(SOURCE) == ""
+
+    @pytest.mark.parametrize(
+        "answer", [refusal("list"), LOST, SLOW_DOWN, SignInFailed(NO_CREDENTIALS, "No.")], ids=lambda each: repr(each)
+    )
+    def test_no_answer(self, answer: Any) -> None:
+        """It is asked for once."""
+        assert self.meant(ImageRef("p1", "wbe-1"), image(), **{"list newest": answer}) == ""
+
+    @pytest.mark.parametrize(("minutes", "seconds", "told"), [(10, 10, True), (0.5, 0, False)])
+    def test_too_long(self, minutes: float, seconds: float, told: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The project's quota opens in a minute."""
+        monkeypatch.setattr(retry, "READS_A_MINUTE", 1)
+        cloud = Cloud(image())
+        assert "Did you mean" not in unread(cloud, ImageRef("p1", "wbe-1"), minutes).todo
+        assert (cloud.seconds, cloud.asked) == (seconds, ["get wbe-1"])
+        assert [where for where, _ in cloud.told] == ["source"] * told
+
+    @pytest.mark.parametrize("answer", [refusal("get", 403), LOST], ids=["refused", "unanswered"])
+    def test_only_what_is_missing_is_looked_for(self, answer: Refusal) -> None:
+        cloud = Cloud(image())
+        cloud.refused = {"get": answer}
+        error = unread(cloud, ImageRef("p1", "wbe-1"))
+        assert "Did you mean" not in error.todo
+        assert {*cloud.asked} == {"get wbe-1"}
+
+
+@each
+class TestWhoMayUseTheSource:
+    def read(self, cloud: Cloud, architecture: str, access: Access) -> Policy | None:
+        source = image(architecture=architecture)
+        return cloud.play(lambda calls: lookup.read_source_policy(calls, source, access))
+
+    @pytest.mark.parametrize("access", Access)
+    def test_read(self, architecture: str, access: Access) -> None:
+        assert self.read(Cloud(), architecture, access) == PUBLIC
+
+    @pytest.mark.parametrize("access", [Access.PUBLIC, Access.PRIVATE])
+    def test_refused_where_it_is_not_needed(self, architecture: str, access: Access) -> None:
+        for _ in range(2):
+            cloud = Cloud()
+            cloud.refused = {"getIamPolicy": refusal("getIamPolicy")}
+            assert self.read(cloud, architecture, access) is None
+
+    def test_refused_where_it_is_needed(self, architecture: str) -> None:
+        for _ in range(2):
+            cloud = Cloud()
+            cloud.refused = {"getIamPolicy": refusal("getIamPolicy", 400, "invalid")}
+            with pytest.raises(errors.ReplicatorError) as caught:
+                self.read(cloud, architecture, Access.SOURCE)
+            error = caught.value
+            assert error.advice is SOURCE_UNREADABLE
+            assert error.what == f"Reading who may use {SOURCE} was refused: No, said the test."
+            assert error.todo == (
+                f"{errors.OperationFailed.remedy} Or set access to public or private, which don't need it."
+            )
+
+    @pytest.mark.parametrize("access", Access)
+    def test_another_failure_ends_the_run(self, architecture: str, access: Access) -> None:
+        for _ in range(2):
+            cloud = Cloud()
+            cloud.refused = {"getIamPolicy": LOST}
+            with pytest.raises(EndpointUnreachable) as caught:
+                self.read(cloud, architecture, access)
+            assert "set access" not in caught.value.todo
 
 
 def chained(name: str, number: str, of: Image | None, **fields: Any) -> Image:
@@ -205,6 +478,20 @@ class TestHowLongOthersWait:
         where, said = cloud.told[0]
         assert where == "web-1-eu"
         assert said.startswith(f"Examining {EU}: No, said the test.")
+
+
+@pytest.mark.parametrize(
+    ("minutes", "every", "seconds"),
+    [(15, 45, 180), (15, 60.2, 120.4), (6, 40, 120), (6, 40.2, 80.4)],
+)
+def test_the_most_that_others_wait(minutes: float, every: float, seconds: float, exactly: None) -> None:
+    """Three minutes, or a third of the time, for one project of several or for one image."""
+    away = ImageRef("p2", "web-1-eu")
+    for refused, refs in (("list p2", [EU, away]), ("getIamPolicy", [EU])):
+        cloud = Cloud(copy("eu"))
+        cloud.refused = {refused: after(every)}
+        failed(read_existing(cloud, refs, minutes=minutes)[refs[-1]])
+        assert cloud.seconds == pytest.approx(seconds)
 
 
 def examine(cloud: Cloud, found: Image, architecture: str = "X86_64") -> Existing | ReplicaError:

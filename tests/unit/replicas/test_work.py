@@ -1,4 +1,4 @@
-"""Tests the state of a replica during a run: how it begins, what became of it, and whether only its family is left."""
+"""Tests the state of a replica during a run, from its beginning to the row that reports it."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from replicator.core import errors
-from replicator.core.images import Policy
-from replicator.core.replicas import Action, Existing, Lineage, Outcome, Plan, Step
-from replicator.replicas.work import Work, start, wants_family
-from testkit.make import PUBLIC, copy, image, replica
+from replicator.core.images import Binding, ImageRef, Policy
+from replicator.core.replicas import Action, Existing, Held, Lineage, Outcome, Plan, Step
+from replicator.replicas.work import Work, planned, result, rows, start, wants_family
+from testkit.make import PUBLIC, READER, copy, image, replica
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from replicator.core.images import Image
+    from replicator.core.replicas import ReplicaResult
 
 #: What is true of one architecture and location is true of each.
 each = pytest.mark.parametrize("architecture", ["X86_64", "ARM64"])
@@ -23,11 +26,10 @@ everywhere = pytest.mark.parametrize("at", ["eu", "asia"])
 OWN_POLICY = Policy((), "the source's")
 
 
-def plan_of(steps: Sequence[Step], architecture: str) -> Plan:
-    return Plan(
-        source=image(architecture=architecture), source_policy=OWN_POLICY, readers=(), steps=tuple(steps), leads={},
-        promote=True,
-    )  # fmt: skip
+def plan_of(steps: Sequence[Step], architecture: str, *, deprecated: str = "", **fields: Any) -> Plan:
+    usual: dict[str, Any] = {"source_policy": OWN_POLICY, "readers": (), "leads": {}, "promote": True}
+    source = image(architecture=architecture, deprecated=deprecated)
+    return Plan(source=source, steps=tuple(steps), **{**usual, **fields})
 
 
 def step(at: str = "eu", action: Action = Action.CHECK, **fields: Any) -> Step:
@@ -167,3 +169,215 @@ class TestWhetherOnlyItsFamilyIsLeft:
     def test_the_source_keeps_its_own(self, at: str) -> None:
         """Nothing of it is ever changed."""
         assert self.wants(self.work(at, Action.SERVE)) is False
+
+
+US, EU = ImageRef("p1", "web-1"), ImageRef("p1", "web-1-eu")
+OPEN_TO_OTHERS = Policy((Binding(READER, frozenset({"user:ada@example.com", "user:bob@example.com"})),), "e")
+
+
+def work_at(at: str, found: Image | None, *, action: Action = Action.COPY, **fields: Any) -> Work:
+    """A replica that was made and verified between second 100 and second 130."""
+    usual: dict[str, Any] = {"began": 100.0, "ended": 130.0, "made": True, "verified": True, "image": found}
+    return Work(**{"step": step(at, action), **usual, **fields})
+
+
+def row_of(work: Work, architecture: str = "X86_64", *, now: float = 200.0, **fields: Any) -> ReplicaResult:
+    """How a replica is reported, be it for the first time or again."""
+    plan = plan_of([step("us", Action.SERVE), work.step, step("us-west1")], architecture, **fields)
+    first, second = result(plan, work, now), result(plan, work, now)
+    assert first == second
+    assert first.replica == work.replica
+    return first
+
+
+@each
+@everywhere
+class TestItsRow:
+    def test_made(self, architecture: str, at: str) -> None:
+        made = copy(at, architecture=architecture)
+        row = row_of(work_at(at, made, policy=PUBLIC, operation="operation-1"), architecture, readers=PUBLIC.bindings)
+        assert (row.outcome, row.image, row.promoted, row.access) == (Outcome.CREATED, made, True, "public")
+        assert (row.error, row.held, row.operation, row.origin, row.notes) == (None, None, "operation-1", "", ())
+
+    def test_seconds(self, architecture: str, at: str) -> None:
+        work = work_at(at, copy(at), ended=130.26, copying_since=102.34)
+        row = row_of(work, architecture)
+        assert (row.seconds, row.began) == (30.3, 2.3)
+        work.ended = work.copying_since = None
+        row = row_of(work, architecture)
+        assert (row.seconds, row.began) == (100.0, None)
+
+    def test_its_family(self, architecture: str, at: str) -> None:
+        """`promoted` is what was observed, and what was held back is told where it is not carried only."""
+        for family, carries in ((f"web-{at}", True), ("another", False), ("", False)):
+            row = row_of(work_at(at, copy(at, family=family), held=Held.FAMILY_IS_NEWER), architecture)
+            assert (row.promoted, row.held) == (carries, None if carries else Held.FAMILY_IS_NEWER)
+
+    def test_no_family_is_wanted(self, architecture: str, at: str) -> None:
+        none = Step(replica=replica(at, family=""), action=Action.COPY)
+        assert row_of(work_at(at, copy(at, family=""), step=none), architecture).promoted is False
+
+    def test_what_failed_was_not_held_back(self, architecture: str, at: str) -> None:
+        error = errors.Drift("It was replaced.")
+        work = work_at(at, copy(at, family="", deprecated="DEPRECATED"), held=Held.UNSIGNED, error=error)
+        work.notes.append("It is younger.")
+        row = row_of(work, architecture)
+        assert (row.outcome, row.error, row.held, row.notes) == (Outcome.FAILED, error, None, ())
+        carrying = row_of(work_at(at, copy(at), held=Held.UNSIGNED, error=error), architecture)
+        assert (carrying.promoted, carrying.held) == (True, None)
+
+    def test_there_is_none(self, architecture: str, at: str) -> None:
+        row = row_of(work_at(at, None, error=errors.Quota("Full.")), architecture)
+        assert (row.image, row.promoted, row.access, row.origin) == (None, False, "", "")
+
+    def test_a_copy_of_another_replica(self, architecture: str, at: str) -> None:
+        made = copy(at, source_image=ImageRef("p1", "web-1-us-west1"), source_image_id="5")
+        assert row_of(work_at(at, made), architecture).origin == "us-west1"
+
+
+@each
+@everywhere
+class TestNotes:
+    """What people should know of a verified replica."""
+
+    def told(self, architecture: str, work: Work, **fields: Any) -> list[str]:
+        return [*row_of(work, architecture, **fields).notes]
+
+    def test_its_own_come_first(self, architecture: str, at: str) -> None:
+        work = work_at(at, copy(at, deprecated="DEPRECATED"), policy=OPEN_TO_OTHERS, notes=["It is younger."])
+        assert self.told(architecture, work, heads={("p1", f"web-{at}"): EU}) == [
+            "It is younger.",
+            "Also open to user:ada@example.com, user:bob@example.com, which was left as it is.",
+            "It is marked DEPRECATED, so its family passes it over.",
+            f"The family web-{at} resolves to {EU}.",
+        ]
+
+    def test_nothing(self, architecture: str, at: str) -> None:
+        wanted = OPEN_TO_OTHERS.bindings
+        assert self.told(architecture, work_at(at, copy(at), policy=OPEN_TO_OTHERS), readers=wanted) == []
+        assert self.told(architecture, work_at(at, copy(at), policy=None)) == []
+
+    def test_nobody_asks_to_whom_the_source_is_open(self, architecture: str, at: str) -> None:
+        own = work_at(at, image(), action=Action.SERVE, policy=OPEN_TO_OTHERS)
+        assert self.told(architecture, own) == []
+
+    def test_held_back_without_a_family(self, architecture: str, at: str) -> None:
+        work = work_at(at, copy(at, family="", deprecated="DEPRECATED"))
+        assert self.told(architecture, work) == ["It is marked DEPRECATED."]
+
+    def test_no_image(self, architecture: str, at: str) -> None:
+        assert self.told(architecture, work_at(at, None)) == []
+
+    def test_what_its_family_resolves_to(self, architecture: str, at: str) -> None:
+        work = work_at(at, copy(at, family=""))
+        heads: dict[tuple[str, str], ImageRef | None]
+        heads = {("p1", "web"): US, ("p2", f"web-{at}"): US}
+        assert self.told(architecture, work, heads=heads) == []
+        heads["p1", f"web-{at}"] = None
+        assert self.told(architecture, work, heads=heads) == [f"The family web-{at} resolves to nothing."]
+
+
+@each
+class TestADryRun:
+    """What exists is shown as it is; nothing was verified."""
+
+    def rows(self, architecture: str, *steps: Step, **fields: Any) -> list[ReplicaResult]:
+        plan = plan_of([step("us", Action.SERVE), *steps], architecture, **fields)
+        first, second = planned(plan), planned(plan)
+        assert first == second
+        source, *others = first
+        assert (source.outcome, source.image, source.seconds) == (Outcome.SOURCE, plan.source, 0.0)
+        assert [row.replica for row in others] == [each_step.replica for each_step in steps]
+        assert {row.outcome for row in others} <= {Outcome.PLANNED}
+        return others
+
+    def test_what_is_to_be_made(self, architecture: str) -> None:
+        (row,) = self.rows(architecture, step("eu", Action.COPY))
+        assert (row.image, row.promoted, row.access, row.error, row.origin) == (None, False, "", None, "")
+
+    def test_what_exists(self, architecture: str) -> None:
+        there = copy("eu", architecture=architecture)
+        found = Existing(image=there, lineage=Lineage.OURS, policy=PUBLIC)
+        (row,) = self.rows(architecture, step("eu", existing=found))
+        assert (row.image, row.promoted, row.access, row.origin) == (there, True, "public", "")
+        bare = replace(found, image=copy("eu", family=""), policy=None)
+        (row,) = self.rows(architecture, step("eu", existing=bare))
+        assert (row.promoted, row.access) == (False, "")
+
+    def test_no_family_is_wanted(self, architecture: str) -> None:
+        found = Existing(image=copy("eu", family=""), lineage=Lineage.OURS)
+        none = Step(replica=replica("eu", family=""), action=Action.CHECK, existing=found)
+        (row,) = self.rows(architecture, none)
+        assert row.promoted is False
+
+    def test_what_is_refused(self, architecture: str) -> None:
+        error = errors.Conflict("Taken.")
+        other = Existing(image=image("web-1-eu", id="8"), lineage=Lineage.FOREIGN)
+        (row,) = self.rows(architecture, step("eu", Action.REFUSE, existing=other, error=error))
+        assert (row.error, row.image) == (error, other.image)
+
+    def test_what_it_was_or_will_be_copied_from(self, architecture: str) -> None:
+        of_eu = copy("asia", id="3", source_image=EU, source_image_id="2")
+        there = Existing(image=of_eu, lineage=Lineage.OURS)
+        found = self.rows(architecture, step("eu", Action.COPY), step("asia", existing=there))
+        assert [row.origin for row in found] == ["", "eu"]
+        found = self.rows(architecture, step("eu", Action.COPY), step("asia", Action.COPY), copies_per_source=1)
+        assert [row.origin for row in found] == ["", "eu"]
+
+
+@each
+class TestTheRowsOfARun:
+    """Of one replica that is under way, one whose family is left to move, and one that carries it."""
+
+    def rows(self, architecture: str, *, held: Held | None = None, **options: Any) -> list[ReplicaResult]:
+        fields = {key: options.pop(key) for key in ("deprecated", "promote") if key in options}
+        under_way = work_at("eu", None, state="copying", verified=False, ended=None)
+        works = [
+            under_way, replace(under_way, step=step("us-west1")),
+            work_at("asia", copy("asia", family=""), held=held), work_at("us-east1", copy("us-east1", family="")),
+            work_at("us-east4", copy("us-east4")),
+        ]  # fmt: skip
+        plan = plan_of([work.step for work in works], architecture, **fields)
+        found = rows(plan, works, 200.0, **options)
+        assert [row.replica for row in found] == [work.replica for work in works]
+        assert (found[-1].outcome, found[-1].promoted, found[-1].held) == (Outcome.CREATED, True, None)
+        assert works[-1].held is None
+        return found
+
+    def test_nothing_stopped_it(self, architecture: str) -> None:
+        found = self.rows(architecture)
+        assert [row.error for row in found] == [None] * 5
+        assert [row.held for row in found] == [None] * 5
+
+    def test_a_signal(self, architecture: str) -> None:
+        stopped = errors.Interrupted("SIGTERM", 143)
+        for _ in range(2):
+            eu, west, *verified = self.rows(architecture, stopped=stopped)
+            for row in (eu, west):
+                assert (row.outcome, row.reason, row.seconds) == (Outcome.INTERRUPTED, "signal", 100.0)
+                assert row.error is not None
+                assert row.error.what == f"The run was interrupted by SIGTERM while {row.replica.ref} was copying"
+            assert [row.error for row in verified] == [None] * 3
+            assert [row.held for row in verified] == [Held.SIGNAL, Held.SIGNAL, None]
+
+    def test_an_index_without_a_signature(self, architecture: str) -> None:
+        for _ in range(2):
+            found = self.rows(architecture, unsigned=True)
+            assert [row.error for row in found] == [None] * 5
+            assert [row.held for row in found] == [None, None, Held.UNSIGNED, Held.UNSIGNED, None]
+
+    @pytest.mark.parametrize("end", [{"stopped": errors.Interrupted("SIGINT", 130)}, {"unsigned": True}], ids=str)
+    def test_the_first_reason_counts(self, architecture: str, end: dict[str, Any]) -> None:
+        usual = Held.SIGNAL if "stopped" in end else Held.UNSIGNED
+        for fields, reasons in (
+            ({"held": Held.FAMILY_IS_NEWER}, [Held.FAMILY_IS_NEWER, usual]),
+            ({"promote": False}, [Held.PROMOTE_OFF] * 2),
+            ({"promote": False, "held": Held.WOULD_TAKE_FAMILY}, [Held.WOULD_TAKE_FAMILY, Held.PROMOTE_OFF]),
+            ({"deprecated": "DEPRECATED"}, [Held.SOURCE_DEPRECATED] * 2),
+        ):
+            given: dict[str, Any] = {**end, **fields}
+            assert [row.held for row in self.rows(architecture, **given)][2:4] == reasons
+
+    def test_a_signal_before_the_signature(self, architecture: str) -> None:
+        found = self.rows(architecture, stopped=errors.Interrupted("SIGINT", 130), unsigned=True)
+        assert found[2].held is Held.SIGNAL
