@@ -136,7 +136,10 @@ MODULES = (
         ),
     ),
     Module("commands/replicate/repair", ("unit/commands/replicate/test_repair.py",)),
-    Module("commands/replicate/copy_image", (*EXECUTED, "integration/commands/test_schedule.py")),
+    Module(
+        "commands/replicate/copy_image",
+        ("unit/commands/replicate/test_copy_image.py", "unit/commands/replicate/test_copies_of_others.py"),
+    ),
     Module("commands/replicate/execute", ("unit/commands/replicate/test_execute.py",)),
     Module("commands/merge/fragments", MERGED),
     Module("commands/merge/confirm", MERGED),

@@ -101,7 +101,6 @@ async def _again(
     if isinstance(refusal, Failed) and fault.then is Then.REPEAT:
         await session.wait_out(work, refusal, failures, doing=doing)
         return "", None
-    refusal.doing = doing
     if parent.is_source or fault.error not in _DOUBTFUL:
         raise refusal
     doubt = refusals.error_of(refusal, doing=doing)
@@ -109,7 +108,7 @@ async def _again(
 
 
 async def _elsewhere(
-    session: Session, work: Work, schedule: Schedule, parent: Parent, fault: Fault, asked: float = 0.0
+    session: Session, work: Work, schedule: Schedule, parent: Parent, fault: Fault, asked: float
 ) -> bool:
     """Return whether a failed copy can be made from another image, or from this one after `asked` seconds."""
     if fault.error is errors.SourceRate:
@@ -221,15 +220,20 @@ async def _await_theirs(session: Session, work: Work) -> Image | None:
     if existing and existing.image.status == "DELETING":
         await _await_gone(session, work, existing.image)
         return None
-    image = await session.read_back(work)
     try:
-        return await _await_ready(session, work, image)
-    except (Refusal, errors.Drift) as gone:
-        if isinstance(gone, Refusal) and gone.status != 404:
+        return await _await_ready(session, work, await session.read_back(work))
+    except (Refusal, errors.Drift) as error:
+        if not _is_gone(error):
             raise
-        session.say(work, "waiting", f"the copy {image.ref.name} that someone else began came to nothing")
+        name = work.replica.ref.name
+        session.say(work, "waiting", f"the copy {name} that someone else began came to nothing")
         work.image = None
         return None
+
+
+def _is_gone(error: Refusal | errors.Drift) -> bool:
+    """Whether an error says that the image is gone, or that another one has its name."""
+    return isinstance(error, errors.Drift) or error.status == 404
 
 
 async def _await_gone(session: Session, work: Work, leaving: Image) -> None:
@@ -268,9 +272,15 @@ async def _await_ready(session: Session, work: Work, image: Image) -> Image:
 
 
 async def _remove_failed(session: Session, work: Work) -> None:
-    """Delete a FAILED copy of ours, if it is still what the plan saw."""
+    """Delete a FAILED copy of ours, if it is still what the plan saw. Where it is gone there is nothing to delete."""
     existing = work.step.existing
-    image = await session.read(work)
+    try:
+        image = await session.read(work)
+    except (Refusal, errors.Drift) as error:
+        if not _is_gone(error):
+            raise
+        work.image = None
+        return
     if image.status == "DELETING":
         await _await_gone(session, work, image)
         return
@@ -281,5 +291,9 @@ async def _remove_failed(session: Session, work: Work) -> None:
     session.say(work, "replacing", f"removing {image.ref.name}, a FAILED copy of the source")
     delete = session.calls.compute.delete
     doing = f"Removing {image.ref}"
-    await session.change(work, lambda request_id: delete(image.ref, request_id=request_id), doing=doing)
+    try:
+        await session.change(work, lambda request_id: delete(image.ref, request_id=request_id), doing=doing)
+    except Refusal as refusal:
+        if not _is_gone(refusal):
+            raise
     work.image = None
