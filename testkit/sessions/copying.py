@@ -21,7 +21,8 @@ from testkit import make
 from testkit.virtual import VirtualLoop
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+    from concurrent.futures import Executor
 
     from replicator.core.errors import ReplicaError
     from replicator.core.images import Binding, Image, ImageRef
@@ -87,7 +88,7 @@ class Making:
 
     def play(self) -> Image:
         """Make the replica, until it is READY."""
-        with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        with asyncio.Runner(loop_factory=_AtOnce) as runner:
             return runner.run(self._run())
 
     async def _run(self) -> Image:
@@ -158,6 +159,21 @@ class Making:
     def _answer(self, key: str, what: str) -> Any:
         self.note(what)
         return _next(self.answers[key])
+
+
+class _AtOnce(VirtualLoop):
+    """Calls are answered at once and without a thread, to start which takes longer than all the rest."""
+
+    def run_in_executor(  # type: ignore[override]
+        self, executor: Executor | None, func: Callable[..., Any], *args: Any
+    ) -> asyncio.Future[Any]:
+        del executor
+        answer: asyncio.Future[Any] = self.create_future()
+        try:
+            answer.set_result(func(*args))
+        except Refusal as refusal:
+            answer.set_exception(refusal)
+        return answer
 
 
 class _Turns:

@@ -67,10 +67,11 @@ class TestAsking:
 
     def test_when_it_began_and_how_far_it_is(self, making: Making) -> None:
         """What comes twice is told once, and the end isn't told here."""
-        making.answers["wait"] = [under_way(0), under_way(40), under_way(40), under_way(100), ended()]
+        making.answers["wait"] = [*map(under_way, (0, 40, 40, 99, 100)), ended()]
         making.play()
-        assert making.told == [ASKING, UNDER_WAY, "copying: copying, 0 %", "copying: copying, 40 %"]
-        assert making.seen == [None, None, 0, 40]
+        assert making.told[:2] == [ASKING, UNDER_WAY]
+        assert making.told[2:] == [f"copying: copying, {percent} %" for percent in (0, 40, 99)]
+        assert making.seen == [None, None, 0, 40, 99]
         assert (making.work.percent, making.work.copying_since) == (100, 1000.0)
 
     def test_a_second_copy_begins_without_progress(self, making: Making) -> None:
