@@ -89,6 +89,10 @@ class Verdict(Enum):
     READ_UNTIL_SEEN = Treatment(
         text="read again after 1, 2, 4 and 8 s until it shows what was done, then given up", tries=(5, 5)
     )
+    COPIED_THEN = Treatment(
+        text="read again after 1, 2, 4 and 8 s, then a copy is asked for; where one is there after all, the same again",
+        tries=(10, 10),
+    )
     WATCHED = Treatment(text="read again every 5 to 30 s, until the deadline", for_ever="deadline", tries=(100, 800))
     DONE_WITHOUT = Treatment(text="the run goes on without an answer", harmless=True)
 
@@ -181,6 +185,12 @@ EXCEPTIONS: Mapping[tuple[str, str], Exceptional] = {
             verdict=_V.TOLD_BY_THE_IMAGE, why="then the image itself is read: it says whether it carries the family"
         )
         for fault in ("404", "404 of the project", "stale")
+    },
+    **{
+        ("look at a copy under way", fault): Exceptional(
+            verdict=_V.COPIED_THEN, why="what somebody else began may have come to nothing"
+        )
+        for fault in ("404", "404 of the project")
     },
     ("look at a copy under way", "stale"): Exceptional(
         verdict=_V.WATCHED, why="for all that can be seen it is still being made"

@@ -222,18 +222,13 @@ async def _await_theirs(session: Session, work: Work) -> Image | None:
         return None
     try:
         return await _await_ready(session, work, await session.read_back(work))
-    except (Refusal, errors.Drift) as error:
-        if not _is_gone(error):
+    except (Refusal, errors.Drift) as gone:
+        if isinstance(gone, Refusal) and gone.status != 404:
             raise
         name = work.replica.ref.name
         session.say(work, "waiting", f"the copy {name} that someone else began came to nothing")
         work.image = None
         return None
-
-
-def _is_gone(error: Refusal | errors.Drift) -> bool:
-    """Whether an error says that the image is gone, or that another one has its name."""
-    return isinstance(error, errors.Drift) or error.status == 404
 
 
 async def _await_gone(session: Session, work: Work, leaving: Image) -> None:
@@ -272,15 +267,9 @@ async def _await_ready(session: Session, work: Work, image: Image) -> Image:
 
 
 async def _remove_failed(session: Session, work: Work) -> None:
-    """Delete a FAILED copy of ours, if it is still what the plan saw. Where it is gone there is nothing to delete."""
+    """Delete a FAILED copy of ours, if it is still what the plan saw."""
     existing = work.step.existing
-    try:
-        image = await session.read(work)
-    except (Refusal, errors.Drift) as error:
-        if not _is_gone(error):
-            raise
-        work.image = None
-        return
+    image = await session.read(work)
     if image.status == "DELETING":
         await _await_gone(session, work, image)
         return
@@ -291,9 +280,5 @@ async def _remove_failed(session: Session, work: Work) -> None:
     session.say(work, "replacing", f"removing {image.ref.name}, a FAILED copy of the source")
     delete = session.calls.compute.delete
     doing = f"Removing {image.ref}"
-    try:
-        await session.change(work, lambda request_id: delete(image.ref, request_id=request_id), doing=doing)
-    except Refusal as refusal:
-        if not _is_gone(refusal):
-            raise
+    await session.change(work, lambda request_id: delete(image.ref, request_id=request_id), doing=doing)
     work.image = None

@@ -318,15 +318,11 @@ class TestReplacing:
         assert (making.did, making.told) == (["get"], [])
 
     def test_another_one_is_left_alone(self, making: Making) -> None:
-        """A copy is asked for, which brings up whose it is: another run's new copy, perhaps."""
         making.found(Action.REPLACE, "FAILED")
-        another, ready = making.copy(status="PENDING", id="8"), making.copy(id="8")
-        making.answers["get"] = [another, another, another, ready]
-        making.answers["insert"] = [refused(409, "alreadyExists")]
-        assert making.play() is ready
-        assert making.did == [
-            "get", "take", "insert from web-1", "give back", "get", "place", "get", "5 s", "get",
-        ]  # fmt: skip
+        making.answers["get"] = [making.copy(status="FAILED", id="8")]
+        with pytest.raises(errors.Drift, match=r" was replaced by someone else during the run$"):
+            making.play()
+        assert making.did == ["get"]
 
     def test_it_may_not_be_read(self, making: Making) -> None:
         making.found(Action.REPLACE, "FAILED")
@@ -342,24 +338,6 @@ class TestReplacing:
         assert making.play() is made
         assert making.did == ["get", "get", "5 s", "get", *COPIED]
         assert making.told[0] == f"being deleted: {making.name} is DELETING; waiting until it is gone"
-
-    def test_one_that_is_gone_already_is_copied(self, making: Making) -> None:
-        making.found(Action.REPLACE, "FAILED")
-        made = making.copy(id="8")
-        making.answers["get"] = [gone(), made]
-        assert making.play() is made
-        assert making.did == ["get", *COPIED]
-
-    @pytest.mark.parametrize("at_once", [True, False])
-    def test_one_that_was_gone_when_it_was_to_be_deleted_is_copied(self, making: Making, at_once: bool) -> None:
-        failed, made = making.found(Action.REPLACE, "FAILED"), making.copy(id="8")
-        making.answers["get"] = [failed, made]
-        if at_once:
-            making.answers["delete"] = [refused(404, "notFound", method="compute.images.delete")]
-        else:
-            making.answers["delete"] = [ended("operation-9", code="RESOURCE_NOT_FOUND", http_status=404)]
-        assert making.play() is made
-        assert making.did == ["get", "delete", *COPIED]
 
     def test_it_may_not_be_deleted(self, making: Making) -> None:
         making.answers["get"] = [making.found(Action.REPLACE, "FAILED")]
