@@ -72,20 +72,8 @@ class Module:
         return self.called or self.path.rpartition("/")[2]
 
 
-RULES = "integration/rules/test_rules.py::Test"
-FAMILIES = (
-    "integration/commands/test_families.py",
-    f"{RULES}PromotionIsSetWise",
-    f"{RULES}PromotionNeverGoesBackwards",
-    f"{RULES}SharedFamily",
-    f"{RULES}RerunConverges",
-    "integration/rules/test_execute.py::TestRepairs",
-    "integration/commands/test_schedule.py::TestNewerRelease",
-)
 SUMMARY = ("unit/replicas/summary/test_page.py",)
 REFUSALS = ("unit/compute/test_refusals.py", "unit/compute/test_named_causes.py")
-PAIRS = ("exhaustive/test_pair_worlds.py",)
-EXECUTED = (*PAIRS, "integration/rules/test_execute.py", "integration/rules/test_rules.py")
 MERGED = (
     "unit/commands/merge/test_confirm.py",
     "unit/commands/merge/test_fragments.py",
