@@ -112,7 +112,7 @@ MODULES = (
     Module("runtime/markdown", SUMMARY, ("_MARKUP", "text", "code", "fence", "shortened", "cut")),
     Module("replicas/plan", ("unit/replicas/test_plan.py",)),
     Module("replicas/families", ("unit/replicas/test_families.py",)),
-    Module("replicas/work", ("unit/replicas/test_work.py",), ("wants_family", "Work", "start")),
+    Module("replicas/work", ("unit/replicas/test_work.py",)),
     Module("replicas/session", ("unit/replicas/test_session.py",)),
     Module("replicas/copy_queue", QUEUED),
     Module(
