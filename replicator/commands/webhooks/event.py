@@ -142,8 +142,12 @@ def origin_of_statement(payload: bytes) -> Origin:
         for item in definition["resolvedDependencies"]:
             commit = item.get("digest", {}).get("gitCommit", "")
             if commit:
-                repository, _, ref = str(item.get("uri", "")).removeprefix("git+").rpartition("@")
-                return Origin(repository=str(workflow.get("repository") or repository), commit=str(commit), ref=ref)
+                address, _, ref = str(item.get("uri", "")).removeprefix("git+").rpartition("@")
+                repository = str(workflow.get("repository") or address)
+                if not repository:
+                    # Cloud Build doesn't say on which server the repository is.
+                    raise ValueError("a statement that doesn't say at which address its repository is")
+                return Origin(repository=repository, commit=str(commit), ref=ref)
         return Origin(repository=str(workflow.get("repository", "")), ref=str(workflow.get("ref", "")))
     except (KeyError, TypeError, AttributeError):
         raise ValueError("a statement without what it must have") from None

@@ -77,7 +77,7 @@ ATTACKS: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     ),
     "a statement about no repository": ("repository", lambda: event_about(index(), statement=statement(None))),
     "a statement about a commit that has no address": (
-        "repository",
+        "statement",
         lambda: event_about(index(), statement=statement({"digest": {"gitCommit": "d" * 40}})),
     ),
     "a statement in which a commit is none": ("statement", lambda: event_about(index(), statement=statement("d" * 40))),
@@ -128,7 +128,7 @@ SAID = {
     "a look-alike repository": "the signed statement is about https://github.com/o/r-evil",
     "another repository is announced": "https://github.com/o/x is announced, which isn't this hook's repository",
     "a statement about no repository": "the signed statement is about no repository",
-    "a statement about a commit that has no address": "the signed statement is about no repository",
+    "a statement about a commit that has no address": "doesn't say at which address its repository is",
     "a statement in which a commit is none": "a statement without what it must have",
     "a signed index of another version": "'image-index.json' isn't an index of ours: schema: ",
     "such a one with a statement of another builder": "'image-index.json' isn't an index of ours: schema: ",

@@ -375,10 +375,20 @@ class TestStatements:
         nothing = self.changed(externalParameters={}, resolvedDependencies=[{"uri": "x"}])
         assert event.origin_of_statement(nothing) == event.Origin()
 
-    @pytest.mark.parametrize("parts", [{"resolvedDependencies": 1}, {"externalParameters": 1}, {"resolvedDependencies": [1]}, {"resolvedDependencies": [{"digest": {"gitCommit": "d" * 40}}]}])  # fmt: skip
+    @pytest.mark.parametrize("parts", [{"resolvedDependencies": 1}, {"externalParameters": 1}, {"resolvedDependencies": [1]}])  # fmt: skip
     def test_another_form_is_refused(self, parts: dict[str, Any]) -> None:
         with pytest.raises(ValueError, match=r"^a statement without what it must have$"):
             event.origin_of_statement(self.changed(**parts))
+
+    @pytest.mark.parametrize("named", [{"name": "o/r@refs/tags/v2"}, {"uri": ""}, {}])
+    def test_a_repository_without_an_address_is_refused(self, named: dict[str, str]) -> None:
+        """Cloud Build's statements name none; a workflow's address is taken all the same."""
+        found = [{**named, "digest": {"gitCommit": "d" * 40}}]
+        with pytest.raises(ValueError, match=r"^a statement that doesn't say at which address its repository is$"):
+            event.origin_of_statement(self.changed(externalParameters={}, resolvedDependencies=found))
+        workflow = {"workflow": {"repository": f"{HOST}/o/r"}}
+        origin = event.origin_of_statement(self.changed(externalParameters=workflow, resolvedDependencies=found))
+        assert origin == event.Origin(repository=f"{HOST}/o/r", commit="d" * 40)
 
     def test_what_it_is_about(self) -> None:
         assert hashlib.sha256((world.KEPT / "index.json").read_bytes()).hexdigest() in event.subjects(self.changed())
