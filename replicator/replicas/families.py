@@ -152,7 +152,8 @@ async def _source_of(session: Session, head: Image) -> Image:
             if plan.source.id in {found.id, found.source_image_id}:
                 return plan.source
             if _carried(found) not in families:
-                return child if _carried(child) == own != _carried(found) else found
+                child_is_source = _carried(child) == own and _carried(found) != own
+                return child if child_is_source else found
             child = found
     return child
 
