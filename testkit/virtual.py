@@ -186,12 +186,17 @@ class Cloud:
 
     def family_head(self, project: str, family: str) -> Request[Image]:
         def read() -> Image:
-            fit = [each for each in self.images.values() if (each.ref.project, each.family) == (project, family)]
-            if not fit:
+            carry = [
+                each
+                for each in self.images.values()
+                if (each.ref.project, each.family) == (project, family) and not each.deprecated
+            ]
+            if not carry:
                 raise refusal("getFromFamily", 404, "notFound")
-            return max(fit, key=lambda each: each.created)
+            return max(carry, key=lambda each: each.created)
 
-        return Request("compute.images.getFromFamily", project, partial(self._answer, "getFromFamily", family, read))
+        what = f"{project}/{family}"
+        return Request("compute.images.getFromFamily", project, partial(self._answer, "getFromFamily", what, read))
 
     def list_newest(self, project: str) -> Request[list[Image]]:
         def read() -> list[Image]:

@@ -319,13 +319,13 @@ class TestTheSourceOfAFamily:
     def test_a_head_that_was_built(self) -> None:
         cloud = Cloud(chained("web-1", "1", None))
         assert self.read(cloud) == "p1/web-1"
-        assert cloud.asked == ["getFromFamily web"]
+        assert cloud.asked == ["getFromFamily p1/web"]
 
     def test_a_copy(self) -> None:
         built = chained("web-1", "1", None)
         cloud = Cloud(built, chained("web-1-us", "2", built))
         assert self.read(cloud) == "p1/web-1"
-        assert cloud.asked == ["getFromFamily web", "get web-1"]
+        assert cloud.asked == ["getFromFamily p1/web", "get web-1"]
 
     def test_a_copy_of_a_copy(self) -> None:
         built = chained("web-1", "1", None)
@@ -339,7 +339,7 @@ class TestTheSourceOfAFamily:
         other = chained("base-1", "2", first, **elsewhere)
         cloud = Cloud(first, other, chained("web-1", "3", other))
         assert self.read(cloud) == "p1/web-1"
-        assert cloud.asked == ["getFromFamily web", "get base-1"]
+        assert cloud.asked == ["getFromFamily p1/web", "get base-1"]
 
     def test_what_may_not_be_read_is_left_out(self) -> None:
         """It is usually in a project that builds."""

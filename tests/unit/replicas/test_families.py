@@ -69,20 +69,6 @@ class Compute(Cloud):
         """Whether a change is made at all."""
         self.operation = Operation(project="p1", name="operation-1", done=True, progress=100)
 
-    def family_head(self, project: str, family: str) -> Request[Image]:
-        def read() -> Image:
-            carry = [
-                each
-                for each in self.images.values()
-                if (each.ref.project, each.family) == (project, family) and not each.deprecated
-            ]
-            if not carry:
-                raise refusal("getFromFamily", 404, "notFound")
-            return max(carry, key=lambda each: each.created)
-
-        what = f"{project}/{family}"
-        return Request("compute.images.getFromFamily", project, partial(self._answer, "getFromFamily", what, read))
-
     def patch(self, ref: ImageRef, *, family: str, request_id: str) -> Request[Operation]:
         def write() -> Operation:
             self.request_ids.append(request_id)
