@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 #: One of so many parametrised tests is in the slice.
 SLICES = 100
+#: Turns in which the exhaustive tests go where time may run out: each kind of them loses the same share.
+TURNS = 8
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,11 @@ class Choice:
         in_slice = not parametrised or number % SLICES == 0
         part, parts = self.shard
         return (self.everything or in_slice != self.rest) and number % parts == part - 1
+
+
+def turn(name: str) -> int:
+    """In which of the turns an exhaustive test goes. Its name is without the path."""
+    return crc32(name.encode()) // SLICES % TURNS
 
 
 def few(cases: Iterable[Any], *always: Any) -> list[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,7 @@ HERE = Path(__file__).parent
 WHOLE = [HERE / tier for tier in ("unit", "integration", "docs", "emulator")]
 #: How many of the exhaustive tests are chosen, of how many.
 COUNTS: dict[str, tuple[int, int]] = {}
+STARTED = time.monotonic()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -40,6 +42,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--all", action="store_true", help="all exhaustive tests")
     parser.addoption("--rest", action="store_true", help="what make test leaves out")
     parser.addoption("--shard", type=tiers.shard, default=(1, 1), help="2/4: the second of four parts of them")
+    parser.addoption("--minutes", type=float, help="no exhaustive test starts later than so long after the start")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -60,6 +63,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=left_out)
         gone = set(left_out)
         items[:] = [item for item in items if item not in gone]
+    if config.getoption("minutes") is not None:
+        items.sort(key=lambda item: 1 + tiers.turn(name_of(item)) if is_exhaustive(item) else 0)
     # Only a worker of xdist has an output; the process that it belongs to collects nothing itself.
     run = len([item for item in items if is_exhaustive(item)])
     getattr(config, "workeroutput", COUNTS)["exhaustive"] = (run, len(exhaustive))
@@ -73,7 +78,20 @@ def is_exhaustive(item: pytest.Item) -> bool:
 def takes(choice: Choice, item: pytest.Item) -> bool:
     """Whether an exhaustive test is chosen."""
     many = hasattr(item, "callspec") or item.get_closest_marker("exhaustive") is not None
-    return choice.takes(item.nodeid.partition("::")[2], parametrised=many)
+    return choice.takes(name_of(item), parametrised=many)
+
+
+def name_of(item: pytest.Item) -> str:
+    """The name of a test without its path."""
+    return item.nodeid.partition("::")[2]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Leave an exhaustive test out when the time given is over. One line of the summary says how many that were."""
+    minutes: float | None = item.config.getoption("minutes")
+    if minutes is not None and is_exhaustive(item) and time.monotonic() - STARTED > minutes * 60:
+        pytest.skip(f"exhaustive, and {minutes:g} minutes were over; make test-all has no limit")
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,13 @@ class TestSlice:
     def test_shards_are_all_and_nothing_twice(self) -> None:
         shards = [Choice(everything=True, shard=tiers.shard(f"{part}/4")) for part in range(1, 5)]
         assert {sum(choice.takes(name, parametrised=True) for choice in shards) for name in NAMES} == {1}
+
+    def test_turns_share_what_a_slice_leaves(self) -> None:
+        """By another part of the number than the slice: else the slice would be of one turn."""
+        counts = Counter(tiers.turn(name) for name in NAMES)
+        assert set(counts) == set(range(tiers.TURNS))
+        assert max(counts.values()) < 1.3 * min(counts.values())
+        assert len({tiers.turn(name) for name in NAMES if Choice().takes(name, parametrised=True)}) == tiers.TURNS
 
     @pytest.mark.parametrize("text", ["0/4", "5/4", "4", "a/b", ""])
     def test_what_is_not_a_shard(self, text: str) -> None:
