@@ -15,7 +15,7 @@ PYTEST := $(PY) -m $(TESTS)
 
 help:
 	@echo 'make demo    the main job on the embedded emulator: one image in, three locations out, one refused at first'
-	@echo 'make test    unit, integration, docs and emulator tests, and a slice of the exhaustive ones: three minutes on two cores'
+	@echo 'make test    unit, integration, docs and emulator tests, and a slice of the exhaustive ones: three to six minutes on two cores'
 	@echo 'make test-all  every test; builds the real runners and cosign if Go is installed'
 	@echo 'make test-rest  the tests that make test leaves out; run make engines before it so that none are skipped'
 	@echo 'make test-runners  action.yml run by nektos/act and the engine of Gitea; builds both if Go is installed'
