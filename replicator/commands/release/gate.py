@@ -49,8 +49,8 @@ def canonical(url: str) -> str:
     host, slash, path = rest.partition("/")
     scheme = scheme.lower()
     name, colon, port = host.lower().rpartition(":")
-    if not (colon and port.isascii() and port.isdigit()):
-        name, port = host.lower(), ""
+    if not colon:
+        name, port = port, ""
     name = name.rstrip(".")
     if port and port != _PORTS.get(scheme):
         name += ":" + port

@@ -29,6 +29,7 @@ RIGHT = {
         "https://codeberg.org.",
         "https://codeberg.org./",
         "https://codeberg.org.:443",
+        "https://codeberg.org:",
         " https://codeberg.org ",
     ],
 )
