@@ -380,6 +380,13 @@ class TestStatements:
         with pytest.raises(ValueError, match=r"^a statement without what it must have$"):
             event.origin_of_statement(self.changed(**parts))
 
+    @pytest.mark.parametrize("lacks", ["externalParameters", "resolvedDependencies"])
+    def test_a_part_that_lacks_is_refused(self, lacks: str) -> None:
+        payload = json.loads(self.changed())
+        del payload["predicate"]["buildDefinition"][lacks]
+        with pytest.raises(ValueError, match=r"^a statement without what it must have$"):
+            event.origin_of_statement(json.dumps(payload).encode())
+
     @pytest.mark.parametrize("named", [{"name": "o/r@refs/tags/v2"}, {"uri": ""}, {}])
     def test_a_repository_without_an_address_is_refused(self, named: dict[str, str]) -> None:
         """Cloud Build's statements name none; a workflow's address is taken all the same."""
