@@ -51,11 +51,13 @@ def meanwhile(
     original = getattr(client.Compute, method)
     done: list[Any] = []
 
-    def call(self: client.Compute, ref: Any, *args: Any, **named: Any) -> Any:
+    def call(self: client.Compute, of: Any, *args: Any, **named: Any) -> Any:
+        # Of a deletion it is the image, of all else its ref.
+        ref = getattr(of, "ref", of)
         if not done and ref.name.endswith(name):
             done.append(ref)
             happens(ref)
-        return original(self, ref, *args, **named)
+        return original(self, of, *args, **named)
 
     monkeypatch.setattr(client.Compute, method, call)
 

@@ -240,28 +240,27 @@ class Compute:
         }
         return self._request("compute.images.deprecate", self._images.deprecate_unary, request, answers.operation)
 
-    def delete(self, ref: ImageRef, *, request_id: str) -> Request[Operation]:
-        """Start deleting a FAILED copy of ours; whatever else goes is deleted by `delete_checked`."""
-        return self._delete(ref.project, ref.name, request_id)
-
-    def delete_checked(self, checked: CheckedForDeletion, *, by_name: bool, request_id: str) -> Request[Operation]:
-        """Start deleting an image right after the check that nothing speaks against it.
+    def delete(self, image: Image, *, by_name: bool, request_id: str) -> Request[Operation]:
+        """Start deleting a FAILED copy of ours; whatever else goes is deleted by `delete_checked`.
 
         By its numeric id, which no other image ever has; or by its name, for a service that takes no ids here.
+        """
+        key = image.ref.name if by_name else image.id
+        request = {"project": image.ref.project, "image": key, "request_id": request_id}
+        return self._request("compute.images.delete", self._images.delete_unary, request, answers.operation)
+
+    def delete_checked(self, checked: CheckedForDeletion, *, by_name: bool, request_id: str) -> Request[Operation]:
+        """Start deleting an image right after the check that nothing speaks against it, as `delete` does.
+
         The request raises CheckTooOld if it is sent too late.
         """
-        image = checked.image
-        request = self._delete(image.ref.project, image.ref.name if by_name else image.id, request_id)
+        request = self.delete(checked.image, by_name=by_name, request_id=request_id)
 
         def send() -> Operation:
             checked.ensure_fresh()
             return request.send()
 
         return replace(request, send=send)
-
-    def _delete(self, project: str, key: str, request_id: str) -> Request[Operation]:
-        request = {"project": project, "image": key, "request_id": request_id}
-        return self._request("compute.images.delete", self._images.delete_unary, request, answers.operation)
 
     def wait(self, operation: Operation) -> Request[Operation]:
         """Wait for an operation, at most two minutes; it may not be done when the answer comes."""

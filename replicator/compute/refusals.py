@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from replicator.core.images import Problem
 
 
+#: How a service would answer to a numeric id in place of a name: it is not known to take them.
+_TAKES_NO_ID = frozenset({400, 404})
+
+
 class Refusal(Exception):
     """A call that the API refused, or whose answer is missing or garbled."""
 
@@ -63,6 +67,11 @@ class Refusal(Exception):
     def said(self) -> str:
         """All that the answer says, line by line."""
         return "\n".join((*self.codes, self.message, *self.details))
+
+    @property
+    def may_be_of_id(self) -> bool:
+        """Whether it may say that the service takes no numeric id in place of a name, or that there is no such id."""
+        return self.status in _TAKES_NO_ID
 
     @cached_property
     def fault(self) -> Fault:
@@ -119,6 +128,11 @@ class Failed(Refusal):
             message=problem.message or problem.code,
             details=problem.details,
         )
+
+    @property
+    def may_be_of_id(self) -> bool:
+        """The image was found, since the operation was accepted."""
+        return False
 
     @cached_property
     def fault(self) -> Fault:

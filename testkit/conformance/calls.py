@@ -107,6 +107,7 @@ class Call:
 
 
 _IMAGE = "images/web-1-eu$"
+_BY_ID = "images/[0-9]+$"
 _DESCRIPTION = '^{"description":'
 _OPERATIONS = "projects/p-eu/global/operations/"
 _APART = {"replica_project": "p-{location}"}
@@ -154,7 +155,7 @@ CALLS = (
     Call(name="read what was repaired", method="compute.images.get", target=_IMAGE, guard=Guard.READ_BACK, **_REPAIR),
     Call(name="read a failed copy", method="compute.images.get", target=_IMAGE, **_REPLACE),
     Call(
-        name="remove a failed copy", method="compute.images.delete", target=_IMAGE, guard=Guard.REQUEST_ID, **_REPLACE
+        name="remove a failed copy", method="compute.images.delete", target=_BY_ID, guard=Guard.REQUEST_ID, **_REPLACE
     ),
     Call(name="read what is there", method="compute.images.get", target=_IMAGE, guard=Guard.READ_BACK, **_UNSEEN),
     Call(name="read its access", method="compute.images.getIamPolicy", target=_IMAGE, **_EXAMINED, **_UNSEEN),

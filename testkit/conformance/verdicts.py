@@ -93,6 +93,11 @@ class Verdict(Enum):
         text="read again after 1, 2, 4 and 8 s, then a copy is asked for; where one is there after all, the same again",
         tries=(10, 10),
     )
+    ASKED_BY_NAME = Treatment(
+        text="the image is looked at, and where it is there it is asked for by its name",
+        harmless=True,
+        same_request=False,
+    )
     WATCHED = Treatment(text="read again every 5 to 30 s, until the deadline", for_ever="deadline", tries=(100, 800))
     DONE_WITHOUT = Treatment(text="the run goes on without an answer", harmless=True)
 
@@ -191,6 +196,18 @@ EXCEPTIONS: Mapping[tuple[str, str], Exceptional] = {
             verdict=_V.COPIED_THEN, why="what somebody else began may have come to nothing"
         )
         for fault in ("404", "404 of the project")
+    },
+    **{
+        ("read a failed copy", fault): Exceptional(
+            verdict=_V.COPIED_THEN, why="somebody else may have removed what failed"
+        )
+        for fault in ("404", "404 of the project", "stale")
+    },
+    **{
+        ("remove a failed copy", fault): Exceptional(
+            verdict=_V.ASKED_BY_NAME, why="the service may take no ids here, which nobody has confirmed"
+        )
+        for fault in ("404", "404 of the project", "400 invalid", "400 failedPrecondition")
     },
     ("look at a copy under way", "stale"): Exceptional(
         verdict=_V.WATCHED, why="for all that can be seen it is still being made"

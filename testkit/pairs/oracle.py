@@ -50,6 +50,8 @@ def only_failed_copies_are_deleted(case: Case) -> Iterator[str]:
             yield f"{deed.path} was deleted, which is in a family"
         elif plain(seen[0]) != plain(seen[-1]):
             yield f"{deed.path} was deleted, though it changed since the plan was made"
+        elif (seen[-1] or {}).get("id") != deed.before["id"]:
+            yield f"{deed.path} was deleted, which is another image than the run had read"
 
 
 def only_copies_of_the_source_are_changed(case: Case) -> Iterator[str]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from testkit.action import Action, Finished
 from testkit.pairs import events, oracle, worlds
-from testkit.pairs.case import Case, Wanted
+from testkit.pairs.case import Case, Wanted, path_of
 from testkit.pairs.history import recorded
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from emulator.testing import Running
     from testkit.pairs.case import Deed
+    from testkit.pairs.history import History
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +77,7 @@ def carried_out(
         finished = act(**world.inputs)
         emulator.state()
         deeds = list(history.deeds)
-    journal = emulator.journal()[number:]
+    journal = _by_name(emulator.journal()[number:], history)
     judged = Case(
         source=source,
         wanted=world.wanted(),
@@ -88,6 +89,13 @@ def carried_out(
         calls=journal,
     )
     return Done(world=world, finished=finished, case=judged, calm=build and not happens)
+
+
+def _by_name(journal: Sequence[dict[str, Any]], history: History) -> list[dict[str, Any]]:
+    """The journal with the names of images that were called by their ids."""
+    known = (*history.begun, *(image for deed in history.deeds for image in (deed.before, deed.after) if image))
+    paths = {f"projects/{image['project']}/global/images/{image['id']}": path_of(image) for image in known}
+    return [{**call, "target": paths.get(call["target"], call["target"])} for call in journal]
 
 
 def _since(deed: Deed, number: int) -> Deed:

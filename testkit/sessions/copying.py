@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 #: A location and an architecture: what holds of one must hold of the other.
 WORLDS = (("eu", "X86_64"), ("asia", "ARM64"))
+#: Calls, turns and waits of the longest story.
+_MOST = 1000
 COPYING = Operation(project="p1", name="operation-1", done=False, progress=0)
 
 
@@ -115,6 +117,7 @@ class Making:
 
     def note(self, what: str) -> None:
         """Write down what was done, and how long after what was done before."""
+        assert len(self.did) < _MOST, "This comes to no end."
         now = self._clock()
         if seconds := round(now - self._last, 3):
             self.did.append(f"{seconds:g} s")
@@ -147,10 +150,10 @@ class Making:
         assert ref == self.replica.ref
         return self._request("getIamPolicy", "getIamPolicy", "getIamPolicy")
 
-    def delete(self, ref: ImageRef, *, request_id: str) -> Request[Operation]:
-        assert ref == self.replica.ref
+    def delete(self, image: Image, *, by_name: bool, request_id: str) -> Request[Operation]:
+        assert image.ref == self.replica.ref
         self.deletes.append(request_id)
-        return self._request("delete", "delete", "delete")
+        return self._request("delete", "delete", "delete by name" if by_name else f"delete {image.id}")
 
     def _request(self, method: str, key: str, what: str) -> Request[Any]:
         full = f"compute.{method}" if "." in method else f"compute.images.{method}"

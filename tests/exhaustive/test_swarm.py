@@ -208,7 +208,7 @@ def rules_hold(trial: Trial, emulator: Running, done: Finished, journal: list[di
     changes = [entry for entry in journal if mutating(entry)]
     results_are_valid(trial, done)
     results_are_true(trial, done, images)
-    only_replicas_are_changed(trial, changes)
+    only_replicas_are_changed(trial, changes, state["operations"])
     families_hold_what_is_verified(trial, done, images, changes)
     copies_are_made_once(changes, state["operations"])
 
@@ -229,10 +229,13 @@ def results_are_true(trial: Trial, done: Finished, images: Mapping[str, dict[str
     assert all(images[row["uri"]]["family"] for row in done.replicas.values() if row["promoted"])
 
 
-def only_replicas_are_changed(trial: Trial, changes: list[dict[str, Any]]) -> None:
-    assert all(entry["target"].split("/")[-1].startswith(f"{SOURCE}-") for entry in changes)
+def only_replicas_are_changed(trial: Trial, changes: list[dict[str, Any]], operations: list[dict[str, Any]]) -> None:
+    # Images are deleted by id, of which the operation tells the name.
+    named = [entry["target"] for entry in changes if not entry["method"].endswith(".delete")]
+    deleted = [each["targetLink"] for each in operations if each["operationType"] == "delete"]
+    assert all(target.split("/")[-1].startswith(f"{SOURCE}-") for target in (*named, *deleted))
     if trial.inputs["replace_failed"] == "false":
-        assert not [entry for entry in changes if entry["method"].endswith(".delete")]
+        assert len(named) == len(changes)
 
 
 def families_hold_what_is_verified(

@@ -133,6 +133,10 @@ BROKEN: Mapping[str, tuple[Callable[[Case], Iterator[str]], Case]] = {
             ],
         ),
     ),
+    "a deletion of what took its place": (
+        oracle.only_failed_copies_are_deleted,
+        deed(removed(), 0, before=copied(status="FAILED", id="6")),
+    ),
     "another lineage": (oracle.only_copies_of_the_source_are_changed, found(sourceImageId="9")),
     "no copy": (oracle.only_copies_of_the_source_are_changed, found(sourceImageId="")),
     "another place": (oracle.only_copies_of_the_source_are_changed, found(storageLocations=["europe-west1"])),

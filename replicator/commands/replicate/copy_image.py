@@ -267,18 +267,49 @@ async def _await_ready(session: Session, work: Work, image: Image) -> Image:
 
 
 async def _remove_failed(session: Session, work: Work) -> None:
-    """Delete a FAILED copy of ours, if it is still what the plan saw."""
+    """Delete a FAILED copy of ours, if it is still what the plan saw; that it is gone already is right, too.
+
+    By its numeric id, which no other image ever has: another run may put its own copy there at any time.
+    """
+    for by_name in (False, True):
+        image = await _still_failed(session, work)
+        if image is None:
+            return
+        session.say(work, "replacing", f"removing {image.ref.name}, a FAILED copy of the source")
+        try:
+            await _delete(session, work, image, by_name=by_name)
+            break
+        except Refusal as refusal:
+            # Either it is gone, or the service takes no ids here: another look tells.
+            if not refusal.may_be_of_id or (by_name and refusal.status != 404):
+                raise
+    work.image = None
+
+
+async def _still_failed(session: Session, work: Work) -> Image | None:
+    """Return the FAILED copy as the plan saw it; None once it is gone, or another image has its name."""
     existing = work.step.existing
-    image = await session.read(work)
+    try:
+        image = await session.read_back(work)
+    except (Refusal, errors.Drift) as gone:
+        if isinstance(gone, Refusal) and gone.status != 404:
+            raise
+        work.image = None
+        return None
     if image.status == "DELETING":
         await _await_gone(session, work, image)
-        return
+        return None
     if existing is None or image != existing.image:
         raise errors.ImageFailed(
             f"{image.ref} changed since the plan was made, so it was not replaced", remedy="Run this again."
         )
-    session.say(work, "replacing", f"removing {image.ref.name}, a FAILED copy of the source")
+    return image
+
+
+async def _delete(session: Session, work: Work, image: Image, *, by_name: bool) -> None:
     delete = session.calls.compute.delete
-    doing = f"Removing {image.ref}"
-    await session.change(work, lambda request_id: delete(image.ref, request_id=request_id), doing=doing)
-    work.image = None
+    await session.change(
+        work,
+        lambda request_id: delete(image, by_name=by_name, request_id=request_id),
+        doing=f"Removing {image.ref}",
+    )

@@ -10,7 +10,7 @@ from replicator.compute.lifecycle import fresh_check, reading
 from replicator.compute.lifecycle.changes import carry_out, telling
 from replicator.compute.lifecycle.errors import Changed, NotDone
 from replicator.compute.lifecycle.fresh_check import CheckedForDeletion, CheckTooOld
-from replicator.compute.refusals import Failed, Refusal
+from replicator.compute.refusals import Refusal
 from replicator.compute.retry import PATIENCE
 from replicator.core import errors
 
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 _MOST_CHECKS = 10
 #: Seconds between reads of an image that somebody else is deleting.
 _PAUSE = 5.0
-#: How a service would answer that takes no ids here: it is not known to take them.
-_TAKES_NO_ID = frozenset({400, 404})
 
 
 class NotDeleted(NotDone):
@@ -68,7 +66,7 @@ async def delete(calls: Calls, wanted: Deletion) -> None:
             except CheckTooOld:
                 continue
             except Refusal as refusal:
-                if by_name or isinstance(refusal, Failed) or refusal.status not in _TAKES_NO_ID:
+                if by_name or not refusal.may_be_of_id:
                     if refusal.status == 404:
                         break
                     raise

@@ -25,9 +25,15 @@ SOURCE = {"project": "p1", "name": "web-1", "family": "web", "public": True, **R
 
 
 @pytest.fixture
-def joint(tmp_path: Path) -> Iterator[Action]:
+def switches() -> dict[str, str]:
+    """Of the emulator."""
+    return {}
+
+
+@pytest.fixture
+def joint(tmp_path: Path, switches: dict[str, str]) -> Iterator[Action]:
     """The action, on one clock with its emulator."""
-    with running(driven=True, copy_seconds=30) as emulator:
+    with running(scenario={"switches": switches}, driven=True, copy_seconds=30) as emulator:
         emulator.add_image(**SOURCE)
         yield Action(emulator, tmp_path, make_loop=lambda: JointLoop(emulator))
 
@@ -96,6 +102,32 @@ def test_a_failed_one_that_is_deleted_already_is_not_deleted_again(
     joint.emulator.add_image(project="p1", name="web-1-eu", location="eu", status="DELETING", status_seconds=9, **RIGHT)
     assert joint(replace_failed="true").replicas["eu"]["outcome"] == "created"
     assert not joint.calls("delete")
+
+
+@pytest.mark.parametrize("switches", [{"image_by_id": each} for each in ("accept", "refuse")])
+@pytest.mark.parametrize("before", ["get", "delete"])
+def test_the_copy_of_another_run_in_place_of_a_failed_one_stays(
+    joint: Action, monkeypatch: pytest.MonkeyPatch, before: str
+) -> None:
+    """Two runs at once that replace what failed: the second one neither deletes the first one's copy nor fails."""
+    joint.emulator.add_image(project="p1", name="web-1-eu", location="eu", status="FAILED", **RIGHT, **of(joint))
+
+    def replaced(_: Any) -> None:
+        joint.emulator.delete_image("p1", "web-1-eu")
+        joint.emulator.add_image(project="p1", name="web-1-eu", location="eu", **RIGHT, **of(joint))
+
+    meanwhile(monkeypatch, before, replaced)
+    done = joint(replace_failed="true", required_locations="all")
+    assert (done.exit_code, done.result, done.replicas["eu"]["reason"]) == (0, "complete", ""), done.log
+    assert not [call for call in joint.calls("delete") if call["committed"]]
+    assert not [call for call in joint.calls("insert", "-eu") if call["committed"]]
+
+
+@pytest.mark.parametrize("switches", [{"image_by_id": "refuse"}])
+def test_a_service_that_takes_no_ids_deletes_by_name(joint: Action) -> None:
+    joint.emulator.add_image(project="p1", name="web-1-eu", location="eu", status="FAILED", **RIGHT, **of(joint))
+    assert joint(replace_failed="true").replicas["eu"]["outcome"] == "created"
+    assert [call["committed"] for call in joint.calls("delete")] == [False, True]
 
 
 def test_told_as_what_it_is(joint: Action) -> None:

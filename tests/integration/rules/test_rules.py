@@ -43,12 +43,12 @@ class TestNothingIsDeletedByDefault:
         assert run.result == "partial"
 
     def test_replace_failed_deletes_just_that(self, action: Action, source: dict[str, Any]) -> None:
-        action.emulator.add_image(
+        failed = action.emulator.add_image(
             project="p1", name="web-1-eu", location="eu", status="FAILED",
             source_image=source["selfLink"], source_image_id=source["id"],
         )  # fmt: skip
         run = action(replace_failed="true")
-        assert [call["target"] for call in action.calls("delete")] == ["projects/p1/global/images/web-1-eu"]
+        assert [call["target"] for call in action.calls("delete")] == [f"projects/p1/global/images/{failed['id']}"]
         assert run.column("outcome") == {"us": "source", "eu": "created", "asia": "created"}
 
     @pytest.mark.parametrize("family", ["web-eu", "other"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,8 @@ from testkit import make
 from testkit.sessions.copying import COPYING, Making, ended, gone, refused
 
 COPIED = ["take", "insert from web-1", "begun", "wait for operation-1", "get"]
+#: How often an image that isn't there is looked for once more.
+SOUGHT = ["1 s", "get", "2 s", "get", "4 s", "get", "8 s", "get"]
 FORBIDDEN = refused(403, "forbidden", method="compute.images.get")
 
 
@@ -90,7 +93,7 @@ class TestUnderWay:
         made = making.copy(id="8")
         making.answers["get"] = [*[gone()] * 5, made]
         assert making.play() is made
-        assert making.did == ["get", "1 s", "get", "2 s", "get", "4 s", "get", "8 s", "get", *COPIED]
+        assert making.did == ["get", *SOUGHT, *COPIED]
         assert making.told[0] == f"waiting: the copy {making.name} that someone else began came to nothing"
 
     @pytest.mark.parametrize("at_first", [True, False])
@@ -298,7 +301,7 @@ class TestReplacing:
         making.answers["get"] = [failed, made]
         making.answers["wait"] = [ended("operation-9"), ended()]
         assert making.play() is made
-        assert making.did == ["get", "delete", *COPIED]
+        assert making.did == ["get", "delete 2", *COPIED]
         assert making.told == [
             f"replacing: removing {making.name}, a FAILED copy of the source",
             "asking for the copy: asking for the copy",
@@ -317,12 +320,92 @@ class TestReplacing:
         assert caught.value.todo == "Run this again."
         assert (making.did, making.told) == (["get"], [])
 
-    def test_another_one_is_left_alone(self, making: Making) -> None:
+    def test_one_that_is_gone_is_not_deleted(self, making: Making) -> None:
         making.found(Action.REPLACE, "FAILED")
-        making.answers["get"] = [making.copy(status="FAILED", id="8")]
-        with pytest.raises(errors.Drift, match=r" was replaced by someone else during the run$"):
+        made = making.copy(id="8")
+        making.answers["get"] = [*[gone()] * 5, made]
+        assert making.play() is made
+        assert making.did == ["get", *SOUGHT, *COPIED]
+        assert making.told[0] == "asking for the copy: asking for the copy"
+
+    @pytest.mark.parametrize("status", ["READY", "PENDING"])
+    def test_another_run_s_copy_in_its_place_is_taken_over(self, making: Making, status: str) -> None:
+        """The insert tells whose it is."""
+        making.found(Action.REPLACE, "FAILED")
+        theirs, ready = making.copy(status=status, id="8"), making.copy(id="8")
+        making.answers["get"] = [theirs, theirs, ready]
+        making.answers["insert"] = [refused(409, "alreadyExists")]
+        assert making.play() == ready
+        assert making.did[:4] == ["get", "take", "insert from web-1", "give back"]
+        assert (making.deletes, making.work.made) == ([], False)
+
+    @pytest.mark.parametrize("fields", [{"status": "FAILED"}, {"source_image_id": "", "source_image": None}])
+    def test_what_else_is_in_its_place_is_left_alone(self, making: Making, fields: dict[str, Any]) -> None:
+        making.found(Action.REPLACE, "FAILED")
+        making.answers["get"] = [making.copy(id="8", **fields)]
+        making.answers["insert"] = [refused(409, "alreadyExists")]
+        with pytest.raises(errors.ImageFailed if "status" in fields else errors.Conflict):
             making.play()
-        assert making.did == ["get"]
+        assert making.deletes == []
+
+    @pytest.mark.parametrize("status", [404, 400])
+    def test_one_that_went_meanwhile_is_not_missed(self, making: Making, status: int) -> None:
+        failed, made = making.found(Action.REPLACE, "FAILED"), making.copy(id="8")
+        making.answers["get"] = [failed, *[gone()] * 5, made]
+        making.answers["delete"] = [refused(status, "notFound", method="compute.images.delete")]
+        assert making.play() is made
+        assert making.did == ["get", "delete 2", "get", *SOUGHT, *COPIED]
+
+    def test_one_that_was_replaced_meanwhile_is_taken_over(self, making: Making) -> None:
+        failed, theirs = making.found(Action.REPLACE, "FAILED"), making.copy(id="8")
+        making.answers["get"] = [failed, theirs]
+        making.answers["delete"] = [refused(404, "notFound", method="compute.images.delete")]
+        making.answers["insert"] = [refused(409, "alreadyExists")]
+        assert making.play() is theirs
+        assert making.did == [
+            "get", "delete 2", "get", "take", "insert from web-1", "give back", "get", "getIamPolicy", "place",
+        ]  # fmt: skip
+
+    def test_one_that_is_being_deleted_meanwhile_is_waited_for(self, making: Making) -> None:
+        failed, leaving = making.found(Action.REPLACE, "FAILED"), making.copy(status="DELETING")
+        made = making.copy(id="8")
+        making.answers["get"] = [failed, leaving, leaving, gone(), made]
+        making.answers["delete"] = [refused(404, "notFound", method="compute.images.delete")]
+        assert making.play() is made
+        assert making.did == ["get", "delete 2", "get", "get", "5 s", "get", *COPIED]
+
+    @pytest.mark.parametrize("status", [404, 400])
+    def test_a_service_that_takes_no_ids_is_given_the_name(self, making: Making, status: int) -> None:
+        failed, made = making.found(Action.REPLACE, "FAILED"), making.copy(id="8")
+        making.answers["get"] = [failed, failed, made]
+        making.answers["delete"] = [refused(status, "invalid", method="compute.images.delete"), ended("operation-9")]
+        making.answers["wait"] = [ended("operation-9"), ended()]
+        assert making.play() is made
+        assert making.did == ["get", "delete 2", "get", "delete by name", *COPIED]
+        assert len(set(making.deletes)) == 2
+
+    def test_one_that_changed_between_id_and_name_is_left_alone(self, making: Making) -> None:
+        failed = making.found(Action.REPLACE, "FAILED")
+        making.answers["get"] = [failed, making.copy(status="FAILED", family="web")]
+        making.answers["delete"] = [refused(404, "notFound", method="compute.images.delete")]
+        with pytest.raises(errors.ImageFailed, match=r" changed since the plan was made, so it was not replaced$"):
+            making.play()
+        assert making.did == ["get", "delete 2", "get"]
+
+    def test_one_that_is_gone_before_it_is_deleted_by_name_is_not_missed(self, making: Making) -> None:
+        failed, made = making.found(Action.REPLACE, "FAILED"), making.copy(id="8")
+        making.answers["get"] = [failed, failed, made]
+        making.answers["delete"] = [refused(404, "notFound", method="compute.images.delete")]
+        assert making.play() is made
+        assert making.did == ["get", "delete 2", "get", "delete by name", *COPIED]
+
+    def test_it_may_not_be_deleted_by_name_either(self, making: Making) -> None:
+        making.answers["get"] = [making.found(Action.REPLACE, "FAILED")]
+        making.answers["delete"] = [refused(400, "invalid", method="compute.images.delete")]
+        with pytest.raises(Refusal) as caught:
+            making.play()
+        assert caught.value.status == 400
+        assert making.did == ["get", "delete 2", "get", "delete by name"]
 
     def test_it_may_not_be_read(self, making: Making) -> None:
         making.found(Action.REPLACE, "FAILED")
@@ -345,7 +428,7 @@ class TestReplacing:
         with pytest.raises(Refusal) as caught:
             making.play()
         assert caught.value.doing == f"Removing {making.replica.ref}"
-        assert making.did == ["get", "delete"]
+        assert making.did == ["get", "delete 2"]
         assert making.work.state == "replacing"
 
     def test_its_deletion_fails(self, making: Making) -> None:
@@ -356,4 +439,4 @@ class TestReplacing:
         assert caught.value.told(caught.value.doing) == (
             f"Removing {making.replica.ref} failed: No, said the test. (SOME_ERROR)"
         )
-        assert making.did == ["get", "delete"]
+        assert making.did == ["get", "delete 2"]
