@@ -48,7 +48,9 @@ class TestNothingIsDeletedByDefault:
             source_image=source["selfLink"], source_image_id=source["id"],
         )  # fmt: skip
         run = action(replace_failed="true")
-        assert [call["target"] for call in action.calls("delete")] == [f"projects/p1/global/images/{failed['id']}"]
+        operations = action.emulator.state()["operations"]
+        deleted = [each["targetId"] for each in operations if each["operationType"] == "delete"]
+        assert deleted == [failed["id"]]
         assert run.column("outcome") == {"us": "source", "eu": "created", "asia": "created"}
 
     @pytest.mark.parametrize("family", ["web-eu", "other"])
